@@ -1,0 +1,8 @@
+//! What the kernel program and user space share: the flow key and the one header parser.
+//!
+//! The crate is `no_std` and free of `unsafe`, so the same code runs in the kernel, in replay and under test. One
+//! frame must give the same key everywhere; two parsers kept in step by hand would not.
+#![no_std]
+
+pub mod abi;
+pub mod parse;

@@ -1,0 +1,100 @@
+//! Epochs: the intervals between two moments at which a verdict may change.
+//!
+//! All packets of one flow to one MAC within one epoch share their verdict, so they can be counted in one entry. An
+//! epoch keeps its id for good; splitting one gives its later part a new id.
+
+use crate::types::Timestamp;
+
+/// The epochs of a run.
+#[derive(Clone, Debug)]
+pub struct Epochs {
+    /// Start and id of each epoch, by start. The first starts at 0.
+    starts: Vec<(Timestamp, u16)>,
+    /// Splits that no id was left for.
+    unsplit: u64,
+}
+
+/// One epoch: `start <= t < end`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Epoch {
+    /// Its id.
+    pub id: u16,
+    /// Its first moment.
+    pub start: Timestamp,
+    /// The first moment of the next; [`Timestamp::MAX`] for the last, which includes it.
+    pub end: Timestamp,
+}
+
+impl Epochs {
+    /// Epochs that meet at the given moments.
+    pub fn new(boundaries: impl IntoIterator<Item = Timestamp>) -> Self {
+        let mut epochs = Self { starts: vec![(Timestamp::default(), 0)], unsplit: 0 };
+        let mut boundaries: Vec<_> = boundaries.into_iter().collect();
+        boundaries.sort_unstable();
+        for boundary in boundaries {
+            epochs.split(boundary);
+        }
+        epochs
+    }
+
+    /// Starts a new epoch at `at`. Does nothing where one starts there; counts the split where ids have run out.
+    pub fn split(&mut self, at: Timestamp) {
+        let index = self.starts.partition_point(|&(start, _)| start <= at);
+        if self.starts[index - 1].0 == at {
+            return;
+        }
+        match u16::try_from(self.starts.len()) {
+            Ok(id) => self.starts.insert(index, (at, id)),
+            Err(_) => self.unsplit += 1,
+        }
+    }
+
+    /// The epoch that `at` lies in.
+    pub fn at(&self, at: Timestamp) -> Epoch {
+        let index = self.starts.partition_point(|&(start, _)| start <= at);
+        let (start, id) = self.starts[index - 1];
+        let end = self.starts.get(index).map_or(Timestamp::MAX, |&(start, _)| start);
+        Epoch { id, start, end }
+    }
+
+    /// Number of moments at which a verdict may change but no epoch starts, because there are too many.
+    pub fn unsplit(&self) -> u64 {
+        self.unsplit
+    }
+}
+
+impl Epoch {
+    /// Whether `at` lies in the epoch.
+    #[inline(always)]
+    pub fn contains(&self, at: Timestamp) -> bool {
+        self.start <= at && at < self.end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nanos(nanos: u64) -> Timestamp {
+        Timestamp::from_nanos(nanos)
+    }
+
+    #[test]
+    fn a_split_keeps_the_ids_of_earlier_epochs() {
+        let mut epochs = Epochs::new([nanos(20), nanos(10), nanos(10)]);
+        assert_eq!(epochs.at(nanos(9)), Epoch { id: 0, start: nanos(0), end: nanos(10) });
+        assert_eq!(epochs.at(nanos(10)), Epoch { id: 1, start: nanos(10), end: nanos(20) });
+        epochs.split(nanos(15));
+        assert_eq!(epochs.at(nanos(14)).id, 1);
+        assert_eq!(epochs.at(nanos(15)), Epoch { id: 3, start: nanos(15), end: nanos(20) });
+        assert_eq!(epochs.at(nanos(20)).id, 2);
+        assert!(epochs.at(Timestamp::MAX).start == nanos(20));
+    }
+
+    #[test]
+    fn ids_run_out() {
+        let epochs = Epochs::new((0..70_000).map(nanos));
+        assert_eq!(epochs.unsplit(), 70_000 - 65_536);
+        assert_eq!(epochs.at(nanos(69_999)).id, u16::MAX);
+    }
+}

@@ -1,0 +1,117 @@
+//! Verdicts and their names.
+//!
+//! A verdict here is a finding about packets that have left. It has nothing to do with netfilter's verdicts and never
+//! touches a packet.
+
+/// What is to be said of packets of one flow to one MAC. The strings of [`Verdict::name`] and [`Verdict::reason`] are
+/// stable: users script against them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Verdict {
+    /// No route of ours decides the packet.
+    NotCovered(NotCovered),
+    /// The MAC is that of an active next hop.
+    Conforming,
+    /// The MAC was legal until less than the grace period ago.
+    Grace,
+    /// Worth knowing, no violation.
+    Info(Info),
+    /// Something that the verdict needs is not known.
+    Undetermined(Undetermined),
+    /// The MAC is no current next hop of the packet's route.
+    Violating(Violating),
+}
+
+/// Why no route of ours decides a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum NotCovered {
+    /// Multicast or broadcast, by MAC or IP address.
+    Group,
+    /// ARP, neighbour discovery, BFD, LLDP, LACP: control traffic of the link.
+    Control,
+    /// A tunnel between nodes (Geneve, VXLAN).
+    Tunnel,
+    /// Received by the node, not sent.
+    Inbound,
+    /// Sent by another router or by the host itself.
+    OtherSender,
+    /// The destination is on a connected network.
+    OnLink,
+    /// No route of any known router matches.
+    NoRoute,
+}
+
+/// What is worth knowing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Info {
+    /// The MAC is no next hop's, but a live router's: the flow's requests come in by it. OVN pins to it by design.
+    AsymmetricGateway,
+    /// The packets conform, but the flow's requests came in by another next hop.
+    AsymmetricReply,
+}
+
+/// What is not known.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Undetermined {
+    /// The hook or the capture does not show the destination MAC of these packets.
+    NotObservable,
+    /// No source told next hops for this packet at its time, or the state of one.
+    NoNexthopData,
+    /// An active next hop has no known MAC, so this MAC may be its.
+    NexthopUnresolved,
+    /// The source address is a translated one and nothing tells whose packet this is.
+    TranslatedSource,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Violating {
+    /// The MAC of a configured next hop whose BFD session is down.
+    NexthopDown,
+    /// A labelled conntrack entry of the flow holds the MAC.
+    StaleConntrack,
+    /// The MAC was a next hop's until some time ago, and no labelled entry holds it.
+    FormerNexthop,
+    /// Older evidence for an active next hop names the MAC, newer evidence names another.
+    StaleNeighbour,
+    /// Nothing explains the MAC.
+    UnknownMac,
+}
+
+impl Verdict {
+    /// The verdict's stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotCovered(_) => "not-covered",
+            Self::Conforming => "conforming",
+            Self::Grace => "grace",
+            Self::Info(_) => "info",
+            Self::Undetermined(_) => "undetermined",
+            Self::Violating(_) => "violating",
+        }
+    }
+
+    /// The stable name of the reason, where the verdict has one.
+    pub fn reason(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Conforming | Self::Grace => return None,
+            Self::NotCovered(NotCovered::Group) => "group-address",
+            Self::NotCovered(NotCovered::Control) => "control",
+            Self::NotCovered(NotCovered::Tunnel) => "tunnel",
+            Self::NotCovered(NotCovered::Inbound) => "inbound",
+            Self::NotCovered(NotCovered::OtherSender) => "other-sender",
+            Self::NotCovered(NotCovered::OnLink) => "on-link",
+            Self::NotCovered(NotCovered::NoRoute) => "no-route",
+            Self::Info(Info::AsymmetricGateway) => "asymmetric-gateway",
+            Self::Info(Info::AsymmetricReply) => "asymmetric-reply",
+            Self::Undetermined(Undetermined::NotObservable) => "not-observable",
+            Self::Undetermined(Undetermined::NoNexthopData) => "no-nexthop-data",
+            Self::Undetermined(Undetermined::NexthopUnresolved) => "nexthop-unresolved",
+            Self::Undetermined(Undetermined::TranslatedSource) => "translated-source",
+            Self::Violating(Violating::NexthopDown) => "nexthop-down",
+            Self::Violating(Violating::StaleConntrack) => "stale-conntrack",
+            Self::Violating(Violating::FormerNexthop) => "former-nexthop",
+            Self::Violating(Violating::StaleNeighbour) => "stale-neighbour",
+            Self::Violating(Violating::UnknownMac) => "unknown-mac",
+        })
+    }
+}

@@ -1,0 +1,16 @@
+//! Which flows leave a worker to a MAC that is no current next hop, why, and what heals them.
+//!
+//! Modules stand in the order that data takes through them; ARCHITECTURE.md is the map.
+
+pub mod types;
+
+pub mod capture;
+pub mod conntrack;
+pub mod ovn;
+pub mod ovsdb;
+
+pub mod inputs;
+
+pub mod engine;
+
+pub mod output;

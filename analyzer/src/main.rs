@@ -1,0 +1,3 @@
+//! The `analyzer` command.
+
+fn main() {}

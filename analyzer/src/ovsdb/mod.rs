@@ -1,0 +1,3 @@
+//! OVSDB: rows, database files, and the text that the `list` command of the clients prints.
+
+pub mod row;

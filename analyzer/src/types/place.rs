@@ -1,0 +1,52 @@
+//! Places in inputs, for messages.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A place in an input.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The file's path as the user gave it, or `standard input`.
+    pub file: Arc<str>,
+    /// Where in the file.
+    pub position: Position,
+}
+
+/// A position in a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Position {
+    /// The file as a whole.
+    Whole,
+    /// A line, counted from 1.
+    Line(usize),
+    /// A line and a column, both counted from 1; the column counts bytes.
+    LineColumn(usize, usize),
+    /// An offset in bytes.
+    Offset(u64),
+}
+
+/// Something in an input that was passed over. What surrounds it was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Warning {
+    /// Where.
+    pub place: Place,
+    /// What is wrong and, where it helps, what was expected. No full stop at the end.
+    pub message: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.position {
+            Position::Whole => write!(f, "{}", self.file),
+            Position::Line(line) => write!(f, "{}:{line}", self.file),
+            Position::LineColumn(line, column) => write!(f, "{}:{line}:{column}", self.file),
+            Position::Offset(offset) => write!(f, "{} at offset {offset}", self.file),
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.message)
+    }
+}

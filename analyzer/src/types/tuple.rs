@@ -1,0 +1,162 @@
+//! 5-tuples.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// A 5-tuple as conntrack keeps it (`struct nf_conntrack_tuple`, include/net/netfilter/nf_conntrack_tuple.h).
+///
+/// ICMP and ICMPv6 have no ports: `tp_src` is the identifier of a query and `tp_dst` is `type << 8 | code`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Tuple {
+    /// Source address.
+    pub src: IpAddr,
+    /// Destination address.
+    pub dst: IpAddr,
+    /// IP protocol number.
+    pub nw_proto: u8,
+    /// Source port in host order.
+    pub tp_src: u16,
+    /// Destination port in host order.
+    pub tp_dst: u16,
+}
+
+/// IP protocol numbers (IANA "Assigned Internet Protocol Numbers").
+pub mod proto {
+    #![expect(missing_docs, reason = "each constant is named as IANA names the protocol")]
+    pub const ICMP: u8 = 1;
+    pub const IGMP: u8 = 2;
+    pub const TCP: u8 = 6;
+    pub const UDP: u8 = 17;
+    pub const DCCP: u8 = 33;
+    pub const GRE: u8 = 47;
+    pub const ESP: u8 = 50;
+    pub const ICMPV6: u8 = 58;
+    pub const SCTP: u8 = 132;
+    pub const UDPLITE: u8 = 136;
+}
+
+impl Tuple {
+    /// Whether the protocol is ICMP or ICMPv6.
+    pub fn is_icmp(&self) -> bool {
+        matches!(self.nw_proto, proto::ICMP | proto::ICMPV6)
+    }
+
+    /// Whether the protocol has ports.
+    pub fn has_ports(&self) -> bool {
+        matches!(self.nw_proto, proto::TCP | proto::UDP | proto::SCTP | proto::DCCP | proto::UDPLITE)
+    }
+
+    /// Type and code of an ICMP message.
+    pub fn icmp_type_code(&self) -> Option<(u8, u8)> {
+        let [icmp_type, code] = self.tp_dst.to_be_bytes();
+        self.is_icmp().then_some((icmp_type, code))
+    }
+
+    /// The tuple of the answer: ends swapped, an ICMP query's type turned into the reply's and back
+    /// (`invmap` in net/netfilter/nf_conntrack_proto_icmp.c and _icmpv6.c). An ICMP message that is no query stays
+    /// as it is but for the addresses.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        let ends = Self { src: self.dst, dst: self.src, ..*self };
+        match self.icmp_type_code() {
+            Some((icmp_type, code)) => {
+                let answer = icmp_answer(self.nw_proto, icmp_type).unwrap_or(icmp_type);
+                Self { tp_dst: u16::from_be_bytes([answer, code]), ..ends }
+            }
+            None => Self { tp_src: self.tp_dst, tp_dst: self.tp_src, ..ends },
+        }
+    }
+}
+
+fn icmp_answer(nw_proto: u8, icmp_type: u8) -> Option<u8> {
+    match (nw_proto, icmp_type) {
+        (proto::ICMP, 8) => Some(0),
+        (proto::ICMP, 0) => Some(8),
+        (proto::ICMP, 13..=17) | (proto::ICMPV6, 128 | 139) => {
+            Some(if icmp_type % 2 == 1 || nw_proto == proto::ICMPV6 { icmp_type + 1 } else { icmp_type - 1 })
+        }
+        (proto::ICMP, 18) => Some(17),
+        (proto::ICMPV6, 129 | 140) => Some(icmp_type - 1),
+        _ => None,
+    }
+}
+
+/// The usual name of an IP protocol, in lower case; its number where it has none here.
+pub fn proto_name(nw_proto: u8) -> String {
+    let name = match nw_proto {
+        proto::ICMP => "icmp",
+        proto::IGMP => "igmp",
+        proto::TCP => "tcp",
+        proto::UDP => "udp",
+        proto::DCCP => "dccp",
+        proto::GRE => "gre",
+        proto::ESP => "esp",
+        proto::ICMPV6 => "icmpv6",
+        proto::SCTP => "sctp",
+        proto::UDPLITE => "udplite",
+        number => return number.to_string(),
+    };
+    name.to_owned()
+}
+
+/// The number of an IP protocol given by name or number.
+pub fn proto_number(name: &str) -> Option<u8> {
+    let number = match name.to_ascii_lowercase().as_str() {
+        "icmp" => proto::ICMP,
+        "igmp" => proto::IGMP,
+        "tcp" => proto::TCP,
+        "udp" => proto::UDP,
+        "dccp" => proto::DCCP,
+        "gre" => proto::GRE,
+        "esp" => proto::ESP,
+        "icmpv6" | "icmp6" => proto::ICMPV6,
+        "sctp" => proto::SCTP,
+        "udplite" => proto::UDPLITE,
+        other => return other.parse().ok(),
+    };
+    Some(number)
+}
+
+impl fmt::Display for Tuple {
+    /// `udp 192.168.16.230:59943 -> 172.27.0.13:5005`, IPv6 addresses in brackets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { src, dst, nw_proto, tp_src, tp_dst } = *self;
+        let name = proto_name(nw_proto);
+        if let Some((icmp_type, code)) = self.icmp_type_code() {
+            write!(f, "{name} {src} -> {dst} type {icmp_type} code {code} id {tp_src}")
+        } else if self.has_ports() {
+            write!(f, "{name} {} -> {}", SocketAddr::new(src, tp_src), SocketAddr::new(dst, tp_dst))
+        } else {
+            write!(f, "{name} {src} -> {dst}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tuple(nw_proto: u8, tp_src: u16, tp_dst: u16) -> Tuple {
+        Tuple { src: "10.0.0.1".parse().unwrap(), dst: "10.0.0.2".parse().unwrap(), nw_proto, tp_src, tp_dst }
+    }
+
+    #[test]
+    fn reversing_twice_is_nothing() {
+        let mut tuples = vec![tuple(proto::UDP, 1, 2), tuple(proto::GRE, 0, 0)];
+        tuples.extend((0..=255).map(|icmp_type| tuple(proto::ICMP, 7, u16::from_be_bytes([icmp_type, 3]))));
+        tuples.extend((0..=255).map(|icmp_type| tuple(proto::ICMPV6, 7, u16::from_be_bytes([icmp_type, 3]))));
+        for tuple in tuples {
+            assert_eq!(tuple.reversed().reversed(), tuple, "{tuple}");
+        }
+    }
+
+    #[test]
+    fn icmp_queries_and_answers() {
+        let pairs = [(1, 8, 0), (1, 13, 14), (1, 15, 16), (1, 17, 18), (58, 128, 129), (58, 139, 140)];
+        for (nw_proto, query, answer) in pairs {
+            let reversed = tuple(nw_proto, 77, query << 8).reversed();
+            assert_eq!(reversed.icmp_type_code(), Some((answer as u8, 0)), "{nw_proto} {query}");
+            assert_eq!(reversed.tp_src, 77);
+        }
+    }
+}
