@@ -247,6 +247,12 @@ pub struct Summary {
     pub evicted_flows: u64,
     /// Packets of flows that found no place in the flow table. They are judged by nobody.
     pub untracked_packets: u64,
+    /// Findings that were counted but not kept, because there were too many.
+    pub omitted_findings: u64,
+    /// Frames of neighbours that were not listened to, because their address changed its MAC too often.
+    pub ignored_neighbours: u64,
+    /// Changes of the next-hop set that were not told apart in time, because there were too many.
+    pub unsplit_epochs: u64,
     /// Start of the next-hop history; `None` where dumps hold for the whole capture.
     pub history: Option<Timestamp>,
     /// Time of the first frame.

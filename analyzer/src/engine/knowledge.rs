@@ -1,0 +1,196 @@
+//! All that the engine was told, and what follows from it for a route at a time.
+
+use std::net::IpAddr;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::bfd::{BfdSessions, Liveness};
+use super::connections::Connections;
+use super::epoch::Epochs;
+use super::fact::{Fact, MacOwner, Nat, Policy, ReroutePolicy, Route};
+use super::finding::{ExpectedNexthop, LastLegal, NexthopState, RouteId};
+use super::neighbours::{Lladdrs, Neighbours};
+use super::ports::Ports;
+use super::routes::{self, Group, Routes};
+use super::settings::Settings;
+use super::zones::Zones;
+use crate::types::{IpPrefix, MacAddr, Timestamp, Validity};
+
+/// Facts, by what they are asked for.
+#[derive(Debug, Default)]
+pub(super) struct Knowledge {
+    pub(super) routes: Routes,
+    pub(super) ports: Ports,
+    pub(super) neighbours: Neighbours,
+    pub(super) bfd: BfdSessions,
+    pub(super) zones: Zones,
+    pub(super) connections: Connections,
+    pub(super) nats: Vec<Nat>,
+    pub(super) reroute_policies: Vec<ReroutePolicy>,
+    pub(super) mac_owners: HashMap<MacAddr, Vec<MacOwner>>,
+    pub(super) settings: Settings,
+    /// Start of the next-hop history; `None` where facts hold without bound.
+    pub(super) history: Option<Timestamp>,
+    nexthop_ips: HashSet<IpAddr>,
+}
+
+/// A next hop of a route at some time.
+#[derive(Clone, Debug)]
+pub(super) struct Hop<'a> {
+    pub(super) route: &'a Route,
+    pub(super) ip: IpAddr,
+    pub(super) liveness: Liveness,
+    pub(super) lladdrs: Lladdrs,
+}
+
+impl Knowledge {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    pub(super) fn add(&mut self, fact: Fact) {
+        match fact {
+            Fact::Route(route) => {
+                self.nexthop_ips.extend(route.nexthop);
+                route.router.iter().for_each(|router| self.zones.add_router(router));
+                self.routes.add(route);
+            }
+            Fact::Binding(binding) => self.neighbours.add(binding),
+            Fact::Bfd(bfd) => self.bfd.add(bfd),
+            Fact::RouterPort(port) => {
+                port.router.iter().for_each(|router| self.zones.add_router(router));
+                self.ports.add(port);
+            }
+            Fact::Nat(nat) => self.nats.push(nat),
+            Fact::ReroutePolicy(policy) => self.reroute_policies.push(policy),
+            Fact::Zone(zone) => self.zones.add(zone),
+            Fact::Datapath(datapath) => self.zones.add_datapath(datapath),
+            Fact::Connection(connection) => self.connections.add(connection),
+            Fact::MacOwner(owner) => self.mac_owners.entry(owner.mac).or_default().push(owner),
+        }
+    }
+
+    /// Whether the address is, or was, that of a next hop.
+    pub(super) fn is_nexthop(&self, ip: IpAddr) -> bool {
+        self.nexthop_ips.contains(&ip)
+    }
+
+    /// Moments at which a verdict may change: a fact begins or ends, and the grace period after that is over.
+    pub(super) fn epochs(&self) -> Epochs {
+        let validities = (self.routes.all().iter().map(|route| route.validity))
+            .chain(self.neighbours.all().filter(|binding| self.is_nexthop(binding.ip)).map(|told| told.validity))
+            .chain(self.bfd.all().map(|bfd| bfd.validity))
+            .chain(self.ports.all().map(|port| port.validity))
+            .chain(self.nats.iter().map(|nat| nat.validity))
+            .chain(self.reroute_policies.iter().map(|policy| policy.validity))
+            .chain(self.zones.all().map(|zone| zone.validity));
+        let moments = validities.flat_map(|Validity { from, until }| from.into_iter().chain(until));
+        let dated = self.neighbours.all().filter(|binding| self.is_nexthop(binding.ip));
+        let confirmed = dated.filter_map(|binding| binding.confirmed);
+        Epochs::new(
+            moments
+                .chain(confirmed)
+                .chain(self.history)
+                .flat_map(|moment| [moment, moment.saturating_add(self.settings.grace)]),
+        )
+    }
+
+    /// Next hops of a route at `at`; those that discard are none.
+    pub(super) fn hops<'a>(&'a self, group: &Group<'a>, at: Timestamp) -> Vec<Hop<'a>> {
+        let hop = |&route: &&'a Route| {
+            let ip = route.nexthop?;
+            let port = routes::output_port(&self.ports, route, at);
+            let liveness = self.bfd.liveness(route, at);
+            Some(Hop { route, ip, liveness, lladdrs: self.neighbours.lladdrs(ip, port, at) })
+        };
+        group.routes.iter().filter_map(hop).collect()
+    }
+
+    /// Whether a route's next hop may carry traffic, for the lookup.
+    pub(super) fn is_usable(&self, route: &Route, at: Timestamp) -> bool {
+        self.bfd.liveness(route, at) != Liveness::Down
+    }
+
+    /// When `mac` was last legal for the route, before `at`, and for which next hop.
+    pub(super) fn last_legal(&self, id: &RouteId, mac: MacAddr, at: Timestamp) -> Option<LastLegal> {
+        let mut moments = Vec::new();
+        for route in self.routes.versions(id) {
+            moments.extend([route.validity.from, route.validity.until]);
+            let Some(nexthop) = route.nexthop else { continue };
+            for binding in self.neighbours.of(nexthop, None) {
+                moments.extend([binding.validity.from, binding.validity.until, binding.confirmed]);
+            }
+            moments.extend(self.neighbours.heard_starts(nexthop).map(Some));
+            for bfd in self.bfd.all().filter(|bfd| bfd.dst_ip == nexthop) {
+                moments.extend([bfd.validity.from, bfd.validity.until]);
+            }
+        }
+        let mut moments: Vec<Timestamp> = moments.into_iter().flatten().filter(|&moment| moment <= at).collect();
+        moments.sort_unstable();
+        moments.dedup();
+        moments.into_iter().rev().find_map(|until| {
+            let before = Timestamp::from_nanos(until.as_nanos().checked_sub(1)?);
+            let holding = self.routes.versions(id).filter(|route| route.validity.holds(before)).collect();
+            let hops = self.hops(&Group { routes: holding }, before);
+            let hop = hops.into_iter().find(|hop| hop.is_legal(mac))?;
+            Some(LastLegal { until, nexthop: hop.ip })
+        })
+    }
+
+    /// Whether some rule translates sources to `addr`.
+    pub(super) fn is_translated_address(&self, addr: IpAddr, at: Timestamp) -> bool {
+        self.nats.iter().any(|nat| nat.translates_source && nat.external_ip == addr && nat.validity.holds(at))
+    }
+
+    /// MACs that are legal for some route by source at `at`.
+    pub(super) fn legal_by_source(&self, at: Timestamp) -> HashSet<MacAddr> {
+        let by_source =
+            self.routes.all().iter().filter(|route| route.policy == Policy::SrcIp && route.validity.holds(at));
+        // Thousands of pods share a few next hops.
+        let mut seen = HashSet::new();
+        let distinct =
+            by_source.filter(|route| seen.insert((route.nexthop, route.output_port.clone(), route.bfd.clone())));
+        let group = Group { routes: distinct.collect() };
+        let hops = self.hops(&group, at);
+        hops.iter().filter(|hop| hop.liveness == Liveness::Up).flat_map(|hop| hop.lladdrs.current.clone()).collect()
+    }
+}
+
+impl Hop<'_> {
+    /// Whether a packet may rightly go to `mac` for this next hop.
+    pub(super) fn is_legal(&self, mac: MacAddr) -> bool {
+        self.liveness == Liveness::Up && self.lladdrs.current.contains(&mac)
+    }
+
+    /// Whether its state or its MAC is not known.
+    pub(super) fn is_open(&self) -> bool {
+        match self.liveness {
+            Liveness::Down => false,
+            Liveness::Unknown => true,
+            Liveness::Up => self.lladdrs.current.is_empty(),
+        }
+    }
+
+    /// The next hop as output shows it, a row for each MAC.
+    pub(super) fn expected(&self) -> Vec<ExpectedNexthop> {
+        let state = match (self.liveness, self.lladdrs.current.is_empty(), self.lladdrs.aged) {
+            (Liveness::Down, ..) => NexthopState::Down,
+            (Liveness::Unknown, ..) => NexthopState::Unknown,
+            (Liveness::Up, true, _) => NexthopState::Unresolved,
+            (Liveness::Up, false, true) => NexthopState::Aged,
+            (Liveness::Up, false, false) => NexthopState::Active,
+        };
+        let row = |lladdr| ExpectedNexthop { nexthop: self.ip, lladdr, state };
+        match self.lladdrs.current.as_slice() {
+            [] => vec![row(None)],
+            macs => macs.iter().map(|&mac| row(Some(mac))).collect(),
+        }
+    }
+}
+
+/// Whether two addresses lie so near that they may share a link, where nothing tells the connected networks: the same
+/// /24, or the same /64.
+pub(super) fn may_share_link(a: IpAddr, b: IpAddr) -> bool {
+    let len = if a.is_ipv4() { 24 } else { 64 };
+    IpPrefix::new(a, len).is_some_and(|prefix| prefix.contains(b))
+}

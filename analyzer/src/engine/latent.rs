@@ -1,0 +1,97 @@
+//! Labelled entries whose MAC is outside the set while no packet to that MAC was seen.
+
+use hashbrown::{HashMap, HashSet};
+
+use super::evidence;
+use super::finding::{CtDirection, Finding, Latent, LatentState};
+use super::judge::{Labelled, labelled, leaving};
+use super::knowledge::Knowledge;
+use super::lookalike;
+use super::routes::{self, Group};
+use crate::types::{MacAddr, Timestamp, Tuple};
+
+/// The latent entries at `at`, the end of the run.
+///
+/// `last_seen` holds when each labelled flow was last seen, and the MAC that it left to, where that was legal.
+pub(super) fn latent(
+    knowledge: &Knowledge,
+    findings: &[Finding],
+    last_seen: &HashMap<Tuple, (Timestamp, Option<MacAddr>)>,
+    at: Timestamp,
+) -> Vec<Latent> {
+    let cited: HashSet<(Tuple, u16, MacAddr)> = findings
+        .iter()
+        .flat_map(|finding| finding.conntrack.iter().map(move |entry| (finding, entry)))
+        .filter(|(finding, entry)| finding.eth_dst == Some(entry.reply_eth))
+        .map(|(_, entry)| (entry.orig, entry.zone, entry.reply_eth))
+        .collect();
+    let mut latent: Vec<Latent> = knowledge
+        .connections
+        .all()
+        .iter()
+        .filter_map(|connection| {
+            let leaving = leaving(knowledge, connection, at);
+            let entry = labelled(knowledge, leaving, at)
+                .into_iter()
+                .find(|entry| entry.connection == connection && entry.believed)?;
+            let is_cited = cited.contains(&(connection.orig, connection.zone, entry.reply.eth));
+            if is_cited {
+                None
+            } else {
+                judge(knowledge, entry, leaving, last_seen.get(&leaving).and_then(|seen| seen.1), at)
+            }
+        })
+        .collect();
+    latent.sort_by_key(|latent| (latent.state, latent.connection.zone, latent.connection.orig));
+    latent
+}
+
+fn judge(
+    knowledge: &Knowledge,
+    entry: Labelled<'_>,
+    leaving: Tuple,
+    seen: Option<MacAddr>,
+    at: Timestamp,
+) -> Option<Latent> {
+    let mac = entry.reply.eth;
+    let symmetric = knowledge.routes.symmetric(leaving.src, leaving.dst, at);
+    let group = Group { routes: symmetric };
+    let hops = knowledge.hops(&group, at);
+    let is_fine = hops.iter().any(|hop| hop.is_legal(mac)) || knowledge.settings.allowed.contains(&mac);
+    // Whether a MAC is outside a set that is not fully known cannot be told.
+    if is_fine || lookalike::is_virtual_router(mac) || hops.iter().any(|hop| hop.is_open()) {
+        return None;
+    }
+    let fits = |key: Option<u16>| key.is_none_or(|key| key == entry.reply.port);
+    let on_port = group.routes.iter().any(|route| fits(routes::port_key(&knowledge.ports, route, at)));
+    let mut remarks = Vec::new();
+    let state = if group.routes.is_empty() {
+        remarks.push("no route with symmetric reply applies to the flow".to_owned());
+        LatentState::Unused
+    } else if !on_port {
+        remarks.push("the port in the entry is not that of the flow's symmetric route".to_owned());
+        LatentState::Unused
+    } else if let Some(seen) = seen.filter(|&seen| seen != mac) {
+        remarks.push(format!("the flow was seen leaving to {seen}, a legal next hop, while so labelled"));
+        LatentState::Unused
+    } else {
+        remarks.push("a packet of this flow would leave to the MAC".to_owned());
+        LatentState::Armed
+    };
+    let mut ids: Vec<_> = group.routes.iter().map(|route| Group { routes: vec![*route] }.id()).collect();
+    ids.sort();
+    ids.dedup();
+    let last_legal = ids.iter().filter_map(|id| knowledge.last_legal(id, mac, at)).max_by_key(|last| last.until);
+    let direction = if entry.connection.orig == leaving { CtDirection::Orig } else { CtDirection::Reply };
+    let mut connection = entry.cite();
+    connection.direction = direction;
+    Some(Latent {
+        state,
+        connection,
+        routes: ids,
+        expected: evidence::expected(&hops),
+        last_legal,
+        known_as: evidence::known_as(knowledge, mac),
+        evidence: remarks,
+    })
+}

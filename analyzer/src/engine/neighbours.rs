@@ -1,0 +1,206 @@
+//! Whose MAC a next hop has: evidence from bindings and from the wire, over time.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::fact::{Binding, BindingKind};
+use super::observation::HeardNeighbour;
+use crate::types::{MacAddr, Timestamp};
+
+/// All bindings that were told, past ones included, and all neighbours heard.
+#[derive(Debug, Default)]
+pub(super) struct Neighbours {
+    by_ip: HashMap<IpAddr, Vec<Binding>>,
+    by_mac: HashMap<MacAddr, Vec<IpAddr>>,
+    /// Runs of one MAC, in order, for each address heard.
+    heard: HashMap<IpAddr, Vec<HeardRun>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct HeardRun {
+    mac: MacAddr,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+/// The MACs of a neighbour at some time.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Lladdrs {
+    /// MACs that a packet may rightly go to.
+    pub(super) current: Vec<MacAddr>,
+    /// Whether `current` is the last that was known, and its evidence has ended.
+    pub(super) aged: bool,
+    /// MACs that older evidence, not withdrawn, still names.
+    pub(super) older: Vec<MacAddr>,
+}
+
+impl Neighbours {
+    pub(super) fn add(&mut self, binding: Binding) {
+        if let Some(mac) = binding.mac {
+            let ips = self.by_mac.entry(mac).or_default();
+            if !ips.contains(&binding.ip) {
+                ips.push(binding.ip);
+            }
+        }
+        let told = self.by_ip.entry(binding.ip).or_default();
+        // A refreshed timestamp is a new version of the row, but no new binding.
+        let continued = told.iter_mut().find(|told| {
+            told.kind == binding.kind
+                && told.mac == binding.mac
+                && told.logical_port == binding.logical_port
+                && told.validity.until.is_some()
+                && told.validity.until == binding.validity.from
+        });
+        match continued {
+            Some(told) => told.validity.until = binding.validity.until,
+            None => {
+                if !told.contains(&binding) {
+                    told.push(binding);
+                }
+            }
+        }
+    }
+
+    /// Notes a neighbour that was heard. Returns whether it tells another MAC than before.
+    pub(super) fn hear(&mut self, heard: HeardNeighbour) -> bool {
+        let runs = self.heard.entry(heard.ip).or_default();
+        match runs.last_mut() {
+            Some(run) if run.mac == heard.mac => {
+                run.last = run.last.max(heard.at);
+                false
+            }
+            // Time stamps of a capture may step back a little; a run never starts before the one ahead of it.
+            last => {
+                let first = last.map_or(heard.at, |run| run.first.max(heard.at));
+                runs.push(HeardRun { mac: heard.mac, first, last: first });
+                true
+            }
+        }
+    }
+
+    /// When the address was heard with another MAC than before.
+    pub(super) fn heard_starts(&self, ip: IpAddr) -> impl Iterator<Item = Timestamp> + '_ {
+        self.heard(ip).map(|(_, first, _)| first)
+    }
+
+    /// Runs of one MAC that the address was heard with: MAC, first and last time.
+    pub(super) fn heard(&self, ip: IpAddr) -> impl Iterator<Item = (MacAddr, Timestamp, Timestamp)> + '_ {
+        self.heard.get(&ip).into_iter().flatten().map(|run| (run.mac, run.first, run.last))
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Binding> {
+        self.by_ip.values().flatten()
+    }
+
+    /// Bindings of a MAC, past ones included.
+    pub(super) fn of_mac(&self, mac: MacAddr) -> impl Iterator<Item = &Binding> {
+        let ips = self.by_mac.get(&mac).into_iter().flatten();
+        ips.flat_map(|ip| self.by_ip.get(ip).into_iter().flatten()).filter(move |binding| binding.mac == Some(mac))
+    }
+
+    /// Addresses that the MAC was heard with, and when last.
+    pub(super) fn heard_as(&self, mac: MacAddr) -> impl Iterator<Item = (IpAddr, Timestamp)> {
+        let last = move |runs: &Vec<HeardRun>| runs.iter().rev().find(|run| run.mac == mac).map(|run| run.last);
+        self.heard.iter().filter_map(move |(&ip, runs)| Some((ip, last(runs)?)))
+    }
+
+    /// Bindings of an address on a port. A side that names no port matches any.
+    pub(super) fn of<'a>(&'a self, ip: IpAddr, port: Option<&'a Arc<str>>) -> impl Iterator<Item = &'a Binding> {
+        let on_port = move |binding: &&Binding| match (&binding.logical_port, port) {
+            (Some(told), Some(port)) => told == port,
+            _ => true,
+        };
+        self.by_ip.get(&ip).into_iter().flatten().filter(on_port)
+    }
+
+    /// The MACs of the neighbour `ip` at `at`: the newest evidence, and what older evidence still says.
+    ///
+    /// Where the caller knows no port, an address that is a neighbour on several ports has a MAC on each: these do not
+    /// contradict each other, so all of them are current.
+    pub(super) fn lladdrs(&self, ip: IpAddr, port: Option<&Arc<str>>, at: Timestamp) -> Lladdrs {
+        let mut ports: Vec<&Arc<str>> = self.of(ip, port).filter_map(|binding| binding.logical_port.as_ref()).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        if port.is_some() || ports.len() < 2 {
+            return self.lladdrs_on(ip, port, at);
+        }
+        let mut found = Lladdrs { aged: true, ..Lladdrs::default() };
+        for port in ports {
+            let on_port = self.lladdrs_on(ip, Some(port), at);
+            found.aged &= on_port.aged;
+            found.current.extend(on_port.current);
+            found.older.extend(on_port.older);
+        }
+        found.current.sort_unstable();
+        found.current.dedup();
+        found.older.retain(|mac| !found.current.contains(mac));
+        found
+    }
+
+    fn lladdrs_on(&self, ip: IpAddr, port: Option<&Arc<str>>, at: Timestamp) -> Lladdrs {
+        let holding = || self.of(ip, port).filter(|binding| binding.validity.holds(at));
+        // An override wins at any age (ovn-nb(5), Static_MAC_Binding); so does what the user wrote down.
+        let overrides = |binding: &&Binding| {
+            matches!(
+                binding.kind,
+                BindingKind::StaticMacBinding { override_dynamic_mac: true } | BindingKind::NexthopsToml
+            )
+        };
+        let overriding = macs(holding().filter(overrides));
+        if !overriding.is_empty() {
+            return Lladdrs { current: overriding, ..Lladdrs::default() };
+        }
+
+        let heard = self.heard.get(&ip).and_then(|runs| runs.iter().rev().find(|run| run.first <= at));
+        // A MAC that the address no longer has does not come back by a frame heard: the last ARP of a dead gateway, or
+        // one spoofed frame, must not hide a violation. OVN learns a real return into its own binding.
+        let heard = heard.filter(|run| !self.is_former(ip, port, run.mac, at));
+        let mut dated: Vec<(Option<Timestamp>, MacAddr)> =
+            holding().filter_map(|binding| Some((evidence_date(binding), binding.mac?))).collect();
+        dated.extend(heard.map(|run| (Some(run.first), run.mac)));
+        let past = |&&(date, _): &&(Option<Timestamp>, MacAddr)| date.is_none_or(|date| date <= at);
+        let newest = dated.iter().filter(past).map(|&(date, _)| date).max();
+
+        let mut found = Lladdrs::default();
+        for &(date, mac) in &dated {
+            // A dump without history is dated later than the packet. It holds for the whole capture all the same.
+            let current = newest.is_none_or(|newest| date >= newest);
+            let macs = if current { &mut found.current } else { &mut found.older };
+            if !macs.contains(&mac) {
+                macs.push(mac);
+            }
+        }
+        found.older.retain(|mac| !found.current.contains(mac));
+        if found.current.is_empty() {
+            let ended = self.of(ip, port).filter(|binding| binding.validity.ended(at) && binding.mac.is_some());
+            if let Some(last) = ended.max_by_key(|binding| binding.validity.until) {
+                found = Lladdrs { current: last.mac.into_iter().collect(), aged: true, older: Vec::new() };
+            }
+        }
+        found
+    }
+
+    /// Whether a binding of the address to the MAC has ended, and another one has followed.
+    fn is_former(&self, ip: IpAddr, port: Option<&Arc<str>>, mac: MacAddr, at: Timestamp) -> bool {
+        let holds = |binding: &Binding| binding.validity.holds(at);
+        let mut ended = self.of(ip, port).filter(|binding| binding.mac == Some(mac) && binding.validity.ended(at));
+        ended.next().is_some()
+            && self.of(ip, port).any(|binding| holds(binding) && binding.mac.is_some_and(|other| other != mac))
+            && !self.of(ip, port).any(|binding| holds(binding) && binding.mac == Some(mac))
+    }
+}
+
+fn macs<'a>(bindings: impl Iterator<Item = &'a Binding>) -> Vec<MacAddr> {
+    let mut macs: Vec<MacAddr> = bindings.filter_map(|binding| binding.mac).collect();
+    macs.sort_unstable();
+    macs.dedup();
+    macs
+}
+
+/// The date of the evidence that a binding is: since when a source with history has it, else when it was confirmed.
+/// `None`, older than any date, where the source tells neither.
+fn evidence_date(binding: &Binding) -> Option<Timestamp> {
+    binding.validity.from.or(binding.confirmed)
+}

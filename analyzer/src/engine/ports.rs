@@ -1,0 +1,84 @@
+//! Router ports: their MACs, networks and tunnel keys.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::fact::RouterPort;
+use crate::types::{MacAddr, Timestamp};
+
+/// All router ports that were told, past ones included.
+#[derive(Debug, Default)]
+pub(super) struct Ports {
+    /// What each source told of a port, by its name: `Logical_Router_Port` tells networks and router, `Port_Binding`
+    /// the tunnel key.
+    by_name: HashMap<Arc<str>, Vec<RouterPort>>,
+    /// Names of the ports of each router. Ports whose router nobody tells stand under `None`.
+    by_router: HashMap<Option<Arc<str>>, Vec<Arc<str>>>,
+    macs: HashSet<MacAddr>,
+    addresses: HashSet<IpAddr>,
+}
+
+impl Ports {
+    pub(super) fn add(&mut self, port: RouterPort) {
+        self.macs.extend(port.mac);
+        self.addresses.extend(&port.addresses);
+        let name = port.name.clone();
+        let told = self.by_name.entry(name.clone()).or_default();
+        let known_router = told.iter().find_map(|told| told.router.clone());
+        let router = port.router.clone().or_else(|| known_router.clone());
+        told.push(port);
+        if known_router.is_none() && router.is_some() {
+            self.by_router.entry(None).or_default().retain(|unowned| *unowned != name);
+        }
+        let names = self.by_router.entry(router).or_default();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// Whether some router port has, or had, the MAC.
+    pub(super) fn has_mac(&self, mac: MacAddr) -> bool {
+        self.macs.contains(&mac)
+    }
+
+    /// Whether the address is, or was, some router port's own.
+    pub(super) fn has_address(&self, addr: IpAddr) -> bool {
+        self.addresses.contains(&addr)
+    }
+
+    /// All ports, for listings and boundaries.
+    pub(super) fn all(&self) -> impl Iterator<Item = &RouterPort> {
+        self.by_name.values().flatten()
+    }
+
+    /// What is told of the port of that name at `at`.
+    pub(super) fn named(&self, name: &str, at: Timestamp) -> impl Iterator<Item = &RouterPort> {
+        self.by_name.get(name).into_iter().flatten().filter(move |port| port.validity.holds(at))
+    }
+
+    /// Ports of a router at `at`; of a router that has no name, all ports. Ports of which no source tells the router
+    /// count as every router's.
+    pub(super) fn of<'a>(&'a self, router: Option<&Arc<str>>, at: Timestamp) -> impl Iterator<Item = &'a RouterPort> {
+        let own = router.and_then(|router| self.by_router.get(&Some(router.clone())));
+        let unowned = router.and_then(|_| self.by_router.get(&None));
+        let all = router.is_none().then(|| self.by_name.keys());
+        let names = own.into_iter().flatten().chain(unowned.into_iter().flatten()).chain(all.into_iter().flatten());
+        names.flat_map(move |name| self.named(name, at))
+    }
+
+    /// MACs of the port.
+    pub(super) fn macs_of(&self, name: &str, at: Timestamp) -> impl Iterator<Item = MacAddr> {
+        self.named(name, at).filter_map(|port| port.mac)
+    }
+
+    /// Tunnel key of the port.
+    pub(super) fn key_of(&self, name: &str, at: Timestamp) -> Option<u16> {
+        self.named(name, at).find_map(|port| port.port_key)
+    }
+}

@@ -1,0 +1,307 @@
+//! Routes, and which of them decides a packet.
+//!
+//! northd turns a route into a flow whose priority grows with the prefix length first and the kind of route second
+//! (`build_route_match`, northd.c). The factors changed over versions: `plen * 2` in 20.12, `plen * 3` in 22.03 and
+//! 24.03, `plen * 8` in 26.03. In all of them a longer prefix wins whatever its policy, so that a /32 by source beats a
+//! connected /24; between equal lengths connected beats static by destination, then learned, then by source. 20.12
+//! alone lets connected and static routes of one length tie, which is left undecided by northd itself.
+
+use std::cmp::Reverse;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::fact::{Policy, Route, RouteOrigin, RouterPort};
+use super::finding::RouteId;
+use super::ports::Ports;
+use crate::types::{IpPrefix, Timestamp};
+
+/// All routes that were told, past ones included.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    routes: Vec<Route>,
+    by_prefix: HashMap<(Policy, IpPrefix), Vec<usize>>,
+    /// Prefix lengths in use, by policy and whether the family is IPv4.
+    lengths: HashMap<(Policy, bool), Vec<u8>>,
+}
+
+/// All next hops of one route.
+#[derive(Clone, Debug)]
+pub(super) struct Group<'a> {
+    /// Its rows, at least one.
+    pub(super) routes: Vec<&'a Route>,
+}
+
+/// What decides a packet on one router, in one route table.
+#[derive(Clone, Debug)]
+pub(super) struct Lookup<'a> {
+    /// What decides.
+    pub(super) decision: Decision<'a>,
+    /// Groups that match better but have no active next hop, best first.
+    pub(super) inactive: Vec<Group<'a>>,
+}
+
+/// What decides a packet.
+#[derive(Clone, Debug)]
+pub(super) enum Decision<'a> {
+    /// A route with next hops.
+    Route(Group<'a>),
+    /// A connected network: the packet goes to its destination's own MAC.
+    Connected,
+    /// A route whose next hop is inside the cluster, or that discards: the packet does not leave by the NIC.
+    Elsewhere,
+    /// Nothing.
+    Nothing,
+}
+
+/// Rank between routes of equal prefix length, best last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    SrcIp,
+    Learned,
+    Static,
+    Connected,
+    OverrideConnected,
+}
+
+impl Routes {
+    pub(super) fn add(&mut self, route: Route) {
+        let key = (route.policy, route.prefix);
+        let indices = self.by_prefix.entry(key).or_default();
+        // Two dumps of one router tell the same route; the one that names router and port is kept.
+        if let Some(&index) = indices.iter().find(|&&index| is_same_route(&self.routes[index], &route)) {
+            let kept = &mut self.routes[index];
+            if !tells_state(kept) && tells_state(&route) {
+                kept.bfd = route.bfd;
+            }
+            kept.router = kept.router.take().or(route.router);
+            kept.output_port = kept.output_port.take().or(route.output_port);
+            kept.symmetric_reply |= route.symmetric_reply;
+            return;
+        }
+        indices.push(self.routes.len());
+        let lengths = self.lengths.entry((route.policy, route.prefix.addr().is_ipv4())).or_default();
+        if !lengths.contains(&route.prefix.prefix_len()) {
+            lengths.push(route.prefix.prefix_len());
+        }
+        self.routes.push(route);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+
+    pub(super) fn all(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The rows of the route `id`, past ones included.
+    pub(super) fn versions<'a>(&'a self, id: &'a RouteId) -> impl Iterator<Item = &'a Route> {
+        let indices = self.by_prefix.get(&(id.policy, id.prefix)).map_or(&[][..], Vec::as_slice);
+        indices
+            .iter()
+            .map(|&index| &self.routes[index])
+            .filter(|route| route.router == id.router && route.route_table == id.route_table)
+    }
+
+    /// Whether a route by source, of any time, is for `addr` as the source of a packet.
+    pub(super) fn is_routed_source(&self, addr: IpAddr) -> bool {
+        self.prefixes(Policy::SrcIp, addr).any(|prefix| self.by_prefix.contains_key(&(Policy::SrcIp, prefix)))
+    }
+
+    /// The prefixes around `addr` that may have a route.
+    fn prefixes(&self, policy: Policy, addr: IpAddr) -> impl Iterator<Item = IpPrefix> {
+        let lengths = self.lengths.get(&(policy, addr.is_ipv4())).map_or(&[][..], Vec::as_slice);
+        lengths.iter().filter_map(move |&len| IpPrefix::new(addr, len))
+    }
+
+    /// Routes with a symmetric reply that a packet from `src` to `dst` matches at `at`.
+    pub(super) fn symmetric(&self, src: IpAddr, dst: IpAddr, at: Timestamp) -> Vec<&Route> {
+        self.matching(src, dst, at).into_iter().filter(|route| route.symmetric_reply).collect()
+    }
+
+    fn matching(&self, src: IpAddr, dst: IpAddr, at: Timestamp) -> Vec<&Route> {
+        let mut found = Vec::new();
+        for (policy, addr) in [(Policy::SrcIp, src), (Policy::DstIp, dst)] {
+            for prefix in self.prefixes(policy, addr) {
+                let Some(indices) = self.by_prefix.get(&(policy, prefix)) else { continue };
+                found.extend(indices.iter().map(|&index| &self.routes[index]).filter(|route| route.validity.holds(at)));
+            }
+        }
+        found
+    }
+
+    /// What decides a packet from `src` to `dst` at `at`, for each router and route table that has a word in it.
+    ///
+    /// `usable` tells whether a next hop may carry traffic: northd leaves out those whose BFD session is down.
+    pub(super) fn decide(
+        &self,
+        ports: &Ports,
+        src: IpAddr,
+        dst: IpAddr,
+        at: Timestamp,
+        usable: impl Fn(&Route) -> bool,
+    ) -> Vec<Lookup<'_>> {
+        let matching = self.matching(src, dst, at);
+        let mut tables: Vec<(&Option<Arc<str>>, &Arc<str>)> =
+            matching.iter().map(|route| (&route.router, &route.route_table)).collect();
+        tables.sort_unstable();
+        tables.dedup();
+        let lookup = |(router, table): (&Option<Arc<str>>, &Arc<str>)| {
+            let router = router.as_ref();
+            if !is_entered(ports, router, table, at) {
+                return None;
+            }
+            let own = matching.iter().filter(|route| route.router.as_ref() == router && route.route_table == *table);
+            let connected = connected_len(ports, router, dst, at);
+            Some(decide_in_table(own.copied().collect(), router.is_some(), connected, ports, at, &usable))
+        };
+        tables.into_iter().filter_map(lookup).collect()
+    }
+}
+
+fn decide_in_table<'a>(
+    matching: Vec<&'a Route>,
+    router_is_known: bool,
+    connected: Option<u8>,
+    ports: &Ports,
+    at: Timestamp,
+    usable: impl Fn(&Route) -> bool,
+) -> Lookup<'a> {
+    let mut groups = group(matching);
+    groups.sort_by_key(|group| Reverse(group.order()));
+    let mut inactive = Vec::new();
+    for group in groups {
+        if connected.is_some_and(|len| group.order() < (len, Rank::Connected)) {
+            return Lookup { decision: Decision::Connected, inactive };
+        }
+        if !group.routes.iter().any(|route| usable(route)) {
+            inactive.push(group);
+            continue;
+        }
+        if group.routes.iter().all(|route| leaves_elsewhere(ports, route, at)) {
+            // Without router names the distributed router's route by source, to the gateway router, lies in the same
+            // heap as the gateway router's own routes. It decides nothing on the gateway router.
+            if !router_is_known && group.policy() == Policy::SrcIp {
+                continue;
+            }
+            return Lookup { decision: Decision::Elsewhere, inactive };
+        }
+        return Lookup { decision: Decision::Route(group), inactive };
+    }
+    let decision = if connected.is_some() { Decision::Connected } else { Decision::Nothing };
+    Lookup { decision, inactive }
+}
+
+/// Whether packets that enter the router may be looked up in `table`. A port's option names the table; where no port is
+/// known with its options, any table may be meant.
+fn is_entered(ports: &Ports, router: Option<&Arc<str>>, table: &Arc<str>, at: Timestamp) -> bool {
+    let mut entered = ports.of(router, at).filter_map(|port| port.route_table.as_ref()).peekable();
+    entered.peek().is_none() || entered.any(|entered| entered == table)
+}
+
+/// Length of the longest connected network of the router that holds `dst`.
+fn connected_len(ports: &Ports, router: Option<&Arc<str>>, dst: IpAddr, at: Timestamp) -> Option<u8> {
+    let networks = ports.of(router, at).flat_map(|port| &port.networks);
+    networks.filter(|network| network.contains(dst)).map(|network| network.prefix_len()).max()
+}
+
+/// The port by which a route leaves its router: told, or the one whose network holds the next hop.
+pub(super) fn output_port<'a>(ports: &'a Ports, route: &'a Route, at: Timestamp) -> Option<&'a Arc<str>> {
+    if route.output_port.is_some() {
+        return route.output_port.as_ref();
+    }
+    let nexthop = route.nexthop?;
+    let holds = |port: &&RouterPort| port.networks.iter().any(|network| network.contains(nexthop));
+    ports.of(route.router.as_ref(), at).find(holds).map(|port| &port.name)
+}
+
+/// Tunnel key of the port by which a route leaves.
+pub(super) fn port_key(ports: &Ports, route: &Route, at: Timestamp) -> Option<u16> {
+    route.port_key.or_else(|| ports.key_of(output_port(ports, route, at)?, at))
+}
+
+/// Whether a route leads to the inside of the cluster, or nowhere.
+fn leaves_elsewhere(ports: &Ports, route: &Route, at: Timestamp) -> bool {
+    let Some(nexthop) = route.nexthop else { return true };
+    match output_port(ports, route, at) {
+        Some(port) => is_inner_port(port),
+        None => is_inner_nexthop(nexthop),
+    }
+}
+
+/// Names that OVN-Kubernetes gives to router ports towards the join switch, the node switch and the transit switch.
+fn is_inner_port(port: &str) -> bool {
+    ["rtoj-", "rtos-", "rtots-"].iter().any(|prefix| port.starts_with(prefix))
+}
+
+/// Networks inside the cluster that OVN-Kubernetes takes by default: join, join of user-defined networks, transit.
+/// Asked only where nothing tells the port.
+fn is_inner_nexthop(nexthop: IpAddr) -> bool {
+    match nexthop {
+        IpAddr::V4(v4) => matches!(v4.octets(), [100, 64 | 65 | 88, ..]),
+        IpAddr::V6(v6) => matches!(v6.segments(), [0xfd97..=0xfd99, 0, 0, 0, ..]),
+    }
+}
+
+fn tells_state(route: &Route) -> bool {
+    use super::fact::BfdRef;
+    matches!(route.bfd, BfdRef::Session { .. } | BfdRef::Status(_))
+}
+
+fn is_same_route(a: &Route, b: &Route) -> bool {
+    let agree = |a: &Option<Arc<str>>, b: &Option<Arc<str>>| a.is_none() || b.is_none() || a == b;
+    a.validity == b.validity
+        && a.nexthop == b.nexthop
+        && a.route_table == b.route_table
+        && a.origin == b.origin
+        && agree(&a.router, &b.router)
+        && agree(&a.output_port, &b.output_port)
+}
+
+fn group(matching: Vec<&Route>) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for route in matching {
+        let same = |group: &&mut Group<'_>| {
+            let head = group.routes[0];
+            head.policy == route.policy && head.prefix == route.prefix && head.origin == route.origin
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.routes.push(route),
+            None => groups.push(Group { routes: vec![route] }),
+        }
+    }
+    groups
+}
+
+impl Group<'_> {
+    fn policy(&self) -> Policy {
+        self.routes[0].policy
+    }
+
+    /// Prefix length and rank: the order of northd's priorities.
+    fn order(&self) -> (u8, Rank) {
+        let head = self.routes[0];
+        let rank = match (head.policy, head.origin) {
+            (Policy::SrcIp, _) => Rank::SrcIp,
+            (Policy::DstIp, RouteOrigin::Learned) => Rank::Learned,
+            (Policy::DstIp, RouteOrigin::Static) if self.routes.iter().any(|route| route.override_connected) => {
+                Rank::OverrideConnected
+            }
+            (Policy::DstIp, RouteOrigin::Static) => Rank::Static,
+        };
+        (head.prefix.prefix_len(), rank)
+    }
+
+    /// Name of the route.
+    pub(super) fn id(&self) -> RouteId {
+        let head = self.routes[0];
+        RouteId {
+            router: head.router.clone(),
+            route_table: head.route_table.clone(),
+            policy: head.policy,
+            prefix: head.prefix,
+        }
+    }
+}

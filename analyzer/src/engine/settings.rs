@@ -1,0 +1,31 @@
+//! What the user may set.
+
+use std::time::Duration;
+
+use crate::types::MacAddr;
+
+/// Settings of the engine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// How long a MAC that left the set still counts as legal: packets queued before the change may follow it.
+    pub grace: Duration,
+    /// How old the last packet of a flow's other direction may be for its sender to count as alive.
+    pub heard_window: Duration,
+    /// MACs that are never a violation: physical MACs of VRRP or HSRP routers, say.
+    pub allowed: Vec<MacAddr>,
+    /// Most findings kept; violations push out others. What is not kept is counted.
+    pub max_findings: usize,
+}
+
+impl Default for Settings {
+    /// Five seconds of grace, the time in which BFD as OVN sets it up (1 s, five times) sees a gateway die; a minute for
+    /// the other direction.
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(5),
+            heard_window: Duration::from_secs(60),
+            allowed: Vec::new(),
+            max_findings: 100_000,
+        }
+    }
+}

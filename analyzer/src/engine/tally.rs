@@ -1,0 +1,172 @@
+//! Counting: verdicts into flows, packets and findings.
+
+use std::net::IpAddr;
+
+use analyzer_ebpf::abi::LinkTags;
+use hashbrown::{HashMap, HashSet};
+
+use super::evidence;
+use super::finding::{Finding, NexthopCount, Summary};
+use super::judge::Judgement;
+use super::knowledge::Knowledge;
+use super::observation::Observation;
+use super::verdict::Verdict;
+use crate::types::{MacAddr, Tuple};
+
+/// What a finding is counted under.
+type FindingKey = (FlowKey, MacAddr, Verdict);
+
+/// What a flow is counted under: its NIC, its VLANs, its 5-tuple.
+type FlowKey = (u8, LinkTags, Tuple);
+
+/// Counts while a run lasts.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) summary: Summary,
+    findings: HashMap<FindingKey, Finding>,
+    nexthops: HashMap<MacAddr, Nexthop>,
+    /// The flow whose observations are being counted, and its worst verdict.
+    flow: Option<(FlowKey, Verdict)>,
+}
+
+#[derive(Debug, Default)]
+struct Nexthop {
+    ips: HashSet<IpAddr>,
+    packets: u64,
+    bytes: u64,
+}
+
+impl Tally {
+    /// Counts a judgement. Those on one flow must come one after another.
+    pub(super) fn count(&mut self, knowledge: &Knowledge, observation: &Observation, judgement: Judgement<'_>) {
+        let verdict = judgement.verdict;
+        let key = flow_key(observation);
+        match &mut self.flow {
+            Some((flow, worst)) if *flow == key => *worst = (*worst).max(verdict),
+            _ => {
+                self.end_flow();
+                self.flow = Some((key, verdict));
+            }
+        }
+        self.count_packets(observation, &judgement);
+        if matches!(verdict, Verdict::Info(_) | Verdict::Undetermined(_) | Verdict::Violating(_)) {
+            self.add_finding(knowledge, key, observation, judgement);
+        }
+    }
+
+    /// Counts a flow whose last observation has been counted.
+    pub(super) fn end_flow(&mut self) {
+        let Some((_, worst)) = self.flow.take() else { return };
+        let summary = &mut self.summary;
+        summary.flows += 1;
+        summary.covered_flows += u64::from(!matches!(worst, Verdict::NotCovered(_)));
+        match worst {
+            Verdict::NotCovered(_) | Verdict::Grace => {}
+            Verdict::Conforming => summary.conforming_flows += 1,
+            Verdict::Info(_) => summary.info_flows += 1,
+            Verdict::Undetermined(_) => summary.undetermined_flows += 1,
+            Verdict::Violating(_) => summary.violating_flows += 1,
+        }
+    }
+
+    fn count_packets(&mut self, observation: &Observation, judgement: &Judgement<'_>) {
+        let Observation { packets, bytes, .. } = *observation;
+        match judgement.verdict {
+            Verdict::NotCovered(_) => self.summary.uncovered_packets += packets,
+            Verdict::Grace => self.summary.grace_packets += packets,
+            Verdict::Violating(_) => self.summary.violating_packets += packets,
+            Verdict::Conforming | Verdict::Info(super::verdict::Info::AsymmetricReply) => {
+                let nexthop = self.nexthops.entry(observation.eth_dst).or_default();
+                nexthop.packets += packets;
+                nexthop.bytes += bytes;
+                let legal = judgement.hops.iter().filter(|hop| hop.is_legal(observation.eth_dst));
+                nexthop.ips.extend(legal.map(|hop| hop.ip));
+            }
+            Verdict::Info(_) | Verdict::Undetermined(_) => {}
+        }
+    }
+
+    fn add_finding(
+        &mut self,
+        knowledge: &Knowledge,
+        flow: FlowKey,
+        observation: &Observation,
+        judgement: Judgement<'_>,
+    ) {
+        let key = (flow, observation.eth_dst, judgement.verdict);
+        if let Some(finding) = self.findings.get_mut(&key) {
+            finding.packets += observation.packets;
+            finding.bytes += observation.bytes;
+            finding.first_seen = finding.first_seen.min(observation.first);
+            finding.last_seen = finding.last_seen.max(observation.last);
+            return;
+        }
+        if self.findings.len() >= knowledge.settings.max_findings && !self.make_room(judgement.verdict) {
+            self.summary.omitted_findings += 1;
+            return;
+        }
+        self.findings.insert(key, evidence::finding(knowledge, observation, judgement));
+    }
+
+    /// Gives up findings that are no violations for one that is. Returns whether there is room now.
+    fn make_room(&mut self, verdict: Verdict) -> bool {
+        if !matches!(verdict, Verdict::Violating(_)) {
+            return false;
+        }
+        let before = self.findings.len();
+        self.findings.retain(|(.., verdict), _| matches!(verdict, Verdict::Violating(_)));
+        self.summary.omitted_findings += (before - self.findings.len()) as u64;
+        self.findings.len() < before
+    }
+
+    /// Adds the counts of flows that were retired before.
+    fn absorb(&mut self, retired: &Self) {
+        let summary = &mut self.summary;
+        summary.flows += retired.summary.flows;
+        summary.covered_flows += retired.summary.covered_flows;
+        summary.conforming_flows += retired.summary.conforming_flows;
+        summary.uncovered_packets += retired.summary.uncovered_packets;
+        summary.evicted_flows += retired.summary.evicted_flows;
+        for (mac, nexthop) in &retired.nexthops {
+            let total = self.nexthops.entry(*mac).or_default();
+            total.packets += nexthop.packets;
+            total.bytes += nexthop.bytes;
+            total.ips.extend(&nexthop.ips);
+        }
+    }
+
+    /// The findings, worst first and by time, and the summary, flows that were retired before included.
+    pub(super) fn finish(mut self, retired: &Self) -> (Vec<Finding>, Summary) {
+        self.end_flow();
+        self.absorb(retired);
+        let mut nexthops: Vec<NexthopCount> = self
+            .nexthops
+            .into_iter()
+            .map(|(lladdr, Nexthop { ips, packets, bytes })| {
+                let mut nexthops: Vec<IpAddr> = ips.into_iter().collect();
+                nexthops.sort_unstable();
+                NexthopCount { lladdr, nexthops, packets, bytes }
+            })
+            .collect();
+        nexthops.sort_by(|a, b| (&a.nexthops, a.lladdr).cmp(&(&b.nexthops, b.lladdr)));
+        self.summary.nexthops = nexthops;
+        let mut findings: Vec<Finding> = self.findings.into_values().collect();
+        let class = |finding: &Finding| match finding.verdict {
+            Verdict::Violating(_) => 0,
+            Verdict::Undetermined(_) => 1,
+            _ => 2,
+        };
+        findings.sort_by_key(|finding| {
+            (class(finding), finding.first_seen, finding.tuple, finding.nic, finding.vlan.clone(), finding.eth_dst)
+        });
+        (findings, self.summary)
+    }
+}
+
+fn flow_key(observation: &Observation) -> FlowKey {
+    let fragment = observation.tags.is_later_fragment();
+    let tags = [observation.tags.outer(), observation.tags.inner()];
+    let vlans = tags.into_iter().flatten().fold(LinkTags::NONE, LinkTags::push);
+    let tags = if fragment { vlans.with_later_fragment() } else { vlans };
+    (observation.nic, tags, observation.tuple)
+}

@@ -1,0 +1,119 @@
+//! Latent entries, counting and evidence.
+
+use super::world::*;
+use crate::engine::finding::LatentState;
+use crate::engine::view::Standing;
+use crate::types::Timestamp;
+
+#[test]
+fn the_incident_counted() {
+    let mut world = World::incident();
+    world.connections([entry(35, flow(42788), label(DEAD, 2))]);
+    world.seen.push(packet(101, flow(59943), NODE, DEAD));
+    world.seen.push(packet(101, flow(42788), NODE, DEAD));
+    world.seen.push(packet(102, flow(7), NODE, GW15));
+    let conclusion = world.conclude();
+    let summary = &conclusion.summary;
+    assert_eq!((summary.flows, summary.covered_flows, summary.conforming_flows), (3, 3, 1));
+    assert_eq!((summary.violating_flows, summary.violating_packets), (2, 3));
+    assert_eq!((summary.latent_armed, summary.latent_unused), (0, 0));
+    assert_eq!(summary.nexthops.len(), 1);
+    assert_eq!(summary.nexthops[0].nexthops, [ip("198.19.3.15")]);
+
+    let finding = &conclusion.findings[0];
+    assert_eq!((finding.packets, finding.bytes), (2, 188));
+    assert_eq!((finding.first_seen, finding.last_seen), (at(100), at(101)));
+    assert_eq!(finding.expected.len(), 2);
+    assert_eq!(finding.conntrack.len(), 1);
+    assert_eq!((finding.conntrack[0].zone, finding.conntrack[0].reply_port), (35, 2));
+    assert_eq!(finding.conntrack[0].zone_name, None);
+    assert_eq!(finding.last_legal, None);
+    assert_eq!(finding.known_as.len(), 1);
+    assert_eq!(finding.known_as[0].ip, Some(ip("fe80::cc73:29ff:fe6b:39a4")));
+}
+
+#[test]
+fn last_legal_names_time_and_next_hop() {
+    let mut world = World::with_history();
+    world.seen.push(packet(100, flow(59943), NODE, DEAD));
+    let conclusion = world.conclude();
+    let last = conclusion.findings[0].last_legal.as_ref().unwrap();
+    assert_eq!((last.until, last.nexthop), (at(50), ip("198.19.3.15")));
+}
+
+#[test]
+fn only_the_owners_entry_is_cited() {
+    let mut world = World::incident();
+    world.facts.push(zone(35, "GR_worker-08_dnat"));
+    world.facts.push(zone(7, "default_pod-230"));
+    world.connections([entry(7, flow(59943), label(DEAD, 9)), entry(0, flow(59943), label(GW16, 2))]);
+    let conclusion = world.conclude();
+    let zones: Vec<u16> = conclusion.findings[0].conntrack.iter().map(|entry| entry.zone).collect();
+    assert_eq!(zones, [35]);
+    assert_eq!(conclusion.findings[0].conntrack[0].zone_name.as_deref(), Some("GR_worker-08_dnat"));
+}
+
+#[test]
+fn latent_entries() {
+    let latent = |world: &World| {
+        let conclusion = world.conclude();
+        conclusion.latent.iter().map(|latent| (latent.state, latent.connection.reply.tp_src)).collect::<Vec<_>>()
+    };
+    let mut world = World::incident();
+    world.connections([entry(35, flow(7), label(DEAD, 2)), entry(35, flow(8), label(GW15, 2))]);
+    assert_eq!(latent(&world), [(LatentState::Armed, 7)], "no packet of the flow");
+
+    world.seen.push(packet(110, flow(7), NODE, GW15));
+    assert_eq!(latent(&world), [(LatentState::Unused, 7)], "the flow conforms while so labelled");
+
+    let mut world = World::incident();
+    world.each_route(|route| route.symmetric_reply = false);
+    world.seen.clear();
+    assert_eq!(latent(&world), [(LatentState::Unused, 59943)], "no symmetric route");
+
+    let mut world = World::incident();
+    world.unbind("198.19.3.16");
+    world.connections([entry(35, flow(7), label(DEAD, 2))]);
+    assert_eq!(latent(&world), [], "the set is not known");
+}
+
+#[test]
+fn entries_listed() {
+    let mut world = World::incident();
+    world.facts.push(zone(35, "GR_worker-08_dnat"));
+    world.facts.push(zone(7, "default_pod-230"));
+    world.connections([
+        entry(35, flow(7), label(GW15, 2)),
+        entry(35, flow(8), label(DEAD, 0)),
+        entry(7, flow(9), label(DEAD, 2)),
+        entry(35, crate::types::Tuple { src: ip("10.0.0.1"), ..flow(10) }, label(DEAD, 2)),
+    ]);
+    let listed = world.engine().connections(Timestamp::MAX);
+    let standings: Vec<(Standing, u16)> =
+        listed.iter().map(|view| (view.standing, view.connection.reply.tp_src)).collect();
+    assert_eq!(
+        standings,
+        [
+            (Standing::Stale, 59943),
+            (Standing::Unused, 10),
+            (Standing::NotHonoured, 9),
+            (Standing::NotHonoured, 8),
+            (Standing::Nexthop, 7),
+        ]
+    );
+}
+
+#[test]
+fn a_flow_explained() {
+    let mut world = World::with_history();
+    for seconds in [40, 52, 60] {
+        world.seen.push(packet(seconds, flow(59943), NODE, DEAD));
+    }
+    world.seen.push(packet(41, flow(59943).reversed(), DEAD, NODE));
+    let explanation = world.engine().explain(flow(59943), world.seen.as_slice());
+    let verdicts: Vec<&str> = explanation.seen.iter().map(|finding| finding.verdict.name()).collect();
+    assert_eq!(verdicts, ["conforming", "grace", "violating"]);
+    assert_eq!(explanation.requests.len(), 1);
+    assert_eq!(explanation.connections[0].standing, Standing::Stale);
+    assert_eq!(explanation.expected.len(), 2);
+}

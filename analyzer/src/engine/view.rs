@@ -1,0 +1,278 @@
+//! What the engine knows, laid out for listings: next hops, conntrack entries, and the whole story of one flow.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::bfd::Liveness;
+use super::evidence;
+use super::fact::{BfdRef, BfdStatus, BindingKind, Source};
+use super::finding::{CitedConnection, ExpectedNexthop, Finding, KnownAs, LastLegal, RouteId};
+use super::judge::{self, Context, Labelled, labelled};
+use super::knowledge::{Hop, Knowledge};
+use super::observation::Observation;
+use super::routes::{self, Decision, Group};
+use super::{Engine, Observations};
+use crate::types::{MacAddr, Timestamp, Tuple, Validity};
+
+/// A next hop of a route with all that is known of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NexthopView {
+    /// The route.
+    pub route: RouteId,
+    /// Whether replies leave by the gateway that the request came from.
+    pub symmetric_reply: bool,
+    /// The next hop; `None` for a route that discards.
+    pub nexthop: Option<IpAddr>,
+    /// The port by which the route leaves.
+    pub output_port: Option<Arc<str>>,
+    /// The port's tunnel key, the number that labels and marks carry.
+    pub port_key: Option<u16>,
+    /// State of the BFD session that watches it: a name of RFC 5880, `unknown` where nothing tells it, `None` without
+    /// session.
+    pub bfd: Option<&'static str>,
+    /// Who told the route.
+    pub source: Source,
+    /// When the route holds.
+    pub validity: Validity,
+    /// State and MACs.
+    pub expected: Vec<ExpectedNexthop>,
+    /// All evidence for its MAC.
+    pub evidence: Vec<BindingView>,
+}
+
+/// Evidence for the MAC of a next hop.
+#[derive(Clone, PartialEq, Debug)]
+pub struct BindingView {
+    /// `MAC_Binding`, `Static_MAC_Binding`, `nexthops.toml`, `neighbour` or `heard`.
+    pub source: &'static str,
+    /// The MAC; `None` where the source says that it is not resolved.
+    pub mac: Option<MacAddr>,
+    /// The port on which it is.
+    pub logical_port: Option<Arc<str>>,
+    /// When it was last confirmed.
+    pub confirmed: Option<Timestamp>,
+    /// When it holds.
+    pub validity: Validity,
+}
+
+/// A labelled conntrack entry, decoded and compared with the set.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ConnectionView {
+    /// The entry.
+    pub connection: CitedConnection,
+    /// How its MAC stands to the set.
+    pub standing: Standing,
+    /// The next hops whose MAC it is.
+    pub nexthops: Vec<IpAddr>,
+    /// When the MAC was last legal for the flow's route.
+    pub last_legal: Option<LastLegal>,
+    /// What else knows the MAC.
+    pub known_as: Vec<KnownAs>,
+}
+
+/// How the MAC of a labelled entry stands to the set.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Standing {
+    /// It is outside the set, and OVN would send the flow there.
+    Stale,
+    /// The set is not fully known.
+    Undetermined,
+    /// It is outside the set, but no symmetric route applies: OVN does not use it.
+    Unused,
+    /// OVN does not read labels in that zone, or the port field is 0.
+    NotHonoured,
+    /// It is an active next hop's.
+    Nexthop,
+}
+
+impl Standing {
+    /// The standing's stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stale => "stale",
+            Self::Undetermined => "undetermined",
+            Self::Unused => "unused",
+            Self::NotHonoured => "not-honoured",
+            Self::Nexthop => "nexthop",
+        }
+    }
+}
+
+/// Everything known of one flow.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Explanation {
+    /// The flow's 5-tuple in the direction that leaves.
+    pub tuple: Tuple,
+    /// Each run of its packets to one MAC within one epoch, with the verdict on it, by time.
+    pub seen: Vec<Finding>,
+    /// Runs of its other direction.
+    pub requests: Vec<Observation>,
+    /// Its labelled entries in all zones.
+    pub connections: Vec<ConnectionView>,
+    /// The time for which `routes` and `expected` are told: the end of the run.
+    pub at: Option<Timestamp>,
+    /// The routes that decide a new flow of these addresses.
+    pub routes: Vec<RouteId>,
+    /// Next hops that a new flow would get.
+    pub expected: Vec<ExpectedNexthop>,
+}
+
+impl Engine {
+    /// All next hops of all routes at `at`, [`Timestamp::MAX`] for the latest known.
+    pub fn nexthops(&self, at: Timestamp) -> Vec<NexthopView> {
+        let knowledge = &self.knowledge;
+        let holding = knowledge.routes.all().iter().filter(|route| route.validity.holds(at));
+        let mut views: Vec<NexthopView> = holding
+            .map(|route| {
+                let group = Group { routes: vec![route] };
+                let port = routes::output_port(&knowledge.ports, route, at);
+                let bindings = route.nexthop.into_iter().flat_map(|ip| knowledge.neighbours.of(ip, port));
+                let told = bindings.map(|binding| BindingView {
+                    source: evidence::binding_source(binding.kind),
+                    mac: binding.mac,
+                    logical_port: binding.logical_port.clone(),
+                    confirmed: binding.confirmed,
+                    validity: binding.validity,
+                });
+                let heard = route.nexthop.into_iter().flat_map(|ip| knowledge.neighbours.heard(ip));
+                let heard = heard.map(|(mac, first, last)| BindingView {
+                    source: evidence::binding_source(BindingKind::Heard),
+                    mac: Some(mac),
+                    logical_port: None,
+                    confirmed: Some(last),
+                    validity: Validity { from: Some(first), until: None },
+                });
+                NexthopView {
+                    route: group.id(),
+                    symmetric_reply: route.symmetric_reply,
+                    nexthop: route.nexthop,
+                    output_port: port.cloned(),
+                    port_key: routes::port_key(&knowledge.ports, route, at),
+                    bfd: bfd_name(knowledge, route, at),
+                    source: route.source,
+                    validity: route.validity,
+                    expected: evidence::expected(&knowledge.hops(&group, at)),
+                    evidence: told.chain(heard).collect(),
+                }
+            })
+            .collect();
+        views.sort_by(|a, b| (&a.route, a.nexthop).cmp(&(&b.route, b.nexthop)));
+        views
+    }
+
+    /// All labelled conntrack entries, compared with the set at `at`.
+    pub fn connections(&self, at: Timestamp) -> Vec<ConnectionView> {
+        let knowledge = &self.knowledge;
+        let entries = knowledge.connections.all().iter();
+        let mut views: Vec<ConnectionView> = entries
+            .filter_map(|connection| {
+                let leaving = judge::leaving(knowledge, connection, at);
+                let found = labelled(knowledge, leaving, at);
+                let entry = found.into_iter().find(|entry| entry.connection == connection)?;
+                Some(connection_view(knowledge, &entry, leaving, at))
+            })
+            .collect();
+        views.sort_by_key(|view| (view.standing, view.connection.zone, view.connection.orig));
+        views
+    }
+
+    /// Everything known of the flow that leaves with `tuple`.
+    pub fn explain<O: Observations + ?Sized>(&mut self, tuple: Tuple, observations: &O) -> Explanation {
+        let _ = self.epochs();
+        let knowledge = &self.knowledge;
+        let mut runs = Vec::new();
+        let mut requests = Vec::new();
+        let mut end: Option<Timestamp> = None;
+        let mirror = tuple.reversed();
+        observations.for_each(&mut |observation| {
+            end = end.max(Some(observation.last));
+            if observation.tuple == tuple {
+                runs.push(*observation);
+            } else if observation.tuple == mirror {
+                requests.push(*observation);
+            }
+        });
+        let at = end.unwrap_or(Timestamp::MAX);
+        let seen = match &self.epochs {
+            Some(epochs) => {
+                let mut context = Context::new(epochs);
+                requests.iter().for_each(|run| context.inbound.add(run));
+                context.inbound.sort();
+                let judged =
+                    |run: &Observation| evidence::finding(knowledge, run, judge::judge(knowledge, &mut context, run));
+                runs.iter().map(judged).collect()
+            }
+            None => Vec::new(),
+        };
+        let inner = knowledge.connections.before_translation(tuple).unwrap_or(tuple);
+        let lookups =
+            knowledge.routes.decide(&knowledge.ports, inner.src, inner.dst, at, |route| knowledge.is_usable(route, at));
+        let groups: Vec<Group<'_>> = lookups
+            .into_iter()
+            .filter_map(|lookup| match lookup.decision {
+                Decision::Route(group) => Some(group),
+                _ => None,
+            })
+            .collect();
+        let hops: Vec<Hop<'_>> = groups.iter().flat_map(|group| knowledge.hops(group, at)).collect();
+        let entries = labelled(knowledge, inner, at);
+        Explanation {
+            tuple,
+            seen,
+            requests,
+            connections: entries.iter().map(|entry| connection_view(knowledge, entry, inner, at)).collect(),
+            at: end,
+            routes: groups.iter().map(Group::id).collect(),
+            expected: evidence::expected(&hops),
+        }
+    }
+}
+
+fn bfd_name(knowledge: &Knowledge, route: &super::fact::Route, at: Timestamp) -> Option<&'static str> {
+    if let BfdRef::Status(status) = route.bfd {
+        return Some(match status {
+            BfdStatus::Up => "up",
+            BfdStatus::Init => "init",
+            BfdStatus::Down => "down",
+            BfdStatus::AdminDown => "admin_down",
+        });
+    }
+    match (&route.bfd, knowledge.bfd.liveness(route, at)) {
+        (BfdRef::None, _) => None,
+        (_, Liveness::Up) => Some("up"),
+        (_, Liveness::Down) => Some("down"),
+        (_, Liveness::Unknown) => Some("unknown"),
+    }
+}
+
+fn connection_view(knowledge: &Knowledge, entry: &Labelled<'_>, leaving: Tuple, at: Timestamp) -> ConnectionView {
+    let mac = entry.reply.eth;
+    let symmetric = Group { routes: knowledge.routes.symmetric(leaving.src, leaving.dst, at) };
+    let hops = knowledge.hops(&symmetric, at);
+    let fits = |key: Option<u16>| key.is_none_or(|key| key == entry.reply.port);
+    let on_port = symmetric.routes.iter().any(|route| fits(routes::port_key(&knowledge.ports, route, at)));
+    let nexthops: Vec<IpAddr> = hops.iter().filter(|hop| hop.is_legal(mac)).map(|hop| hop.ip).collect();
+    let standing = if !entry.believed {
+        Standing::NotHonoured
+    } else if !nexthops.is_empty() {
+        Standing::Nexthop
+    } else if knowledge.routes.is_empty() || hops.iter().any(|hop| hop.is_open()) {
+        Standing::Undetermined
+    } else if !on_port {
+        Standing::Unused
+    } else {
+        Standing::Stale
+    };
+    let ids: Vec<RouteId> = symmetric.routes.iter().map(|route| Group { routes: vec![*route] }.id()).collect();
+    let last_legal = match standing {
+        Standing::Nexthop => None,
+        _ => ids.iter().filter_map(|id| knowledge.last_legal(id, mac, at)).max_by_key(|last| last.until),
+    };
+    ConnectionView {
+        connection: entry.cite(),
+        standing,
+        nexthops,
+        last_legal,
+        known_as: evidence::known_as(knowledge, mac),
+    }
+}
