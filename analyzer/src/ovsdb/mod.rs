@@ -1,3 +1,10 @@
 //! OVSDB: rows, database files, and the text that the `list` command of the clients prints.
 
 pub mod row;
+
+pub mod file;
+pub mod text;
+
+mod datum;
+mod schema;
+mod warnings;

@@ -1,0 +1,62 @@
+//! Stand-alone files: the schema, then transactions.
+
+use std::io::BufRead;
+use std::sync::Arc;
+
+use super::super::schema::Schema;
+use super::super::warnings::Warnings;
+use super::history::{History, Scope};
+use super::log::Records;
+use super::transaction::Transaction;
+use super::{DbInfo, FileError};
+use crate::types::Position;
+
+/// Reads what follows the first record, `schema`.
+pub(super) fn read<R: BufRead>(
+    schema: &str,
+    records: &mut Records<R>,
+    wanted: Vec<Arc<str>>,
+    warnings: &mut Warnings,
+) -> Result<(History, DbInfo), FileError> {
+    let place = warnings.place(Position::Offset(0));
+    let schema = Schema::from_json(schema, &wanted).map_err(|source| FileError::Content {
+        place,
+        expected: "database schema",
+        source,
+    })?;
+    let info = DbInfo { name: schema.name.clone(), version: schema.version.clone(), clustered: false };
+    let mut history = History::default();
+    warn_of_unknown_columns(&schema, Position::Offset(0), warnings);
+    history.set_schema(schema);
+    loop {
+        let record = records.next();
+        match record.map(|record| record.map(|record| Transaction::from_json(record.json, &wanted))) {
+            Ok(None) => break,
+            Ok(Some(Ok(transaction))) => {
+                history.apply(&transaction, Scope::Change, Position::Offset(records.offset()), warnings);
+            }
+            // What follows may be differences to what this one made.
+            Ok(Some(Err(error))) => {
+                stop(&format!("the record is no transaction: {error}"), records, warnings);
+                break;
+            }
+            Err(error) => {
+                stop(&error.to_string(), records, warnings);
+                break;
+            }
+        }
+    }
+    Ok((history, info))
+}
+
+/// Warns that the rest of the file is not used.
+pub(super) fn stop<R: BufRead>(reason: &str, records: &Records<R>, warnings: &mut Warnings) {
+    warnings.push(Position::Offset(records.offset()), format!("{reason}; the file is used up to here"));
+}
+
+/// Warns of columns whose values will be passed over.
+pub(super) fn warn_of_unknown_columns(schema: &Schema, position: Position, warnings: &mut Warnings) {
+    for (table, column) in schema.unknown_columns() {
+        warnings.push(position, format!("{table}: column {column} has a type that is not known; it is passed over"));
+    }
+}

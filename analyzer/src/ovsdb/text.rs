@@ -1,0 +1,214 @@
+//! Tables as the clients print them: `ovn-nbctl`, `ovn-sbctl` and `ovs-vsctl` for `list` and `find`, and `ovsdb-client
+//! dump`, with `--format` `list`, `table`, `csv` or `json` and `--data` `string`, `bare` or `json` (ovn-nbctl(8), "Table
+//! Formatting Options").
+//!
+//! Text comes by mail and out of tickets: with the prompt and the command above it, with lines of `=====` between the
+//! records, without its trailing blanks. What is not understood is passed over with a warning.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::datum;
+use super::row::{Datum, Row, RowVersion};
+use super::warnings::Warnings;
+use crate::types::{Place, Position, Validity, Warning};
+
+mod csv;
+mod json;
+mod line;
+mod list;
+mod table;
+mod value;
+
+/// Text that is no printed table.
+#[derive(Debug, thiserror::Error)]
+pub enum TextError {
+    /// None of the formats.
+    #[error(
+        "{place}: expected a table in one of the formats list, table, csv and json; print it again with \
+         `--format=list` and without `--no-headings` and `--bare`"
+    )]
+    Format {
+        /// The first line that is not understood.
+        place: Place,
+    },
+}
+
+/// Reads the rows of `table`, valid without bound, as a text has no history.
+///
+/// Where the text holds several tables under captions, as `ovsdb-client dump` prints them, those of another name are
+/// passed over. A text without any row is an empty table.
+///
+/// Text does not tell types: numbers come as [`Integer`](super::row::Atom::Integer), `true` and `false` as
+/// [`Boolean`](super::row::Atom::Boolean), the rest, reals and UUIDs too, as [`String`](super::row::Atom::String). Only
+/// JSON tells them. With `--data=bare` it does not even tell a string with blanks from a set, nor an empty string from
+/// an empty set: the first comes as a set of its words, the second as an empty set.
+///
+/// # Errors
+/// [`TextError`] where the format is not recognised.
+pub fn parse(text: &[u8], file_name: &str, table: &str) -> Result<(Vec<RowVersion>, Vec<Warning>), TextError> {
+    let text = String::from_utf8_lossy(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text));
+    let mut rows = Rows::new(file_name, table);
+    match recognise(&text) {
+        Recognised::Empty => {}
+        Recognised::Format(Format::List) => list::read(&text, &mut rows),
+        Recognised::Format(Format::Table) => table::read(&text, &mut rows),
+        Recognised::Format(Format::Csv) => csv::read(&text, &mut rows),
+        Recognised::Format(Format::Json { start }) => json::read(&text, start, &mut rows),
+        Recognised::Nothing { line } => {
+            return Err(TextError::Format { place: rows.warnings.place(Position::Line(line)) });
+        }
+    }
+    Ok(rows.finish())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Format {
+    List,
+    Table,
+    Csv,
+    Json {
+        /// Offset in the text of the first object.
+        start: usize,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Recognised {
+    Format(Format),
+    /// No table, but nothing else either.
+    Empty,
+    /// Text that is no table.
+    Nothing {
+        /// The first line that is not understood, counted from 1.
+        line: usize,
+    },
+}
+
+/// Recognises the format by the first line that belongs to one.
+fn recognise(text: &str) -> Recognised {
+    let mut foreign = None;
+    let mut lines = line::lines(text).peekable();
+    while let Some(line) = lines.next() {
+        let content = line.text.trim_ascii();
+        if line::is_passed_over(line.text) {
+            continue;
+        }
+        let format = if content.starts_with('{') {
+            Some(Format::Json { start: line.offset + (line.text.len() - line.text.trim_ascii_start().len()) })
+        } else if lines.peek().is_some_and(|next| table::columns(line.text, next.text).is_some()) {
+            Some(Format::Table)
+        } else if list::field(line.text).is_some() {
+            Some(Format::List)
+        } else if csv::is_heading(content) {
+            Some(Format::Csv)
+        } else {
+            None
+        };
+        match format {
+            Some(format) => return Recognised::Format(format),
+            None => foreign = foreign.or(Some(line.number)),
+        }
+    }
+    foreign.map_or(Recognised::Empty, |line| Recognised::Nothing { line })
+}
+
+/// The rows read so far, the one at work, and the warnings.
+struct Rows {
+    table: String,
+    /// Whether the rows that follow are those of the table that is wanted.
+    wanted: bool,
+    /// Column names, each kept once.
+    names: BTreeSet<Arc<str>>,
+    row: Row,
+    rows: Vec<RowVersion>,
+    warnings: Warnings,
+}
+
+impl Rows {
+    fn new(file_name: &str, table: &str) -> Self {
+        Self {
+            table: table.to_owned(),
+            wanted: true,
+            names: BTreeSet::new(),
+            row: empty_row(),
+            rows: Vec::new(),
+            warnings: Warnings::new(file_name),
+        }
+    }
+
+    /// Takes note of the table whose rows follow. Names are compared as the clients do.
+    fn caption(&mut self, table: &str) {
+        let plain = |byte: u8| if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
+        self.wanted = table.bytes().map(plain).eq(self.table.bytes().map(plain));
+    }
+
+    /// Adds a column to the row at work. A value that cannot be read is left out with a warning.
+    fn column(&mut self, name: &str, value: Result<Datum, String>, position: Position) {
+        if !self.wanted {
+            return;
+        }
+        let value = value.and_then(|value| {
+            if name != "_uuid" {
+                return Ok(Some(value));
+            }
+            self.row.uuid = uuid_of(&value).ok_or("expected a UUID")?;
+            Ok(None)
+        });
+        match value {
+            Ok(Some(value)) => {
+                let name = self.name(name);
+                self.row.columns.insert(name, value);
+            }
+            Ok(None) => {}
+            Err(problem) => self.warnings.push(position, format!("column {name} is passed over: {problem}")),
+        }
+    }
+
+    /// Whether the row at work has the column already.
+    fn has(&self, column: &str) -> bool {
+        match column {
+            "_uuid" => !self.row.uuid.is_empty(),
+            column => self.row.columns.contains_key(column),
+        }
+    }
+
+    fn name(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        self.names.insert(Arc::clone(&name));
+        name
+    }
+
+    /// Ends the row at work, if anything of it was read.
+    fn end_row(&mut self) {
+        let row = std::mem::replace(&mut self.row, empty_row());
+        if !row.uuid.is_empty() || !row.columns.is_empty() {
+            self.rows.push(RowVersion { row, validity: Validity::ALWAYS });
+        }
+    }
+
+    fn finish(mut self) -> (Vec<RowVersion>, Vec<Warning>) {
+        self.end_row();
+        (self.rows, self.warnings.finish())
+    }
+}
+
+fn empty_row() -> Row {
+    Row { uuid: "".into(), columns: Default::default() }
+}
+
+fn uuid_of(value: &Datum) -> Option<Arc<str>> {
+    match value {
+        Datum::Set(atoms) => match atoms.as_slice() {
+            [atom] => datum::uuid(atom.as_str()?),
+            _ => None,
+        },
+        Datum::Map(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
