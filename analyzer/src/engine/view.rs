@@ -176,10 +176,13 @@ impl Engine {
         views
     }
 
-    /// Everything known of the flow that leaves with `tuple`.
+    /// Everything known of the flow that leaves with `tuple`. Where only the other direction can leave, that is meant.
     pub fn explain<O: Observations + ?Sized>(&mut self, tuple: Tuple, observations: &O) -> Explanation {
-        let _ = self.epochs();
+        self.epochs();
         let knowledge = &self.knowledge;
+        let routes = &knowledge.routes;
+        let arrives = !routes.is_routed_source(tuple.src) && routes.is_routed_source(tuple.dst);
+        let tuple = if arrives { tuple.reversed() } else { tuple };
         let mut runs = Vec::new();
         let mut requests = Vec::new();
         let mut end: Option<Timestamp> = None;

@@ -1,1 +1,8 @@
-//! inputs.
+//! Files in, facts out: which dumps a run was given, and how they become what the engine is told.
+
+pub mod case_dir;
+pub mod load;
+pub mod paths;
+
+pub use load::{InputError, Loaded, load};
+pub use paths::Paths;

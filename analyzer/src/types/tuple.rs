@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 
 /// A 5-tuple as conntrack keeps it (`struct nf_conntrack_tuple`, include/net/netfilter/nf_conntrack_tuple.h).
 ///
@@ -132,9 +133,97 @@ impl fmt::Display for Tuple {
     }
 }
 
+/// Text that is no 5-tuple.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "{text:?} is no 5-tuple: {reason}; write 'udp 192.168.16.230:59943 -> 172.27.0.13:5005', \
+     'tcp [fd00::1]:80 -> [fd00::2]:40000' or 'icmp 10.0.0.1 -> 10.0.0.2 type 0 code 0 id 77'"
+)]
+pub struct NotATuple {
+    text: String,
+    reason: String,
+}
+
+impl FromStr for Tuple {
+    type Err = NotATuple;
+
+    /// Reads what [`Tuple`]'s `Display` writes. Commas may stand for blanks, and the arrow may be left out.
+    fn from_str(text: &str) -> Result<Self, NotATuple> {
+        let not_a_tuple = |reason: String| NotATuple { text: text.to_owned(), reason };
+        let mut words = text.split([' ', ',', '\t']).filter(|word| !word.is_empty() && *word != "->");
+        let mut next = |what: &str| words.next().ok_or_else(|| not_a_tuple(format!("the {what} is missing")));
+        let name = next("protocol")?;
+        let nw_proto = proto_number(name).ok_or_else(|| not_a_tuple(format!("{name:?} is no protocol")))?;
+        let mut tuple =
+            Self { src: IpAddr::from([0; 4]), dst: IpAddr::from([0; 4]), nw_proto, tp_src: 0, tp_dst: 0 };
+        let (src, dst) = (next("source")?, next("destination")?);
+        if tuple.has_ports() {
+            let end = |word: &str| {
+                let end: Result<SocketAddr, _> = word.parse();
+                end.map_err(|_| not_a_tuple(format!("{word:?} is no address with port")))
+            };
+            let (src, dst) = (end(src)?, end(dst)?);
+            (tuple.src, tuple.tp_src) = (src.ip(), src.port());
+            (tuple.dst, tuple.tp_dst) = (dst.ip(), dst.port());
+        } else {
+            let end = |word: &str| word.parse().map_err(|_| not_a_tuple(format!("{word:?} is no address")));
+            (tuple.src, tuple.dst) = (end(src)?, end(dst)?);
+        }
+        let mut icmp = [0_u8; 2];
+        while let Some(key) = words.next() {
+            let value = words.next().ok_or_else(|| not_a_tuple(format!("the value of {key:?} is missing")))?;
+            let wrong = |_| not_a_tuple(format!("{value:?} is no {key}"));
+            match key {
+                "type" if tuple.is_icmp() => icmp[0] = value.parse().map_err(wrong)?,
+                "code" if tuple.is_icmp() => icmp[1] = value.parse().map_err(wrong)?,
+                "id" if tuple.is_icmp() => tuple.tp_src = value.parse().map_err(wrong)?,
+                _ => return Err(not_a_tuple(format!("{key:?} is not understood"))),
+            }
+        }
+        if tuple.is_icmp() {
+            tuple.tp_dst = u16::from_be_bytes(icmp);
+        }
+        match tuple.src.is_ipv4() == tuple.dst.is_ipv4() {
+            true => Ok(tuple),
+            false => Err(not_a_tuple("the addresses are of different families".to_owned())),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_round_trip() {
+        for text in [
+            "udp 192.168.16.230:59943 -> 172.27.0.13:5005",
+            "tcp [fd00::1]:80 -> [fd00::2]:40000",
+            "icmp 10.0.0.1 -> 10.0.0.2 type 8 code 1 id 77",
+            "gre 10.0.0.1 -> 10.0.0.2",
+            "99 10.0.0.1 -> 10.0.0.2",
+        ] {
+            assert_eq!(text.parse::<Tuple>().unwrap().to_string(), text);
+        }
+        let tuple: Tuple = "udp,192.168.16.230:59943,172.27.0.13:5005".parse().unwrap();
+        assert_eq!(tuple.to_string(), "udp 192.168.16.230:59943 -> 172.27.0.13:5005");
+    }
+
+    #[test]
+    fn text_that_is_no_tuple() {
+        for (text, reason) in [
+            ("", "the protocol is missing"),
+            ("udp", "the source is missing"),
+            ("udp 10.0.0.1 10.0.0.2", "\"10.0.0.1\" is no address with port"),
+            ("icmp 10.0.0.1 x", "\"x\" is no address"),
+            ("tcp 10.0.0.1:1 [::1]:2", "the addresses are of different families"),
+            ("udp 10.0.0.1:1 10.0.0.2:2 id 4", "\"id\" is not understood"),
+            ("icmp 10.0.0.1 10.0.0.2 type", "the value of \"type\" is missing"),
+            ("icmp 10.0.0.1 10.0.0.2 type 256", "\"256\" is no type"),
+        ] {
+            assert_eq!(text.parse::<Tuple>().unwrap_err().reason, reason, "{text}");
+        }
+    }
 
     fn tuple(nw_proto: u8, tp_src: u16, tp_dst: u16) -> Tuple {
         Tuple { src: "10.0.0.1".parse().unwrap(), dst: "10.0.0.2".parse().unwrap(), nw_proto, tp_src, tp_dst }

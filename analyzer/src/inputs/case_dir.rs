@@ -1,0 +1,95 @@
+//! Folders that hold a capture and dumps under well-known names.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::paths::{Paths, RouterFile};
+use crate::capture;
+
+/// Adds what a folder holds: dumps by their names, captures by their content.
+///
+/// A file that is neither is passed over, as folders hold notes and logs too. Captures come in the order of their
+/// names.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn add(folder: &Path, paths: &mut Paths, captures: &mut Vec<PathBuf>) -> io::Result<()> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .filter(|path| path.as_ref().map_or(true, |path| path.is_file()))
+        .collect::<Result<_, _>>()?;
+    files.sort();
+    for file in files {
+        let Some(name) = file.file_name().and_then(|name| name.to_str()) else { continue };
+        let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name).to_owned();
+        if let Some(list) = known(&name, paths) {
+            list.push(file);
+        } else if let Some(router) = router_of(&name) {
+            paths.lr_routes.push(RouterFile { router, file });
+        } else if capture::is_capture(&file, is_capture_text(&name)) {
+            captures.push(file);
+        }
+    }
+    Ok(())
+}
+
+/// The list that a file of this name belongs to.
+fn known<'a>(name: &str, paths: &'a mut Paths) -> Option<&'a mut Vec<PathBuf>> {
+    let is_text = |stem: &str| name.strip_prefix(stem).is_some_and(|rest| rest.ends_with(".txt"));
+    Some(match name {
+        "nexthops.toml" => &mut paths.nexthops,
+        "mac_binding.txt" => &mut paths.mac_bindings,
+        "static_mac_binding.txt" => &mut paths.static_mac_bindings,
+        "bfd.txt" => &mut paths.bfd,
+        "static_routes.txt" => &mut paths.static_routes,
+        "datapath_binding.txt" => &mut paths.datapaths,
+        "ovnnb.db" | "ovnnb_db.db" => &mut paths.nb_db,
+        "ovnsb.db" | "ovnsb_db.db" => &mut paths.sb_db,
+        "conf.db" => &mut paths.ovs_db,
+        "conntrack.txt" => &mut paths.conntrack,
+        "ct-zones.txt" | "ct-zone-list.txt" => &mut paths.ct_zones,
+        _ if is_text("port_binding") => &mut paths.port_bindings,
+        _ if is_text("mac-owners") => &mut paths.mac_owners,
+        _ => return None,
+    })
+}
+
+/// The router that `lr-route-list.ROUTER.txt` tells of; nothing else than `None` for `lr-route-list.txt`.
+fn router_of(name: &str) -> Option<Option<String>> {
+    let rest = name.strip_prefix("lr-route-list")?.strip_suffix(".txt")?;
+    match rest.strip_prefix('.') {
+        Some(router) if !router.is_empty() => Some(Some(router.to_owned())),
+        _ if rest.is_empty() => Some(None),
+        _ => None,
+    }
+}
+
+/// Whether a file of this name may be the text of `tcpdump -e`. Its content alone does not tell it from a log.
+fn is_capture_text(name: &str) -> bool {
+    name.ends_with(".txt") && (name.starts_with("capture") || name.starts_with("tcpdump"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_route_lists() {
+        assert_eq!(router_of("lr-route-list.txt"), Some(None));
+        assert_eq!(router_of("lr-route-list.GR_worker-08.txt"), Some(Some("GR_worker-08".to_owned())));
+        assert_eq!(router_of("lr-route-list-old.txt"), None);
+        assert_eq!(router_of("routes.txt"), None);
+    }
+
+    #[test]
+    fn well_known_names() {
+        let mut paths = Paths::default();
+        for name in ["port_binding.txt", "port_binding.rtoe.txt", "mac-owners.worker-19.txt", "conf.db", "bfd.txt"] {
+            assert!(known(name, &mut paths).is_some(), "{name}");
+        }
+        for name in ["flows.txt", "README.md", "port_binding.json", "ovnnb.db.old"] {
+            assert!(known(name, &mut paths).is_none(), "{name}");
+        }
+    }
+}

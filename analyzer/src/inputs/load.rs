@@ -1,0 +1,333 @@
+//! Reads dumps and tells the engine.
+
+use std::io::{self, BufRead, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+
+use super::paths::Paths;
+use crate::capture::{CaptureError, source::Source};
+use crate::conntrack;
+use crate::engine::Engine;
+use crate::engine::fact::{Fact, Policy};
+use crate::ovn::{self, Facts, lr_route_list, mac_owners, nexthops_toml, northbound, southbound, zones};
+use crate::ovsdb::file::{self, FileError};
+use crate::ovsdb::row::Tables;
+use crate::ovsdb::text::{self, TextError};
+use crate::types::{IpPrefix, MacAddr, Place, Position, Warning};
+use std::net::IpAddr;
+
+/// Longest dump that is read as a whole. Conntrack dumps and databases are streamed and may be longer.
+const MAX_TEXT: u64 = 1 << 30;
+
+/// An input that cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// The file cannot be opened.
+    #[error(transparent)]
+    Open(#[from] CaptureError),
+    /// Reading failed.
+    #[error("cannot read {file}: {source}")]
+    Read {
+        /// The file.
+        file: Arc<str>,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is longer than a dump can sensibly be.
+    #[error("{file} is longer than {} MiB: is it the right file?", MAX_TEXT >> 20)]
+    TooLong {
+        /// The file.
+        file: Arc<str>,
+    },
+    /// A database file of which nothing can be read.
+    #[error(transparent)]
+    Database(#[from] FileError),
+    /// A database of another schema than this one.
+    #[error("{file} is a database named {name}: expected {expected}")]
+    WrongDatabase {
+        /// The file.
+        file: Arc<str>,
+        /// What it is.
+        name: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// Text of a table of which nothing can be read.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// Syntax as a whole is broken.
+    #[error(transparent)]
+    Unreadable(#[from] ovn::Unreadable),
+    /// A conntrack dump that cannot be read on.
+    #[error(transparent)]
+    Conntrack(#[from] conntrack::reader::ReadError),
+    /// A text that should be UTF-8 and is not.
+    #[error("{place}: no UTF-8 text")]
+    NotUtf8 {
+        /// The first byte that is wrong.
+        place: Place,
+    },
+    /// A file that told nothing.
+    #[error("{file}: nothing in it could be read as {expected}{first}")]
+    Nothing {
+        /// The file.
+        file: Arc<str>,
+        /// What was expected.
+        expected: &'static str,
+        /// The first warning, behind a colon.
+        first: String,
+    },
+}
+
+/// What reading the dumps left behind.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// What was passed over.
+    pub warnings: Vec<Warning>,
+    /// Lines and rows passed over, those without warning included.
+    pub skipped_lines: u64,
+}
+
+/// Reads all dumps and tells `engine` their facts.
+///
+/// Database files count more than texts: a text beside them adds nothing, and where it contradicts them a warning says
+/// so.
+///
+/// # Errors
+/// When an input cannot be read at all, or nothing in it can.
+pub fn load(paths: &Paths, engine: &mut Engine) -> Result<Loaded, InputError> {
+    let mut loader = Loader { engine, loaded: Loaded::default(), database: Told::default() };
+    for path in &paths.nb_db {
+        loader.database_file(path, "OVN_Northbound")?;
+    }
+    for path in &paths.sb_db {
+        loader.database_file(path, "OVN_Southbound")?;
+    }
+    for path in &paths.ovs_db {
+        loader.database_file(path, "Open_vSwitch")?;
+    }
+    loader.northbound_texts(paths)?;
+    loader.southbound_texts(paths)?;
+    for list in &paths.lr_routes {
+        let (file, bytes) = read(&list.file)?;
+        let facts = lr_route_list::parse(&bytes, list.router.as_deref(), &file);
+        loader.take(&file, "routes of `ovn-nbctl lr-route-list`", facts, Precedence::BehindDatabase)?;
+    }
+    for path in &paths.nexthops {
+        let (file, bytes) = read(path)?;
+        let facts = nexthops_toml::parse(&utf8(&file, bytes)?, &file)?;
+        loader.take(&file, "next hops", facts, Precedence::Own)?;
+    }
+    for path in &paths.ct_zones {
+        let (file, bytes) = read(path)?;
+        loader.take(&file, "names of conntrack zones", zones::parse(&bytes, &file), Precedence::Own)?;
+    }
+    for path in &paths.mac_owners {
+        let (file, bytes) = read(path)?;
+        let facts = mac_owners::parse(&bytes, &file)?;
+        loader.take(&file, "owners of MACs", facts, Precedence::Own)?;
+    }
+    for path in &paths.conntrack {
+        loader.conntrack(path)?;
+    }
+    Ok(loader.loaded)
+}
+
+struct Loader<'a> {
+    engine: &'a mut Engine,
+    loaded: Loaded,
+    database: Told,
+}
+
+/// What databases told, to hold texts against.
+#[derive(Default)]
+struct Told {
+    routes: HashSet<(Policy, IpPrefix, Option<IpAddr>)>,
+    bindings: HashSet<(IpAddr, MacAddr)>,
+    nb: Option<Arc<str>>,
+    sb: Option<Arc<str>>,
+}
+
+/// Whether facts are told, or only compared, where a database tells the same kind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Precedence {
+    Own,
+    BehindDatabase,
+}
+
+impl Loader<'_> {
+    fn database_file(&mut self, path: &Path, expected: &'static str) -> Result<(), InputError> {
+        let source = Source::open(path)?;
+        let file = Arc::clone(&source.file);
+        let wanted = match expected {
+            "OVN_Northbound" => northbound::TABLES,
+            "OVN_Southbound" => southbound::TABLES,
+            _ => zones::TABLES,
+        };
+        let (tables, info, warnings) = file::read(source.stream, &file, wanted)?;
+        if info.name != expected {
+            return Err(InputError::WrongDatabase { file, name: info.name, expected });
+        }
+        self.loaded.warnings.extend(warnings);
+        let facts = match expected {
+            "OVN_Northbound" => {
+                self.database.nb = Some(Arc::clone(&file));
+                northbound::facts(&tables, &file)
+            }
+            "OVN_Southbound" => {
+                self.database.sb = Some(Arc::clone(&file));
+                southbound::facts(&tables, &file)
+            }
+            _ => zones::facts(&tables, &file),
+        };
+        if expected != "Open_vSwitch"
+            && let Some(since) = facts.since
+        {
+            self.engine.set_history_start(since);
+        }
+        for fact in &facts.facts {
+            match fact {
+                Fact::Route(route) if route.validity.until.is_none() => {
+                    self.database.routes.insert((route.policy, route.prefix, route.nexthop));
+                }
+                Fact::Binding(binding) if binding.validity.until.is_none() => {
+                    self.database.bindings.extend(binding.mac.map(|mac| (binding.ip, mac)));
+                }
+                _ => {}
+            }
+        }
+        self.tell(facts);
+        Ok(())
+    }
+
+    fn northbound_texts(&mut self, paths: &Paths) -> Result<(), InputError> {
+        let texts = [
+            (&paths.static_routes, "Logical_Router_Static_Route"),
+            (&paths.bfd, "BFD"),
+            (&paths.static_mac_bindings, "Static_MAC_Binding"),
+        ];
+        let Some((file, tables)) = self.tables(&texts)? else { return Ok(()) };
+        self.take(&file, "rows of these tables", northbound::facts(&tables, &file), Precedence::BehindDatabase)
+    }
+
+    fn southbound_texts(&mut self, paths: &Paths) -> Result<(), InputError> {
+        let texts = [
+            (&paths.datapaths, "Datapath_Binding"),
+            (&paths.port_bindings, "Port_Binding"),
+            (&paths.mac_bindings, "MAC_Binding"),
+        ];
+        let Some((file, tables)) = self.tables(&texts)? else { return Ok(()) };
+        self.take(&file, "rows of these tables", southbound::facts(&tables, &file), Precedence::BehindDatabase)
+    }
+
+    /// Rows of all the texts together, as joins need several tables.
+    fn tables(&mut self, texts: &[(&Vec<PathBuf>, &str)]) -> Result<Option<(Arc<str>, Tables)>, InputError> {
+        let mut tables = Tables::default();
+        let mut files = Vec::new();
+        for &(paths, table) in texts {
+            for path in paths {
+                let (file, bytes) = read(path)?;
+                let (rows, warnings) = text::parse(&bytes, &file, table)?;
+                self.loaded.skipped_lines += warnings.len() as u64;
+                self.loaded.warnings.extend(warnings);
+                tables.tables.entry(table.into()).or_default().extend(rows);
+                files.push(file);
+            }
+        }
+        Ok((!files.is_empty()).then(|| (files.join(", ").into(), tables)))
+    }
+
+    fn conntrack(&mut self, path: &Path) -> Result<(), InputError> {
+        let source = Source::open(path)?;
+        let file = Arc::clone(&source.file);
+        let reading = conntrack::reader::read(source.stream, Arc::clone(&file), |connection, _| {
+            self.engine.add(Fact::Connection(connection));
+        })?;
+        if reading.entries == 0 && reading.unreadable > 0 {
+            return Err(nothing(file, "conntrack entries", &reading.warnings));
+        }
+        self.loaded.skipped_lines += reading.unreadable as u64;
+        self.loaded.warnings.extend(reading.warnings);
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        file: &Arc<str>,
+        expected: &'static str,
+        facts: Facts,
+        precedence: Precedence,
+    ) -> Result<(), InputError> {
+        if facts.facts.is_empty() && !facts.warnings.is_empty() {
+            return Err(nothing(Arc::clone(file), expected, &facts.warnings));
+        }
+        self.loaded.skipped_lines += facts.warnings.len() as u64;
+        let mut facts = facts;
+        if precedence == Precedence::BehindDatabase {
+            let told = &self.database;
+            let contradictions: Vec<Warning> =
+                facts.facts.iter().filter_map(|fact| told.contradiction(fact)).map(|(message, database)| Warning {
+                    place: Place { file: Arc::clone(file), position: Position::Whole },
+                    message: format!("{message}, which {database} does not have; the database counts"),
+                }).collect();
+            self.loaded.warnings.extend(contradictions);
+            facts.facts.retain(|fact| !told.covers(fact));
+        }
+        self.tell(facts);
+        Ok(())
+    }
+
+    fn tell(&mut self, facts: Facts) {
+        self.loaded.warnings.extend(facts.warnings);
+        facts.facts.into_iter().for_each(|fact| self.engine.add(fact));
+    }
+}
+
+impl Told {
+    /// Whether a database tells facts of this kind, so that a text's are not needed.
+    fn covers(&self, fact: &Fact) -> bool {
+        match fact {
+            Fact::Route(_) | Fact::Bfd(_) => self.nb.is_some(),
+            Fact::Binding(_) | Fact::RouterPort(_) | Fact::Datapath(_) => self.sb.is_some(),
+            _ => false,
+        }
+    }
+
+    /// What a text tells and the database does not have, and the database's file.
+    fn contradiction(&self, fact: &Fact) -> Option<(String, &Arc<str>)> {
+        match fact {
+            Fact::Route(route) if !self.routes.contains(&(route.policy, route.prefix, route.nexthop)) => {
+                let nexthop = route.nexthop.map_or("discard".to_owned(), |ip| ip.to_string());
+                Some((format!("it has a route {} via {nexthop}", route.prefix), self.nb.as_ref()?))
+            }
+            Fact::Binding(binding) => {
+                let mac = binding.mac.filter(|&mac| !self.bindings.contains(&(binding.ip, mac)))?;
+                Some((format!("it binds {} to {mac}", binding.ip), self.sb.as_ref()?))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn nothing(file: Arc<str>, expected: &'static str, warnings: &[Warning]) -> InputError {
+    let first = warnings.first().map_or(String::new(), |warning| format!(": {warning}"));
+    InputError::Nothing { file, expected, first }
+}
+
+fn read(path: &Path) -> Result<(Arc<str>, Vec<u8>), InputError> {
+    let source = Source::open(path)?;
+    let file = source.file;
+    let mut bytes = Vec::new();
+    let mut bounded = source.stream.take(MAX_TEXT + 1);
+    bounded.read_to_end(&mut bytes).map_err(|source| InputError::Read { file: Arc::clone(&file), source })?;
+    if bytes.len() as u64 > MAX_TEXT { Err(InputError::TooLong { file }) } else { Ok((file, bytes)) }
+}
+
+fn utf8(file: &Arc<str>, bytes: Vec<u8>) -> Result<String, InputError> {
+    String::from_utf8(bytes).map_err(|error| {
+        let position = Position::Offset(error.utf8_error().valid_up_to() as u64);
+        InputError::NotUtf8 { place: Place { file: Arc::clone(file), position } }
+    })
+}

@@ -1,0 +1,86 @@
+//! The files that a run was given.
+
+use std::path::PathBuf;
+
+/// Paths of dumps, by what they hold. Each may be packed with gzip or zstd.
+#[derive(clap::Args, Clone, PartialEq, Eq, Debug, Default)]
+#[command(next_help_heading = "Dumps (each may be given several times, and packed with gzip or zstd)")]
+pub struct Paths {
+    /// Next hops as you write them down yourself (docs/nexthops.md)
+    #[arg(long, value_name = "FILE")]
+    pub nexthops: Vec<PathBuf>,
+    /// Text of `ovn-nbctl lr-route-list ROUTER`
+    #[arg(long, value_name = "[ROUTER=]FILE", value_parser = parse_router_file)]
+    pub lr_routes: Vec<RouterFile>,
+    /// Text of `ovn-sbctl list MAC_Binding`
+    #[arg(long, value_name = "FILE")]
+    pub mac_bindings: Vec<PathBuf>,
+    /// Text of `ovn-nbctl list Static_MAC_Binding`, or of ovn-sbctl
+    #[arg(long, value_name = "FILE")]
+    pub static_mac_bindings: Vec<PathBuf>,
+    /// Text of `ovn-nbctl list BFD`
+    #[arg(long, value_name = "FILE")]
+    pub bfd: Vec<PathBuf>,
+    /// Text of `ovn-nbctl list Logical_Router_Static_Route`
+    #[arg(long, value_name = "FILE")]
+    pub static_routes: Vec<PathBuf>,
+    /// Text of `ovn-sbctl list Port_Binding`
+    #[arg(long, value_name = "FILE")]
+    pub port_bindings: Vec<PathBuf>,
+    /// Text of `ovn-sbctl list Datapath_Binding`
+    #[arg(long, value_name = "FILE")]
+    pub datapaths: Vec<PathBuf>,
+    /// Northbound database file: next hops with their history
+    #[arg(long, value_name = "FILE")]
+    pub nb_db: Vec<PathBuf>,
+    /// Southbound database file: MAC bindings with their history
+    #[arg(long, value_name = "FILE")]
+    pub sb_db: Vec<PathBuf>,
+    /// The node's own conf.db: names of conntrack zones
+    #[arg(long, value_name = "FILE")]
+    pub ovs_db: Vec<PathBuf>,
+    /// Text of `ovs-appctl dpctl/dump-conntrack` or `ovs-dpctl dump-conntrack`
+    #[arg(long, value_name = "FILE")]
+    pub conntrack: Vec<PathBuf>,
+    /// Names of conntrack zones: text of `ovs-vsctl get bridge br-int external_ids` or of `ovn-appctl ct-zone-list`
+    #[arg(long, value_name = "FILE")]
+    pub ct_zones: Vec<PathBuf>,
+    /// Whose MAC it was: text or JSON of `ip -d link`, or `oc get pods -A -o json`
+    #[arg(long, value_name = "FILE")]
+    pub mac_owners: Vec<PathBuf>,
+}
+
+/// A file that tells of one router.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RouterFile {
+    /// Name of the router, where told.
+    pub router: Option<String>,
+    /// The file.
+    pub file: PathBuf,
+}
+
+/// Reads `ROUTER=FILE` or `FILE`. A path that holds `=` behind a slash is a path.
+fn parse_router_file(text: &str) -> Result<RouterFile, String> {
+    match text.split_once('=') {
+        Some(("", _) | (_, "")) => Err("expected FILE or ROUTER=FILE".to_owned()),
+        Some((router, file)) if !router.contains('/') => {
+            Ok(RouterFile { router: Some(router.to_owned()), file: file.into() })
+        }
+        _ => Ok(RouterFile { router: None, file: text.into() }),
+    }
+}
+
+impl Paths {
+    /// Whether no dump at all was given.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether a source of next hops was given.
+    pub fn tells_nexthops(&self) -> bool {
+        !(self.nexthops.is_empty()
+            && self.lr_routes.is_empty()
+            && self.static_routes.is_empty()
+            && self.nb_db.is_empty())
+    }
+}
