@@ -2,7 +2,7 @@
 //!
 //! Made on a veth pair between two network namespaces, one end with 02:00:00:00:00:0a, 192.0.2.1 and fd00::a, the other
 //! with ..:0b, 192.0.2.2 and fd00::b: `tcpdump -ni v0 -xx`, while UDP datagrams of 5 and 1600 bytes went from port 4000
-//! to the closed port 5000, with and without `IP_OPTIONS` and `IPV6_DSTOPTS`. Longer frames are cut behind their headers.
+//! to the closed port 5000, with and without `IP_OPTIONS` and `IPV6_DSTOPTS`. Longer frames are cut.
 
 use std::vec::Vec;
 

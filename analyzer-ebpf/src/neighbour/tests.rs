@@ -7,7 +7,7 @@ use crate::control::Control;
 use crate::fixtures::*;
 use crate::parse::{parse, parse_ip};
 
-/// BFD control packet of a session that is up, written by hand after RFC 5880 section 4.1, with intervals of one second.
+/// BFD control packet of a session that is up, written by hand after RFC 5880 section 4.1; intervals of one second.
 const BFD: &str = "ee8d82dbf9c4 525400c61308 0800 \
     4500003400004000ff11e97a c6130308 c613030f c0000ec800200000 \
     20c00518 00000001 00000002 000f4240 000f4240 00000000";

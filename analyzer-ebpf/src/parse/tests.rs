@@ -227,9 +227,12 @@ fn fragment_headers_in_a_chain() {
     let ip = ipv6_of(&ipv6(44, &[later, options, udp].concat()));
     assert_eq!((upper(&ip), ip.fragment), ((60, 0, 0, 62), Fragment::Later(9)));
 
-    let inner_atomic = [17, 0, 0, 0, 0, 0, 0, 8];
-    let ip = ipv6_of(&ipv6(44, &[[44, 0, 0, 1, 0, 0, 0, 9], inner_atomic, udp].concat()));
-    assert_eq!((upper(&ip), ip.fragment), ((17, 4000, 5000, 70), Fragment::First(9)));
+    // Of two fragment headers the outer one is the datagram's, be the inner one atomic or a first fragment's.
+    for more_fragments in [0, 1] {
+        let inner = [17, 0, 0, more_fragments, 0, 0, 0, 8];
+        let ip = ipv6_of(&ipv6(44, &[[44, 0, 0, 1, 0, 0, 0, 9], inner, udp].concat()));
+        assert_eq!((upper(&ip), ip.fragment), ((17, 4000, 5000, 70), Fragment::First(9)));
+    }
 }
 
 #[test]
