@@ -1,1 +1,3 @@
-//! capture.
+//! Captures: files of packets, and the text of `tcpdump -e`.
+
+pub mod pcap;
