@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`northbound`] | `Logical_Router` and what hangs on it, `BFD`, `Static_MAC_Binding` |
 //! | [`southbound`] | `Datapath_Binding`, `Port_Binding`, `MAC_Binding`, `Learned_Route` and others |
+//! | [`lr_route_list`] | text of `ovn-nbctl lr-route-list` |
 
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ use crate::types::{Place, Position, Timestamp, Warning};
 
 mod columns;
 mod history;
+mod lines;
+pub mod lr_route_list;
 pub mod northbound;
 mod rows;
 pub mod southbound;
