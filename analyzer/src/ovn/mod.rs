@@ -9,6 +9,7 @@
 //! | [`northbound`] | `Logical_Router` and what hangs on it, `BFD`, `Static_MAC_Binding` |
 //! | [`southbound`] | `Datapath_Binding`, `Port_Binding`, `MAC_Binding`, `Learned_Route` and others |
 //! | [`lr_route_list`] | text of `ovn-nbctl lr-route-list` |
+//! | [`nexthops_toml`] | our own file of next hops |
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ mod columns;
 mod history;
 mod lines;
 pub mod lr_route_list;
+pub mod nexthops_toml;
 pub mod northbound;
 mod rows;
 pub mod southbound;
