@@ -10,6 +10,7 @@
 //! | [`southbound`] | `Datapath_Binding`, `Port_Binding`, `MAC_Binding`, `Learned_Route` and others |
 //! | [`lr_route_list`] | text of `ovn-nbctl lr-route-list` |
 //! | [`nexthops_toml`] | our own file of next hops |
+//! | [`zones`] | names of conntrack zones: conf.db, `ovs-vsctl`, `ct-zone-list` |
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub mod nexthops_toml;
 pub mod northbound;
 mod rows;
 pub mod southbound;
+pub mod zones;
 
 /// What one source tells.
 #[derive(Clone, PartialEq, Debug, Default)]
