@@ -11,6 +11,7 @@
 //! | [`lr_route_list`] | text of `ovn-nbctl lr-route-list` |
 //! | [`nexthops_toml`] | our own file of next hops |
 //! | [`zones`] | names of conntrack zones: conf.db, `ovs-vsctl`, `ct-zone-list` |
+//! | [`mac_owners`] | `ip link` with VF tables, pods with network-status |
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ mod columns;
 mod history;
 mod lines;
 pub mod lr_route_list;
+pub mod mac_owners;
 pub mod nexthops_toml;
 pub mod northbound;
 mod rows;
