@@ -1,1 +1,58 @@
-//! ovn.
+//! OVN's rows and texts, and our own nexthops.toml, as [`Fact`]s.
+//!
+//! Rows come as [`Tables`](crate::ovsdb::row::Tables), whatever they were read from; texts come as bytes. Nothing here
+//! does I/O. A row or line that cannot be read becomes a [`Warning`] and the rest is read on; only a file whose syntax
+//! as a whole is broken (TOML, JSON) is an [`Unreadable`].
+//!
+//! | module | source |
+//! |---|---|
+//! | [`northbound`] | `Logical_Router` and what hangs on it, `BFD`, `Static_MAC_Binding` |
+//! | [`southbound`] | `Datapath_Binding`, `Port_Binding`, `MAC_Binding`, `Learned_Route` and others |
+//! | [`lr_route_list`] | text of `ovn-nbctl lr-route-list` |
+//! | [`nexthops_toml`] | our own file of next hops |
+//! | [`zones`] | names of conntrack zones: conf.db, `ovs-vsctl`, `ct-zone-list` |
+//! | [`mac_owners`] | `ip link` with VF tables, pods with network-status |
+
+use std::sync::Arc;
+
+use crate::engine::fact::Fact;
+use crate::types::{Place, Position, Timestamp, Warning};
+
+mod columns;
+mod history;
+mod lines;
+pub mod lr_route_list;
+pub mod mac_owners;
+pub mod nexthops_toml;
+pub mod northbound;
+mod rows;
+pub mod southbound;
+pub mod zones;
+
+/// What one source tells.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Facts {
+    /// The facts, in the order of the source.
+    pub facts: Vec<Fact>,
+    /// Start of the source's history; `None` where it has none, so that its facts hold at any time.
+    pub since: Option<Timestamp>,
+    /// What was passed over.
+    pub warnings: Vec<Warning>,
+}
+
+impl Facts {
+    /// Notes something that is passed over.
+    fn warn(&mut self, file: &Arc<str>, position: Position, message: String) {
+        self.warnings.push(Warning { place: Place { file: Arc::clone(file), position }, message });
+    }
+}
+
+/// A file that cannot be read as a whole.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{place}: {message}")]
+pub struct Unreadable {
+    /// Where reading ended.
+    pub place: Place,
+    /// What is wrong there.
+    pub message: String,
+}

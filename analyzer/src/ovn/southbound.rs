@@ -1,0 +1,164 @@
+//! Facts of the Southbound database (ovn-sb(5)).
+//!
+//! Which `Port_Binding` is a router's port? Where the dump holds the row's `Datapath_Binding`, one on a router's
+//! datapath. Without it the row itself must show it: type `patch` or `l3gateway`, a peer in `options` (northd gives one
+//! to every router port), and a `mac` of the form `52:54:00:c6:13:08 198.19.3.8/24`, with a length on every address.
+//! The `mac` of a switch's port to a router is `router`, or addresses without lengths. Types and options that were
+//! not printed are not held against the row. `chassisredirect` rows are left out: each repeats the addresses of a
+//! router port that has a row of its own, and its tunnel key is in no label or mark.
+
+use std::sync::Arc;
+
+use super::columns::{self, BadColumn};
+use super::history::History;
+use super::rows::{RowReader, identified};
+use super::{Facts, northbound};
+use crate::engine::fact::{
+    BfdRef, Binding, BindingKind, Datapath, Fact, Policy, Route, RouteOrigin, RouterPort, Source,
+};
+use crate::ovsdb::row::{Row, RowVersion, Tables};
+use crate::types::{Timestamp, Validity};
+
+/// The facts that Southbound tables tell. `file` names the source in warnings. Tables may be missing.
+pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
+    let mut reader = RowReader::new(tables, file);
+    let datapaths = datapaths(tables);
+    reader.facts.facts.extend(datapaths.spans().filter_map(|(uuid, owner, validity)| {
+        let Owner { name, is_router } = owner.clone();
+        Some(Fact::Datapath(Datapath { uuid: (*uuid).into(), name: name?, is_router, validity }))
+    }));
+    reader.each("Port_Binding", |row, validity| port_binding(row, validity, &datapaths));
+    let ports = ports(tables);
+    reader.each("Learned_Route", |row, validity| learned_route(row, validity, &datapaths, &ports));
+    reader.each("BFD", |row, validity| northbound::bfd(row, validity, tables.since.is_some()));
+    reader.each("MAC_Binding", mac_binding);
+    reader.each("Static_MAC_Binding", northbound::static_mac_binding);
+    reader.facts
+}
+
+/// What a `Datapath_Binding` says of its datapath.
+#[derive(Clone, PartialEq)]
+struct Owner {
+    name: Option<Arc<str>>,
+    is_router: bool,
+}
+
+fn owner(row: &Row) -> Owner {
+    // Since SB schema 21 the kind stands in a column of its own.
+    let is_router =
+        row.map_text("external_ids", "logical-router").is_some() || row.text("type") == Some("logical-router");
+    let name = row.map_text("external_ids", "name").filter(|name| !name.is_empty()).map(Arc::from);
+    Owner { name, is_router }
+}
+
+fn datapaths(tables: &Tables) -> History<&str, Owner> {
+    let mut datapaths = History::default();
+    for (uuid, RowVersion { row, validity }) in identified(tables, "Datapath_Binding") {
+        datapaths.add(uuid, owner(row), *validity);
+    }
+    datapaths
+}
+
+/// Names of ports by the UUIDs of their rows.
+fn ports(tables: &Tables) -> History<&str, Arc<str>> {
+    let mut ports = History::default();
+    for (uuid, RowVersion { row, validity }) in identified(tables, "Port_Binding") {
+        if let Some(name) = columns::name(row, "logical_port") {
+            ports.add(uuid, name, *validity);
+        }
+    }
+    ports
+}
+
+/// The facts of a row of `Port_Binding`: none where it is no router's port.
+fn port_binding(row: &Row, validity: Validity, datapaths: &History<&str, Owner>) -> Result<Vec<Fact>, BadColumn> {
+    if row.text("type") == Some("chassisredirect") {
+        return Ok(Vec::new());
+    }
+    let mut facts = Vec::new();
+    for (owner, validity) in datapaths.within(&row.text("datapath").unwrap_or_default(), validity) {
+        let is_router_port = owner.as_ref().map_or_else(|| looks_like_a_router_port(row), |owner| owner.is_router);
+        if is_router_port {
+            let router = owner.and_then(|owner| owner.name);
+            facts.push(Fact::RouterPort(router_port(row, router, validity)?));
+        }
+    }
+    Ok(facts)
+}
+
+/// The facts of a row of `Learned_Route` (25.03 and later): always a route of the main table by destination.
+fn learned_route(
+    row: &Row,
+    validity: Validity,
+    datapaths: &History<&str, Owner>,
+    ports: &History<&str, Arc<str>>,
+) -> Result<Vec<Fact>, BadColumn> {
+    let route = Route {
+        router: None,
+        route_table: "".into(),
+        policy: Policy::DstIp,
+        prefix: columns::prefix(row, "ip_prefix")?,
+        nexthop: Some(columns::ip(row, "nexthop")?),
+        output_port: None,
+        symmetric_reply: false,
+        override_connected: false,
+        origin: RouteOrigin::Learned,
+        bfd: BfdRef::None,
+        port_key: None,
+        source: Source::Ovn,
+        validity,
+    };
+    let mut facts = Vec::new();
+    for (owner, validity) in datapaths.held_within(&row.text("datapath").unwrap_or_default(), validity) {
+        let router = owner.and_then(|owner| owner.name);
+        for (output_port, validity) in ports.held_within(&row.text("logical_port").unwrap_or_default(), validity) {
+            facts.push(Fact::Route(Route { router: router.clone(), output_port, validity, ..route.clone() }));
+        }
+    }
+    Ok(facts)
+}
+
+fn mac_binding(row: &Row, validity: Validity) -> Result<Vec<Fact>, BadColumn> {
+    // The column came with 22.09. A row that an upgrade took over has 0 in it until it is refreshed.
+    let timestamp = row.integer("timestamp").and_then(|millis| u64::try_from(millis).ok()).filter(|&millis| millis > 0);
+    Ok(vec![Fact::Binding(Binding {
+        logical_port: columns::name(row, "logical_port"),
+        ip: columns::ip(row, "ip")?,
+        mac: Some(columns::mac(row, "mac")?),
+        kind: BindingKind::MacBinding,
+        confirmed: timestamp.map(Timestamp::from_millis),
+        validity,
+    })])
+}
+
+fn looks_like_a_router_port(row: &Row) -> bool {
+    let of_type = row.text("type").is_none_or(|port_type| matches!(port_type, "patch" | "l3gateway"));
+    let has_peer = !row.columns.contains_key("options") || row.map_text("options", "peer").is_some();
+    let mut words = row.text("mac").unwrap_or_default().split_ascii_whitespace().skip(1).peekable();
+    of_type && has_peer && words.peek().is_some() && words.all(|word| word.contains('/'))
+}
+
+/// Reads `mac` in the form `52:54:00:c6:13:08 198.19.3.8/24 fd00::8/64`.
+fn router_port(row: &Row, router: Option<Arc<str>>, validity: Validity) -> Result<RouterPort, BadColumn> {
+    let mut words = columns::text(row, "mac")?.split_ascii_whitespace();
+    let mac = words.next().unwrap_or_default().parse().map_err(|error| BadColumn::new("mac", error))?;
+    let own = words.map(|word| {
+        columns::own_network(word).ok_or_else(|| BadColumn::new("mac", format_args!("{word:?} is no IP address")))
+    });
+    let (addresses, networks) = own.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    let port_key = row.integer("tunnel_key").map(u16::try_from).transpose();
+    Ok(RouterPort {
+        router,
+        datapath: columns::name(row, "datapath"),
+        name: columns::text(row, "logical_port")?.into(),
+        mac: Some(mac),
+        addresses,
+        networks,
+        port_key: port_key.map_err(|_| BadColumn::new("tunnel_key", "it does not fit in 16 bits"))?,
+        route_table: None,
+        validity,
+    })
+}
+
+#[cfg(test)]
+mod tests;
