@@ -1,3 +1,49 @@
 //! Chores of the project. `cargo xtask --help` lists them.
 
-fn main() {}
+mod bench;
+mod bless;
+mod capture;
+mod fuzz;
+mod incident;
+mod needs;
+mod project;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Chores of the project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Run every check and every test.
+    Test(test::Args),
+    /// Check what compilers do not: the arrows between modules, file sizes, folders of cases, leftovers.
+    Tidy,
+    /// Feed every parser of foreign bytes with mutated input, guided by coverage.
+    Fuzz(fuzz::Args),
+    /// Rewrite what the golden tests expect of the cases in pcaps/ by running the analyzer on them.
+    Bless(bless::Args),
+    /// Rewrite the captures and dumps of the incident, pcaps/bz2095444 and pcaps/bz2095444-text.
+    Incident,
+    /// Measure.
+    #[command(subcommand)]
+    Bench(bench::Command),
+}
+
+fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::Test(args) => test::run(&args),
+        Command::Tidy => tidy::run(),
+        Command::Fuzz(args) => fuzz::run(&args),
+        Command::Bless(args) => bless::run(&args),
+        Command::Incident => incident::run(),
+        Command::Bench(command) => bench::run(&command),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,208 @@
+//! The benchmark's capture: UDP flows of many pods in random order, a few of which leave to a dead gateway.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::capture::{Capture, HEADERS_LEN, UdpFrame};
+
+/// MAC of the gateway that no route names any more.
+pub(super) const DEAD: &str = "ce:73:29:66:39:a4";
+const DEAD_MAC: [u8; 6] = [0xce, 0x73, 0x29, 0x66, 0x39, 0xa4];
+const WORKER: [u8; 6] = [0x94, 0x42, 0xc9, 0xc3, 0xf7, 0x92];
+/// Next hops that every pod's routes have, with the MACs they own.
+const NEXTHOPS: [(Ipv4Addr, [u8; 6]); 2] = [
+    (Ipv4Addr::new(198, 19, 3, 15), [0xee, 0x8d, 0x82, 0xdb, 0xf9, 0xc4]),
+    (Ipv4Addr::new(198, 19, 3, 16), [0x76, 0x9c, 0x19, 0x34, 0x50, 0x26]),
+];
+
+/// Pods, each with a src-ip route of its own.
+const PODS: u32 = 64;
+/// First source port of a pod.
+const FIRST_PORT: u16 = 1024;
+/// Flows that leave to [`DEAD`].
+const VIOLATING: u32 = 16;
+
+/// Most flows that the pods have ports for.
+pub(super) const MAX_FLOWS: u32 = PODS * (u16::MAX - FIRST_PORT) as u32;
+
+/// How long the frames are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(super) enum Sizes {
+    /// 94 bytes, as in the incident.
+    Fixed,
+    /// 60, 590 and 1514 bytes in the proportion 7:4:1 (the "simple IMIX" of network testers).
+    Mixed,
+}
+
+/// Lengths in bytes, of which each frame draws one.
+const FIXED: [usize; 1] = [94];
+const MIXED: [usize; 12] = [60, 60, 60, 60, 60, 60, 60, 590, 590, 590, 590, 1514];
+
+impl Sizes {
+    fn frame_lens(self) -> &'static [usize] {
+        match self {
+            Self::Fixed => &FIXED,
+            Self::Mixed => &MIXED,
+        }
+    }
+}
+
+/// What is generated. The same values give the same bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Traffic {
+    /// Frames of the capture.
+    pub(super) frames: u64,
+    /// Flows of the capture, each seen at least once if there are as many frames; at most [`MAX_FLOWS`].
+    pub(super) flows: u32,
+    /// Their lengths.
+    pub(super) sizes: Sizes,
+}
+
+impl Traffic {
+    /// Bytes of the capture, about.
+    pub(super) fn bytes(&self) -> u64 {
+        let lens = self.sizes.frame_lens();
+        self.frames * (16 + lens.iter().sum::<usize>() / lens.len()) as u64
+    }
+
+    /// Writes the capture: a frame each microsecond, the flows drawn at random.
+    pub(super) fn write_capture(&self, path: &Path) -> Result<()> {
+        let file = File::create(path).with_context(|| format!("cannot make {}", path.display()))?;
+        self.write(BufWriter::with_capacity(1 << 20, file)).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn write<W: Write>(&self, writer: W) -> Result<()> {
+        let mut capture = Capture::new(writer, u16::MAX)?;
+        let mut random = SplitMix64(1);
+        let lens = self.sizes.frame_lens();
+        let mut bytes = Vec::new();
+        for number in 0..self.frames {
+            let flow = if number < self.flows.into() {
+                // Each flow once; a prime that divides no number of flows within the bound scatters them.
+                (number * 2_147_483_647 % u64::from(self.flows)) as u32
+            } else {
+                random.below(self.flows)
+            };
+            let len = lens[random.below(lens.len() as u32) as usize];
+            bytes.clear();
+            frame(flow, number as u16, len).write_to(&mut bytes)?;
+            capture.push(Duration::from_secs(1_654_814_880) + Duration::from_micros(number), &bytes)?;
+        }
+        capture.finish()?;
+        Ok(())
+    }
+}
+
+fn frame(flow: u32, identification: u16, len: usize) -> UdpFrame {
+    let (pod, number) = (flow % PODS, flow / PODS);
+    let eth_dst = if flow < VIOLATING { DEAD_MAC } else { NEXTHOPS[(number % 2) as usize].1 };
+    UdpFrame {
+        eth_src: WORKER,
+        eth_dst,
+        src: pod_address(pod),
+        dst: Ipv4Addr::new(172, 27, 0, 13),
+        sport: FIRST_PORT + number as u16,
+        dport: 5005,
+        identification,
+        payload_len: (len - HEADERS_LEN) as u16,
+    }
+}
+
+fn pod_address(pod: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(Ipv4Addr::new(192, 168, 16, 0).to_bits() + pod)
+}
+
+/// The routes of all pods, as nexthops.toml has them.
+pub(super) fn nexthops_toml() -> String {
+    let mut toml = String::new();
+    for pod in 0..PODS {
+        let prefix = pod_address(pod);
+        write!(toml, "[[route]]\npolicy = \"src-ip\"\nprefix = \"{prefix}/32\"\nsymmetric_reply = true\n")
+            .expect("writing to a String cannot fail");
+        for (ip, lladdr) in NEXTHOPS {
+            let lladdr = lladdr.map(|octet| format!("{octet:02x}")).join(":");
+            write!(toml, "[[route.nexthop]]\nip = \"{ip}\"\nlladdr = \"{lladdr}\"\n")
+                .expect("writing to a String cannot fail");
+        }
+    }
+    toml
+}
+
+/// Steele, Lea and Flood's generator of 2014: fast, and the same everywhere.
+struct SplitMix64(u64);
+
+impl SplitMix64 {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below the bound, by the upper half of a product (the bias is below one in a billion here).
+    fn below(&mut self, bound: u32) -> u32 {
+        (((self.next() >> 32) * u64::from(bound)) >> 32) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn records(traffic: Traffic) -> (Vec<u8>, Vec<Vec<u8>>) {
+        let mut bytes = Vec::new();
+        traffic.write(&mut bytes).unwrap();
+        let mut reader = pcap_file::pcap::PcapReader::new(bytes.as_slice()).unwrap();
+        let mut frames = Vec::new();
+        while let Some(packet) = reader.next_packet() {
+            frames.push(packet.unwrap().data().to_vec());
+        }
+        (bytes, frames)
+    }
+
+    #[test]
+    fn every_flow_occurs_and_sixteen_leave_to_the_dead_gateway() {
+        let traffic = Traffic { frames: 3000, flows: 1000, sizes: Sizes::Fixed };
+        let (bytes, frames) = records(traffic);
+        assert_eq!(bytes.len() as u64, traffic.bytes() + 24);
+        assert_eq!(frames.len(), 3000);
+        // Source address and port tell the flow: all other parts of the tuple are the same.
+        let flow = |frame: &Vec<u8>| [&frame[26..30], &frame[34..36]].concat();
+        assert_eq!(frames.iter().map(flow).collect::<HashSet<_>>().len(), 1000);
+        let dead: HashSet<_> = frames.iter().filter(|frame| frame[..6] == DEAD_MAC).map(flow).collect();
+        assert_eq!(dead.len(), 16);
+        assert!(frames.iter().all(|frame| frame.len() == 94));
+    }
+
+    #[test]
+    fn mixed_sizes_keep_their_proportion() {
+        let (_, frames) = records(Traffic { frames: 12_000, flows: 100, sizes: Sizes::Mixed });
+        let share = |len: usize| frames.iter().filter(|frame| frame.len() == len).count();
+        assert_eq!(share(60) + share(590) + share(1514), 12_000);
+        assert!((6500..7500).contains(&share(60)), "{}", share(60));
+        assert!((800..1200).contains(&share(1514)), "{}", share(1514));
+    }
+
+    #[test]
+    fn most_flows_still_have_ports() {
+        let last = frame(MAX_FLOWS - 1, 0, 94);
+        assert_eq!((last.src, last.sport), (Ipv4Addr::new(192, 168, 16, 63), 65534));
+    }
+
+    #[test]
+    fn dead_gateway_is_none_of_the_next_hops() {
+        assert_eq!(DEAD, DEAD_MAC.map(|octet| format!("{octet:02x}")).join(":"));
+        let toml = nexthops_toml();
+        assert!(!toml.contains(DEAD));
+        assert_eq!(toml.matches("[[route]]").count(), 64);
+    }
+}

@@ -1,0 +1,170 @@
+//! Programs that the tests run beside cargo, the Debian packages that bring them, and their installation.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+
+use anyhow::{Context, Result, bail};
+
+use crate::project;
+
+/// A program that must be there.
+pub(crate) struct Need {
+    /// Its name in `PATH`.
+    pub(crate) program: &'static str,
+    /// The Debian package that holds it.
+    pub(crate) package: &'static str,
+    /// What it is needed for.
+    pub(crate) purpose: &'static str,
+}
+
+/// What `cargo xtask test` needs.
+pub(crate) const TESTS: &[Need] = &[
+    Need { program: "g++", package: "g++", purpose: "builds libFuzzer for the fuzz targets" },
+    Need { program: "python3", package: "python3", purpose: "counts captures independently of the analyzer" },
+    Need { program: "tcpdump", package: "tcpdump", purpose: "prints captures as text for the text reader" },
+    Need { program: "tshark", package: "tshark", purpose: "decodes captures independently of the analyzer" },
+    Need { program: "ip", package: "iproute2", purpose: "makes network namespaces" },
+    Need { program: "nft", package: "nftables", purpose: "makes traffic enter conntrack zones" },
+    Need { program: "conntrack", package: "conntrack", purpose: "runs the printed remedies on a real table" },
+    Need { program: "ovsdb-tool", package: "openvswitch-common", purpose: "writes and compacts database files" },
+    Need { program: "ovs-vswitchd", package: "openvswitch-switch", purpose: "runs the userspace datapath of the lab" },
+    Need { program: "ovn-nbctl", package: "ovn-common", purpose: "prints routes and rows" },
+    Need { program: "ovn-northd", package: "ovn-central", purpose: "runs the gateway routers of the lab" },
+];
+
+/// Those of the needs that this machine lacks.
+pub(crate) fn missing(needs: &'static [Need]) -> Vec<&'static Need> {
+    needs.iter().filter(|need| project::find_program(need.program).is_none()).collect()
+}
+
+/// Says what is missing and how to get it.
+pub(crate) fn report(missing: &[&Need]) {
+    eprintln!("missing programs (`cargo xtask test --install` installs them on Debian, as root):");
+    for need in missing {
+        eprintln!("  {:<12} {}; apt-get install {}", need.program, need.purpose, need.package);
+    }
+}
+
+/// Installs the packages of the needs with apt-get, without starting the services that some of them bring.
+///
+/// # Errors
+/// This is no Debian, we are not root, or apt-get fails.
+pub(crate) fn install(missing: &[&Need]) -> Result<()> {
+    if project::find_program("apt-get").is_none() {
+        report(missing);
+        bail!("there is no apt-get here: install the programs above by the means of this system");
+    }
+    let mut packages: Vec<_> = missing.iter().map(|need| need.package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    let _no_services = ServicePolicy::deny(Path::new("/usr/sbin/policy-rc.d"))
+        .context("cannot keep new packages from starting services: --install must run as root")?;
+    project::run(apt_get().arg("update"))?;
+    project::run(apt_get().args(["install", "-y", "--no-install-recommends"]).args(packages))?;
+    if let Some(need) = missing.iter().find(|need| project::find_program(need.program).is_none()) {
+        bail!("package {} is installed, but there is no program {}", need.package, need.program);
+    }
+    Ok(())
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+/// Debian's `policy-rc.d`, for as long as this lives: no package may start its service. What stood in its place comes
+/// back afterwards.
+struct ServicePolicy {
+    path: PathBuf,
+    previous: Option<(Vec<u8>, Permissions)>,
+}
+
+impl ServicePolicy {
+    fn deny(path: &Path) -> io::Result<Self> {
+        let previous = match fs::read(path) {
+            // What a killed run left behind is nobody's policy.
+            Ok(content) if content.starts_with(Self::script_head().as_bytes()) => None,
+            Ok(content) => Some((content, fs::metadata(path)?.permissions())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        // Denies while we live. If we are killed before we take it away, it denies nothing.
+        let script = format!("{}kill -0 {} 2>/dev/null && exit 101\nexit 0\n", Self::script_head(), process::id());
+        fs::write(path, script)?;
+        let policy = Self { path: path.to_owned(), previous };
+        fs::set_permissions(path, Permissions::from_mode(0o755))?;
+        Ok(policy)
+    }
+
+    fn script_head() -> &'static str {
+        "#!/bin/sh\n# Written by `cargo xtask test --install`, which takes it away when apt-get is done.\n"
+    }
+}
+
+impl Drop for ServicePolicy {
+    fn drop(&mut self) {
+        let restored = match &self.previous {
+            Some((content, permissions)) => {
+                fs::write(&self.path, content).and_then(|()| fs::set_permissions(&self.path, permissions.clone()))
+            }
+            None => fs::remove_file(&self.path),
+        };
+        if let Err(error) = restored {
+            eprintln!("warning: cannot restore {}: {error}", self.path.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("xtask-needs-{}-{name}", process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        folder.join("policy-rc.d")
+    }
+
+    fn status(path: &Path) -> Option<i32> {
+        Command::new("sh").arg(path).status().unwrap().code()
+    }
+
+    #[test]
+    fn service_policy_denies_and_goes() {
+        let path = file("goes");
+        let policy = ServicePolicy::deny(&path).unwrap();
+        assert_eq!(status(&path), Some(101));
+        drop(policy);
+        assert!(!path.exists());
+        fs::remove_dir(path.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn earlier_service_policy_comes_back_with_its_mode() {
+        let path = file("back");
+        fs::write(&path, "#!/bin/sh\nexit 104\n").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o744)).unwrap();
+        drop(ServicePolicy::deny(&path).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"#!/bin/sh\nexit 104\n");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o744);
+        fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn service_policy_of_a_killed_run_denies_nothing_and_is_not_kept() {
+        let path = file("killed");
+        let mut killed = Command::new("true").spawn().unwrap();
+        killed.wait().unwrap();
+        let script =
+            format!("{}kill -0 {} 2>/dev/null && exit 101\nexit 0\n", ServicePolicy::script_head(), killed.id());
+        fs::write(&path, script).unwrap();
+        assert_eq!(status(&path), Some(0));
+        drop(ServicePolicy::deny(&path).unwrap());
+        assert!(!path.exists());
+        fs::remove_dir(path.parent().unwrap()).unwrap();
+    }
+}

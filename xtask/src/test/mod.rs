@@ -1,0 +1,92 @@
+//! Every check and every test, the tests last so that their count closes the output.
+
+mod summary;
+
+use std::env;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+
+use self::summary::{Summary, Verbosity};
+use crate::{fuzz, needs, project, tidy};
+
+/// Tests read it: `report` makes one that lacks something (root, a program, a kernel feature) print why it is skipped.
+/// Otherwise it fails.
+const MISSING: &str = "ANALYZER_TEST_MISSING";
+
+/// Arguments of `cargo xtask test`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Install missing programs with apt-get (Debian, as root); a test that still lacks something then fails.
+    #[arg(long)]
+    install: bool,
+    /// Run only the tests whose names contain one of these, and none of the other checks.
+    filters: Vec<String>,
+}
+
+/// Runs the checks and the tests. A failed test is told by the tests' own words and the exit status.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let strict = args.install || env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+    let missing = needs::missing(needs::TESTS);
+    if !missing.is_empty() {
+        if args.install {
+            needs::install(&missing)?;
+        } else {
+            needs::report(&missing);
+        }
+    }
+    if args.filters.is_empty() {
+        static_checks()?;
+        if strict || missing.iter().all(|need| need.program != "g++") {
+            fuzz::smoke()?;
+        } else {
+            eprintln!("skipped: the fuzz targets, for want of g++");
+        }
+    }
+    tests(&args.filters, strict)
+}
+
+/// What can be said without running the analyzer.
+fn static_checks() -> Result<()> {
+    project::run(project::cargo().args(["fmt", "--all", "--check"]))?;
+    project::run(project::cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+    project::run(project::cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))?;
+    tidy::check()
+}
+
+/// Runs `cargo test`, passes its words on as they come, and closes with the sum of its summaries.
+fn tests(filters: &[String], strict: bool) -> Result<ExitCode> {
+    let mut command = project::cargo();
+    // The dev profile: it compiles in a third of the time of the release profile, checks overflow, and the tests that
+    // it runs are not slow.
+    command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(filters);
+    let verbosity = if strict {
+        command.env_remove(MISSING);
+        Verbosity::Plain
+    } else {
+        // Without the option libtest swallows what tests that pass have printed, and with it the reasons.
+        command.env(MISSING, "report").arg("--show-output");
+        Verbosity::ShowOutput
+    };
+    project::announce(&command);
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let output = child.stdout.take().expect("standard output was asked for as a pipe");
+
+    let mut summary = Summary::new(verbosity);
+    let mut stdout = io::stdout().lock();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line.context("cannot read what the tests print")?;
+        let line = String::from_utf8_lossy(&line);
+        if summary.read(&line) {
+            writeln!(stdout, "{line}")?;
+        }
+    }
+    let status = child.wait().context("cannot wait for cargo")?;
+    if !status.success() {
+        summary.failure_without_result();
+    }
+    write!(stdout, "\n{summary}")?;
+    stdout.flush()?;
+    Ok(if summary.passed_all() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,223 @@
+//! Which module may use which, and what the engine must never touch.
+
+use std::path::Path;
+
+use super::Complaint;
+use super::paths::{CodePath, Role, module_of};
+
+/// Each module of the analyzer and what it may use beside itself: whole modules, or single modules inside one.
+/// ARCHITECTURE.md draws the same arrows.
+const ARROWS: &[(&str, &[&[&str]])] = &[
+    ("types", &[]),
+    ("capture", &[&["types"]]),
+    ("ovsdb", &[&["types"]]),
+    ("conntrack", &[&["types"], &["engine", "fact"]]),
+    ("ovn", &[&["types"], &["ovsdb"], &["engine", "fact"]]),
+    (
+        "inputs",
+        &[
+            &["types"],
+            &["capture"],
+            &["conntrack"],
+            &["ovn"],
+            &["ovsdb"],
+            &["engine", "fact"],
+            &["engine", "observation"],
+        ],
+    ),
+    ("engine", &[&["types"]]),
+    ("output", &[&["types"], &["engine", "fact"], &["engine", "finding"], &["engine", "verdict"]]),
+];
+
+/// Modules that know both ends: they may use every other, and no other may use them.
+const BOTH_ENDS: &[&str] = &["commands", "replay", "cli"];
+
+/// Paths that would give the engine a clock, a file, a socket, a thread or a format of the outside.
+const NOT_IN_ENGINE: &[&[&str]] = &[
+    &["std", "env"],
+    &["std", "fs"],
+    &["std", "io"],
+    &["std", "net", "TcpListener"],
+    &["std", "net", "TcpStream"],
+    &["std", "net", "ToSocketAddrs"],
+    &["std", "net", "UdpSocket"],
+    &["std", "os"],
+    &["std", "process"],
+    &["std", "thread"],
+    &["std", "time", "Instant"],
+    &["std", "time", "SystemTime"],
+    &["anyhow"],
+    &["clap"],
+    &["flate2"],
+    &["jiff"],
+    &["pcap_file"],
+    &["ruzstd"],
+    &["serde"],
+    &["serde_json"],
+    &["tokio"],
+    &["toml"],
+];
+
+/// Single names that the engine must not hold, by whatever path they came: clocks and globals.
+const NAMES_NOT_IN_ENGINE: &[&str] = &["Instant", "LazyLock", "OnceLock", "SystemTime"];
+
+/// Macros that print, or make a global.
+const MACROS_NOT_IN_ENGINE: &[&str] = &["dbg", "eprint", "eprintln", "print", "println", "thread_local"];
+
+/// Checks the paths of one source of the analyzer; other crates have no arrows.
+pub(super) fn check(file: &Path, paths: &[CodePath]) -> Vec<Complaint> {
+    if !file.starts_with("analyzer/src") {
+        return Vec::new();
+    }
+    let module = module_of(file);
+    let Some(module) = module.first() else { return Vec::new() };
+    let mut complaints = arrows(file, module, paths);
+    if module == "engine" {
+        complaints.extend(impurities(file, paths));
+    }
+    complaints
+}
+
+fn arrows(file: &Path, module: &str, paths: &[CodePath]) -> Vec<Complaint> {
+    if BOTH_ENDS.contains(&module) {
+        return Vec::new();
+    }
+    let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == module) else {
+        let message = format!("module `{module}` has no arrows yet: say in xtask/src/tidy/arrows.rs what it may use");
+        return vec![Complaint::error(file, 0, message)];
+    };
+    let mut complaints = Vec::new();
+    for path in paths {
+        let [root, used @ ..] = path.names.as_slice() else { continue };
+        let is_module = used
+            .first()
+            .is_some_and(|used| ARROWS.iter().any(|(name, _)| name == used) || BOTH_ENDS.contains(&used.as_str()));
+        if root != "crate" || !is_module || used[0] == module {
+            continue;
+        }
+        if !allowed.iter().any(|allowed| starts_with(used, allowed)) {
+            let message = format!("module `{module}` must not use `{}`", used.join("::"));
+            complaints.push(Complaint::error(file, path.line, message));
+        }
+    }
+    complaints
+}
+
+fn impurities(file: &Path, paths: &[CodePath]) -> Vec<Complaint> {
+    let impure = |path: &&CodePath| {
+        let last = path.names.last().map_or("", String::as_str);
+        match path.role {
+            Role::StaticMut => true,
+            Role::Macro => MACROS_NOT_IN_ENGINE.contains(&last),
+            Role::Attribute | Role::Other => {
+                NOT_IN_ENGINE.iter().any(|forbidden| names_it(&path.names, forbidden))
+                    || path.names.iter().any(|name| NAMES_NOT_IN_ENGINE.contains(&name.as_str()))
+            }
+        }
+    };
+    let complaint = |path: &CodePath| {
+        let message =
+            format!("the engine is pure: no I/O, clock, thread or global, but here is `{}`", path.names.join("::"));
+        Complaint::error(file, path.line, message)
+    };
+    paths.iter().filter(impure).map(complaint).collect()
+}
+
+/// Whether the path is the forbidden one or lies in it, or is a glob that takes it in.
+fn names_it(path: &[String], forbidden: &[&str]) -> bool {
+    match path {
+        [within @ .., glob] if glob == "*" => {
+            starts_with(within, forbidden) || within.iter().eq(&forbidden[..within.len().min(forbidden.len())])
+        }
+        _ => starts_with(path, forbidden),
+    }
+}
+
+fn starts_with(path: &[String], start: &[&str]) -> bool {
+    path.len() >= start.len() && path.iter().zip(start).all(|(name, start)| name == start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaints(file: &str, source: &str) -> Vec<String> {
+        let file = Path::new(file);
+        let paths = CodePath::all_in(file, source).unwrap();
+        check(file, &paths).into_iter().map(|complaint| complaint.message).collect()
+    }
+
+    #[test]
+    fn engine_must_be_pure() {
+        for source in [
+            "use std::fs;",
+            "use std::{collections::BTreeMap, io::{self}};",
+            "fn f() { std::thread::spawn(|| ()); }",
+            "use std::time::{Duration, Instant};",
+            "use std::time; fn f() -> time::SystemTime { g() }",
+            "use std::time::*;",
+            "use std::net::{IpAddr, UdpSocket};",
+            "use serde::Serialize;",
+            "#[derive(serde::Serialize)] struct S;",
+            "static mut COUNT: u32 = 0;",
+            "static CELL: std::sync::OnceLock<u8> = std::sync::OnceLock::new();",
+            "thread_local! { static A: u8 = 1; }",
+            "fn f() { println!(\"{}\", 1); }",
+        ] {
+            assert!(!complaints("analyzer/src/engine/flow.rs", source).is_empty(), "{source}");
+        }
+    }
+
+    #[test]
+    fn engine_may_use_what_is_pure() {
+        let source = "
+            //! Reads no std::fs.
+            use std::net::{IpAddr, SocketAddr};
+            use std::time::Duration;
+            use std::sync::Arc;
+            use analyzer_ebpf::abi::FlowKey;
+            use hashbrown::HashMap;
+            use crate::types::MacAddr;
+            use super::fact;
+            static NAMES: [&'static str; 1] = [\"std::io\"];
+        ";
+        assert_eq!(complaints("analyzer/src/engine/flow.rs", source), [""; 0]);
+    }
+
+    #[test]
+    fn arrows_point_one_way() {
+        for (file, source) in [
+            ("analyzer/src/types/mac.rs", "use crate::engine::fact::Fact;"),
+            ("analyzer/src/capture/pcap.rs", "use crate::engine::observation::Observation;"),
+            ("analyzer/src/ovsdb/file.rs", "use super::super::ovn::rows;"),
+            ("analyzer/src/conntrack/text.rs", "use crate::engine::finding::Finding;"),
+            ("analyzer/src/ovn/zones.rs", "use crate::{types::MacAddr, output};"),
+            ("analyzer/src/engine/flow.rs", "fn f() { crate::ovsdb::row::parse() }"),
+            ("analyzer/src/output/json.rs", "use crate::inputs;"),
+            ("analyzer/src/inputs/mod.rs", "use crate::commands::replay;"),
+        ] {
+            assert_eq!(complaints(file, source).len(), 1, "{file}: {source}");
+        }
+    }
+
+    #[test]
+    fn arrows_that_are_drawn_may_be_used() {
+        for (file, source) in [
+            ("analyzer/src/lib.rs", "pub mod types; use crate::engine::fact;"),
+            ("analyzer/src/types/mac.rs", "use super::prefix;"),
+            (
+                "analyzer/src/ovn/zones.rs",
+                "use crate::engine::fact::Zone; use crate::types::MacAddr; use crate::ovsdb;",
+            ),
+            ("analyzer/src/commands/replay.rs", "use crate::{capture, engine, output};"),
+            ("analyzer-ebpf/src/parse.rs", "use crate::engine;"),
+        ] {
+            assert_eq!(complaints(file, source), [""; 0], "{file}: {source}");
+        }
+    }
+
+    #[test]
+    fn module_without_arrows_is_named() {
+        assert_eq!(complaints("analyzer/src/helpers/mod.rs", "").len(), 1);
+    }
+}
