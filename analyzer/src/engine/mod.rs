@@ -6,5 +6,6 @@
 pub mod epoch;
 pub mod fact;
 pub mod finding;
+pub mod label;
 pub mod observation;
 pub mod verdict;

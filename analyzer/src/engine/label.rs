@@ -1,0 +1,106 @@
+//! The MAC and the port that OVN keeps in a conntrack entry for ECMP symmetric reply.
+//!
+//! Bit positions are those of OVN's include/ovn/logical-fields.h and lib/logical-fields.c. The MAC has never moved:
+//! `ct_label.ecmp_reply_eth` is bits 32 to 79 of the label. The port key has: up to OVN 21.12.1 it is bits 80 to 95 of
+//! the label, later bits 16 to 31 of the mark (`ct_mark.ecmp_reply_port`) once every chassis can do without masked
+//! labels. Entries of both forms stand side by side after an upgrade, so both are read at once.
+//!
+//! Switches use the same bits for other things (ACL and observation ids). What is decoded here means a next hop only in
+//! the DNAT zone of a gateway router and with a port that is set; the caller checks both.
+
+use crate::types::MacAddr;
+
+/// Lowest bit of `ct_label.ecmp_reply_eth`.
+const LABEL_ETH_SHIFT: u32 = 32;
+/// Lowest bit of `ct_label.ecmp_reply_port`.
+const LABEL_PORT_SHIFT: u32 = 80;
+/// Lowest bit of `ct_mark.ecmp_reply_port`.
+const MARK_PORT_SHIFT: u32 = 16;
+
+/// What a label and a mark say of the way back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct EcmpReply {
+    /// `ecmp_reply_eth`: the source MAC of the packet that was committed. Never zero.
+    pub eth: MacAddr,
+    /// `ecmp_reply_port`: the tunnel key of the router port that the packet came in by. 0 where neither form is set:
+    /// OVN then never applies the MAC.
+    pub port: u16,
+    /// Where the port stands; [`PortForm::Label`] where neither form is set.
+    pub form: PortForm,
+}
+
+/// Where the port key stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum PortForm {
+    /// Bits 16 to 31 of the mark: `ct_mark.ecmp_reply_port`.
+    Mark,
+    /// Bits 80 to 95 of the label: `ct_label.ecmp_reply_port`.
+    Label,
+}
+
+/// Reads label and mark, both as numbers. `None` where the label holds no MAC.
+///
+/// Where both forms of the port are set, the mark's counts: OVN fills the same label bits with ACL and tunnel ids since
+/// it moved the port to the mark.
+pub fn decode(label: u128, mark: u32) -> Option<EcmpReply> {
+    // The casts keep the low bits, which is what they are for.
+    let eth = MacAddr::from_bits((label >> LABEL_ETH_SHIFT) as u64);
+    if eth.is_zero() {
+        return None;
+    }
+    let in_label = (label >> LABEL_PORT_SHIFT) as u16;
+    Some(match (mark >> MARK_PORT_SHIFT) as u16 {
+        0 => EcmpReply { eth, port: in_label, form: PortForm::Label },
+        port => EcmpReply { eth, port, form: PortForm::Mark },
+    })
+}
+
+/// A label as OVS and OVN print it: `0x2ce73296639a400000000`, without leading zeros.
+pub fn label_text(label: u128) -> String {
+    format!("{label:#x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mac(text: &str) -> MacAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn both_forms() {
+        let gateway = mac("ce:73:29:66:39:a4");
+        let cases = [
+            // The incident's entry: OVN 20.12, port in the label.
+            (0x2ce73296639a400000000, 0, gateway, 2, PortForm::Label),
+            // The same flow since the port moved to the mark.
+            (0xce73296639a400000000, 131_072, gateway, 2, PortForm::Mark),
+            // Bits 0 to 15 of the mark mean other things (natted).
+            (0xce73296639a400000000, 131_074, gateway, 2, PortForm::Mark),
+            // An ACL id beside the MAC is no port.
+            (0x7ce73296639a400000000, 131_072, gateway, 2, PortForm::Mark),
+            // Neither is set.
+            (0xce73296639a400000000, 0xffff, gateway, 0, PortForm::Label),
+            // A MAC that starts with zeros, so that the text is shorter.
+            (0x401020400000000, 65_536, mac("00:00:04:01:02:04"), 1, PortForm::Mark),
+            (u128::MAX, u32::MAX, mac("ff:ff:ff:ff:ff:ff"), 65_535, PortForm::Mark),
+        ];
+        for (label, mark, eth, port, form) in cases {
+            assert_eq!(decode(label, mark), Some(EcmpReply { eth, port, form }), "{label:#x} {mark}");
+        }
+    }
+
+    #[test]
+    fn no_mac() {
+        for label in [0, 1, 0xffff_ffff, 2 << 80, 0xffff_ffff << 96] {
+            assert_eq!(decode(label, 131_072), None, "{label:#x}");
+        }
+    }
+
+    #[test]
+    fn text() {
+        assert_eq!(label_text(0x2ce73296639a400000000), "0x2ce73296639a400000000");
+        assert_eq!(label_text(0), "0x0");
+    }
+}
