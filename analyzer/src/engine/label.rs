@@ -8,8 +8,6 @@
 //! Switches use the same bits for other things (ACL and observation ids). What is decoded here means a next hop only in
 //! the DNAT zone of a gateway router and with a port that is set; the caller checks both.
 
-use std::fmt;
-
 use crate::types::MacAddr;
 
 /// Lowest bit of `ct_label.ecmp_reply_eth`.
@@ -58,16 +56,8 @@ pub fn decode(label: u128, mark: u32) -> Option<EcmpReply> {
 }
 
 /// A label as OVS and OVN print it: `0x2ce73296639a400000000`, without leading zeros.
-pub fn label_text(label: u128) -> impl fmt::Display {
-    struct Label(u128);
-
-    impl fmt::Display for Label {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "{:#x}", self.0)
-        }
-    }
-
-    Label(label)
+pub fn label_text(label: u128) -> String {
+    format!("{label:#x}")
 }
 
 #[cfg(test)]
@@ -110,7 +100,7 @@ mod tests {
 
     #[test]
     fn text() {
-        assert_eq!(label_text(0x2ce73296639a400000000).to_string(), "0x2ce73296639a400000000");
-        assert_eq!(label_text(0).to_string(), "0x0");
+        assert_eq!(label_text(0x2ce73296639a400000000), "0x2ce73296639a400000000");
+        assert_eq!(label_text(0), "0x0");
     }
 }
