@@ -81,7 +81,7 @@ mod tests {
     fn cases() {
         let [a, b, c, d, future] = [0, 1, 2, 3, 999].map(|second| Some(START + second));
         let past = Some(1);
-        let cases: [(&str, Vec<Option<u64>>, Vec<Option<u64>>, usize); 11] = [
+        let cases = [
             ("nothing", vec![], vec![], 0),
             ("in order, twice the same", vec![a, b, b, c], vec![a, b, b, c], 0),
             ("the first has none", vec![None, b, c], vec![b, b, c], 0),

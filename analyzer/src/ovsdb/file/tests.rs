@@ -311,44 +311,44 @@ fn entries_count_when_they_are_committed() {
     const THREE: &str = r#"{"a":"tcp:10.0.0.1:6643","b":"tcp:10.0.0.2:6643","c":"tcp:10.0.0.3:6643"}"#;
     const ONE: &str = r#"{"a":"tcp:10.0.0.1:6643"}"#;
     let other = || r#"{"term":2}"#.to_owned();
-    let cases: [(&str, &str, Vec<String>, &[&str], &str); 9] = [
-        ("all", THREE, vec![named(2, ""), other(), commit(2), named(3, ""), commit(3)], &["snapshot", "2", "3"], ""),
-        ("taken back", THREE, vec![named(2, ""), named(3, ""), named(2, "b"), commit(2)], &["snapshot", "2b"], ""),
+    let cases = [
+        ("all", THREE, vec![named(2, ""), other(), commit(2), named(3, ""), commit(3)], vec!["snapshot", "2", "3"], ""),
+        ("taken back", THREE, vec![named(2, ""), named(3, ""), named(2, "b"), commit(2)], vec!["snapshot", "2b"], ""),
         (
             "the last is not",
             THREE,
             vec![named(2, ""), commit(2), named(3, "")],
-            &["snapshot", "2"],
+            vec!["snapshot", "2"],
             "1 entries of the log are not known to be committed; they are left out",
         ),
-        ("one member", ONE, vec![named(2, ""), commit(2), named(3, "")], &["snapshot", "2", "3"], ""),
+        ("one member", ONE, vec![named(2, ""), commit(2), named(3, "")], vec!["snapshot", "2", "3"], ""),
         (
             "one member left",
             THREE,
             vec![format!(r#"{{"term":1,"index":2,"servers":{ONE}}}"#), commit(2), named(3, "")],
-            &["snapshot", "3"],
+            vec!["snapshot", "3"],
             "",
         ),
-        ("no commits", THREE, vec![named(2, "")], &["snapshot", "2"], "they are used all the same"),
+        ("no commits", THREE, vec![named(2, "")], vec!["snapshot", "2"], "they are used all the same"),
         (
             "a gap",
             ONE,
             vec![named(2, ""), named(4, "")],
-            &["snapshot", "2"],
+            vec!["snapshot", "2"],
             "entry 4 comes after entry 2; those between are missing; the file is used up to here",
         ),
         (
             "committed again",
             ONE,
             vec![named(2, ""), commit(2), named(2, "b")],
-            &["snapshot", "2"],
+            vec!["snapshot", "2"],
             "entry 2 comes again after entry 2 was committed; the file is used up to here",
         ),
         (
             "committed ahead",
             ONE,
             vec![commit(2)],
-            &["snapshot"],
+            vec!["snapshot"],
             "entry 2 is said to be committed, but the log ends with 1; the file is used up to here",
         ),
     ];

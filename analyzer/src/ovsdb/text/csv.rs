@@ -20,17 +20,15 @@ pub(super) fn read(text: &str, rows: &mut Rows) {
         // After a blank line comes the next table, with headings of its own, or, where there is one column, a row with
         // an empty cell, which tells nothing.
         let between = headings.is_empty();
-        if line.is_empty() {
-            headings.clear();
-        } else if let Some(table) = caption(line) {
+        if let Some(table) = caption(line) {
             headings.clear();
             rows.caption(table);
+        } else if is_passed_over(line) {
+            headings.clear();
         } else if between && is_heading(line) {
             headings = line.split(',').collect();
         } else if between {
-            if !is_passed_over(line) {
-                rows.warnings.push(Position::Line(number), "expected column names; the line is passed over");
-            }
+            rows.warnings.push(Position::Line(number), "expected column names; the line is passed over");
         } else {
             record(&mut cursor, &headings, rows);
             continue;

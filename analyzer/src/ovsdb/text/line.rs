@@ -10,8 +10,9 @@ pub(super) struct Line<'a> {
     pub(super) offset: usize,
 }
 
-/// Programs whose output this is. A line that names one is the command itself.
-const PROGRAMS: [&str; 5] = ["ovn-nbctl", "ovn-sbctl", "ovs-vsctl", "ovsdb-client", "ovsdb-tool"];
+/// Programs whose output this is, with the blank before arguments. A line that has one is the command itself, while
+/// one with a colon there is the program's complaint.
+const PROGRAMS: [&str; 5] = ["ovn-nbctl ", "ovn-sbctl ", "ovs-vsctl ", "ovsdb-client ", "ovsdb-tool "];
 
 /// The lines of `text`. Trailing blanks and carriage returns are cut off.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
@@ -85,7 +86,17 @@ mod tests {
         ] {
             assert!(is_passed_over(line), "{line}");
         }
-        for line in ["==", "-=-=-", "_uuid", "_uuid,mac", "mac : x", "a nice table", "2022-06-09", "{"] {
+        for line in [
+            "ovn-sbctl: no row \"x\" in table BFD",
+            "==",
+            "-=-=-",
+            "_uuid",
+            "_uuid,mac",
+            "mac : x",
+            "a nice table",
+            "2022-06-09",
+            "{",
+        ] {
             assert!(!is_passed_over(line), "{line}");
         }
     }

@@ -4,12 +4,18 @@ use super::line::{caption, is_identifier, is_passed_over, lines};
 use super::{Rows, value};
 use crate::types::Position;
 
-/// Column name and value of a line, and the offset of the value in it.
+/// Width to which column names are filled up, so that a shorter one has a blank before the colon.
+const NAME_WIDTH: usize = 20;
+
+/// Column name and value of a line, and the offset of the value in it. The blank before the colon tells it from
+/// messages as `error: no such table`.
 pub(super) fn field(line: &str) -> Option<(&str, &str, usize)> {
     let colon = line.find(':')?;
-    let (name, value) = (line.get(..colon)?.trim_ascii(), line.get(colon + 1..)?);
+    let (filled, value) = (line.get(..colon)?.trim_ascii_start(), line.get(colon + 1..)?);
+    let name = filled.trim_ascii_end();
     let separated = value.is_empty() || value.starts_with([' ', '\t']);
-    (is_identifier(name) && separated).then_some((name, value, colon + 1))
+    let filled_up = name.len() < filled.len() || name.len() >= NAME_WIDTH;
+    (is_identifier(name) && separated && filled_up).then_some((name, value, colon + 1))
 }
 
 pub(super) fn read(text: &str, rows: &mut Rows) {

@@ -34,13 +34,13 @@ pub(super) fn read(text: &str, rows: &mut Rows) {
         } else if let Some(name) = caption(line.text) {
             table = None;
             rows.caption(name);
-        } else if line.text.is_empty() {
+        } else if is_passed_over(line.text) {
             table = None;
         } else if let Some(columns) = &table {
             if !row(line.text, line.number, columns, rows) {
                 rows.warnings.push(Position::Line(line.number), "the row does not fit the headings; it is passed over");
             }
-        } else if !is_passed_over(line.text) {
+        } else {
             rows.warnings.push(Position::Line(line.number), "no headings before this line; it is passed over");
         }
     }
