@@ -14,3 +14,6 @@ pub mod inputs;
 pub mod engine;
 
 pub mod output;
+
+pub mod cli;
+pub mod commands;

@@ -17,7 +17,9 @@ mod tcpdump_text;
 mod warnings;
 mod zstd;
 
+use std::io::BufRead;
 use std::path::Path;
+use std::sync::Arc;
 
 pub use self::error::CaptureError;
 pub use self::item::{CaptureReader, FrameRef, Interface, Item, Progress, Skipped, TextPayload, TextRecord};
@@ -46,6 +48,24 @@ pub struct Options {
 /// The file cannot be read, is empty, or its beginning is that of no capture.
 pub fn open(path: &Path, options: &Options) -> Result<Box<dyn CaptureReader + Send>, CaptureError> {
     reader(Source::open(path)?, options)
+}
+
+/// Opens any file that may be packed by gzip or zstd: its name for messages, and its bytes unpacked. `-` is standard
+/// input.
+///
+/// # Errors
+/// The file cannot be opened.
+pub fn unpack(path: &Path) -> Result<(Arc<str>, impl BufRead + use<>), CaptureError> {
+    Source::open(path).map(|source| (source.file, source.stream))
+}
+
+/// Whether a file's beginning is that of a capture. Text counts only where `or_text` is set: a log is text too.
+pub fn is_capture(path: &Path, or_text: bool) -> bool {
+    Source::open(path).is_ok_and(|mut source| match format(&mut source.stream) {
+        Ok(Format::Text) => or_text,
+        Ok(_) => true,
+        Err(_) => false,
+    })
 }
 
 fn reader(mut source: Source, options: &Options) -> Result<Box<dyn CaptureReader + Send>, CaptureError> {

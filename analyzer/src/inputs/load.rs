@@ -1,13 +1,14 @@
 //! Reads dumps and tells the engine.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hashbrown::HashSet;
 
 use super::paths::Paths;
-use crate::capture::{CaptureError, source::Source};
+use crate::capture::{self, CaptureError};
 use crate::conntrack;
 use crate::engine::Engine;
 use crate::engine::fact::{Fact, Policy};
@@ -16,7 +17,6 @@ use crate::ovsdb::file::{self, FileError};
 use crate::ovsdb::row::Tables;
 use crate::ovsdb::text::{self, TextError};
 use crate::types::{IpPrefix, MacAddr, Place, Position, Warning};
-use std::net::IpAddr;
 
 /// Longest dump that is read as a whole. Conntrack dumps and databases are streamed and may be longer.
 const MAX_TEXT: u64 = 1 << 30;
@@ -159,14 +159,13 @@ enum Precedence {
 
 impl Loader<'_> {
     fn database_file(&mut self, path: &Path, expected: &'static str) -> Result<(), InputError> {
-        let source = Source::open(path)?;
-        let file = Arc::clone(&source.file);
+        let (file, stream) = capture::unpack(path)?;
         let wanted = match expected {
             "OVN_Northbound" => northbound::TABLES,
             "OVN_Southbound" => southbound::TABLES,
             _ => zones::TABLES,
         };
-        let (tables, info, warnings) = file::read(source.stream, &file, wanted)?;
+        let (tables, info, warnings) = file::read(stream, &file, wanted)?;
         if info.name != expected {
             return Err(InputError::WrongDatabase { file, name: info.name, expected });
         }
@@ -240,9 +239,8 @@ impl Loader<'_> {
     }
 
     fn conntrack(&mut self, path: &Path) -> Result<(), InputError> {
-        let source = Source::open(path)?;
-        let file = Arc::clone(&source.file);
-        let reading = conntrack::reader::read(source.stream, Arc::clone(&file), |connection, _| {
+        let (file, stream) = capture::unpack(path)?;
+        let reading = conntrack::reader::read(stream, Arc::clone(&file), |connection, _| {
             self.engine.add(Fact::Connection(connection));
         })?;
         if reading.entries == 0 && reading.unreadable > 0 {
@@ -267,11 +265,15 @@ impl Loader<'_> {
         let mut facts = facts;
         if precedence == Precedence::BehindDatabase {
             let told = &self.database;
-            let contradictions: Vec<Warning> =
-                facts.facts.iter().filter_map(|fact| told.contradiction(fact)).map(|(message, database)| Warning {
+            let contradictions: Vec<Warning> = facts
+                .facts
+                .iter()
+                .filter_map(|fact| told.contradiction(fact))
+                .map(|(message, database)| Warning {
                     place: Place { file: Arc::clone(file), position: Position::Whole },
                     message: format!("{message}, which {database} does not have; the database counts"),
-                }).collect();
+                })
+                .collect();
             self.loaded.warnings.extend(contradictions);
             facts.facts.retain(|fact| !told.covers(fact));
         }
@@ -317,10 +319,9 @@ fn nothing(file: Arc<str>, expected: &'static str, warnings: &[Warning]) -> Inpu
 }
 
 fn read(path: &Path) -> Result<(Arc<str>, Vec<u8>), InputError> {
-    let source = Source::open(path)?;
-    let file = source.file;
+    let (file, stream) = capture::unpack(path)?;
     let mut bytes = Vec::new();
-    let mut bounded = source.stream.take(MAX_TEXT + 1);
+    let mut bounded = stream.take(MAX_TEXT + 1);
     bounded.read_to_end(&mut bytes).map_err(|source| InputError::Read { file: Arc::clone(&file), source })?;
     if bytes.len() as u64 > MAX_TEXT { Err(InputError::TooLong { file }) } else { Ok((file, bytes)) }
 }

@@ -18,6 +18,17 @@ use crate::engine::fact::{
 use crate::ovsdb::row::{Row, RowVersion, Tables};
 use crate::types::Validity;
 
+/// Tables that facts come from.
+pub const TABLES: &[&str] = &[
+    "Logical_Router",
+    "Logical_Router_Static_Route",
+    "Logical_Router_Port",
+    "NAT",
+    "Logical_Router_Policy",
+    "BFD",
+    "Static_MAC_Binding",
+];
+
 /// The facts that Northbound tables tell. `file` names the source in warnings.
 ///
 /// Tables may be missing, as they are when only some were listed. Without `Logical_Router` no fact has a router;

@@ -19,6 +19,10 @@ use crate::engine::fact::{
 use crate::ovsdb::row::{Row, RowVersion, Tables};
 use crate::types::{Timestamp, Validity};
 
+/// Tables that facts come from.
+pub const TABLES: &[&str] =
+    &["Datapath_Binding", "Port_Binding", "Learned_Route", "BFD", "MAC_Binding", "Static_MAC_Binding"];
+
 /// The facts that Southbound tables tell. `file` names the source in warnings. Tables may be missing.
 pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
     let mut reader = RowReader::new(tables, file);

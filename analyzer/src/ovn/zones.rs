@@ -26,6 +26,9 @@ const PREFIX: &str = "ct-zone-";
 /// A key of the same form that names no zone but limits their numbers.
 const RANGE: &str = "ct-zone-range";
 
+/// Tables that facts come from.
+pub const TABLES: &[&str] = &["Bridge"];
+
 /// The zones that the bridges of an Open_vSwitch database name. `file` names the source in warnings.
 ///
 /// Only the integration bridge has such keys, so its name, which is configurable, does not matter.

@@ -154,8 +154,7 @@ impl FromStr for Tuple {
         let mut next = |what: &str| words.next().ok_or_else(|| not_a_tuple(format!("the {what} is missing")));
         let name = next("protocol")?;
         let nw_proto = proto_number(name).ok_or_else(|| not_a_tuple(format!("{name:?} is no protocol")))?;
-        let mut tuple =
-            Self { src: IpAddr::from([0; 4]), dst: IpAddr::from([0; 4]), nw_proto, tp_src: 0, tp_dst: 0 };
+        let mut tuple = Self { src: IpAddr::from([0; 4]), dst: IpAddr::from([0; 4]), nw_proto, tp_src: 0, tp_dst: 0 };
         let (src, dst) = (next("source")?, next("destination")?);
         if tuple.has_ports() {
             let end = |word: &str| {
