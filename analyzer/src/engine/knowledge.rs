@@ -112,7 +112,15 @@ impl Knowledge {
     }
 
     /// When `mac` was last legal for the route, before `at`, and for which next hop.
+    ///
+    /// A binding that is withdrawn ends at the date of that transaction, though a frame heard may have told earlier.
+    /// One that still stands ended as the newer evidence came.
     pub(super) fn last_legal(&self, id: &RouteId, mac: MacAddr, at: Timestamp) -> Option<LastLegal> {
+        let holding = |at| {
+            let versions = self.routes.versions(id).filter(move |route| route.validity.holds(at));
+            self.hops(&Group { routes: versions.collect() }, at)
+        };
+        let stands = holding(at).iter().any(|hop| hop.lladdrs.older.contains(&mac));
         let mut moments = Vec::new();
         for route in self.routes.versions(id) {
             moments.extend([route.validity.from, route.validity.until]);
@@ -130,9 +138,10 @@ impl Knowledge {
         moments.dedup();
         moments.into_iter().rev().find_map(|until| {
             let before = Timestamp::from_nanos(until.as_nanos().checked_sub(1)?);
-            let holding = self.routes.versions(id).filter(|route| route.validity.holds(before)).collect();
-            let hops = self.hops(&Group { routes: holding }, before);
-            let hop = hops.into_iter().find(|hop| hop.is_legal(mac))?;
+            let told = |hop: &Hop<'_>| {
+                hop.is_legal(mac) || !stands && hop.liveness == Liveness::Up && hop.lladdrs.older.contains(&mac)
+            };
+            let hop = holding(before).into_iter().find(told)?;
             Some(LastLegal { until, nexthop: hop.ip })
         })
     }
