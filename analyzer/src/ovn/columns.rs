@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::engine::fact::BfdStatus;
-use crate::ovsdb::row::Row;
+use crate::ovsdb::row::{Atom, Datum, Row};
 use crate::types::{IpPrefix, MacAddr};
 
 /// A column that does not hold what it should.
@@ -23,8 +23,18 @@ impl BadColumn {
 
 /// The text of a column that every row has.
 pub(super) fn text<'a>(row: &'a Row, column: &'static str) -> Result<&'a str, BadColumn> {
-    let text = row.text(column).filter(|text| !text.is_empty());
-    text.ok_or_else(|| BadColumn::new(column, "it is empty or was not printed; list the table with all its columns"))
+    row.text(column).filter(|text| !text.is_empty()).ok_or_else(|| absent(column))
+}
+
+/// The text of a column that every row has, where the text has several words. Printed with `--data=bare` it cannot be
+/// told from a set, and comes as the set of its words.
+pub(super) fn words(row: &Row, column: &'static str) -> Result<String, BadColumn> {
+    let text = row.texts(column).collect::<Vec<_>>().join(" ");
+    if text.is_empty() { Err(absent(column)) } else { Ok(text) }
+}
+
+fn absent(column: &'static str) -> BadColumn {
+    BadColumn::new(column, "it is empty or was not printed; list the table with all its columns")
 }
 
 /// The text of an optional column, to be kept; an empty text is none.
@@ -53,9 +63,14 @@ pub(super) fn mac(row: &Row, column: &'static str) -> Result<MacAddr, BadColumn>
     text(row, column)?.parse().map_err(|error| BadColumn::new(column, error))
 }
 
-/// The truth value that a map holds as text. OVN takes `true` in any case for true (`smap_get_bool`).
+/// The truth value that a map holds as text. OVN takes `true` in any case for true (`smap_get_bool`); a printed table
+/// may lack the quotes that make a text of it.
 pub(super) fn flag(row: &Row, column: &str, key: &str) -> bool {
-    row.map_text(column, key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    let Some(Datum::Map(pairs)) = row.columns.get(column) else { return false };
+    pairs.iter().filter(|(name, _)| name.as_str() == Some(key)).any(|(_, value)| match value {
+        Atom::Boolean(value) => *value,
+        value => value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true")),
+    })
 }
 
 /// A router port's own address and the network it lies in, as `198.19.3.8/24`.

@@ -35,13 +35,10 @@ pub const TABLES: &[&str] = &[
 /// without `BFD` the sessions of routes are known to exist only ([`BfdRef::Attached`]).
 pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
     let mut reader = RowReader::new(tables, file);
-    // A database file leaves out columns that have their defaults; a text leaves out what was not asked for.
-    let has_history = tables.since.is_some();
-
     let routers = holders(tables, "static_routes");
     let sessions = bfd_sessions(tables);
     reader.each("Logical_Router_Static_Route", |row, validity| {
-        let route = static_route(row, has_history)?;
+        let route = static_route(row)?;
         let mut facts = Vec::new();
         for (router, validity) in routers.held_within(&&*row.uuid, validity) {
             for (bfd, validity) in bfd_refs(row, &sessions, validity) {
@@ -53,7 +50,7 @@ pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
 
     let routers = holders(tables, "ports");
     reader.each("Logical_Router_Port", |row, validity| {
-        let port = router_port(row, has_history)?;
+        let port = router_port(row)?;
         let pieces = routers.held_within(&&*row.uuid, validity).into_iter();
         let fact = |(router, validity)| Fact::RouterPort(RouterPort { router, validity, ..port.clone() });
         Ok(pieces.map(fact).collect())
@@ -74,7 +71,7 @@ pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
         Ok(pieces.map(fact).collect())
     });
 
-    reader.each("BFD", |row, validity| bfd(row, validity, has_history));
+    reader.each("BFD", bfd);
     reader.each("Static_MAC_Binding", static_mac_binding);
     reader.facts
 }
@@ -96,12 +93,12 @@ pub(super) fn static_mac_binding(row: &Row, validity: Validity) -> Result<Vec<Fa
 ///
 /// A Northbound row gets its status from northd; until then the column is empty, and the session is in the state that
 /// every session starts in.
-pub(super) fn bfd(row: &Row, validity: Validity, has_history: bool) -> Result<Vec<Fact>, BadColumn> {
+pub(super) fn bfd(row: &Row, validity: Validity) -> Result<Vec<Fact>, BadColumn> {
     let status = match row.text("status") {
         Some(word) => columns::bfd_status(word).ok_or_else(|| {
             BadColumn::new("status", format_args!("{word:?} is none of up, init, down and admin_down"))
         })?,
-        None if has_history || row.columns.contains_key("status") => BfdStatus::AdminDown,
+        None if row.columns.contains_key("status") => BfdStatus::AdminDown,
         None => return Ok(Vec::new()),
     };
     let logical_port = columns::text(row, "logical_port")?.into();
@@ -142,7 +139,7 @@ fn bfd_refs(row: &Row, sessions: &History<&str, (Arc<str>, IpAddr)>, validity: V
     sessions.within(&uuid, validity).into_iter().map(|(told, validity)| (session(told), validity)).collect()
 }
 
-fn static_route(row: &Row, has_history: bool) -> Result<Route, BadColumn> {
+fn static_route(row: &Row) -> Result<Route, BadColumn> {
     let policy = match row.text("policy") {
         None | Some("" | "dst-ip") => Policy::DstIp,
         Some("src-ip") => Policy::SrcIp,
@@ -152,13 +149,13 @@ fn static_route(row: &Row, has_history: bool) -> Result<Route, BadColumn> {
     };
     let nexthop = match row.text("nexthop") {
         Some("" | "discard") => None,
-        None if has_history => None,
+        None if row.columns.contains_key("nexthop") => None,
         _ => Some(columns::ip(row, "nexthop")?),
     };
     let learned = row.map_text("external_ids", "ic-learned-route").is_some();
     Ok(Route {
         router: None,
-        route_table: row.text("route_table").unwrap_or_default().into(),
+        route_table: columns::words(row, "route_table").unwrap_or_default().into(),
         policy,
         prefix: columns::prefix(row, "ip_prefix")?,
         nexthop,
@@ -173,7 +170,7 @@ fn static_route(row: &Row, has_history: bool) -> Result<Route, BadColumn> {
     })
 }
 
-fn router_port(row: &Row, has_history: bool) -> Result<RouterPort, BadColumn> {
+fn router_port(row: &Row) -> Result<RouterPort, BadColumn> {
     let mut addresses = Vec::new();
     let mut networks = Vec::new();
     for text in row.texts("networks") {
@@ -183,8 +180,8 @@ fn router_port(row: &Row, has_history: bool) -> Result<RouterPort, BadColumn> {
         addresses.push(address);
         networks.push(network);
     }
-    let options_told = has_history || row.columns.contains_key("options");
-    let route_table = options_told.then(|| row.map_text("options", "route_table").unwrap_or_default().into());
+    let route_table =
+        row.columns.contains_key("options").then(|| row.map_text("options", "route_table").unwrap_or_default().into());
     Ok(RouterPort {
         router: None,
         datapath: None,
@@ -224,7 +221,7 @@ fn reroute_policy(row: &Row) -> Result<Option<ReroutePolicy>, BadColumn> {
     Ok(Some(ReroutePolicy {
         router: None,
         priority: row.integer("priority").unwrap_or(0),
-        expression: columns::text(row, "match")?.into(),
+        expression: columns::words(row, "match")?.into(),
         nexthops,
         validity: Validity::ALWAYS,
     }))

@@ -34,7 +34,7 @@ pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
     reader.each("Port_Binding", |row, validity| port_binding(row, validity, &datapaths));
     let ports = ports(tables);
     reader.each("Learned_Route", |row, validity| learned_route(row, validity, &datapaths, &ports));
-    reader.each("BFD", |row, validity| northbound::bfd(row, validity, tables.since.is_some()));
+    reader.each("BFD", northbound::bfd);
     reader.each("MAC_Binding", mac_binding);
     reader.each("Static_MAC_Binding", northbound::static_mac_binding);
     reader.facts
@@ -138,13 +138,15 @@ fn mac_binding(row: &Row, validity: Validity) -> Result<Vec<Fact>, BadColumn> {
 fn looks_like_a_router_port(row: &Row) -> bool {
     let of_type = row.text("type").is_none_or(|port_type| matches!(port_type, "patch" | "l3gateway"));
     let has_peer = !row.columns.contains_key("options") || row.map_text("options", "peer").is_some();
-    let mut words = row.text("mac").unwrap_or_default().split_ascii_whitespace().skip(1).peekable();
+    let text = columns::words(row, "mac").unwrap_or_default();
+    let mut words = text.split_ascii_whitespace().skip(1).peekable();
     of_type && has_peer && words.peek().is_some() && words.all(|word| word.contains('/'))
 }
 
 /// Reads `mac` in the form `52:54:00:c6:13:08 198.19.3.8/24 fd00::8/64`.
 fn router_port(row: &Row, router: Option<Arc<str>>, validity: Validity) -> Result<RouterPort, BadColumn> {
-    let mut words = columns::text(row, "mac")?.split_ascii_whitespace();
+    let text = columns::words(row, "mac")?;
+    let mut words = text.split_ascii_whitespace();
     let mac = words.next().unwrap_or_default().parse().map_err(|error| BadColumn::new("mac", error))?;
     let own = words.map(|word| {
         columns::own_network(word).ok_or_else(|| BadColumn::new("mac", format_args!("{word:?} is no IP address")))
