@@ -107,7 +107,7 @@ pub struct Route {
     pub policy: Policy,
     /// `ip_prefix`.
     pub prefix: IpPrefix,
-    /// `nexthop`; `None` for a route that discards.
+    /// `nexthop`; `None` for a route that discards or, with an output port, one to destinations on that port's link.
     pub nexthop: Option<IpAddr>,
     /// `output_port`, where told.
     pub output_port: Option<Arc<str>>,

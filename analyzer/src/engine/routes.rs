@@ -180,6 +180,10 @@ fn decide_in_table<'a>(
             inactive.push(group);
             continue;
         }
+        // Without next hop but with a port the destination itself is the neighbour.
+        if group.routes.iter().all(|route| route.nexthop.is_none() && route.output_port.is_some()) {
+            return Lookup { decision: Decision::Connected, inactive };
+        }
         if group.routes.iter().all(|route| leaves_elsewhere(ports, route, at)) {
             // Without router names the distributed router's route by source, to the gateway router, lies in the same
             // heap as the gateway router's own routes. It decides nothing on the gateway router.

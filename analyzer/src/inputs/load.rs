@@ -262,6 +262,9 @@ impl Loader<'_> {
             return Err(nothing(Arc::clone(file), expected, &facts.warnings));
         }
         self.loaded.skipped_lines += facts.warnings.len() as u64;
+        if let Some(since) = facts.since {
+            self.engine.set_history_start(since);
+        }
         let mut facts = facts;
         if precedence == Precedence::BehindDatabase {
             let told = &self.database;
