@@ -4,5 +4,11 @@
 //! frame must give the same key everywhere; two parsers kept in step by hand would not.
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
 pub mod abi;
+pub mod control;
+pub mod neighbour;
 pub mod parse;
+pub mod proto;
