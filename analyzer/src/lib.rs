@@ -13,4 +13,6 @@ pub mod inputs;
 
 pub mod engine;
 
+pub mod replay;
+
 pub mod output;
