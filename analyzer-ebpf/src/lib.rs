@@ -12,3 +12,6 @@ pub mod control;
 pub mod neighbour;
 pub mod parse;
 pub mod proto;
+
+#[cfg(test)]
+mod fixtures;

@@ -128,8 +128,8 @@ fn nd_option<B: Bytes + ?Sized>(frame: &B, mut offset: usize, end: usize, option
 
 /// Sender of a BFD control packet (RFC 5880 section 4.1).
 ///
-/// Over a single hop the hop limit proves that the sender is a neighbour (RFC 5881 section 5). Over several hops nothing
-/// does: the MAC is that of the last router, which is the sender's own where the sender is on the link.
+/// Over a single hop the hop limit proves that the sender is a neighbour (RFC 5881 section 5). Over several hops
+/// nothing does: the MAC is that of the last router, which is the sender's own where the sender is on the link.
 fn bfd_sender<B: Bytes + ?Sized, A: Copy + Into<IpAddr>>(
     frame: &B,
     packet: Ip<A>,

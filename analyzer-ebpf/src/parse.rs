@@ -182,7 +182,7 @@ impl<A: Copy> FlowKey<A> {
     }
 }
 
-/// Copies the field that starts at byte `at` of a header. All offsets are constants, and in range for the header's length.
+/// Copies the field that starts at byte `at` of a header. All offsets are constants within the header.
 #[inline(always)]
 pub(crate) fn field<const LEN: usize, const N: usize>(header: &[u8; LEN], at: usize) -> [u8; N] {
     core::array::from_fn(|index| header[at + index])

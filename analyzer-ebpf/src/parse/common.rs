@@ -18,9 +18,9 @@ const MIN_TOTAL_LENGTH: u16 = 24;
 
 /// Parses an untagged frame with a whole IPv4 packet without options that carries TCP or UDP.
 ///
-/// `None` says nothing about the frame but that [`super::parse`] has to parse it; otherwise both return the same. `parse`
-/// comes here first by itself. To come here directly pays where nanoseconds count: the compiler then knows that the
-/// payload is IPv4, and keeps all of it in registers.
+/// `None` says nothing about the frame but that [`super::parse`] has to parse it; otherwise both return the same.
+/// `parse` comes here first by itself. To come here directly pays where nanoseconds count: the compiler then knows that
+/// the payload is IPv4, and keeps all of it in registers.
 #[inline(always)]
 pub fn parse_common<B: Bytes + ?Sized>(frame: &B) -> Option<Frame> {
     let header: [u8; LEN] = frame.load(0)?;
