@@ -1,3 +1,104 @@
 //! Captures: files of packets, and the text of `tcpdump -e`.
+//!
+//! Formats are told by content, never by name: classic pcap, pcapng and text, plain or packed by gzip or zstd. Every
+//! reader streams. A file that is cut or damaged is read up to there, and a warning names the place; what cannot be
+//! used at all is an error.
 
+mod error;
+mod item;
+mod link;
+mod merge;
+mod nics;
 pub mod pcap;
+mod pcapng;
+mod source;
+mod stream;
+mod tcpdump_text;
+mod warnings;
+mod zstd;
+
+use std::path::Path;
+
+pub use self::error::CaptureError;
+pub use self::item::{CaptureReader, FrameRef, Interface, Item, Progress, Skipped, TextPayload, TextRecord};
+pub use self::link::{LinkType, UnsupportedLinkType};
+pub use self::merge::Merge;
+pub use self::nics::MAX_INTERFACES;
+use self::pcap::{GlobalHeader, PcapReader};
+use self::pcapng::PcapngReader;
+use self::source::Source;
+use self::stream::ByteStream;
+use self::tcpdump_text::TextReader;
+
+/// Bytes looked at to tell text from other content.
+const TEXT_PROBE_LEN: usize = 512;
+
+/// What a capture does not tell of itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// Day of the first line of a text whose times have no date.
+    pub date: Option<jiff::civil::Date>,
+}
+
+/// Opens a capture. `-` is standard input.
+///
+/// # Errors
+/// The file cannot be read, is empty, or its beginning is that of no capture.
+pub fn open(path: &Path, options: &Options) -> Result<Box<dyn CaptureReader + Send>, CaptureError> {
+    reader(Source::open(path)?, options)
+}
+
+fn reader(mut source: Source, options: &Options) -> Result<Box<dyn CaptureReader + Send>, CaptureError> {
+    match format(&mut source.stream) {
+        Ok(Format::Pcap) => Ok(Box::new(PcapReader::new(source)?)),
+        Ok(Format::Pcapng) => Ok(Box::new(PcapngReader::new(source)?)),
+        Ok(Format::Text) => Ok(Box::new(TextReader::new(source, options))),
+        Err(found) if !source.stream.buffered().is_empty() => {
+            Err(CaptureError::Unrecognised { file: source.file, found })
+        }
+        Err(_) => Err(match source.stream.failure() {
+            Some(error) => {
+                let error = std::io::Error::new(error.kind(), error.to_string());
+                CaptureError::Read { file: source.file, source: error }
+            }
+            None => CaptureError::Empty { file: source.file },
+        }),
+    }
+}
+
+/// A format that is read.
+enum Format {
+    Pcap,
+    Pcapng,
+    Text,
+}
+
+/// Tells the format by the first bytes, or what they look like instead.
+fn format(stream: &mut ByteStream) -> Result<Format, &'static str> {
+    let head = stream.peek(4);
+    match head.first_chunk() {
+        Some(&magic) if GlobalHeader::is_magic(magic) => return Ok(Format::Pcap),
+        Some(&pcapng::MAGIC) => return Ok(Format::Pcapng),
+        _ => {}
+    }
+    let packed_twice = source::is_gzip(head) || head.first_chunk().is_some_and(|&magic| zstd::is_magic(magic));
+    let found = [
+        (packed_twice, "packed twice"),
+        (head.starts_with(&[0xfd, b'7', b'z', b'X']), "packed by xz; unpack it first"),
+        (head.starts_with(b"BZh"), "packed by bzip2; unpack it first"),
+        (head.starts_with(b"PK\x03\x04"), "a zip archive; unpack it first"),
+        (head.starts_with(b"snoo"), "a snoop capture; convert it with `editcap -F pcap`"),
+        (head.starts_with(b"GMBU"), "a capture of Network Monitor; convert it with `editcap -F pcap`"),
+    ];
+    if let Some(&(_, found)) = found.iter().find(|(matches, _)| *matches) {
+        return Err(found);
+    }
+    let probe = stream.peek(1);
+    let probe = probe.get(..TEXT_PROBE_LEN).unwrap_or(probe);
+    let is_text =
+        !probe.is_empty() && probe.iter().all(|&byte| byte >= b' ' || matches!(byte, b'\t' | b'\n' | b'\r' | 0x1b));
+    if is_text { Ok(Format::Text) } else { Err("binary data of an unknown kind") }
+}
+
+#[cfg(test)]
+mod tests;

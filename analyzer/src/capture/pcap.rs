@@ -2,6 +2,10 @@
 //!
 //! Pure functions over byte arrays: the streaming reader and the parallel replay both stand on them.
 
+mod reader;
+
+pub(super) use reader::PcapReader;
+
 use crate::types::Timestamp;
 
 /// Bytes of the header that starts a file.

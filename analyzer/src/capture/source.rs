@@ -1,0 +1,92 @@
+//! Files and standard input, unpacked where they are packed.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::stream::ByteStream;
+use super::zstd::{self, ZstdFrames};
+use super::{CaptureError, Progress};
+
+/// A file that is being read.
+pub(super) struct Source {
+    /// The file's path as the user gave it, or `standard input`.
+    pub(super) file: Arc<str>,
+    /// Its bytes, unpacked.
+    pub(super) stream: ByteStream,
+    /// How much of it was read.
+    pub(super) meter: Meter,
+}
+
+/// Counts the bytes that are read of a file.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Meter {
+    consumed: Arc<AtomicU64>,
+    total: Option<u64>,
+}
+
+struct Metered<R> {
+    inner: R,
+    consumed: Arc<AtomicU64>,
+}
+
+impl Source {
+    /// Opens a file; `-` is standard input.
+    pub(super) fn open(path: &Path) -> Result<Self, CaptureError> {
+        if path == Path::new("-") {
+            return Ok(Self::new("standard input".into(), io::stdin(), None));
+        }
+        let file: Arc<str> = path.to_string_lossy().into();
+        let open = || {
+            let opened = File::open(path)?;
+            let metadata = opened.metadata()?;
+            if metadata.is_dir() {
+                return Err(io::Error::from(io::ErrorKind::IsADirectory));
+            }
+            Ok((opened, metadata.is_file().then_some(metadata.len())))
+        };
+        let (opened, size) = open().map_err(|source| CaptureError::Open { file: Arc::clone(&file), source })?;
+        Ok(Self::new(file, opened, size))
+    }
+
+    /// A source over any bytes. `size` is their number, where it is known.
+    pub(super) fn new(file: Arc<str>, bytes: impl Read + Send + 'static, size: Option<u64>) -> Self {
+        let meter = Meter { consumed: Arc::default(), total: size };
+        let metered = Metered { inner: bytes, consumed: Arc::clone(&meter.consumed) };
+        let stream = unpacked(ByteStream::new(Box::new(metered)));
+        Self { file, stream, meter }
+    }
+}
+
+fn unpacked(mut raw: ByteStream) -> ByteStream {
+    if is_gzip(raw.peek(3)) {
+        ByteStream::new(Box::new(MultiGzDecoder::new(raw)))
+    } else if raw.peek(4).first_chunk().is_some_and(|&magic| zstd::is_magic(magic)) {
+        ByteStream::new(Box::new(ZstdFrames::new(raw)))
+    } else {
+        raw
+    }
+}
+
+/// Whether the bytes start a gzip member (RFC 1952 section 2.3.1).
+pub(super) fn is_gzip(head: &[u8]) -> bool {
+    head.starts_with(&[0x1f, 0x8b, 8])
+}
+
+impl Meter {
+    pub(super) fn progress(&self) -> Progress {
+        Progress { consumed: self.consumed.load(Ordering::Relaxed), total: self.total }
+    }
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(target)?;
+        self.consumed.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}

@@ -1,0 +1,227 @@
+//! The text of `tcpdump -e`, as people paste it.
+//!
+//! Read are versions 4.9 and 4.99, with and without -n, -v, -q and --number, and every form of time that tells when.
+//! Hex and ASCII dumps are passed over.
+
+mod clock;
+mod head;
+mod icmp;
+mod lines;
+mod meaning;
+mod payload;
+mod services;
+
+use self::clock::{Clock, Stamp};
+use self::head::Head;
+use self::lines::{Line, Lines};
+use self::meaning::{Content, Meaning, meaning};
+use self::payload::{Ipv4Header, Packet};
+use super::nics::Nics;
+use super::source::{Meter, Source};
+use super::warnings::Warnings;
+use super::{CaptureError, CaptureReader, Interface, Item, Options, Progress, Skipped, TextPayload, TextRecord};
+use crate::types::{Position, Warning};
+
+/// Lines read before a text without any packet is taken for something else.
+const MAX_FOREIGN_LINES: u64 = 1000;
+
+/// A text that is being read.
+pub(super) struct TextReader {
+    lines: Lines,
+    meter: Meter,
+    warnings: Warnings,
+    nics: Nics,
+    clock: Clock,
+    /// The NIC's name, where tcpdump printed on which one it listens.
+    listening_on: Option<String>,
+    /// A packet whose addresses are on the next line.
+    begun: Option<Begun>,
+    record: Option<TextRecord>,
+    /// Whether a packet was met.
+    recognised: bool,
+    skipped: Skipped,
+    ended: bool,
+}
+
+/// A packet of which tcpdump -v printed the IPv4 header; the addresses are on the next line.
+#[derive(Clone, Copy)]
+struct Begun {
+    record: TextRecord,
+    header: Ipv4Header,
+    line: usize,
+}
+
+impl TextReader {
+    pub(super) fn new(source: Source, options: &Options) -> Self {
+        Self {
+            lines: Lines::new(source.stream),
+            meter: source.meter,
+            warnings: Warnings::new(source.file),
+            nics: Nics::default(),
+            clock: Clock::new(options.date),
+            listening_on: None,
+            begun: None,
+            record: None,
+            recognised: false,
+            skipped: Skipped::default(),
+            ended: false,
+        }
+    }
+
+    /// Reads the line that was reached.
+    fn read_line(&mut self) -> Result<(), CaptureError> {
+        let number = self.lines.number();
+        let begun = self.begun.take();
+        let (text, whole) = match self.lines.line() {
+            Line::Text { text, whole } => (text, whole),
+            Line::Binary => return self.skip(number, "no UTF-8 text"),
+            Line::TooLong => return self.skip(number, "longer than any line of tcpdump"),
+        };
+        let meaning = meaning(text, whole, begun.map(|begun| begun.header), self.recognised);
+        if let (Some(begun), false) = (begun, matches!(meaning, Meaning::Addresses(_))) {
+            unfinished(begun, &mut self.skipped, &mut self.warnings);
+        }
+        let file = || self.warnings.file();
+        match meaning {
+            Meaning::More => Ok(()),
+            Meaning::Listening(nic) => {
+                self.listening_on = Some(nic.to_owned());
+                Ok(())
+            }
+            Meaning::Frame { stamp: Stamp::TimeOfDay(0), .. } | Meaning::NoTime if !self.recognised => {
+                // The first time is 0 where times are differences.
+                Err(CaptureError::NoTimes { file: file(), line: number })
+            }
+            Meaning::NoMacs if !self.recognised => Err(CaptureError::NoMacs { file: file(), line: number }),
+            Meaning::Frame { stamp, head, content } => {
+                let nic = head.interface.or(self.listening_on.as_deref());
+                let interface =
+                    self.nics.intern(nic).ok_or_else(|| CaptureError::TooManyInterfaces { file: file() })?;
+                self.recognised = true;
+                let Head { eth_src, eth_dst, tags, length, .. } = head;
+                let Some(at) = self.clock.at(stamp) else {
+                    return self.skip(number, "a time before 1970 or after 2554");
+                };
+                let record = TextRecord { at, interface, tags, eth_src, eth_dst, length, payload: TextPayload::Other };
+                match content {
+                    Content::Packet(packet) => self.finish(record, packet),
+                    Content::Begun(header) => self.begun = Some(Begun { record, header, line: number }),
+                }
+                Ok(())
+            }
+            Meaning::Addresses(packet) => match (begun, packet) {
+                (Some(begun), Ok(packet)) => {
+                    self.finish(begun.record, packet);
+                    Ok(())
+                }
+                (_, Err(reason)) => self.skip(number, &reason),
+                (None, Ok(_)) => Ok(()),
+            },
+            Meaning::Unreadable(reason) => {
+                self.recognised = true;
+                self.skip(number, &reason)
+            }
+            Meaning::NoMacs => self.skip(number, "a packet without MAC addresses"),
+            Meaning::NoTime | Meaning::Foreign => self.skip(number, "no line of `tcpdump -e`"),
+        }
+    }
+
+    fn finish(&mut self, record: TextRecord, packet: Packet) {
+        if let Some(ports) = packet.ambiguous {
+            self.warnings.push(Position::Line(self.lines.number()), || {
+                format!("a service name stands for the ports {ports}; the first is taken, `tcpdump -n` tells which")
+            });
+        }
+        let tags = if packet.later_fragment { record.tags.with_later_fragment() } else { record.tags };
+        self.record = Some(TextRecord { tags, payload: packet.payload, ..record });
+    }
+
+    fn skip(&mut self, number: usize, reason: &str) -> Result<(), CaptureError> {
+        self.skipped.lines += 1;
+        if !self.recognised && self.skipped.lines >= MAX_FOREIGN_LINES {
+            return Err(self.foreign());
+        }
+        self.warnings.push(Position::Line(number), || format!("line passed over: {reason}"));
+        Ok(())
+    }
+
+    fn foreign(&self) -> CaptureError {
+        CaptureError::Unrecognised { file: self.warnings.file(), found: "text without a packet as tcpdump prints it" }
+    }
+
+    fn end(&mut self) -> Result<(), CaptureError> {
+        self.ended = true;
+        if let Some(begun) = self.begun.take() {
+            unfinished(begun, &mut self.skipped, &mut self.warnings);
+        }
+        if !self.recognised && self.skipped.lines > 0 {
+            return Err(self.foreign());
+        }
+        let stream = self.lines.stream();
+        if let Some(reason) = stream.early_end() {
+            self.warnings.push(Position::Offset(stream.offset()), || reason);
+        }
+        if self.clock.date_missed() {
+            self.warnings.push(Position::Whole, || {
+                "the lines have no date, so 1970-01-01 is taken; give the day of the first line with `--date YYYY-MM-DD`"
+                    .to_owned()
+            });
+        }
+        Ok(())
+    }
+}
+
+impl CaptureReader for TextReader {
+    fn advance(&mut self) -> Result<bool, CaptureError> {
+        self.record = None;
+        while !self.ended {
+            if self.lines.advance() {
+                self.read_line()?;
+            } else {
+                self.end()?;
+            }
+            if self.record.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn item(&self) -> Option<Item<'_>> {
+        self.record.map(Item::Text)
+    }
+
+    fn interfaces(&self) -> &[Interface] {
+        self.nics.as_slice()
+    }
+
+    fn take_warnings(&mut self) -> Vec<Warning> {
+        self.warnings.take()
+    }
+
+    fn skipped(&self) -> Skipped {
+        self.skipped
+    }
+
+    fn progress(&self) -> Progress {
+        self.meter.progress()
+    }
+}
+
+/// Gives up a packet whose addresses did not follow.
+fn unfinished(begun: Begun, skipped: &mut Skipped, warnings: &mut Warnings) {
+    skipped.lines += 1;
+    warnings.push(Position::Line(begun.line), || {
+        "line passed over: the addresses, which `tcpdump -v` prints on the next line, are missing".to_owned()
+    });
+}
+
+/// The number behind `label` in `text`. More text must follow, else the line may be cut in the number.
+fn number_after<T: std::str::FromStr>(text: &str, label: &str) -> Option<T> {
+    let (_, rest) = text.split_once(label)?;
+    let end = rest.find(|digit: char| !digit.is_ascii_digit())?;
+    rest.get(..end)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;
