@@ -168,8 +168,9 @@ impl Counter {
         }
     }
 
-    /// Adds what another finished counter has counted. The other's memory is freed on the way.
-    pub(super) fn merge(&mut self, other: Self, sink: &mut dyn OrderedSink) {
+    /// Adds what another counter has counted. The other's memory is freed on the way.
+    pub(super) fn merge(&mut self, mut other: Self, sink: &mut dyn OrderedSink) {
+        other.finish(sink);
         self.totals.merge(&other.totals);
         let mut entries = other.v4.into_table().into_entries().peekable();
         while entries.peek().is_some() {

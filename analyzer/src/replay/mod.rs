@@ -19,6 +19,7 @@ mod prefetch;
 mod serial;
 mod sink;
 mod table;
+mod walk;
 
 #[cfg(test)]
 mod tests;

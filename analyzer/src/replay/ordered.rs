@@ -49,12 +49,7 @@ impl<'a> Ordered<'a> {
     }
 
     /// Takes notice of a frame of which its parser made `parsed`.
-    pub(super) fn observe(
-        &mut self,
-        data: &[u8],
-        parsed: &mut Result<Frame, ParseError>,
-        record: Record,
-    ) -> Effect {
+    pub(super) fn observe(&mut self, data: &[u8], parsed: &mut Result<Frame, ParseError>, record: Record) -> Effect {
         let Ok(frame) = parsed else { return Effect::None };
         if is_fragment(frame) {
             let is_attributed = self.fragments.attribute(frame, record.nic, record.at);

@@ -1,146 +1,166 @@
-//! A pcap file read by several workers.
+//! A pcap file read by several threads.
 //!
-//! The records of a pcap file are a chain: only a record tells where the next one starts. So workers read chunks of the
-//! file on their own, walk the chain through their chunks one after the other, and count the frames on their own again.
-//! The walk is short, and it is where all that needs the order of the capture is done.
+//! The records of a pcap file are a chain: only a record tells where the next one starts. So threads read chunks of the
+//! file at the same time, walk the chain through their chunks one after the other, and count the frames of their chunks
+//! at the same time again. The walk is short, and it is where everything is done that needs the order of the capture.
 
 use std::fs::File;
-use std::io;
+use std::num::NonZero;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::{iter, thread};
 
-use analyzer_ebpf::parse::{parse, parse_common};
-
-use super::chunk::{Chunk, Found};
-use super::counter::{Counter, Record};
+use super::Options;
+use super::chunk::{Chunk, Records};
+use super::counted::Counted;
+use super::counter::Counter;
 use super::hash::Seed;
-use super::ordered::{Effect, Ordered};
-use super::plain::is_plain;
+use super::ordered::Ordered;
 use super::sink::OrderedSink;
-use crate::capture::pcap::{GLOBAL_HEADER_LEN, GlobalHeader, RecordHeader};
+use super::walk::{Unordered, Walk};
+use crate::capture::pcap::{GLOBAL_HEADER_LEN, GlobalHeader};
+use crate::capture::{Interface, LinkType, Progress};
 use crate::engine::epoch::Epochs;
+use crate::types::{Place, Position, Warning};
 
-pub struct Job<'a> {
-    pub file: &'a File,
-    pub global: GlobalHeader,
-    /// Length of the file; what is appended later is not read.
-    pub len: u64,
-    pub chunk_len: usize,
-    pub threads: usize,
-    pub max_flows: usize,
+/// Longest chunk. Offsets in a chunk have 32 bits.
+const MAX_CHUNK_LEN: u32 = 1 << 30;
+/// Chunks between two calls of the progress hook.
+const PROGRESS_INTERVAL: u64 = 16;
+
+const NOT_POISONED: &str = "a thread that panics with the walk in its hands ends the run";
+
+/// An uncompressed pcap file of Ethernet frames.
+pub struct PcapFile {
+    name: Arc<str>,
+    file: File,
+    header: GlobalHeader,
+    len: u64,
 }
 
-struct Shared<'a> {
-    job: &'a Job<'a>,
-    tickets: AtomicU64,
-    turn: Mutex<Turn<'a>>,
-    passed: Condvar,
+impl PcapFile {
+    /// Opens a file. `None` where it is anything else, or cannot be opened: [`crate::capture::open`] tells more.
+    pub fn open(path: &Path) -> Option<Self> {
+        let file = File::open(path).ok()?;
+        let metadata = file.metadata().ok()?;
+        let mut header = [0; GLOBAL_HEADER_LEN];
+        if !metadata.is_file() || file.read_exact_at(&mut header, 0).is_err() {
+            return None;
+        }
+        let header = GlobalHeader::parse(&header).ok()?;
+        let is_ethernet = LinkType::from_number(header.link_type) == Ok(LinkType::Ethernet);
+        let name = path.to_string_lossy().into();
+        (is_ethernet && header.record_extra_len == 0).then(|| Self { name, file, header, len: metadata.len() })
+    }
 }
 
-/// The walk along the chain of records.
-struct Turn<'a> {
-    /// The chunk whose turn it is.
-    chunk: u64,
-    /// Offset of the next record.
-    position: u64,
-    end: Option<End>,
-    ordered: Ordered<'a>,
-}
-
-#[derive(Debug)]
-pub enum End { Cut(u64), Corrupt(u64, u32), Failed(u64, io::Error) }
-
-pub fn count(job: &Job<'_>, epochs: Epochs, sink: &mut dyn OrderedSink) -> (Counter, Option<End>) {
-    let seed = Seed::random();
+/// Counts a pcap file.
+///
+/// A file that is cut or damaged, or that fails while it is read, is counted up to there, and a warning says so.
+pub fn count_pcap(pcap: &PcapFile, epochs: Epochs, options: &Options<'_>, sink: &mut dyn OrderedSink) -> Counted {
     let ordered = Ordered::new(sink, epochs);
-    let epochs = Arc::clone(&ordered.epochs);
-    let shared = Shared {
-        job,
-        tickets: AtomicU64::new(0),
-        turn: Mutex::new(Turn { chunk: 0, position: GLOBAL_HEADER_LEN as u64, end: None, ordered }),
-        passed: Condvar::new(),
+    let epochs = Arc::clone(ordered.epochs());
+    let chunk_len = options.chunk_len.get().min(MAX_CHUNK_LEN);
+    let run = Run {
+        records: Records { file: &pcap.file, header: pcap.header, len: pcap.len },
+        chunk_len,
+        progress: options.progress,
+        untaken: AtomicU64::new(0),
+        walk: Mutex::new(Walk::new(ordered)),
+        advanced: Condvar::new(),
     };
-    let counters = thread::scope(|scope| {
-        let workers: Vec<_> = (0..job.threads).map(|_| {
-            let counter = Counter::new(&seed, job.max_flows, Arc::clone(&epochs));
-            scope.spawn(|| work(&shared, counter))
-        }).collect();
-        workers.into_iter().map(|w| w.join().unwrap()).collect::<Vec<_>>()
+    let seed = Seed::random();
+    let threads = NonZero::new(run.chunks()).map_or(1, |chunks| chunks.get().min(options.threads.get() as u64));
+    let counters = run.work_in_threads(threads, || Counter::new(&seed, options.max_flows, Arc::clone(&epochs)));
+    drop(epochs);
+
+    let Walk { position, mut ordered, stopped, .. } = run.walk.into_inner().expect(NOT_POISONED);
+    let all = counters.into_iter().reduce(|mut all, counter| {
+        all.merge(counter, ordered.sink());
+        all
     });
-    let mut turn = shared.turn.into_inner().unwrap();
-    let mut counters = counters.into_iter();
-    let mut all = counters.next().unwrap();
-    all.finish(turn.ordered.sink);
-    for c in counters { all.merge(c, turn.ordered.sink); }
-    (all, turn.end)
+    let mut counted = ordered.finish(all.expect("the calling thread has counted"));
+    counted.interfaces = vec![Interface::default()];
+    let place = |offset| Place { file: Arc::clone(&pcap.name), position: Position::Offset(offset) };
+    counted.warnings.extend(stopped.map(|message| Warning { place: place(position), message }));
+    counted
 }
 
-fn work(shared: &Shared<'_>, mut counter: Counter) -> Counter {
-    let job = shared.job;
-    let mut chunk = Chunk::new(job.chunk_len);
-    let mut frames: Vec<u32> = Vec::new();
-    loop {
-        let ticket = shared.tickets.fetch_add(1, Ordering::Relaxed);
-        let start = GLOBAL_HEADER_LEN as u64 + ticket * job.chunk_len as u64;
-        if start >= job.len { break; }
-        let read = chunk.read(job.file, start, job.len);
-        let mut turn = shared.passed.wait_while(shared.turn.lock().unwrap(), |turn| turn.chunk != ticket).unwrap();
-        if turn.end.is_none() {
-            if let Err(e) = read { turn.end = Some(End::Failed(start, e)); }
-            else { turn.walk(job, &mut chunk, start, &mut frames, &mut counter); }
-        }
-        turn.chunk += 1;
-        counter.enter(&turn.ordered.epochs);
-        drop(turn);
-        shared.passed.notify_all();
-        count_frames(job, &chunk, &frames, &mut counter);
-        frames.clear();
-        if counter.has_refused() { counter.settle(shared.turn.lock().unwrap().ordered.sink) }
+/// What the threads share.
+struct Run<'a> {
+    records: Records<'a>,
+    chunk_len: u32,
+    progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+    /// The first chunk that no thread has taken.
+    untaken: AtomicU64,
+    walk: Mutex<Walk<'a>>,
+    /// The walk has come to another chunk, or its end.
+    advanced: Condvar,
+}
+
+impl<'a> Run<'a> {
+    /// Number of chunks in the file.
+    fn chunks(&self) -> u64 {
+        self.records.len.saturating_sub(GLOBAL_HEADER_LEN as u64).div_ceil(u64::from(self.chunk_len))
     }
-    counter
-}
 
-impl Turn<'_> {
-    fn walk(&mut self, job: &Job<'_>, chunk: &mut Chunk, start: u64, frames: &mut Vec<u32>, counter: &mut Counter) {
-        let chunk_end = (start + job.chunk_len as u64).min(job.len);
-        counter.enter(&self.ordered.epochs);
-        while self.position < chunk_end {
-            let offset = (self.position - start) as usize;
-            let header = match chunk.find(offset, &job.global, job.file, job.len) {
-                Ok(Found::Record(header)) => header,
-                Ok(Found::Cut) => { self.end = Some(End::Cut(self.position)); return }
-                Ok(Found::Corrupt(h)) => { self.end = Some(End::Corrupt(self.position, h.incl_len)); return }
-                Err(e) => { self.end = Some(End::Failed(self.position, e)); return }
+    /// Works in the calling thread and in `threads - 1` others, or fewer where the system refuses more.
+    fn work_in_threads(&self, threads: u64, counter: impl Fn() -> Counter) -> Vec<Counter> {
+        thread::scope(|scope| {
+            let spawn = |_| {
+                let counter = counter();
+                thread::Builder::new().name("replay".into()).spawn_scoped(scope, || self.work(counter)).ok()
             };
-            self.position += 16 + job.global.record_extra_len as u64 + u64::from(header.incl_len);
-            let data = chunk.frame(offset, &header, &job.global);
-            if !parse_common(data).is_some_and(|f| f.control().is_none()) {
-                let record = record(&header);
-                let mut parsed = parse(data);
-                match self.ordered.observe(data, &mut parsed, record) {
-                    Effect::None => {}
-                    Effect::EpochsChanged => {
-                        count_frames(job, chunk, frames, counter);
-                        frames.clear();
-                        counter.enter(&self.ordered.epochs);
-                    }
-                    Effect::Attributed => { counter.count_parsed(&parsed, record); continue; }
-                }
+            let others: Vec<_> = (1..threads).map_while(spawn).collect();
+            let own = self.work(counter());
+            let join = |other: thread::ScopedJoinHandle<'_, Counter>| {
+                other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            iter::once(own).chain(others.into_iter().map(join)).collect()
+        })
+    }
+
+    /// Takes chunk after chunk, until there is no more or the walk has stopped.
+    fn work(&self, mut counter: Counter) -> Counter {
+        let mut chunk = Chunk::new(self.chunk_len as usize);
+        let mut unordered = Unordered::default();
+        loop {
+            let index = self.untaken.fetch_add(1, Ordering::Relaxed);
+            if index >= self.chunks() {
+                break;
             }
-            frames.push(offset as u32);
+            let start = GLOBAL_HEADER_LEN as u64 + index * u64::from(self.chunk_len);
+            let end = self.records.len.min(start + u64::from(self.chunk_len));
+            let read = chunk.read(&self.records, start);
+
+            let mut walk = self.await_turn(index);
+            if walk.stopped.is_some() {
+                break;
+            }
+            match read {
+                Ok(()) => walk.go(&self.records, &mut chunk, (start, end), &mut unordered, &mut counter),
+                Err(error) => walk.fail(&error),
+            }
+            walk.chunk += 1;
+            if let Some(progress) = self.progress.filter(|_| index.is_multiple_of(PROGRESS_INTERVAL)) {
+                progress(Progress { consumed: walk.position, total: Some(self.records.len) });
+            }
+            drop(walk);
+            self.advanced.notify_all();
+
+            unordered.count(&self.records, &chunk, &mut counter);
+            if counter.has_refused() {
+                counter.settle(self.walk.lock().expect(NOT_POISONED).ordered.sink());
+            }
         }
+        counter
     }
-}
 
-fn count_frames(job: &Job<'_>, chunk: &Chunk, frames: &[u32], counter: &mut Counter) {
-    for &offset in frames {
-        let header = chunk.header(offset as usize, &job.global);
-        let data = chunk.frame(offset as usize, &header, &job.global);
-        counter.count(data, record(&header));
+    /// Waits until the walk has come to a chunk, or has stopped.
+    fn await_turn(&self, index: u64) -> MutexGuard<'_, Walk<'a>> {
+        let walk = self.walk.lock().expect(NOT_POISONED);
+        self.advanced.wait_while(walk, |walk| walk.chunk != index && walk.stopped.is_none()).expect(NOT_POISONED)
     }
-}
-
-fn record(header: &RecordHeader) -> Record {
-    Record { at: header.at, wire_len: header.orig_len, is_cut: header.incl_len < header.orig_len, nic: 0 }
 }

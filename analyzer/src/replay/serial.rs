@@ -1,5 +1,7 @@
 //! Captures of any format, one frame after the other.
 
+use std::sync::Arc;
+
 use analyzer_ebpf::parse::{Frame, ParseError};
 
 use super::Options;
@@ -26,7 +28,7 @@ pub fn count_reader(
     sink: &mut dyn OrderedSink,
 ) -> Result<Counted, CaptureError> {
     let ordered = Ordered::new(sink, epochs);
-    let counter = Counter::new(&Seed::random(), options.max_flows, ordered.epochs());
+    let counter = Counter::new(&Seed::random(), options.max_flows, Arc::clone(ordered.epochs()));
     let mut serial = Serial { ordered, counter };
     let mut warnings = Vec::new();
     let mut frames: u64 = 0;

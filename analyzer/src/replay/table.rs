@@ -16,6 +16,8 @@ mod tests;
 
 /// Slots of an empty table. A power of two.
 const MIN_SLOTS: usize = 1024;
+/// Bytes that one prefetch loads.
+const CACHE_LINE: usize = 64;
 /// Entries that are allocated together: growth copies no entry and holds at most this many too many.
 const SEGMENT: usize = 4096;
 
@@ -90,7 +92,7 @@ impl<W: Words> FlowTable<W> {
                     let index = (slot as usize & mask) - 1;
                     if let Some(entry) = self.segments.get(index / SEGMENT).and_then(|it| it.get(index % SEGMENT)) {
                         prefetch(entry);
-                        if size_of::<Entry<W>>() > size_of::<CacheLineBytes>() {
+                        if size_of::<Entry<W>>() > CACHE_LINE {
                             prefetch(&entry.counts.last);
                         }
                     }
@@ -215,9 +217,6 @@ impl<W: Words> FlowTable<W> {
         self.slots = fresh;
     }
 }
-
-#[repr(align(64))]
-struct CacheLineBytes([u8; 64]);
 
 /// Where the probe sequence of a hash starts among `slots` slots. Uses the lower half of the hash, the tag the upper.
 #[inline(always)]
