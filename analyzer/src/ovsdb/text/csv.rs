@@ -17,8 +17,7 @@ pub(super) fn read(text: &str, rows: &mut Rows) {
     while !cursor.rest().is_empty() {
         let number = cursor.line;
         let line = cursor.peek_line();
-        // After a blank line comes the next table, with headings of its own, or, where there is one column, a row with
-        // an empty cell, which tells nothing.
+        // A blank line ends a table; the next has headings of its own.
         let between = headings.is_empty();
         if let Some(table) = caption(line) {
             headings.clear();
