@@ -60,4 +60,3 @@ impl Bar {
         self.bar.finish_and_clear();
     }
 }
-

@@ -108,7 +108,7 @@ fn by_first<W: Words>(table: &FlowTable<W>) -> Vec<(Timestamp, u32)> {
     order
 }
 
-fn observation<W: Words>(entry: &Entry<W>) -> Observation {
+pub(super) fn observation<W: Words>(entry: &Entry<W>) -> Observation {
     Observation::new(&entry.words.unpack(), entry.counts)
 }
 

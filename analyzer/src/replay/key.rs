@@ -22,6 +22,9 @@ pub(super) trait Words: Copy + Ord {
     /// The key that these are the words of.
     fn unpack(&self) -> FlowKey<Self::Addr>;
 
+    /// The words of the flow alone: what [`FlowKey`] holds beyond NIC, VLANs, fragment flag and 5-tuple is zero.
+    fn flow(&self) -> Self;
+
     /// Hash under the seed of the run.
     fn hash(&self, seed: &Seed) -> u64;
 }
@@ -54,10 +57,22 @@ impl Words for Words4 {
         unpack_rest([s0, s1, s2, s3], [d0, d1, d2, d3], rest)
     }
 
+    fn flow(&self) -> Self {
+        let [addresses, rest @ ..] = *self;
+        let [a, b, c] = flow_rest(rest);
+        [addresses, a, b, c]
+    }
+
     #[inline(always)]
     fn hash(&self, seed: &Seed) -> u64 {
         seed.hash(self)
     }
+}
+
+/// Words behind the addresses, without MACs, epoch, and the tags that say nothing of the flow.
+fn flow_rest([_, b, c]: [u64; 3]) -> [u64; 3] {
+    const EPOCH: u64 = 0xffff << 16;
+    [0, b & u64::from(LinkTags::FLOW.0), c & !EPOCH]
 }
 
 impl Words for Words6 {
@@ -75,6 +90,12 @@ impl Words for Words6 {
     fn unpack(&self) -> FlowKey<[u8; 16]> {
         let [src_high, src_low, dst_high, dst_low, rest @ ..] = *self;
         unpack_rest(join(src_high, src_low), join(dst_high, dst_low), rest)
+    }
+
+    fn flow(&self) -> Self {
+        let [src_high, src_low, dst_high, dst_low, rest @ ..] = *self;
+        let [a, b, c] = flow_rest(rest);
+        [src_high, src_low, dst_high, dst_low, a, b, c]
     }
 
     #[inline(always)]

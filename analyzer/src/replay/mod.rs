@@ -4,6 +4,7 @@
 //! (`parallel.rs`); everything else comes through the stream readers of [`crate::capture`] (`serial.rs`). Both hand
 //! their frames to the same code, so what is counted depends neither on the reader nor on the number of threads.
 
+mod by_flow;
 mod chunk;
 mod counted;
 mod counter;
@@ -28,6 +29,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use self::by_flow::ByFlow;
 pub use self::counted::{Counted, Skipped, Totals};
 pub use self::parallel::{PcapFile, count_pcap};
 pub use self::serial::count_reader;

@@ -1,5 +1,6 @@
 //! Who is told what replay meets on its way.
 
+use crate::engine::Engine;
 use crate::engine::observation::{HeardNeighbour, Observation};
 use crate::types::Timestamp;
 
@@ -15,4 +16,14 @@ pub trait OrderedSink: Send {
     /// again, though later packets of the flow may be. Called with conforming and violating observations alike, so
     /// that the sink can let conforming ones go and keep the others in the table.
     fn retire(&mut self, observation: &Observation) -> bool;
+}
+
+impl OrderedSink for Engine {
+    fn heard(&mut self, heard: HeardNeighbour) -> [Option<Timestamp>; 2] {
+        self.hear(heard)
+    }
+
+    fn retire(&mut self, observation: &Observation) -> bool {
+        Self::retire(self, observation)
+    }
 }
