@@ -1,11 +1,11 @@
 //! `analyzer conntrack`: labelled entries.
 
 use super::engine::prepare_dumps;
-use super::printing::print;
+use super::printing::{frame, print};
 use super::{Status, warn};
 use crate::cli::{ConntrackArgs, Format};
 use crate::engine::view::Standing;
-use crate::output::listing;
+use crate::output::{json, listing};
 use crate::types::Timestamp;
 
 pub(super) fn run(args: ConntrackArgs) -> anyhow::Result<Status> {
@@ -23,11 +23,10 @@ pub(super) fn run(args: ConntrackArgs) -> anyhow::Result<Status> {
     if args.stale {
         views.retain(|view| view.standing == Standing::Stale);
     }
+    let frame = frame(&args.output);
     print(|out| match args.output.format {
         Format::Text => listing::write_connections(out, &views),
-        Format::Json | Format::Jsonl => {
-            listing::write_connections_json(out, &views, args.output.format == Format::Json)
-        }
+        format => json::write_connections(out, &frame, &views, format == Format::Jsonl),
     })?;
     Ok(status)
 }

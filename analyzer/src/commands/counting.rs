@@ -29,6 +29,11 @@ pub(super) fn count(engine: &mut Engine, captures: &[PathBuf], args: &ReadingArg
     Ok(counted?)
 }
 
+/// Name of each NIC by its index, where the captures tell it.
+pub(super) fn nic_names(counted: &Counted) -> Vec<Option<String>> {
+    counted.interfaces.iter().map(|nic| nic.name.as_deref().map(str::to_owned)).collect()
+}
+
 /// A progress bar on standard error that appears when a run takes longer than [`QUIET_START`].
 struct Bar {
     bar: ProgressBar,

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use anyhow::Context;
 
 use crate::cli::{Colour, OutputArgs};
+use crate::output::Report;
 use crate::output::text::Style;
 
 /// How text is to look: coloured on a terminal only, and not where `NO_COLOR` is set (no-color.org).
@@ -17,7 +18,13 @@ pub(super) fn style(args: &OutputArgs) -> Style {
             io::stdout().is_terminal() && !refused
         }
     };
-    Style { colour, limit: (args.limit > 0).then_some(args.limit) }
+    let limit = if args.limit == 0 { usize::MAX } else { args.limit };
+    Style { colour, limit, ..Style::default() }
+}
+
+/// What listings as JSON have in common with a report: the node, and how times are written.
+pub(super) fn frame(args: &OutputArgs) -> Report {
+    Report { node: args.node.clone(), time_digits: 6, ..Report::default() }
 }
 
 /// Writes to standard output through a buffer.

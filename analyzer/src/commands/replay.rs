@@ -1,6 +1,6 @@
 //! `analyzer replay`: the verdict on captures.
 
-use super::counting::count;
+use super::counting::{count, nic_names};
 use super::engine::prepare;
 use super::printing::{print, style};
 use super::{Status, warn};
@@ -41,7 +41,7 @@ pub(super) fn run(args: ReplayArgs) -> anyhow::Result<Status> {
         },
         warnings,
         files: prepared.captures.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
-        nic_names: counted.interfaces.iter().map(|nic| nic.name.as_deref().map(str::to_owned)).collect(),
+        nic_names: nic_names(&counted),
         time_digits: counted.time_digits(),
         node: args.output.node.clone(),
     };

@@ -71,11 +71,11 @@ pub fn write_explanation(out: &mut impl io::Write, explanation: &Explanation) ->
     }
 
     let stale = explanation.connections.iter().filter(|view| view.standing == Standing::Stale);
-    for (index, remedy) in stale.flat_map(|view| remedy::remedies(&view.connection)).enumerate() {
+    for (index, remedy) in stale.flat_map(|view| remedy::remedies(&view.connection)).flatten().enumerate() {
         if index == 0 {
             writeln!(out, "\nTo heal this flow and no other")?;
         }
-        writeln!(out, "  {} datapath:\n    {}", remedy.datapath, remedy.command)?;
+        writeln!(out, "  {} datapath:\n    {}", remedy.datapath.name(), remedy.command)?;
     }
     Ok(())
 }

@@ -1,14 +1,12 @@
-//! Listings: next hops, labelled conntrack entries, and the whole story of one flow.
+//! Listings as text: next hops, labelled conntrack entries, and the whole story of one flow.
 
 mod columns;
 mod connections;
 mod explanation;
-mod json;
 mod nexthops;
 
 pub use self::connections::write_connections;
 pub use self::explanation::write_explanation;
-pub use self::json::{write_connections_json, write_explanation_json, write_nexthops_json};
 pub use self::nexthops::write_nexthops;
 
 use crate::types::Validity;

@@ -4,7 +4,6 @@ use std::io;
 
 use super::columns::write_columns;
 use super::{bounds, or_dash};
-use crate::engine::fact::Source;
 use crate::engine::view::{BindingView, NexthopView};
 use crate::output::escape::escaped;
 use crate::output::names;
@@ -41,7 +40,7 @@ fn rows(view: &NexthopView) -> Vec<[String; 5]> {
     let key = view.port_key.map_or(String::new(), |key| format!(" (key {key})"));
     let port = view.output_port.as_deref().map_or(String::new(), |port| format!("{}{key}", escaped(port)));
     let bfd = view.bfd.map_or(String::new(), |state| format!(", BFD {state}"));
-    let told = format!("[{}{}]", route_source(view.source), bounds(view.validity));
+    let told = format!("[{}{}]", names::route_source(view.source), bounds(view.validity));
     let mut rows: Vec<[String; 5]> = view
         .expected
         .iter()
@@ -62,14 +61,4 @@ fn evidence_row(binding: &BindingView) -> [String; 5] {
     let port = binding.logical_port.as_deref().map_or(String::new(), escaped);
     let told = format!("[{}{}]", binding.source, bounds(binding.validity));
     [String::new(), or_dash(binding.mac), confirmed, port, told]
-}
-
-/// The name of who told a route.
-pub(super) fn route_source(source: Source) -> &'static str {
-    match source {
-        Source::NexthopsToml => "nexthops.toml",
-        Source::Ovn => "Logical_Router_Static_Route",
-        Source::LrRouteList => "lr-route-list",
-        Source::Wire => "heard",
-    }
 }
