@@ -47,9 +47,9 @@ pub fn write_jsonl(out: &mut impl io::Write, report: &Report) -> io::Result<()> 
 /// # Errors
 /// When `out` fails.
 pub fn write_nexthops(out: &mut impl io::Write, report: &Report, views: &[NexthopView], lines: bool) -> io::Result<()> {
-    let rows = views.iter().map(|view| NexthopRow::new(report, view));
+    let mut rows = views.iter().map(|view| NexthopRow::new(report, view));
     if lines {
-        return rows.into_iter().try_for_each(|row| write_line(out, &row));
+        return rows.try_for_each(|row| write_line(out, &row));
     }
     write_line(out, &ListView::new("nexthops", rows.collect()))
 }
@@ -65,9 +65,9 @@ pub fn write_connections(
     views: &[ConnectionView],
     lines: bool,
 ) -> io::Result<()> {
-    let rows = views.iter().map(|view| ConnectionRow::new(report, view));
+    let mut rows = views.iter().map(|view| ConnectionRow::new(report, view));
     if lines {
-        return rows.into_iter().try_for_each(|row| write_line(out, &row));
+        return rows.try_for_each(|row| write_line(out, &row));
     }
     write_line(out, &ListView::new("connections", rows.collect()))
 }

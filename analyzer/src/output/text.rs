@@ -3,7 +3,7 @@
 
 use std::io;
 
-use self::case::Case;
+use self::case::Item;
 use self::layout::Page;
 pub use self::layout::Style;
 use self::words::{count, grouped, leave};
@@ -25,19 +25,15 @@ const WARNINGS: usize = 20;
 /// When `out` fails.
 pub fn write_text(out: &mut impl io::Write, report: &Report, style: &Style) -> io::Result<()> {
     let mut page = Page::new(out, *style);
-    page.head(&headline(report), violations(report) > 0)?;
-    let findings = report.findings.iter().map(|finding| Case::of_finding(report, finding));
-    let latent = report.latent.iter().map(Case::of_latent);
+    page.head(&headline(report), report.summary.violating_flows > 0)?;
+    let findings = report.findings.iter().map(Item::Finding);
+    let latent = report.latent.iter().map(Item::Latent);
     for group in group::groups(findings).iter().chain(&group::groups(latent)) {
         group.write(&mut page, report)?;
     }
     nexthops(&mut page, report)?;
     notes(&mut page, report)?;
     warnings(&mut page, report)
-}
-
-fn violations(report: &Report) -> u64 {
-    report.summary.violating_flows
 }
 
 /// The verdict on the whole run, in a line or two.

@@ -76,8 +76,7 @@ fn protocols() {
         (entry(proto::UDP, "0.0.0.0", v4.1, 1, 2), "-s 0.0.0.0", "address of zero"),
     ];
     for (entry, kernel, userspace) in cases {
-        let [kernel_text, userspace_text] =
-            commands(&entry).map(|command| command.map_or_else(|reason| reason.to_owned(), |command| command));
+        let [kernel_text, userspace_text] = commands(&entry).map(|command| command.unwrap_or_else(str::to_owned));
         assert!(kernel_text.ends_with(kernel) || kernel_text.contains(kernel), "{kernel_text}");
         assert!(userspace_text.ends_with(userspace) || userspace_text.contains(userspace), "{userspace_text}");
     }

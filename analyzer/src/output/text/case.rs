@@ -23,17 +23,21 @@ pub(super) enum Kind {
     Latent(LatentState),
 }
 
+/// Something that is told of a flow.
+#[derive(Clone, Copy)]
+pub(super) enum Item<'a> {
+    Finding(&'a Finding),
+    Latent(&'a Latent),
+}
+
 /// One flow and all that is told of it.
 pub(super) struct Case<'a> {
-    pub(super) kind: Kind,
-    pub(super) eth_dst: Option<MacAddr>,
-    pub(super) traffic: Option<Traffic>,
+    item: Item<'a>,
+    traffic: Option<Traffic>,
     pub(super) sender: Option<Sender<'a>>,
     pub(super) way: Way<'a>,
     pub(super) known_as: &'a [KnownAs],
     pub(super) evidence: &'a [String],
-    /// Entries that a command is shown for.
-    pub(super) heal: Vec<&'a CitedConnection>,
     tuple: &'a Tuple,
     later_fragments: bool,
     heard: Option<Heard>,
@@ -42,9 +46,9 @@ pub(super) struct Case<'a> {
 
 /// What was seen of a flow.
 #[derive(Clone, Copy)]
-pub(super) struct Traffic {
-    pub(super) packets: u64,
-    pub(super) bytes: u64,
+struct Traffic {
+    packets: u64,
+    bytes: u64,
     first: Timestamp,
     last: Timestamp,
 }
@@ -108,18 +112,59 @@ impl Kind {
     }
 }
 
+impl<'a> Item<'a> {
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Finding(finding) => Kind::Finding(finding.verdict),
+            Self::Latent(latent) => Kind::Latent(latent.state),
+        }
+    }
+
+    /// The MAC that it is about; `None` where the capture holds none.
+    pub(super) fn eth_dst(self) -> Option<MacAddr> {
+        match self {
+            Self::Finding(finding) => finding.eth_dst,
+            Self::Latent(latent) => Some(latent.connection.reply_eth),
+        }
+    }
+
+    /// Packets and bytes seen.
+    pub(super) fn counts(self) -> (u64, u64) {
+        match self {
+            Self::Finding(finding) => (finding.packets, finding.bytes),
+            Self::Latent(_) => (0, 0),
+        }
+    }
+
+    /// Entries that a command is shown for.
+    pub(super) fn heal(self) -> impl Iterator<Item = &'a CitedConnection> {
+        let (finding, latent) = match self {
+            Self::Finding(finding) => (Some(finding), None),
+            Self::Latent(latent) => (None, Some(latent)),
+        };
+        let armed = latent.filter(|latent| latent.state == LatentState::Armed);
+        finding.into_iter().flat_map(to_heal).chain(armed.map(|latent| &latent.connection))
+    }
+}
+
 impl<'a> Case<'a> {
-    pub(super) fn of_finding(report: &'a Report, finding: &'a Finding) -> Self {
-        let Finding { packets, bytes, first_seen, last_seen, .. } = *finding;
+    pub(super) fn new(report: &'a Report, item: Item<'a>) -> Self {
+        match item {
+            Item::Finding(finding) => Self::of_finding(report, item, finding),
+            Item::Latent(latent) => Self::of_latent(item, latent),
+        }
+    }
+
+    fn of_finding(report: &'a Report, item: Item<'a>, finding: &'a Finding) -> Self {
+        let Finding { packets, bytes, first_seen: first, last_seen: last, .. } = *finding;
+        let nic = report.nic_name(finding.nic);
         Self {
-            kind: Kind::Finding(finding.verdict),
-            eth_dst: finding.eth_dst,
-            traffic: Some(Traffic { packets, bytes, first: first_seen, last: last_seen }),
-            sender: Some(Sender { eth_src: finding.eth_src, nic: report.nic_name(finding.nic), vlan: &finding.vlan }),
+            item,
+            traffic: Some(Traffic { packets, bytes, first, last }),
+            sender: Some(Sender { eth_src: finding.eth_src, nic, vlan: &finding.vlan }),
             way: Way { routes: &finding.routes, expected: &finding.expected, last_legal: finding.last_legal.as_ref() },
             known_as: &finding.known_as,
             evidence: &finding.evidence,
-            heal: to_heal(finding).collect(),
             tuple: &finding.tuple,
             later_fragments: finding.later_fragments,
             heard: finding.heard,
@@ -127,24 +172,23 @@ impl<'a> Case<'a> {
         }
     }
 
-    pub(super) fn of_latent(latent: &'a Latent) -> Self {
+    fn of_latent(item: Item<'a>, latent: &'a Latent) -> Self {
         Self {
-            kind: Kind::Latent(latent.state),
-            eth_dst: Some(latent.connection.reply_eth),
+            item,
             traffic: None,
             sender: None,
             way: Way { routes: &latent.routes, expected: &latent.expected, last_legal: latent.last_legal.as_ref() },
             known_as: &latent.known_as,
             evidence: &latent.evidence,
-            heal: match latent.state {
-                LatentState::Armed => vec![&latent.connection],
-                LatentState::Unused => Vec::new(),
-            },
             tuple: leaving(&latent.connection),
             later_fragments: false,
             heard: None,
             conntrack: std::slice::from_ref(&latent.connection),
         }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.item.kind()
     }
 
     /// What only this flow has.

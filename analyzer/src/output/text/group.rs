@@ -4,9 +4,10 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io;
 
-use super::case::{Case, Kind, write_known_as};
+use super::case::{Case, Item, Kind, write_known_as};
 use super::layout::Page;
 use super::words::{count, grouped};
+use crate::output::escape::escaped;
 use crate::output::remedy::{Datapath, NoRemedy, remedies};
 use crate::output::report::Report;
 use crate::types::MacAddr;
@@ -15,49 +16,49 @@ use crate::types::MacAddr;
 pub(super) struct Group<'a> {
     kind: Kind,
     eth_dst: Option<MacAddr>,
-    cases: Vec<Case<'a>>,
+    packets: u64,
+    bytes: u64,
+    items: Vec<Item<'a>>,
 }
 
 /// Groups with the worst first, then those with the most packets. In each, the flows with the most packets come first.
-pub(super) fn groups<'a>(cases: impl Iterator<Item = Case<'a>>) -> Vec<Group<'a>> {
+pub(super) fn groups<'a>(items: impl Iterator<Item = Item<'a>>) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     let mut index = HashMap::new();
-    for case in cases {
-        let at = *index.entry((case.kind, case.eth_dst)).or_insert_with(|| {
-            groups.push(Group { kind: case.kind, eth_dst: case.eth_dst, cases: Vec::new() });
-            groups.len() - 1
-        });
-        groups[at].cases.push(case);
+    for item in items {
+        let (kind, eth_dst) = (item.kind(), item.eth_dst());
+        let at = *index.entry((kind, eth_dst)).or_insert(groups.len());
+        if at == groups.len() {
+            groups.push(Group { kind, eth_dst, packets: 0, bytes: 0, items: Vec::new() });
+        }
+        let (packets, bytes) = item.counts();
+        groups[at].packets = groups[at].packets.saturating_add(packets);
+        groups[at].bytes = groups[at].bytes.saturating_add(bytes);
+        groups[at].items.push(item);
     }
     for group in &mut groups {
-        group.cases.sort_by_key(|case| Reverse(case.traffic.map(|traffic| traffic.packets)));
+        group.items.sort_by_key(|item| Reverse(item.counts()));
     }
-    groups.sort_by_key(|group| (group.kind.rank(), Reverse(group.packets())));
+    groups.sort_by_key(|group| (group.kind.rank(), Reverse(group.packets)));
     groups
 }
 
-/// Whether all cases agree in a part.
-fn agree<'a, 'c: 'a, T: PartialEq>(cases: &'a [Case<'c>], part: impl Fn(&'a Case<'c>) -> T) -> bool {
-    cases.windows(2).all(|pair| part(&pair[0]) == part(&pair[1]))
-}
-
-impl Group<'_> {
-    fn packets(&self) -> u64 {
-        self.cases.iter().filter_map(|case| case.traffic).map(|traffic| traffic.packets).sum()
-    }
-
-    pub(super) fn write(&self, page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+impl<'a> Group<'a> {
+    pub(super) fn write(&self, page: &mut Page<'_>, report: &'a Report) -> io::Result<()> {
         page.blank()?;
         page.head(&self.heading(), self.kind.is_wrong())?;
         page.prose(2, self.kind.meaning())?;
-        let shared = Shared::of(&self.cases);
-        shared.write(page, report, 2, &self.cases[0], true)?;
-        for case in self.cases.iter().take(page.limit()) {
+        let mut cases = self.items.iter().map(|&item| Case::new(report, item));
+        let Some(first) = cases.next() else { return Ok(()) };
+        let shared = Shared::of(&first, cases);
+        shared.write(page, report, 2, &first, true)?;
+        for &item in self.shown(page) {
+            let case = Case::new(report, item);
             page.blank()?;
             case.write(page, report)?;
-            shared.write(page, report, 4, case, false)?;
+            shared.write(page, report, 4, &case, false)?;
         }
-        let more = self.cases.len().saturating_sub(page.limit());
+        let more = self.items.len().saturating_sub(page.limit());
         if more > 0 {
             page.blank()?;
             page.line(2, &format!("... and {} more (--limit)", grouped(more as u64)))?;
@@ -65,25 +66,28 @@ impl Group<'_> {
         self.commands(page)
     }
 
+    fn shown(&self, page: &Page<'_>) -> &[Item<'a>] {
+        &self.items[..self.items.len().min(page.limit())]
+    }
+
     fn heading(&self) -> String {
         let to = match self.eth_dst {
             Some(mac) => format!("to {mac}"),
             None => "to a MAC that is not seen".to_owned(),
         };
-        let flows = count(self.cases.len() as u64, "flow");
-        let bytes: u64 = self.cases.iter().filter_map(|case| case.traffic).map(|traffic| traffic.bytes).sum();
+        let name = self.kind.name();
+        let flows = count(self.items.len() as u64, "flow");
         match self.kind {
             Kind::Finding(_) => {
-                let (packets, bytes) = (count(self.packets(), "packet"), count(bytes, "byte"));
-                format!("{}: {flows}, {packets}, {bytes} {to}", self.kind.name())
+                format!("{name}: {flows}, {}, {} {to}", count(self.packets, "packet"), count(self.bytes, "byte"))
             }
-            Kind::Latent(_) => format!("{}: {flows} {to}", self.kind.name()),
+            Kind::Latent(_) => format!("{name}: {flows} {to}"),
         }
     }
 
     /// The commands for the flows that are shown, one datapath after the other, so that each block can be copied.
     fn commands(&self, page: &mut Page<'_>) -> io::Result<()> {
-        let entries: Vec<_> = self.cases.iter().take(page.limit()).flat_map(|case| case.heal.iter()).collect();
+        let entries: Vec<_> = self.shown(page).iter().flat_map(|item| item.heal()).collect();
         if entries.is_empty() {
             return match self.kind.advice() {
                 Some(advice) => {
@@ -94,7 +98,7 @@ impl Group<'_> {
             };
         }
         let (mut kernel, mut userspace, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-        for remedy in entries.into_iter().flat_map(|entry| remedies(entry)) {
+        for remedy in entries.into_iter().flat_map(remedies) {
             match remedy {
                 Ok(remedy) if remedy.datapath == Datapath::Kernel => kernel.push(remedy.command),
                 Ok(remedy) => userspace.push(remedy.command),
@@ -102,9 +106,8 @@ impl Group<'_> {
                 Err(reason) => missing.push(reason),
             }
         }
-        let title = "To heal, delete the conntrack entries; each command deletes exactly one.";
         page.blank()?;
-        page.prose(2, title)?;
+        page.prose(2, "To heal, delete the conntrack entries; each command deletes exactly one.")?;
         for (datapath, commands) in [(Datapath::Kernel, kernel), (Datapath::Userspace, userspace)] {
             if !commands.is_empty() {
                 page.line(2, &format!("In the {} datapath:", datapath.name()))?;
@@ -126,13 +129,15 @@ struct Shared {
 }
 
 impl Shared {
-    fn of(cases: &[Case<'_>]) -> Self {
-        Self {
-            sender: agree(cases, |case| case.sender),
-            way: agree(cases, |case| case.way),
-            known_as: agree(cases, |case| case.known_as),
-            evidence: agree(cases, |case| case.evidence),
+    fn of<'a>(first: &Case<'a>, others: impl Iterator<Item = Case<'a>>) -> Self {
+        let mut shared = Self { sender: true, way: true, known_as: true, evidence: true };
+        for other in others {
+            shared.sender &= first.sender == other.sender;
+            shared.way &= first.way == other.way;
+            shared.known_as &= first.known_as == other.known_as;
+            shared.evidence &= first.evidence == other.evidence;
         }
+        shared
     }
 
     /// Writes the parts of a flow that are shared, or those that are not.
@@ -145,7 +150,7 @@ impl Shared {
         shared: bool,
     ) -> io::Result<()> {
         if self.way == shared {
-            case.way.write(page, report, indent, case.kind)?;
+            case.way.write(page, report, indent, case.kind())?;
         }
         if self.known_as == shared {
             write_known_as(page, report, indent, case.known_as)?;
@@ -158,7 +163,7 @@ impl Shared {
         if self.evidence == shared {
             for (index, sentence) in case.evidence.iter().enumerate() {
                 let label = if index == 0 { "evidence" } else { "" };
-                page.labelled(indent, label, &crate::output::escape::escaped(sentence))?;
+                page.labelled(indent, label, &escaped(sentence))?;
             }
         }
         Ok(())
