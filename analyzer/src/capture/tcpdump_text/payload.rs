@@ -59,7 +59,7 @@ pub(super) struct Ipv4Header {
 pub(super) struct Packet {
     pub(super) payload: TextPayload,
     pub(super) later_fragment: bool,
-    /// A service name that stands for several ports, and these.
+    /// A service name that stands for several ports, followed by these.
     pub(super) ambiguous: Option<&'static str>,
 }
 

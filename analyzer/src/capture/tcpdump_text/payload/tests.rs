@@ -224,7 +224,7 @@ fn what_is_not_known_is_said() {
     let long = format!("{}.1 > 10.0.0.1.2: UDP", "\u{1b}".repeat(1000));
     assert!(packet(&long, Ipv4Header::default()).unwrap_err().to_string().len() < 600);
     let ambiguous = packet("10.0.0.1.1 > 10.0.0.2.http-alt: UDP, length 8", Ipv4Header::default()).unwrap();
-    assert_eq!(ambiguous.ambiguous, Some("8080 591 8008"));
+    assert_eq!(ambiguous.ambiguous, Some("http-alt 8080 591 8008"));
 }
 
 #[test]
