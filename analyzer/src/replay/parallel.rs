@@ -21,7 +21,7 @@ use super::ordered::Ordered;
 use super::sink::OrderedSink;
 use super::walk::{Unordered, Walk};
 use crate::capture::pcap::{GLOBAL_HEADER_LEN, GlobalHeader};
-use crate::capture::{Interface, LinkType, Progress};
+use crate::capture::{EarlyEnd, Interface, LinkType, Progress};
 use crate::engine::epoch::Epochs;
 use crate::types::{Place, Position, Warning};
 
@@ -141,7 +141,7 @@ impl<'a> Run<'a> {
             }
             match read {
                 Ok(()) => walk.go(&self.records, &mut chunk, (start, end), &mut unordered, &mut counter),
-                Err(error) => walk.fail(&error),
+                Err(error) => walk.stop(&EarlyEnd::Failed(&error)),
             }
             walk.chunk += 1;
             if let Some(progress) = self.progress.filter(|_| index.is_multiple_of(PROGRESS_INTERVAL)) {
