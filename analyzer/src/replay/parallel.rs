@@ -124,7 +124,8 @@ impl<'a> Run<'a> {
 
     /// Takes chunk after chunk, until there is no more or the walk has stopped.
     fn work(&self, mut counter: Counter) -> Counter {
-        let mut chunk = Chunk::new(self.chunk_len as usize);
+        let file_len = usize::try_from(self.records.len).unwrap_or(usize::MAX);
+        let mut chunk = Chunk::new(file_len.min(self.chunk_len as usize));
         let mut unordered = Unordered::default();
         loop {
             let index = self.untaken.fetch_add(1, Ordering::Relaxed);
