@@ -55,6 +55,11 @@ impl Connections {
         indices.iter().map(|&index| &self.entries[index as usize])
     }
 
+    /// Whether some entry is found by the tuple.
+    pub(super) fn touch(&self, tuple: Tuple) -> bool {
+        !self.by_tuple.is_empty() && self.by_tuple.contains_key(&tuple)
+    }
+
     /// Entries one of whose tuples is `tuple`, and which one.
     pub(super) fn matching(&self, tuple: Tuple) -> impl Iterator<Item = (&Connection, CtDirection)> {
         self.of(tuple).filter_map(move |connection| {

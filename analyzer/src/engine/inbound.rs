@@ -36,6 +36,11 @@ impl Inbound {
         self.runs[start..].iter().take_while(move |run| run.tuple == mirror)
     }
 
+    /// Whether requests of the flow `tuple` came in.
+    pub(super) fn has_requests(&self, tuple: Tuple) -> bool {
+        !self.runs.is_empty() && self.of_requests(tuple).next().is_some()
+    }
+
     /// Packets of the other direction of `tuple` that came from `mac` after `since`, up to `until`.
     pub(super) fn heard(&self, tuple: Tuple, mac: MacAddr, since: Timestamp, until: Timestamp) -> Option<Heard> {
         let runs =

@@ -18,6 +18,7 @@ use super::knowledge::{Hop, Knowledge, may_share_link};
 use super::label::{self, EcmpReply};
 use super::lookalike;
 use super::observation::Observation;
+use super::plain::{PlainKey, PlainVerdicts};
 use super::routes::{self, Decision, Group, Lookup};
 use super::verdict::{Info, NotCovered, Undetermined, Verdict, Violating};
 use super::zones::Owner;
@@ -32,11 +33,28 @@ pub(super) struct Context<'a> {
     pub(super) local_macs: HashSet<MacAddr>,
     /// MACs that are legal for some route by source, by epoch.
     legal_by_source: HashMap<u16, HashSet<MacAddr>>,
+    /// Verdicts that many flows share. A judgement by one of them names no next hops: the first did.
+    plain: PlainVerdicts,
+    /// Whether every judgement must name its next hops.
+    pub(super) in_full: bool,
 }
 
 impl<'a> Context<'a> {
     pub(super) fn new(epochs: &'a Epochs) -> Self {
-        Self { epochs, inbound: Inbound::default(), local_macs: HashSet::new(), legal_by_source: HashMap::new() }
+        Self {
+            epochs,
+            inbound: Inbound::default(),
+            local_macs: HashSet::new(),
+            legal_by_source: HashMap::new(),
+            plain: PlainVerdicts::default(),
+            in_full: false,
+        }
+    }
+
+    /// The key under which the verdict on a plain flow is remembered; `None` for a flow that is not plain.
+    fn plain_key(&self, knowledge: &Knowledge, seen: &Observation) -> Option<PlainKey> {
+        let is_plain = !self.in_full && !self.inbound.has_requests(seen.tuple);
+        if is_plain { PlainKey::new(knowledge, self.epochs, seen) } else { None }
     }
 }
 
@@ -124,7 +142,15 @@ pub(super) fn judge<'a>(
         judgement.remarks.push("the packets are older than the history of the next hops".to_owned());
         return judgement;
     }
-    Flow::new(knowledge, observation).judge(context, observation)
+    let key = context.plain_key(knowledge, observation);
+    if let Some(verdict) = key.and_then(|key| context.plain.get(&key)) {
+        return Judgement::new(verdict);
+    }
+    let judgement = Flow::new(knowledge, observation).judge(context, observation);
+    if let Some(key) = key {
+        context.plain.remember(key, judgement.verdict);
+    }
+    judgement
 }
 
 /// Traffic that no route of ours decides, told without routes.

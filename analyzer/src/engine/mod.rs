@@ -17,7 +17,9 @@ mod latent;
 mod lookalike;
 mod neighbours;
 pub mod observation;
+mod plain;
 mod ports;
+mod prefixes;
 mod routes;
 pub mod settings;
 mod tally;
@@ -65,6 +67,9 @@ pub struct Conclusion {
 pub trait Observations {
     /// Visits all observations. Those of one flow (NIC, VLANs, 5-tuple) come one after another, by first time.
     fn for_each(&self, visit: &mut dyn FnMut(&Observation));
+
+    /// Visits all observations in whatever order is quickest.
+    fn for_each_unordered(&self, visit: &mut dyn FnMut(&Observation));
 }
 
 impl Observations for [Observation] {
@@ -72,6 +77,10 @@ impl Observations for [Observation] {
         let mut sorted: Vec<&Observation> = self.iter().collect();
         sorted.sort_by_key(|seen| (seen.nic, seen.tags.outer(), seen.tags.inner(), seen.tuple, seen.first));
         sorted.into_iter().for_each(visit);
+    }
+
+    fn for_each_unordered(&self, visit: &mut dyn FnMut(&Observation)) {
+        self.iter().for_each(visit);
     }
 }
 
@@ -143,7 +152,7 @@ impl Engine {
         let knowledge = &self.knowledge;
         let mut context = Context::new(epochs);
         context.local_macs = local_macs(knowledge, observations);
-        observations.for_each(&mut |seen| {
+        observations.for_each_unordered(&mut |seen| {
             let received = judge::is_inbound(knowledge, seen) || context.local_macs.contains(&seen.eth_dst);
             if received && !seen.tags.is_later_fragment() && !seen.eth_dst.is_group() {
                 context.inbound.add(seen);
@@ -212,7 +221,7 @@ fn local_macs<O: Observations + ?Sized>(knowledge: &Knowledge, observations: &O)
         .filter(|binding| knowledge.is_nexthop(binding.ip))
         .filter_map(|binding| binding.mac)
         .collect();
-    observations.for_each(&mut |seen| {
+    observations.for_each_unordered(&mut |seen| {
         if nexthops.contains(&seen.eth_dst)
             && !nexthops.contains(&seen.eth_src)
             && !local.contains(&seen.eth_src)

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::fact::RouterPort;
-use crate::types::{MacAddr, Timestamp};
+use super::prefixes::PrefixSet;
+use crate::types::{IpPrefix, MacAddr, Timestamp};
 
 /// All router ports that were told, past ones included.
 #[derive(Debug, Default)]
@@ -18,12 +19,14 @@ pub(super) struct Ports {
     by_router: HashMap<Option<Arc<str>>, Vec<Arc<str>>>,
     macs: HashSet<MacAddr>,
     addresses: HashSet<IpAddr>,
+    networks: PrefixSet,
 }
 
 impl Ports {
     pub(super) fn add(&mut self, port: RouterPort) {
         self.macs.extend(port.mac);
         self.addresses.extend(&port.addresses);
+        port.networks.iter().for_each(|&network| self.networks.insert(network));
         let name = port.name.clone();
         let told = self.by_name.entry(name.clone()).or_default();
         let known_router = told.iter().find_map(|told| told.router.clone());
@@ -50,6 +53,11 @@ impl Ports {
     /// Whether the address is, or was, some router port's own.
     pub(super) fn has_address(&self, addr: IpAddr) -> bool {
         self.addresses.contains(&addr)
+    }
+
+    /// Connected networks, past ones included, that hold `addr`.
+    pub(super) fn networks_around(&self, addr: IpAddr) -> impl Iterator<Item = IpPrefix> + '_ {
+        self.networks.around(addr)
     }
 
     /// All ports, for listings and boundaries.

@@ -14,7 +14,9 @@ use hashbrown::HashMap;
 
 use super::fact::{Policy, Route, RouteOrigin, RouterPort};
 use super::finding::RouteId;
+use super::plain;
 use super::ports::Ports;
+use super::prefixes::PrefixSet;
 use crate::types::{IpPrefix, Timestamp};
 
 /// All routes that were told, past ones included.
@@ -22,8 +24,8 @@ use crate::types::{IpPrefix, Timestamp};
 pub(super) struct Routes {
     routes: Vec<Route>,
     by_prefix: HashMap<(Policy, IpPrefix), Vec<usize>>,
-    /// Prefix lengths in use, by policy and whether the family is IPv4.
-    lengths: HashMap<(Policy, bool), Vec<u8>>,
+    by_source: PrefixSet,
+    by_destination: PrefixSet,
 }
 
 /// All next hops of one route.
@@ -81,9 +83,9 @@ impl Routes {
             return;
         }
         indices.push(self.routes.len());
-        let lengths = self.lengths.entry((route.policy, route.prefix.addr().is_ipv4())).or_default();
-        if !lengths.contains(&route.prefix.prefix_len()) {
-            lengths.push(route.prefix.prefix_len());
+        match route.policy {
+            Policy::SrcIp => self.by_source.insert(route.prefix),
+            Policy::DstIp => self.by_destination.insert(route.prefix),
         }
         self.routes.push(route);
     }
@@ -107,13 +109,17 @@ impl Routes {
 
     /// Whether a route by source, of any time, is for `addr` as the source of a packet.
     pub(super) fn is_routed_source(&self, addr: IpAddr) -> bool {
-        self.prefixes(Policy::SrcIp, addr).any(|prefix| self.by_prefix.contains_key(&(Policy::SrcIp, prefix)))
+        self.by_source.around(addr).next().is_some()
     }
 
-    /// The prefixes around `addr` that may have a route.
-    fn prefixes(&self, policy: Policy, addr: IpAddr) -> impl Iterator<Item = IpPrefix> {
-        let lengths = self.lengths.get(&(policy, addr.is_ipv4())).map_or(&[][..], Vec::as_slice);
-        lengths.iter().filter_map(move |&len| IpPrefix::new(addr, len))
+    /// Prefixes of routes, past ones included, that a packet from `src` to `dst` may match.
+    pub(super) fn prefixes_around(
+        &self,
+        src: IpAddr,
+        dst: IpAddr,
+    ) -> impl Iterator<Item = (plain::Lookup, IpPrefix)> + '_ {
+        let by_source = self.by_source.around(src).map(|prefix| (plain::Lookup::SrcIp, prefix));
+        by_source.chain(self.by_destination.around(dst).map(|prefix| (plain::Lookup::DstIp, prefix)))
     }
 
     /// Routes with a symmetric reply that a packet from `src` to `dst` matches at `at`.
@@ -122,14 +128,10 @@ impl Routes {
     }
 
     fn matching(&self, src: IpAddr, dst: IpAddr, at: Timestamp) -> Vec<&Route> {
-        let mut found = Vec::new();
-        for (policy, addr) in [(Policy::SrcIp, src), (Policy::DstIp, dst)] {
-            for prefix in self.prefixes(policy, addr) {
-                let Some(indices) = self.by_prefix.get(&(policy, prefix)) else { continue };
-                found.extend(indices.iter().map(|&index| &self.routes[index]).filter(|route| route.validity.holds(at)));
-            }
-        }
-        found
+        let by_source = self.by_source.around(src).map(|prefix| (Policy::SrcIp, prefix));
+        let by_destination = self.by_destination.around(dst).map(|prefix| (Policy::DstIp, prefix));
+        let indices = by_source.chain(by_destination).filter_map(|key| self.by_prefix.get(&key)).flatten();
+        indices.map(|&index| &self.routes[index]).filter(|route| route.validity.holds(at)).collect()
     }
 
     /// What decides a packet from `src` to `dst` at `at`, for each router and route table that has a word in it.
@@ -207,8 +209,9 @@ fn is_entered(ports: &Ports, router: Option<&Arc<str>>, table: &Arc<str>, at: Ti
 
 /// Length of the longest connected network of the router that holds `dst`.
 fn connected_len(ports: &Ports, router: Option<&Arc<str>>, dst: IpAddr, at: Timestamp) -> Option<u8> {
-    let networks = ports.of(router, at).flat_map(|port| &port.networks);
-    networks.filter(|network| network.contains(dst)).map(|network| network.prefix_len()).max()
+    let around = ports.networks_around(dst);
+    let own = around.filter(|network| ports.of(router, at).any(|port| port.networks.contains(network)));
+    own.map(IpPrefix::prefix_len).max()
 }
 
 /// The port by which a route leaves its router: told, or the one whose network holds the next hop.

@@ -199,6 +199,7 @@ impl Engine {
         let seen = match &self.epochs {
             Some(epochs) => {
                 let mut context = Context::new(epochs);
+                context.in_full = true;
                 requests.iter().for_each(|run| context.inbound.add(run));
                 context.inbound.sort();
                 let judged =

@@ -1,0 +1,75 @@
+//! Verdicts on plain flows, remembered.
+//!
+//! A capture may hold a million flows that conform. Most are plain: no conntrack entry is theirs and no request of
+//! theirs came in, so the verdict follows from the MACs, the time, and the prefixes that hold the two addresses. Flows
+//! that agree in these share their verdict, and thousands do.
+
+use hashbrown::HashMap;
+
+use super::epoch::Epochs;
+use super::knowledge::Knowledge;
+use super::observation::Observation;
+use super::verdict::Verdict;
+use crate::types::{IpPrefix, MacAddr};
+
+/// Prefixes of one flow that are kept apart. A flow within more is not plain.
+const MAX_PREFIXES: usize = 6;
+/// Verdicts remembered at most.
+const MAX_VERDICTS: usize = 1 << 16;
+
+/// What the verdict on a plain flow follows from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct PlainKey {
+    /// Prefixes of routes and connected networks that hold an address of the flow, by what they were looked up for.
+    prefixes: [Option<(Lookup, IpPrefix)>; MAX_PREFIXES],
+    eth_src: MacAddr,
+    eth_dst: MacAddr,
+    epoch: u16,
+    is_ipv4: bool,
+}
+
+/// What a prefix was found by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Lookup {
+    SrcIp,
+    DstIp,
+    Connected,
+}
+
+/// Verdicts on plain flows.
+#[derive(Debug, Default)]
+pub(super) struct PlainVerdicts {
+    verdicts: HashMap<PlainKey, Verdict>,
+}
+
+impl PlainKey {
+    /// The key of a flow that no conntrack entry touches; `None` where one does, or where too many prefixes match.
+    pub(super) fn new(knowledge: &Knowledge, epochs: &Epochs, seen: &Observation) -> Option<Self> {
+        let eth_dst = seen.eth_dst()?;
+        if knowledge.connections.touch(seen.tuple) {
+            return None;
+        }
+        let mut prefixes = [None; MAX_PREFIXES];
+        let mut free = prefixes.iter_mut();
+        let (src, dst) = (seen.tuple.src, seen.tuple.dst);
+        let routes = knowledge.routes.prefixes_around(src, dst);
+        for found in routes.chain(knowledge.ports.networks_around(dst).map(|prefix| (Lookup::Connected, prefix))) {
+            *free.next()? = Some(found);
+        }
+        let epoch = epochs.at(seen.first).id;
+        Some(Self { prefixes, eth_src: seen.eth_src, eth_dst, epoch, is_ipv4: dst.is_ipv4() })
+    }
+}
+
+impl PlainVerdicts {
+    pub(super) fn get(&self, key: &PlainKey) -> Option<Verdict> {
+        self.verdicts.get(key).copied()
+    }
+
+    /// Remembers a verdict that says nothing of the flow itself: conforming, or not covered.
+    pub(super) fn remember(&mut self, key: PlainKey, verdict: Verdict) {
+        if matches!(verdict, Verdict::Conforming | Verdict::NotCovered(_)) && self.verdicts.len() < MAX_VERDICTS {
+            self.verdicts.insert(key, verdict);
+        }
+    }
+}
