@@ -38,7 +38,8 @@ pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -
         }
     }
     let mut engine = Engine::new(settings);
-    let loaded = inputs::load(&paths, &mut engine)?;
+    let loaded = inputs::load(&paths, &mut |fact| engine.add(fact))?;
+    loaded.history.into_iter().for_each(|start| engine.set_history_start(start));
     Ok(Prepared { engine, captures, loaded, tells_nexthops: paths.tells_nexthops() })
 }
 

@@ -1,4 +1,4 @@
-//! Reads dumps and tells the engine.
+//! Reads dumps and tells their facts.
 
 use std::io::{self, Read};
 use std::net::IpAddr;
@@ -10,16 +10,18 @@ use hashbrown::HashSet;
 use super::paths::Paths;
 use crate::capture::{self, CaptureError};
 use crate::conntrack;
-use crate::engine::Engine;
 use crate::engine::fact::{Fact, Policy};
 use crate::ovn::{self, Facts, lr_route_list, mac_owners, nexthops_toml, northbound, southbound, zones};
 use crate::ovsdb::file::{self, FileError};
 use crate::ovsdb::row::Tables;
 use crate::ovsdb::text::{self, TextError};
-use crate::types::{IpPrefix, MacAddr, Place, Position, Warning};
+use crate::types::{IpPrefix, MacAddr, Place, Position, Timestamp, Warning};
 
 /// Longest dump that is read as a whole. Conntrack dumps and databases are streamed and may be longer.
 const MAX_TEXT: u64 = 1 << 30;
+
+/// Warnings kept of one file; what exceeds them is counted.
+const MAX_WARNINGS: usize = 100;
 
 /// An input that cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -88,17 +90,19 @@ pub struct Loaded {
     pub warnings: Vec<Warning>,
     /// Lines and rows passed over, those without warning included.
     pub skipped_lines: u64,
+    /// Start of the next-hop history: that of the source which starts last. `None` where no source has one.
+    pub history: Option<Timestamp>,
 }
 
-/// Reads all dumps and tells `engine` their facts.
+/// Reads all dumps and gives their facts to `tell`, one by one: dumps of conntrack entries are long.
 ///
 /// Database files count more than texts: a text beside them adds nothing, and where it contradicts them a warning says
 /// so.
 ///
 /// # Errors
 /// When an input cannot be read at all, or nothing in it can.
-pub fn load(paths: &Paths, engine: &mut Engine) -> Result<Loaded, InputError> {
-    let mut loader = Loader { engine, loaded: Loaded::default(), database: Told::default() };
+pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputError> {
+    let mut loader = Loader { tell, loaded: Loaded::default(), database: Told::default() };
     for path in &paths.nb_db {
         loader.database_file(path, "OVN_Northbound")?;
     }
@@ -136,7 +140,7 @@ pub fn load(paths: &Paths, engine: &mut Engine) -> Result<Loaded, InputError> {
 }
 
 struct Loader<'a> {
-    engine: &'a mut Engine,
+    tell: &'a mut dyn FnMut(Fact),
     loaded: Loaded,
     database: Told,
 }
@@ -181,10 +185,8 @@ impl Loader<'_> {
             }
             _ => zones::facts(&tables, &file),
         };
-        if expected != "Open_vSwitch"
-            && let Some(since) = facts.since
-        {
-            self.engine.set_history_start(since);
+        if expected != "Open_vSwitch" {
+            self.loaded.history = self.loaded.history.max(facts.since);
         }
         for fact in &facts.facts {
             match fact {
@@ -241,7 +243,7 @@ impl Loader<'_> {
     fn conntrack(&mut self, path: &Path) -> Result<(), InputError> {
         let (file, stream) = capture::unpack(path)?;
         let reading = conntrack::reader::read(stream, Arc::clone(&file), |connection, _| {
-            self.engine.add(Fact::Connection(connection));
+            (self.tell)(Fact::Connection(connection));
         })?;
         if reading.entries == 0 && reading.unreadable > 0 {
             return Err(nothing(file, "conntrack entries", &reading.warnings));
@@ -262,9 +264,7 @@ impl Loader<'_> {
             return Err(nothing(Arc::clone(file), expected, &facts.warnings));
         }
         self.loaded.skipped_lines += facts.warnings.len() as u64;
-        if let Some(since) = facts.since {
-            self.engine.set_history_start(since);
-        }
+        self.loaded.history = self.loaded.history.max(facts.since);
         let mut facts = facts;
         if precedence == Precedence::BehindDatabase {
             let told = &self.database;
@@ -285,8 +285,8 @@ impl Loader<'_> {
     }
 
     fn tell(&mut self, facts: Facts) {
-        self.loaded.warnings.extend(facts.warnings);
-        facts.facts.into_iter().for_each(|fact| self.engine.add(fact));
+        self.loaded.warnings.extend(facts.warnings.into_iter().take(MAX_WARNINGS));
+        facts.facts.into_iter().for_each(&mut self.tell);
     }
 }
 

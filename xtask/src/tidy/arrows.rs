@@ -13,24 +13,25 @@ const ARROWS: &[(&str, &[&[&str]])] = &[
     ("ovsdb", &[&["types"]]),
     ("conntrack", &[&["types"], &["engine", "fact"]]),
     ("ovn", &[&["types"], &["ovsdb"], &["engine", "fact"]]),
+    ("inputs", &[&["types"], &["capture"], &["conntrack"], &["ovn"], &["ovsdb"], &["engine", "fact"]]),
+    ("replay", &[&["types"], &["capture"], &["engine"]]),
+    ("engine", &[&["types"]]),
     (
-        "inputs",
+        "output",
         &[
             &["types"],
-            &["capture"],
-            &["conntrack"],
-            &["ovn"],
-            &["ovsdb"],
             &["engine", "fact"],
+            &["engine", "finding"],
+            &["engine", "label"],
             &["engine", "observation"],
+            &["engine", "verdict"],
+            &["engine", "view"],
         ],
     ),
-    ("engine", &[&["types"]]),
-    ("output", &[&["types"], &["engine", "fact"], &["engine", "finding"], &["engine", "verdict"]]),
 ];
 
 /// Modules that know both ends: they may use every other, and no other may use them.
-const BOTH_ENDS: &[&str] = &["commands", "replay", "cli"];
+const BOTH_ENDS: &[&str] = &["commands", "cli"];
 
 /// Paths that would give the engine a clock, a file, a socket, a thread or a format of the outside.
 const NOT_IN_ENGINE: &[&[&str]] = &[
