@@ -41,8 +41,7 @@ fn oracle(grace: &str) -> BTreeMap<String, Counts> {
 
 /// What `explain` counts of a flow.
 fn explained(flow: &str, grace: &str) -> Counts {
-    let (_, text) =
-        run(env!("CARGO_BIN_EXE_analyzer"), &["explain", flow, CASE, "--grace", grace, "--format", "json"]);
+    let (_, text) = run(env!("CARGO_BIN_EXE_analyzer"), &["explain", flow, CASE, "--grace", grace, "--format", "json"]);
     let explanation: Value = serde_json::from_str(&text).expect("JSON");
     let mut counts = [0; 3];
     for seen in explanation["seen"].as_array().expect("a list") {

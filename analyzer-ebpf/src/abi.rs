@@ -39,6 +39,9 @@ impl LinkTags {
     /// No tag, no flag.
     pub const NONE: Self = Self(0);
 
+    /// The bits that tell one flow from another: VLAN ids, their number, the fragment flag.
+    pub const FLOW: Self = Self(3 << Self::COUNT_SHIFT | 0xff_ffff | Self::LATER_FRAGMENT);
+
     /// Adds the next tag inwards; a third and any further tag only sets the "more tags" flag.
     #[inline(always)]
     #[must_use]

@@ -13,6 +13,8 @@ pub mod inputs;
 
 pub mod engine;
 
+pub mod replay;
+
 pub mod output;
 
 pub mod cli;

@@ -22,14 +22,31 @@ const COVERAGE: [&str; 6] = [
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ];
 
-/// A fuzz target, and the files of the cases under pcaps/ that it starts from, by the ends of their names.
+/// A fuzz target, and what it starts from beside its own seeds: every file of the project with one of these in its path.
 struct Target {
     name: &'static str,
-    case_files: &'static [&'static str],
+    samples: &'static [&'static str],
 }
 
-/// Every target, by the name of its file in fuzz/fuzz_targets. Small seeds of its own lie in fuzz/seeds/NAME.
-const TARGETS: &[Target] = &[Target { name: "header", case_files: &[] }];
+/// Every target, by the name of its file in fuzz/fuzz_targets. Seeds of its own lie in fuzz/seeds/NAME.
+const TARGETS: &[Target] = &[
+    Target { name: "conntrack_text", samples: &["/conntrack.txt", "/conntrack-m.txt"] },
+    Target { name: "header", samples: &[] },
+    Target { name: "lr_route_list", samples: &["/lr-route-list.txt"] },
+    Target { name: "mac_owners", samples: &[] },
+    Target { name: "nexthops_toml", samples: &[] },
+    Target { name: "ovsdb_file", samples: &[".db"] },
+    Target { name: "ovsdb_records", samples: &[] },
+    Target {
+        name: "ovsdb_text",
+        samples: &["/mac_binding.txt", "/static_routes.txt", "/datapath_binding.txt", "/port_binding"],
+    },
+    Target { name: "packed", samples: &[] },
+    Target { name: "pcap", samples: &[".pcap"] },
+    Target { name: "pcapng", samples: &[] },
+    Target { name: "tcpdump_text", samples: &["/capture.txt"] },
+    Target { name: "zones", samples: &["/ct-zones.txt", "/ct-zone-list.txt"] },
+];
 
 /// Arguments of `cargo xtask fuzz`.
 #[derive(clap::Args)]
@@ -62,6 +79,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Checks that the targets are formatted as the rest is.
+pub(crate) fn check_format() -> Result<()> {
+    let manifest = home().join("Cargo.toml");
+    project::run(project::cargo().args(["fmt", "--check", "--manifest-path"]).arg(manifest))
+}
+
 /// Builds every target and feeds it its seeds and a few thousand mutations of them, the same ones in every run.
 pub(crate) fn smoke() -> Result<()> {
     let programs = build()?;
@@ -90,14 +113,20 @@ fn build() -> Result<PathBuf> {
 /// Runs one target. libFuzzer adds what it finds to `corpus`, and only reads the seeds.
 fn feed(programs: &Path, target: &Target, corpus: &Path, limits: &[String]) -> Result<()> {
     let artifacts = folder("artifacts", target)?;
-    copy_case_files(target, corpus)?;
+    copy_samples(target, corpus)?;
     let mut command = Command::new(programs.join(target.name));
     command.current_dir(project::root()).arg(corpus);
     let seeds = home().join("seeds").join(target.name);
     if seeds.exists() {
         command.arg(seeds);
     }
-    command.args(limits).args(["-timeout=10", "-rss_limit_mb=1024", "-verbosity=0", "-print_final_stats=1"]);
+    command.args(limits).args([
+        "-timeout=10",
+        "-rss_limit_mb=1024",
+        "-verbosity=0",
+        "-print_funcs=0",
+        "-print_final_stats=1",
+    ]);
     command.arg(format!("-artifact_prefix={}/", artifacts.display()));
     project::run(&mut command).with_context(|| {
         format!(
@@ -108,18 +137,14 @@ fn feed(programs: &Path, target: &Target, corpus: &Path, limits: &[String]) -> R
     })
 }
 
-/// Brings the real files that suit a target into its corpus.
-fn copy_case_files(target: &Target, corpus: &Path) -> Result<()> {
-    for case in project::cases()? {
-        let name = case.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        for entry in case.read_dir().with_context(|| format!("cannot list {}", case.display()))? {
-            let file = entry?.path();
-            let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if target.case_files.iter().any(|end| file_name.ends_with(end)) {
-                let copy = corpus.join(format!("{name}-{file_name}"));
-                fs::copy(&file, &copy)
-                    .with_context(|| format!("cannot copy {} to {}", file.display(), copy.display()))?;
-            }
+/// Brings the project's files that suit a target into its corpus.
+fn copy_samples(target: &Target, corpus: &Path) -> Result<()> {
+    for file in project::files()? {
+        let path = file.to_string_lossy();
+        if target.samples.iter().any(|part| path.contains(part)) {
+            let copy = corpus.join(path.replace('/', "-"));
+            fs::copy(project::root().join(&file), &copy)
+                .with_context(|| format!("cannot copy {path} to {}", copy.display()))?;
         }
     }
     Ok(())
@@ -170,12 +195,13 @@ mod tests {
 
     #[test]
     fn every_target_has_something_to_start_from() {
-        let cases: Vec<_> = project::files().unwrap().into_iter().filter(|file| file.starts_with("pcaps")).collect();
+        let files = project::files().unwrap();
         for target in TARGETS {
-            let has_seeds = home().join("seeds").join(target.name).exists();
-            let has = |end: &str| cases.iter().any(|file| file.to_string_lossy().ends_with(end));
-            assert!(has_seeds || !target.case_files.is_empty(), "{}", target.name);
-            assert!(target.case_files.iter().all(|end| has(end)), "{}: {:?}", target.name, target.case_files);
+            let seeds = Path::new("fuzz/seeds").join(target.name);
+            let has_seeds = files.iter().any(|file| file.starts_with(&seeds));
+            let has = |part: &str| files.iter().any(|file| file.to_string_lossy().contains(part));
+            assert!(has_seeds || !target.samples.is_empty(), "{}", target.name);
+            assert!(target.samples.iter().all(|part| has(part)), "{}: {:?}", target.name, target.samples);
         }
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct TextReader {
     record: Option<TextRecord>,
     /// Whether a packet was met.
     recognised: bool,
+    /// Service names that stand for several ports and were told of.
+    ambiguous: Vec<&'static str>,
     skipped: Skipped,
     ended: bool,
 }
@@ -63,6 +65,7 @@ impl TextReader {
             begun: None,
             record: None,
             recognised: false,
+            ambiguous: Vec::new(),
             skipped: Skipped::default(),
             ended: false,
         }
@@ -127,9 +130,13 @@ impl TextReader {
     }
 
     fn finish(&mut self, record: TextRecord, packet: Packet) {
-        if let Some(ports) = packet.ambiguous {
+        if let Some(service) = packet.ambiguous.filter(|service| !self.ambiguous.contains(service)) {
+            self.ambiguous.push(service);
+            let (name, ports) = service.split_once(' ').unwrap_or((service, ""));
             self.warnings.push(Position::Line(self.lines.number()), || {
-                format!("a service name stands for the ports {ports}; the first is taken, `tcpdump -n` tells which")
+                format!(
+                    "service name {name} stands for the ports {ports}; the first is taken, `tcpdump -n` tells which"
+                )
             });
         }
         let tags = if packet.later_fragment { record.tags.with_later_fragment() } else { record.tags };

@@ -1,1 +1,32 @@
-//! conntrack
+//! `analyzer conntrack`: labelled entries.
+
+use super::engine::prepare_dumps;
+use super::printing::{frame, print};
+use super::{Status, warn};
+use crate::cli::{ConntrackArgs, Format};
+use crate::engine::view::Standing;
+use crate::output::{json, listing};
+use crate::types::Timestamp;
+
+pub(super) fn run(args: ConntrackArgs) -> anyhow::Result<Status> {
+    let prepared = prepare_dumps(&args.inputs, args.paths)?;
+    warn(&prepared.loaded.warnings);
+    let mut views = prepared.engine.connections(args.at.unwrap_or(Timestamp::MAX));
+    let has = |standing| views.iter().any(|view| view.standing == standing);
+    let status = if has(Standing::Stale) {
+        Status::Violation
+    } else if has(Standing::Undetermined) || views.is_empty() {
+        Status::Undetermined
+    } else {
+        Status::Fine
+    };
+    if args.stale {
+        views.retain(|view| view.standing == Standing::Stale);
+    }
+    let frame = frame(&args.output);
+    print(|out| match args.output.format {
+        Format::Text => listing::write_connections(out, &views),
+        format => json::write_connections(out, &frame, &views, format == Format::Jsonl),
+    })?;
+    Ok(status)
+}

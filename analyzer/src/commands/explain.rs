@@ -1,1 +1,44 @@
-//! explain
+//! `analyzer explain`: everything known of one flow.
+
+use super::counting::{count, nic_names};
+use super::engine::prepare;
+use super::printing::{frame, print};
+use super::{Status, warn};
+use crate::cli::{ExplainArgs, Format};
+use crate::engine::observation::Observation;
+use crate::engine::settings::Settings;
+use crate::engine::verdict::Verdict;
+use crate::engine::view::Standing;
+use crate::output::{json, listing};
+
+pub(super) fn run(args: ExplainArgs) -> anyhow::Result<Status> {
+    if args.inputs.is_empty() && args.paths.is_empty() {
+        anyhow::bail!("no inputs given: name a capture, a folder, or dumps with options; --help lists them");
+    }
+    let mut prepared = prepare(&args.inputs, args.paths, Settings::from(&args.judging))?;
+    warn(&prepared.loaded.warnings);
+    let mut frame = frame(&args.output);
+    let explanation = if prepared.captures.is_empty() {
+        let none: [Observation; 0] = [];
+        prepared.engine.explain(args.tuple, none.as_slice())
+    } else {
+        let counted = count(&mut prepared.engine, &prepared.captures, &args.reading)?;
+        warn(&counted.warnings);
+        frame.time_digits = counted.time_digits();
+        frame.nic_names = nic_names(&counted);
+        prepared.engine.explain(args.tuple, &counted.by_flow())
+    };
+    print(|out| match args.output.format {
+        Format::Text => listing::write_explanation(out, &explanation),
+        Format::Json | Format::Jsonl => json::write_explanation(out, &frame, &explanation),
+    })?;
+    let is_violating = explanation.seen.iter().any(|finding| matches!(finding.verdict, Verdict::Violating(_)))
+        || explanation.connections.iter().any(|view| view.standing == Standing::Stale);
+    let is_known = !explanation.seen.is_empty()
+        && explanation.seen.iter().all(|finding| !matches!(finding.verdict, Verdict::Undetermined(_)));
+    Ok(match (is_violating, is_known) {
+        (true, _) => Status::Violation,
+        (false, true) => Status::Fine,
+        (false, false) => Status::Undetermined,
+    })
+}

@@ -1,11 +1,11 @@
 //! The commands: each puts inputs, engine and output together.
 
 mod conntrack;
+mod counting;
 mod engine;
 mod explain;
 mod nexthops;
-mod output;
-mod progress;
+mod printing;
 mod replay;
 
 use std::io::{self, Write};
@@ -15,6 +15,8 @@ use anyhow::Context;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
+use crate::output::escape::Escaped;
+use crate::types::Warning;
 
 /// How a run ended. The numbers are the exit status and stable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +43,10 @@ impl From<Status> for ExitCode {
 /// When it could not run: an input cannot be read, or the output cannot be written.
 pub fn run(cli: Cli) -> anyhow::Result<Status> {
     match cli.command {
-        _ => Ok(Status::Fine),
+        Command::Replay(args) => replay::run(args),
+        Command::Conntrack(args) => conntrack::run(args),
+        Command::Nexthops(args) => nexthops::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "analyzer", &mut io::stdout());
             Ok(Status::Fine)
@@ -52,6 +57,19 @@ pub fn run(cli: Cli) -> anyhow::Result<Status> {
             io::stdout().write_all(&page).context("cannot write to standard output")?;
             Ok(Status::Fine)
         }
+    }
+}
+
+/// Most warnings that are printed one by one.
+const MAX_WARNINGS: usize = 20;
+
+/// Says on standard error what was passed over.
+fn warn(warnings: &[Warning]) {
+    for warning in warnings.iter().take(MAX_WARNINGS) {
+        eprintln!("analyzer: {}", Escaped(&warning.to_string()));
+    }
+    if warnings.len() > MAX_WARNINGS {
+        eprintln!("analyzer: ... and {} more warnings", warnings.len() - MAX_WARNINGS);
     }
 }
 

@@ -1,1 +1,71 @@
-//! replay
+//! `analyzer replay`: the verdict on captures.
+
+use super::counting::{count, nic_names};
+use super::engine::prepare;
+use super::printing::{print, style};
+use super::{Status, warn};
+use crate::cli::{Format, ReplayArgs};
+use crate::engine::finding::Summary;
+use crate::engine::settings::Settings;
+use crate::output::{Report, Skipped, write_json, write_jsonl, write_text};
+
+pub(super) fn run(args: ReplayArgs) -> anyhow::Result<Status> {
+    let mut prepared = prepare(&args.inputs, args.paths, Settings::from(&args.judging))?;
+    if prepared.captures.is_empty() {
+        anyhow::bail!("no capture given: the folder holds dumps only; name a capture, or - for standard input");
+    }
+    let counted = count(&mut prepared.engine, &prepared.captures, &args.reading)?;
+    let conclusion = prepared.engine.conclude(&counted.by_flow());
+
+    let totals = &counted.totals;
+    let mut summary = conclusion.summary;
+    summary.packets = totals.packets;
+    summary.bytes = totals.bytes;
+    summary.uncovered_packets += totals.skipped.not_ip;
+    summary.first_seen = totals.span.map(|(first, _)| first);
+    summary.last_seen = totals.span.map(|(_, last)| last);
+    summary.untracked_packets = totals.untracked_packets;
+    let status = status(&summary, prepared.tells_nexthops);
+
+    let mut warnings = prepared.loaded.warnings;
+    warnings.extend(counted.warnings.iter().cloned());
+    let report = Report {
+        findings: conclusion.findings,
+        latent: conclusion.latent,
+        summary,
+        skipped: Skipped {
+            truncated: totals.skipped.truncated,
+            not_ip: totals.skipped.not_ip,
+            unparsed: totals.skipped.unparsed + counted.skipped_by_reader.frames,
+            lines: prepared.loaded.skipped_lines + counted.skipped_by_reader.lines,
+        },
+        warnings,
+        files: prepared.captures.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+        nic_names: nic_names(&counted),
+        time_digits: counted.time_digits(),
+        node: args.output.node.clone(),
+    };
+    if args.output.format != Format::Text {
+        warn(&report.warnings);
+    }
+    let style = style(&args.output);
+    print(|out| match args.output.format {
+        Format::Text => write_text(out, &report, &style),
+        Format::Json => write_json(out, &report),
+        Format::Jsonl => write_jsonl(out, &report),
+    })?;
+    Ok(status)
+}
+
+/// Absence of data is never conformity: without next hops, or where a packet could not be judged, the run is not fine.
+fn status(summary: &Summary, tells_nexthops: bool) -> Status {
+    let is_whole = tells_nexthops
+        && summary.covered_flows > 0
+        && summary.undetermined_flows == 0
+        && summary.untracked_packets == 0;
+    match (summary.violating_packets, is_whole) {
+        (1.., _) => Status::Violation,
+        (0, true) => Status::Fine,
+        (0, false) => Status::Undetermined,
+    }
+}

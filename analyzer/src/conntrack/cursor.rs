@@ -17,9 +17,9 @@ impl<'a> Cursor<'a> {
 
     /// Offset of the next token.
     pub(super) fn position(&mut self) -> usize {
-        let rest = &self.line[self.at..];
-        if rest.as_bytes().first().is_some_and(u8::is_ascii_whitespace) {
-            self.at += rest.len() - rest.trim_ascii_start().len();
+        let bytes = self.line.as_bytes();
+        while bytes.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+            self.at += 1;
         }
         self.at
     }
@@ -58,22 +58,23 @@ impl<'a> Cursor<'a> {
     /// Reads a field's name and the `=` behind it.
     pub(super) fn key(&mut self) -> Result<&'a str, LineError> {
         let start = self.position();
-        let rest = &self.line[start..];
-        let len = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+        let bytes = &self.line.as_bytes()[start..];
+        let len = bytes.iter().position(|byte| !matches!(byte, b'a'..=b'z' | b'_' | b'A'..=b'Z' | b'0'..=b'9'));
+        let len = len.unwrap_or(bytes.len());
         self.at = start + len;
         if len == 0 || !self.eat(b'=') {
             return Err(self.error_at(start, "expected a field such as zone=35"));
         }
-        Ok(&rest[..len])
+        Ok(&self.line[start..start + len])
     }
 
     /// Reads a value that holds no comma and no parenthesis.
     pub(super) fn value(&mut self) -> &'a str {
         let start = self.position();
-        let rest = &self.line[start..];
-        let len = rest.bytes().take_while(|byte| !matches!(byte, b',' | b'(' | b')')).count();
+        let bytes = &self.line.as_bytes()[start..];
+        let len = bytes.iter().position(|byte| matches!(byte, b',' | b'(' | b')')).unwrap_or(bytes.len());
         self.at = start + len;
-        rest[..len].trim_ascii_end()
+        self.line[start..start + len].trim_ascii_end()
     }
 
     /// Passes over a value with parentheses in it, up to the comma behind it or the end of the line.
@@ -93,8 +94,15 @@ impl<'a> Cursor<'a> {
     /// Reads an address, of the family of `like` where that is given.
     pub(super) fn address(&mut self, like: Option<IpAddr>) -> Result<IpAddr, LineError> {
         let at = self.position();
-        let value = self.value();
-        let Ok(address) = value.parse::<IpAddr>() else {
+        let address = match dotted_quad(&self.line.as_bytes()[at..]) {
+            Some((address, len)) => {
+                self.at = at + len;
+                Ok(address)
+            }
+            None => self.value().parse(),
+        };
+        let Ok(address) = address else {
+            let value = self.line[at..self.at].trim_ascii_end();
             let masked = value.bytes().any(|byte| matches!(byte, b'x' | b'X' | b'*'));
             let remedy = if masked { "; digits that were masked have to be put back" } else { "" };
             return Err(self.error_at(at, &format!("{value:?} is no IP address{remedy}")));
@@ -106,8 +114,14 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a decimal or, with `0x`, a hexadecimal number.
-    pub(super) fn number<T: TryFrom<u128>>(&mut self, what: &str) -> Result<T, LineError> {
+    pub(super) fn number<T: TryFrom<u64> + TryFrom<u128>>(&mut self, what: &str) -> Result<T, LineError> {
         let at = self.position();
+        if let Some((number, len)) = decimal(&self.line.as_bytes()[at..])
+            && let Ok(number) = T::try_from(number)
+        {
+            self.at = at + len;
+            return Ok(number);
+        }
         let value = self.value();
         self.to_number(at, value, what)
     }
@@ -138,23 +152,99 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Whether a plain value ends before `next`. Where white space or something strange follows, it is read the long way.
+fn ends_before(next: Option<&u8>) -> bool {
+    matches!(next, None | Some(b',' | b')'))
+}
+
+/// The IPv4 address that `bytes` start with, and its length. Most of a dump is addresses, and this is quicker than the
+/// standard library; `None` leaves it to that.
+fn dotted_quad(bytes: &[u8]) -> Option<(IpAddr, usize)> {
+    let mut octets = [0_u8; 4];
+    let mut at = 0;
+    for (index, octet) in octets.iter_mut().enumerate() {
+        if index > 0 {
+            if bytes.get(at) != Some(&b'.') {
+                return None;
+            }
+            at += 1;
+        }
+        let start = at;
+        let mut value = 0_u16;
+        while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
+            value = value * 10 + u16::from(digit - b'0');
+            at += 1;
+            if at - start > 3 {
+                return None;
+            }
+        }
+        if at == start || (bytes[start] == b'0' && at - start > 1) {
+            return None;
+        }
+        *octet = u8::try_from(value).ok()?;
+    }
+    ends_before(bytes.get(at)).then_some((octets.into(), at))
+}
+
+/// The decimal number that `bytes` start with, and its length. `None` where it is none of at most 19 digits.
+fn decimal(bytes: &[u8]) -> Option<(u64, usize)> {
+    let mut number = 0_u64;
+    let mut at = 0;
+    while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
+        if at == 19 {
+            return None;
+        }
+        number = number * 10 + u64::from(digit - b'0');
+        at += 1;
+    }
+    (at > 0 && ends_before(bytes.get(at))).then_some((number, at))
+}
+
 /// The number that `text` stands for: decimal digits, or hexadecimal ones after `0x`.
 fn unsigned(text: &str) -> Option<u128> {
-    let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) => (digits, 16),
-        None => (text, 10),
+    let (digits, radix) = match text.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (&text[2..], 16),
+        _ => (text, 10),
     };
-    if radix == 10 && digits.len() <= 19 {
-        // Nearly every number in a dump; 19 digits fit into 64 bits.
-        let mut number = 0_u64;
-        for byte in digits.bytes() {
-            number = number * 10 + u64::from(byte.checked_sub(b'0').filter(|digit| *digit <= 9)?);
-        }
-        return (!digits.is_empty()).then_some(u128::from(number));
-    }
     // from_str_radix would take a sign.
     if digits.starts_with('+') {
         return None;
     }
     u128::from_str_radix(digits, radix).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn dotted_quads_are_those_of_the_standard_library(text in "([0-9]{0,4}[.x]){2,4}[0-9]{0,4}", bits: u32) {
+            let read = |text: &str| dotted_quad(text.as_bytes());
+            let expected = |text: &str| text.parse::<Ipv4Addr>().ok().map(|address| (address.into(), text.len()));
+            prop_assert_eq!(read(&text), expected(&text));
+            let address = IpAddr::from(bits.to_be_bytes()).to_string();
+            prop_assert_eq!(read(&address), expected(&address));
+            prop_assert_eq!(read(&format!("{address},dst=")), expected(&address));
+            prop_assert_eq!(read(&format!("{address}/32")), None);
+        }
+
+        #[test]
+        fn numbers(number: u128, word in "[0-9]{0,42}|0x[0-9a-f]{0,34}|[+]?[0-9]{0,3}") {
+            prop_assert_eq!(unsigned(&number.to_string()), Some(number));
+            prop_assert_eq!(unsigned(&format!("{number:#x}")), Some(number));
+            let expected = match word.strip_prefix("0x") {
+                Some(digits) => u128::from_str_radix(digits, 16).ok(),
+                None => word.parse().ok().filter(|_| !word.starts_with('+')),
+            };
+            prop_assert_eq!(unsigned(&word), expected);
+            if let Some((number, len)) = decimal(word.as_bytes()) {
+                prop_assert_eq!((Some(u128::from(number)), len), (expected, word.len()));
+            }
+        }
+    }
 }

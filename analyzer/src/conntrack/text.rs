@@ -97,21 +97,18 @@ pub(super) struct Start {
 impl Start {
     /// Finds `PROTO,orig=`, with anything before it. `state_orig=` and the like inside `protoinfo=` are no start.
     fn find(line: &str) -> Option<Self> {
-        const ORIG: &str = "orig=";
-        let mut from = 0;
-        loop {
-            let at = from + line.get(from..)?.find(ORIG)?;
-            let before = line[..at].trim_ascii_end();
-            if let Some(before) = before.strip_suffix(',') {
+        // In a line as OVS prints it, the first `=` is the one.
+        for (equals, _) in line.bytes().enumerate().filter(|&(_, byte)| byte == b'=') {
+            let before = line[..equals].strip_suffix("orig").map(str::trim_ascii_end);
+            if let Some(before) = before.and_then(|before| before.strip_suffix(',')) {
                 let before = before.trim_ascii_end();
                 let word = before.bytes().rev().take_while(u8::is_ascii_alphanumeric).count();
                 if word > 0 {
-                    let proto_end = before.len();
-                    return Some(Self { proto: proto_end - word, proto_end, orig: at + ORIG.len() });
+                    return Some(Self { proto: before.len() - word, proto_end: before.len(), orig: equals + 1 });
                 }
             }
-            from = at + ORIG.len();
         }
+        None
     }
 }
 

@@ -104,22 +104,22 @@ impl Engine {
 
     /// Tells a neighbour that was heard on the wire. Returns the moments at which new epochs start, because the
     /// neighbour is a next hop and has another MAC than before.
-    pub fn hear(&mut self, heard: HeardNeighbour) -> Vec<Timestamp> {
+    pub fn hear(&mut self, heard: HeardNeighbour) -> [Option<Timestamp>; 2] {
         if !self.knowledge.is_nexthop(heard.ip) || heard.mac.is_group() || heard.mac.is_zero() {
-            return Vec::new();
+            return [None; 2];
         }
         if self.knowledge.neighbours.heard_starts(heard.ip).count() >= MAX_HEARD_CHANGES {
             self.ignored_neighbours += 1;
-            return Vec::new();
+            return [None; 2];
         }
         if !self.knowledge.neighbours.hear(heard) {
-            return Vec::new();
+            return [None; 2];
         }
-        let moments = vec![heard.at, heard.at.saturating_add(self.knowledge.settings.grace)];
+        let moments = [heard.at, heard.at.saturating_add(self.knowledge.settings.grace)];
         if let Some(epochs) = &mut self.epochs {
-            moments.iter().for_each(|&moment| epochs.split(moment));
+            moments.into_iter().for_each(|moment| epochs.split(moment));
         }
-        moments
+        moments.map(Some)
     }
 
     /// Takes an observation over for good, if it conforms or is not covered: it is counted now and can be forgotten.

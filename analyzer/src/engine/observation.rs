@@ -63,7 +63,7 @@ impl Observation {
 }
 
 /// Counts of a flow entry.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
     /// Number of packets.
     pub packets: u64,

@@ -164,9 +164,5 @@ impl Tally {
 }
 
 fn flow_key(observation: &Observation) -> FlowKey {
-    let fragment = observation.tags.is_later_fragment();
-    let tags = [observation.tags.outer(), observation.tags.inner()];
-    let vlans = tags.into_iter().flatten().fold(LinkTags::NONE, LinkTags::push);
-    let tags = if fragment { vlans.with_later_fragment() } else { vlans };
-    (observation.nic, tags, observation.tuple)
+    (observation.nic, LinkTags(observation.tags.0 & LinkTags::FLOW.0), observation.tuple)
 }

@@ -1,1 +1,18 @@
-//! output.
+//! What the user gets to see: text for people, JSON for programs, commands that heal.
+//!
+//! Everything here is given a finished [`report::Report`]. Names and addresses from outside pass [`escape`] before they
+//! reach a terminal, and the escaping of [`json`] before they reach a file.
+
+pub mod escape;
+#[cfg(test)]
+mod fixtures;
+pub mod json;
+pub mod listing;
+mod names;
+pub mod remedy;
+pub mod report;
+pub mod text;
+
+pub use self::json::{write_json, write_jsonl};
+pub use self::report::{Report, Skipped};
+pub use self::text::write_text;

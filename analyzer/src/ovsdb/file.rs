@@ -9,6 +9,7 @@ use std::io::{self, BufRead};
 use std::sync::Arc;
 
 use super::row::Tables;
+use super::schema::Schema;
 use super::warnings::Warnings;
 use crate::types::{Place, Position, Warning};
 
@@ -114,19 +115,25 @@ pub fn read(
     let wanted: Vec<Arc<str>> = wanted.into_iter().map(Arc::from).collect();
     let mut warnings = Warnings::new(file_name);
     let mut records = log::Records::new(reader);
+    let place = warnings.place(Position::Offset(0));
     let first = match records.next() {
         Ok(Some(first)) => first,
         Ok(None) => {
             return Err(FileError::Record { place: warnings.place(Position::Whole), source: RecordError::Empty });
         }
-        Err(source) => return Err(FileError::Record { place: warnings.place(Position::Offset(0)), source }),
+        Err(source) => return Err(FileError::Record { place, source }),
     };
-    let json = first.json.to_owned();
-    let read = match first.kind {
-        log::Kind::Standalone => standalone::read,
-        log::Kind::Clustered => clustered::read,
+    let content = |expected| move |source| FileError::Content { place, expected, source };
+    let (history, info) = match first.kind {
+        log::Kind::Standalone => {
+            let schema = Schema::from_json(first.json, &wanted).map_err(content("database schema"))?;
+            standalone::read(schema, &mut records, &wanted, &mut warnings)
+        }
+        log::Kind::Clustered => {
+            let header = clustered::Header::from_json(first.json, &wanted).map_err(content("cluster header"))?;
+            clustered::read(header, &mut records, &wanted, &mut warnings)
+        }
     };
-    let (history, info) = read(&json, &mut records, wanted, &mut warnings)?;
     Ok((history.finish(&mut warnings), info, warnings.finish()))
 }
 

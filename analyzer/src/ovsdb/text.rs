@@ -100,7 +100,7 @@ fn recognise(text: &str) -> Recognised {
             Some(Format::Table)
         } else if list::field(line.text).is_some() {
             Some(Format::List)
-        } else if csv::is_heading(content) {
+        } else if csv::begins(content, lines.peek().map_or("", |next| next.text)) {
             Some(Format::Csv)
         } else {
             None

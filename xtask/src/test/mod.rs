@@ -50,6 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 /// What can be said without running the analyzer.
 fn static_checks() -> Result<()> {
     project::run(project::cargo().args(["fmt", "--all", "--check"]))?;
+    fuzz::check_format()?;
     project::run(project::cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     project::run(project::cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))?;
     tidy::check()

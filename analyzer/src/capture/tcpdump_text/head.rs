@@ -99,15 +99,15 @@ pub(super) fn mac(text: &str) -> Option<(MacAddr, &str)> {
     Some((mac, vendor.map_or(rest, |(_, rest)| rest)))
 }
 
-/// Takes off VLAN tags: `vlan 100, p 0, ethertype IPv4 (0x0800), ` and so on inwards.
+/// Takes off VLAN tags: `vlan 100, p 0, ethertype IPv4 (0x0800), ` and so on inwards; `IPv4` alone with option -q.
 fn untag<'a>(mut tags: LinkTags, kind: &'a str, mut body: &'a str) -> (LinkTags, EthType, &'a str) {
     let mut number = eth_number(kind);
     while number.is_some_and(|number| TAG_TYPES.contains(&number)) {
         let Some((vid, rest)) = body.strip_prefix("vlan ").and_then(|rest| rest.split_once(',')) else { break };
         let Ok(vid) = vid.parse() else { break };
         tags = tags.push(vid);
-        let Some((_, rest)) = rest.split_once("ethertype ") else { break };
-        let (kind, rest) = rest.split_once(", ").unwrap_or((rest, ""));
+        let Some((_priority, rest)) = rest.trim_start().split_once(", ") else { break };
+        let (kind, rest) = rest.strip_prefix("DEI, ").unwrap_or(rest).split_once(", ").unwrap_or((rest, ""));
         number = eth_number(kind);
         body = rest;
     }
@@ -132,6 +132,8 @@ fn eth_number(kind: &str) -> Option<u16> {
         "ARP" => Some(0x0806),
         "802.1Q" => Some(0x8100),
         "802.1Q-QinQ" => Some(0x88a8),
+        "802.1Q-9100" => Some(0x9100),
+        "802.1Q-9200" => Some(0x9200),
         _ => None,
     }
 }
@@ -165,6 +167,11 @@ mod tests {
                  ethertype 802.1Q (0x8100), vlan 100, p 5, DEI, ethertype IPv6 (0x86dd), b",
                 plain.push(200).push(100),
                 EthType::Ipv6,
+            ),
+            (
+                "94:42:c9:c3:f7:92 > 76:9c:19:34:50:26, 802.1Q-9100, length 94: vlan 1, p 0, DEI, 802.1Q, vlan 2, p 0, IPv4, b",
+                plain.push(1).push(2),
+                EthType::Ipv4,
             ),
             ("94:42:c9:c3:f7:92 > 76:9c:19:34:50:26, ethertype Unknown (0x88b5), length 94: b", plain, EthType::Other),
             ("94:42:c9:c3:f7:92 > 76:9c:19:34:50:26, 802.3, length 94: b", plain, EthType::Other),

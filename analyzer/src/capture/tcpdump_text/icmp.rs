@@ -132,8 +132,7 @@ fn redirect(text: &str) -> Option<(u8, u8)> {
     Some((5, u8::from(tos) * 2 + u8::from(host)))
 }
 
-/// The number that `text` starts with. More text must follow, else the line may be cut in the number.
+/// The number that `text` starts with.
 fn number(text: &str) -> Option<u8> {
-    let end = text.find(|digit: char| !digit.is_ascii_digit())?;
-    text.get(..end)?.parse().ok()
+    number_after(text, "")
 }

@@ -14,7 +14,7 @@ const NO_NEXT_HEADER: u8 = 59;
 
 /// Protocols without ports, by what tcpdump begins their text with.
 const PORTLESS: [(&str, u8); 15] = [
-    ("igmp ", proto::IGMP),
+    ("igmp", proto::IGMP),
     ("RSVPv1", 46),
     ("GREv", proto::GRE),
     ("ESP(", proto::ESP),
@@ -29,6 +29,19 @@ const PORTLESS: [(&str, u8); 15] = [
     ("CARPv", 112),
     ("IP ", IPIP),
     ("IP6 ", IPV6_IN_IP),
+];
+
+/// Protocols as tcpdump names them without option -n, beside those that have a name here anyway.
+const NAMED: [(&str, u8); 9] = [
+    ("ipv6", IPV6_IN_IP),
+    ("ah", 51),
+    ("eigrp", 88),
+    ("ospf", 89),
+    ("pim", 103),
+    ("l2tp", 115),
+    ("mpls-in-ip", 137),
+    ("exptest-253", 253),
+    ("exptest-254", 254),
 ];
 
 /// Extension headers of IPv6 that tcpdump prints before the ports, but for those in parentheses.
@@ -46,7 +59,7 @@ pub(super) struct Ipv4Header {
 pub(super) struct Packet {
     pub(super) payload: TextPayload,
     pub(super) later_fragment: bool,
-    /// A service name that stands for several ports, and these.
+    /// A service name that stands for several ports, followed by these.
     pub(super) ambiguous: Option<&'static str>,
 }
 
@@ -126,8 +139,8 @@ impl Between {
             return self.packet(nw_proto, message.id, tp_dst, false);
         }
         // A fragment behind the first is printed as its protocol alone; of an unknown protocol a space comes first
-        // and the length behind.
-        let lone = protocol_of_word(rest);
+        // and the length behind. With option -q an IGMP message looks the same, and is more likely.
+        let lone = protocol_of_word(rest).filter(|&number| number != proto::IGMP);
         let later_fragment = self.header.later_fragment || lone.is_some();
         let nw_proto = self.header.nw_proto.or(lone).or_else(|| protocol_without_ports(rest));
         match nw_proto {
@@ -148,11 +161,12 @@ impl Between {
             rest = behind;
         }
         if let Some(fragment) = rest.strip_prefix("frag (") {
+            // Offset and length; with option -v the identification comes first.
+            let (offset, behind) = fragment.split_once('|').ok_or(Problem::NoEnd)?;
+            let offset = offset.rsplit_once(':').map_or(offset, |(_, offset)| offset);
             // Of a later fragment the protocol is not printed.
-            let Some(behind) = fragment.strip_prefix("0|").and_then(|rest| rest.split_once(") ")) else {
-                return Ok(Packet::OTHER);
-            };
-            rest = behind.1;
+            let (Some((_, behind)), "0") = (behind.split_once(") "), offset) else { return Ok(Packet::OTHER) };
+            rest = behind;
         }
         if let Some((src_port, behind)) = rest.split_once(" > ")
             && let Some((dst_port, behind)) = behind.split_once(": ")
@@ -160,7 +174,9 @@ impl Between {
         {
             return self.with_ports(src_port, dst_port, behind);
         }
-        Ok(self.without_ports(rest))
+        // With option -v the checksum is told first.
+        let behind_sum = rest.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map(|(_, rest)| rest);
+        Ok(self.without_ports(behind_sum.unwrap_or(rest)))
     }
 
     fn packet(self, nw_proto: u8, tp_src: u16, tp_dst: u16, later_fragment: bool) -> Packet {
@@ -226,11 +242,11 @@ fn protocol_without_ports(rest: &str) -> Option<u8> {
 
 /// A protocol by name, or as `ip-proto-N`.
 fn protocol_of_word(word: &str) -> Option<u8> {
-    match word.strip_prefix("ip-proto-") {
-        Some(number) => number.parse().ok(),
-        None if word.starts_with(|first: char| first.is_ascii_alphabetic()) => proto_number(word),
-        None => None,
+    if let Some(number) = word.strip_prefix("ip-proto-") {
+        return number.parse().ok();
     }
+    let named = NAMED.iter().find(|(name, _)| *name == word).map(|&(_, number)| number);
+    named.or_else(|| word.starts_with(|first: char| first.is_ascii_alphabetic()).then(|| proto_number(word))?)
 }
 
 /// The text behind an extension header, where `rest` starts with one.

@@ -13,7 +13,7 @@ static SERVICES: LazyLock<HashMap<&'static str, Service>> = LazyLock::new(|| ent
 pub(super) struct Service {
     /// The port.
     pub(super) port: u16,
-    /// The ports as the table lists them, where the name stands for more than one.
+    /// The line of the table, where the name stands for more than one port.
     pub(super) ambiguous: Option<&'static str>,
 }
 
@@ -26,7 +26,7 @@ fn entries() -> impl Iterator<Item = (&'static str, Service)> {
     TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let (name, ports) = line.split_once(' ')?;
         let (port, ambiguous) = match ports.split_once(' ') {
-            Some((first, _)) => (first, Some(ports)),
+            Some((first, _)) => (first, Some(line)),
             None => (ports, None),
         };
         Some((name, Service { port: port.parse().ok()?, ambiguous }))
@@ -84,7 +84,7 @@ mod tests {
         ] {
             assert_eq!(service(name).map(|service| service.port), Some(port), "{name}");
         }
-        assert_eq!(service("http-alt").unwrap().ambiguous, Some("8080 591 8008"));
+        assert_eq!(service("http-alt").unwrap().ambiguous, Some("http-alt 8080 591 8008"));
         assert_eq!(service("no-such-service"), None);
     }
 }

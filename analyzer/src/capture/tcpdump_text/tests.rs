@@ -135,12 +135,14 @@ fn forms_that_cannot_be_judged_are_refused() {
 }
 
 #[test]
-fn an_ambiguous_service_name_is_told() {
-    let text = format!("2022-06-09 22:48:28.272309 {MACS}10.0.0.1.5 > 10.0.0.2.http-alt: UDP, length 52\n");
-    let told = told(&text, &Options::default()).unwrap();
+fn an_ambiguous_service_name_is_told_once() {
+    let line = format!("2022-06-09 22:48:28.272309 {MACS}10.0.0.1.5 > 10.0.0.2.http-alt: UDP, length 52\n");
+    let told = told(&line.repeat(3), &Options::default()).unwrap();
     assert_eq!(
         told.warnings,
-        ["x.txt:1: a service name stands for the ports 8080 591 8008; the first is taken, `tcpdump -n` tells which"]
+        [
+            "x.txt:1: service name http-alt stands for the ports 8080 591 8008; the first is taken, `tcpdump -n` tells which"
+        ]
     );
 }
 

@@ -242,9 +242,15 @@ fn time() {
             },
             &["conforming", "grace", STALE],
         ),
-        ("the grace starts at the transaction's date, not at the first ARP", || changed(world(54, DEAD), |w| {
-            w.hear(48, "198.19.3.15", GW15);
-        }), &["grace"]),
+        (
+            "the grace starts at the transaction's date, not at the first ARP",
+            || {
+                changed(world(54, DEAD), |w| {
+                    w.hear(48, "198.19.3.15", GW15);
+                })
+            },
+            &["grace"],
+        ),
         ("a dead gateway's last ARP", || changed(world(100, DEAD), |w| w.hear(60, "198.19.3.15", DEAD)), &[STALE]),
         (
             "its dump dated later",

@@ -262,7 +262,9 @@ impl World {
         self.facts.iter().cloned().for_each(|fact| engine.add(fact));
         self.history.into_iter().for_each(|start| engine.set_history_start(start));
         engine.epochs();
-        self.heard.iter().for_each(|&heard| drop(engine.hear(heard)));
+        for &heard in &self.heard {
+            engine.hear(heard);
+        }
         engine
     }
 

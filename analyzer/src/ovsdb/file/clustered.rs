@@ -14,24 +14,33 @@ use serde_json::value::RawValue;
 
 use super::super::schema::Schema;
 use super::super::warnings::Warnings;
+use super::DbInfo;
 use super::history::{History, Scope};
 use super::log::Records;
 use super::standalone::{stop, warn_of_unknown_columns};
 use super::transaction::Transaction;
-use super::{DbInfo, FileError};
 use crate::types::Position;
 
 /// Schema and transaction, either of which may be null.
 type Data<'a> = (Option<&'a RawValue>, Option<&'a RawValue>);
 
 #[derive(Deserialize)]
-struct Header<'a> {
+struct HeaderJson<'a> {
     name: String,
-    /// Index of the last entry in the snapshot; absent while the server has not joined.
     prev_index: Option<u64>,
     #[serde(borrow)]
     prev_data: Option<Data<'a>>,
     prev_servers: Option<BTreeMap<String, IgnoredAny>>,
+}
+
+/// The first record.
+pub(super) struct Header {
+    name: String,
+    /// Index of the last entry in the snapshot; 0 while the server has not joined.
+    index: u64,
+    snapshot: Change,
+    /// Number of the cluster's members; 0 where the header does not tell.
+    members: usize,
 }
 
 /// Any record after the header. Those of no concern here (`vote`, `leader`, `note`, a mere `term`) have none of these.
@@ -80,27 +89,29 @@ struct Cluster {
     commits_recorded: bool,
     /// The entries after `committed`, without gaps.
     pending: VecDeque<Entry>,
-    /// Number of the cluster's members; 0 where the header does not tell.
+    /// As in the header, or as the last entry that changes it says.
     members: usize,
 }
 
 /// Reads what follows the first record, `header`.
 pub(super) fn read<R: BufRead>(
-    header: &str,
+    header: Header,
     records: &mut Records<R>,
-    wanted: Vec<Arc<str>>,
+    wanted: &[Arc<str>],
     warnings: &mut Warnings,
-) -> Result<(History, DbInfo), FileError> {
-    let place = warnings.place(Position::Offset(0));
-    let (mut cluster, snapshot) = Cluster::from_header(header, &wanted).map_err(|source| FileError::Content {
-        place,
-        expected: "cluster header",
-        source,
-    })?;
-    cluster.apply(snapshot, Position::Offset(0), warnings);
+) -> (History, DbInfo) {
+    let mut cluster = Cluster {
+        history: History::default(),
+        info: DbInfo { name: header.name, version: None, clustered: true },
+        committed: header.index,
+        commits_recorded: false,
+        pending: VecDeque::new(),
+        members: header.members,
+    };
+    cluster.apply(header.snapshot, Position::Offset(0), warnings);
     loop {
         let record = records.next();
-        let taken = match record.map(|record| record.map(|record| LogRecord::from_json(record.json, &wanted))) {
+        let taken = match record.map(|record| record.map(|record| LogRecord::from_json(record.json, wanted))) {
             Ok(None) => break,
             Ok(Some(Ok(record))) => cluster.take(record, Position::Offset(records.offset()), warnings),
             Ok(Some(Err(error))) => Err(format!("the record is none of a cluster's log: {error}")),
@@ -112,7 +123,19 @@ pub(super) fn read<R: BufRead>(
         }
     }
     cluster.settle_pending(warnings);
-    Ok((cluster.history, cluster.info))
+    (cluster.history, cluster.info)
+}
+
+impl Header {
+    pub(super) fn from_json(json: &str, wanted: &[Arc<str>]) -> Result<Self, serde_json::Error> {
+        let header: HeaderJson<'_> = serde_json::from_str(json)?;
+        Ok(Self {
+            name: header.name,
+            index: header.prev_index.unwrap_or(0),
+            snapshot: header.prev_data.map(|data| Change::from_json(data, wanted)).transpose()?.unwrap_or_default(),
+            members: header.prev_servers.map_or(0, |servers| servers.len()),
+        })
+    }
 }
 
 impl LogRecord {
@@ -140,21 +163,6 @@ impl Change {
 }
 
 impl Cluster {
-    /// The state before the log, and the snapshot to apply first.
-    fn from_header(json: &str, wanted: &[Arc<str>]) -> Result<(Self, Change), serde_json::Error> {
-        let header: Header<'_> = serde_json::from_str(json)?;
-        let snapshot = header.prev_data.map(|data| Change::from_json(data, wanted)).transpose()?;
-        let cluster = Self {
-            history: History::default(),
-            info: DbInfo { name: header.name, version: None, clustered: true },
-            committed: header.prev_index.unwrap_or(0),
-            commits_recorded: false,
-            pending: VecDeque::new(),
-            members: header.prev_servers.map_or(0, |servers| servers.len()),
-        };
-        Ok((cluster, snapshot.unwrap_or_default()))
-    }
-
     /// Takes in a record, or tells why the log is broken at it.
     fn take(&mut self, record: LogRecord, position: Position, warnings: &mut Warnings) -> Result<(), String> {
         let end = self.committed.saturating_add(self.pending.len() as u64);

@@ -5,32 +5,26 @@ use std::sync::Arc;
 
 use super::super::schema::Schema;
 use super::super::warnings::Warnings;
+use super::DbInfo;
 use super::history::{History, Scope};
 use super::log::Records;
 use super::transaction::Transaction;
-use super::{DbInfo, FileError};
 use crate::types::Position;
 
 /// Reads what follows the first record, `schema`.
 pub(super) fn read<R: BufRead>(
-    schema: &str,
+    schema: Schema,
     records: &mut Records<R>,
-    wanted: Vec<Arc<str>>,
+    wanted: &[Arc<str>],
     warnings: &mut Warnings,
-) -> Result<(History, DbInfo), FileError> {
-    let place = warnings.place(Position::Offset(0));
-    let schema = Schema::from_json(schema, &wanted).map_err(|source| FileError::Content {
-        place,
-        expected: "database schema",
-        source,
-    })?;
+) -> (History, DbInfo) {
     let info = DbInfo { name: schema.name.clone(), version: schema.version.clone(), clustered: false };
     let mut history = History::default();
     warn_of_unknown_columns(&schema, Position::Offset(0), warnings);
     history.set_schema(schema);
     loop {
         let record = records.next();
-        match record.map(|record| record.map(|record| Transaction::from_json(record.json, &wanted))) {
+        match record.map(|record| record.map(|record| Transaction::from_json(record.json, wanted))) {
             Ok(None) => break,
             Ok(Some(Ok(transaction))) => {
                 history.apply(&transaction, Scope::Change, Position::Offset(records.offset()), warnings);
@@ -46,7 +40,7 @@ pub(super) fn read<R: BufRead>(
             }
         }
     }
-    Ok((history, info))
+    (history, info)
 }
 
 /// Warns that the rest of the file is not used.

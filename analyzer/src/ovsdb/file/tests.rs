@@ -393,3 +393,29 @@ fn a_server_that_has_not_joined_has_no_schema() {
     let (tables, info, warnings) = read_all(&record("CLUSTER", json), &["A"]);
     assert_eq!((tables, info.version, info.clustered, warnings.len()), (Tables::default(), None, true, 0));
 }
+
+proptest::proptest! {
+    /// Whatever the transactions and their dates, no version ends before it begins or overlaps the row's next.
+    #[test]
+    fn versions_follow_each_other(
+        changes in proptest::collection::vec((0..6_usize, proptest::bool::ANY, proptest::option::of(0..9_u64)), 0..30),
+    ) {
+        const COLUMNS: [&str; 6] =
+            ["null", r#"{"n":"x"}"#, r#"{"n":3}"#, r#"{"set":["set",["a","b"]]}"#, r#"{"set":"a"}"#, "[]"];
+        let transactions: Vec<String> = changes.iter().map(|(columns, other, date)| {
+            let row = if *other { OTHER } else { ROW };
+            let date = date.map_or("null".to_owned(), |date| format!("{}000", T + date));
+            format!(r#"{{"_date":{date},"_is_diff":true,"A":{{"{row}":{}}}}}"#, COLUMNS[*columns])
+        }).collect();
+        let (tables, ..) = read_all(&standalone(&transactions), &["A"]);
+        for row in [ROW, OTHER] {
+            let of_row = tables.tables["A"].iter().filter(|version| &*version.row.uuid == row);
+            let mut end = None;
+            for Validity { from, until } in of_row.map(|version| version.validity) {
+                proptest::prop_assert!(end <= from && (until.is_none() || from <= until));
+                proptest::prop_assert!(tables.since <= from && from <= tables.last);
+                end = until;
+            }
+        }
+    }
+}

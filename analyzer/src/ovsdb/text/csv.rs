@@ -7,8 +7,16 @@ use super::{Rows, value};
 use crate::types::Position;
 
 /// Whether a line names columns.
-pub(super) fn is_heading(line: &str) -> bool {
+fn is_heading(line: &str) -> bool {
     line.split(',').all(is_identifier)
+}
+
+/// Whether a table begins with `line`. A word alone may begin any text; it is a heading if no sentence follows, for a
+/// cell with blanks is quoted or bracketed.
+pub(super) fn begins(line: &str, next: &str) -> bool {
+    let one_column = !line.contains(',');
+    let cell = next.starts_with(['"', '[', '{']) || !next.trim_ascii().contains([' ', '\t']);
+    is_heading(line) && (cell || !one_column)
 }
 
 pub(super) fn read(text: &str, rows: &mut Rows) {
@@ -17,8 +25,7 @@ pub(super) fn read(text: &str, rows: &mut Rows) {
     while !cursor.rest().is_empty() {
         let number = cursor.line;
         let line = cursor.peek_line();
-        // After a blank line comes the next table, with headings of its own, or, where there is one column, a row with
-        // an empty cell, which tells nothing.
+        // A blank line ends a table; the next has headings of its own.
         let between = headings.is_empty();
         if let Some(table) = caption(line) {
             headings.clear();

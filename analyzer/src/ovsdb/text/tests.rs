@@ -163,6 +163,19 @@ mac                 : "ce:73:29:66:39:a4"
 }
 
 #[test]
+fn one_column() {
+    for text in [
+        "mac                 : \"76:9c:19:34:50:26\"\n",
+        "mac\n-------------------\n\"76:9c:19:34:50:26\"\n",
+        "mac\n\"\"\"76:9c:19:34:50:26\"\"\"\n",
+        "mac\n76:9c:19:34:50:26\n",
+        r#"{"data":[["76:9c:19:34:50:26"]],"headings":["mac"]}"#,
+    ] {
+        assert_eq!(rows(text), ["mac[76:9c:19:34:50:26]"], "{text}");
+    }
+}
+
+#[test]
 fn bare_data() {
     // An empty string, an empty set and an empty map are the same nothing.
     let expected = [
@@ -240,7 +253,7 @@ fn what_is_no_table_is_refused() {
     // What a client says when it fails. An empty table it is not.
     let failed = "$ ovn-sbctl list x\novn-sbctl: unix:/var/run/ovn/ovnsb_db.sock: database connection failed ()\n";
     let refused = "error: unable to upgrade connection: container not found (\"sbdb\")\n";
-    for (text, line) in [(no_headings, 2), (html, 1), (failed, 2), (refused, 1)] {
+    for (text, line) in [(no_headings, 2), (html, 1), (failed, 2), (refused, 1), ("listening\nnew proto=17\n", 1)] {
         let error = parse(text.as_bytes(), "dump.txt", "T").unwrap_err().to_string();
         assert!(error.starts_with(&format!("dump.txt:{line}: expected a table in one of the formats")), "{error}");
         assert!(error.contains("--no-headings"));

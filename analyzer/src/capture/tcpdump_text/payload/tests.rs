@@ -59,6 +59,9 @@ fn bodies() {
         // 4.9
         (plain, "IP 172.27.0.13.5005 > 10.168.16.230.42788: UDP, length 8 (ipip-proto-4)", v4(4, 0, 0)),
         (plain, "igmp v2 report 224.0.0.5", v4(2, 0, 0)),
+        (plain, "igmp", v4(2, 0, 0)),
+        (plain, "exptest-253", later(v4(253, 0, 0))),
+        (plain, " mpls-in-ip 8", v4(137, 0, 0)),
         (plain, "VRRPv2, Advertisement, (ttl 64), vrid 1, prio 100, authtype none, intvl 1s, length 20", v4(112, 0, 0)),
         (plain, "something new", Packet::OTHER),
         (
@@ -77,13 +80,16 @@ fn bodies() {
             v6(17, 42788, 5005),
         ),
         ("::ffff:10.0.0.1.1000 > ::10.0.0.2.ssh: ", "Flags [S]", ip("::ffff:10.0.0.1", "::10.0.0.2", 6, 1000, 22)),
+        (plain6, "[icmp6 sum ok] ICMP6, packet too big, mtu 1280, length 64", v6(58, 0, 2 << 8)),
         (plain6, "HBH 1000 > 2000: UDP, length 8", v6(17, 1000, 2000)),
         (plain6, "DSTOPT (opt_type 0x04: len=4) 1000 > 2000: UDP, length 8", v6(17, 1000, 2000)),
         (plain6, "RT6 (len=0, type=4, segleft=0, last-entry=0, tag=0) 1000 > 2000: UDP, length 8", v6(17, 1000, 2000)),
         (plain6, "HBH DSTOPT 1000 > domain: 4660+ A? example.com. (29)", v6(17, 1000, 53)),
         (plain6, "HBH ICMP6, multicast listener report v2, 1 group record(s), length 28", v6(58, 0, 143 << 8)),
         (plain6, "frag (0|24) 42788 > 5005: UDP, length 1992", v6(17, 42788, 5005)),
+        (plain6, "frag (0x00000063:0|24) 42788 > 5005: UDP, length 1992", v6(17, 42788, 5005)),
         (plain6, "frag (1448|24)", Packet::OTHER),
+        (plain6, "frag (0x00000063:1448|24)", Packet::OTHER),
         (plain6, "no next header", v6(59, 0, 0)),
     ];
     for (addresses, rest, expected) in cases {
@@ -218,7 +224,7 @@ fn what_is_not_known_is_said() {
     let long = format!("{}.1 > 10.0.0.1.2: UDP", "\u{1b}".repeat(1000));
     assert!(packet(&long, Ipv4Header::default()).unwrap_err().to_string().len() < 600);
     let ambiguous = packet("10.0.0.1.1 > 10.0.0.2.http-alt: UDP, length 8", Ipv4Header::default()).unwrap();
-    assert_eq!(ambiguous.ambiguous, Some("8080 591 8008"));
+    assert_eq!(ambiguous.ambiguous, Some("http-alt 8080 591 8008"));
 }
 
 #[test]

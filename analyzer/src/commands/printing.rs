@@ -1,0 +1,34 @@
+//! Standard output.
+
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+
+use anyhow::Context;
+
+use crate::cli::{Colour, OutputArgs};
+use crate::output::Report;
+use crate::output::text::Style;
+
+/// How text is to look: coloured on a terminal only, and not where `NO_COLOR` is set (no-color.org).
+pub(super) fn style(args: &OutputArgs) -> Style {
+    let colour = match args.color {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => {
+            let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            io::stdout().is_terminal() && !refused
+        }
+    };
+    let limit = if args.limit == 0 { usize::MAX } else { args.limit };
+    Style { colour, limit, ..Style::default() }
+}
+
+/// What listings as JSON have in common with a report: the node, and how times are written.
+pub(super) fn frame(args: &OutputArgs) -> Report {
+    Report { node: args.node.clone(), time_digits: 6, ..Report::default() }
+}
+
+/// Writes to standard output through a buffer.
+pub(super) fn print(write: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> io::Result<()>) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    write(&mut out).and_then(|()| out.flush()).context("cannot write to standard output")
+}

@@ -1,0 +1,211 @@
+//! Reports that the tests of JSON and text share.
+
+use std::sync::Arc;
+
+use crate::engine::fact::Policy;
+use crate::engine::finding::*;
+use crate::engine::verdict::{Info, Undetermined, Verdict, Violating};
+use crate::output::report::{Report, Skipped};
+use crate::types::tuple::proto;
+use crate::types::{MacAddr, Place, Position, Timestamp, Tuple, Warning};
+
+fn mac(text: &str) -> MacAddr {
+    text.parse().unwrap()
+}
+
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn tuple(nw_proto: u8, src: &str, tp_src: u16, dst: &str, tp_dst: u16) -> Tuple {
+    Tuple { src: src.parse().unwrap(), dst: dst.parse().unwrap(), nw_proto, tp_src, tp_dst }
+}
+
+fn route(prefix: &str) -> RouteId {
+    RouteId { router: None, route_table: "".into(), policy: Policy::SrcIp, prefix: prefix.parse().unwrap() }
+}
+
+fn nexthop(nexthop: &str, lladdr: Option<&str>, state: NexthopState) -> ExpectedNexthop {
+    ExpectedNexthop { nexthop: nexthop.parse().unwrap(), lladdr: lladdr.map(mac), state }
+}
+
+/// The entry that pins a flow of the incident.
+pub(super) fn pinned(sport: u16) -> CitedConnection {
+    let reply = tuple(proto::UDP, "192.168.16.230", sport, "172.27.0.13", 5005);
+    CitedConnection {
+        orig: reply.reversed(),
+        reply,
+        zone: 35,
+        zone_name: None,
+        direction: CtDirection::Reply,
+        label: 0x2ce73296639a400000000,
+        mark: 0,
+        reply_eth: mac("ce:73:29:66:39:a4"),
+        reply_port: 2,
+    }
+}
+
+fn incident_finding(sport: u16, packets: u64, bytes: u64, first: &str, last: &str) -> Finding {
+    Finding {
+        verdict: Verdict::Violating(Violating::StaleConntrack),
+        nic: 0,
+        tuple: tuple(proto::UDP, "192.168.16.230", sport, "172.27.0.13", 5005),
+        later_fragments: false,
+        vlan: vec![],
+        eth_src: mac("94:42:c9:c3:f7:92"),
+        eth_dst: Some(mac("ce:73:29:66:39:a4")),
+        packets,
+        bytes,
+        first_seen: time(first),
+        last_seen: time(last),
+        routes: vec![route("192.168.16.230/32")],
+        expected: vec![
+            nexthop("198.19.3.15", Some("ee:8d:82:db:f9:c4"), NexthopState::Active),
+            nexthop("198.19.3.16", Some("76:9c:19:34:50:26"), NexthopState::Active),
+        ],
+        conntrack: vec![pinned(sport)],
+        last_legal: None,
+        heard: None,
+        known_as: vec![KnownAs {
+            source: "MAC_Binding".into(),
+            ip: Some("fe80::cc73:29ff:fe6b:39a4".parse().unwrap()),
+            logical_port: Some("rtoe-GR_worker-08".into()),
+            owner: None,
+            validity: None,
+        }],
+        evidence: vec!["No dump names the owner of zone 35.".to_owned()],
+    }
+}
+
+/// The incident (bug 2095444).
+pub(super) fn incident() -> Report {
+    let count = |lladdr, nexthop: &str, packets, bytes| NexthopCount {
+        lladdr: mac(lladdr),
+        nexthops: vec![nexthop.parse().unwrap()],
+        packets,
+        bytes,
+    };
+    Report {
+        findings: vec![
+            incident_finding(59943, 3, 321, "2022-06-09T22:48:28.272315Z", "2022-06-09T22:48:30.028992Z"),
+            incident_finding(42788, 2, 188, "2022-06-09T22:48:29.073221Z", "2022-06-09T22:48:30.074011Z"),
+        ],
+        latent: vec![],
+        summary: Summary {
+            packets: 19,
+            bytes: 1825,
+            flows: 10,
+            covered_flows: 10,
+            conforming_flows: 8,
+            violating_flows: 2,
+            violating_packets: 5,
+            nexthops: vec![
+                count("ee:8d:82:db:f9:c4", "198.19.3.15", 4, 376),
+                count("76:9c:19:34:50:26", "198.19.3.16", 10, 940),
+            ],
+            first_seen: Some(time("2022-06-09T22:48:28.272309Z")),
+            last_seen: Some(time("2022-06-09T22:48:30.074033Z")),
+            ..Summary::default()
+        },
+        files: vec!["pcaps/bz2095444/capture.pcap".to_owned()],
+        nic_names: vec![None],
+        time_digits: 6,
+        ..Report::default()
+    }
+}
+
+/// A run that found nothing wrong.
+pub(super) fn nothing_found() -> Report {
+    let mut report = incident();
+    report.findings.clear();
+    report.summary.conforming_flows = 10;
+    report.summary.violating_flows = 0;
+    report.summary.violating_packets = 0;
+    report.summary.history = Some(time("2022-06-01T00:00:00Z"));
+    report
+}
+
+/// A run that could not judge two flows: IPv6 and ICMPv6, a hop without MAC, a file that was cut.
+pub(super) fn undetermined() -> Report {
+    let mut finding = incident_finding(1, 1, 118, "2022-06-09T22:48:28.272315001Z", "2022-06-09T22:48:28.272315001Z");
+    finding.verdict = Verdict::Undetermined(Undetermined::NexthopUnresolved);
+    finding.tuple = tuple(proto::ICMPV6, "fd00::230", 77, "fd00::13", 128 << 8);
+    finding.routes =
+        vec![RouteId { router: Some("GR_worker-08".into()), route_table: "rtb-1".into(), ..route("fd00::230/128") }];
+    finding.expected = vec![
+        nexthop("fe80::15", None, NexthopState::Unresolved),
+        nexthop("fe80::16", Some("76:9c:19:34:50:26"), NexthopState::Aged),
+    ];
+    finding.conntrack.clear();
+    finding.known_as.clear();
+    finding.evidence.clear();
+    finding.vlan = vec![100, 7];
+    let mut fragments = finding.clone();
+    fragments.tuple = tuple(proto::UDP, "fd00::230", 0, "fd00::13", 0);
+    fragments.later_fragments = true;
+    Report {
+        findings: vec![finding, fragments],
+        summary: Summary {
+            packets: 12_345,
+            bytes: 1_234_567,
+            flows: 2,
+            covered_flows: 2,
+            undetermined_flows: 2,
+            uncovered_packets: 1,
+            untracked_packets: 3,
+            evicted_flows: 4,
+            ..Summary::default()
+        },
+        skipped: Skipped { truncated: 1, not_ip: 2, unparsed: 0, lines: 1 },
+        warnings: vec![Warning {
+            place: Place { file: "conntrack.txt".into(), position: Position::LineColumn(7, 14) },
+            message: "\"172.27.xxx.13\" is no IP address".to_owned(),
+        }],
+        nic_names: vec![Some("ens5f1".to_owned())],
+        time_digits: 9,
+        node: Some("worker-08".to_owned()),
+        ..Report::default()
+    }
+}
+
+/// Strings that would take over a terminal, in each place that a foreign string can come to; all optional parts set.
+pub(super) fn hostile() -> Report {
+    let evil: Arc<str> = "\x1b[2J\u{202e}evil\u{9b}1m\n\"".into();
+    let mut finding = incident().findings.remove(0);
+    finding.routes = vec![RouteId { router: Some(evil.clone()), route_table: evil.clone(), ..route("::/0") }];
+    finding.routes.push(RouteId { policy: Policy::DstIp, ..route("172.27.0.0/16") });
+    finding.conntrack[0].zone_name = Some(evil.clone());
+    finding.last_legal =
+        Some(LastLegal { until: time("2022-06-07T20:13:55Z"), nexthop: "198.19.3.15".parse().unwrap() });
+    finding.heard = Some(Heard { last: time("2022-06-07T20:13:54Z"), packets: 1 });
+    finding.known_as = vec![KnownAs {
+        source: evil.clone(),
+        ip: None,
+        logical_port: Some(evil.clone()),
+        owner: Some(evil.clone()),
+        validity: Some((Some(time("2022-06-01T00:00:00Z")), Some(time("2022-06-07T20:13:55Z")))),
+    }];
+    finding.evidence = vec![evil.to_string()];
+    let mut info = finding.clone();
+    info.verdict = Verdict::Info(Info::AsymmetricGateway);
+    let latent = Latent {
+        state: LatentState::Armed,
+        connection: finding.conntrack[0].clone(),
+        routes: finding.routes.clone(),
+        expected: finding.expected.clone(),
+        last_legal: finding.last_legal.clone(),
+        known_as: finding.known_as.clone(),
+        evidence: finding.evidence.clone(),
+    };
+    let unused = Latent { state: LatentState::Unused, ..latent.clone() };
+    let warning = Warning { place: Place { file: evil.clone(), position: Position::Whole }, message: evil.to_string() };
+    Report {
+        findings: vec![finding, info],
+        latent: vec![latent, unused],
+        warnings: vec![warning],
+        files: vec![evil.to_string()],
+        nic_names: vec![Some(evil.to_string())],
+        node: Some(evil.to_string()),
+        ..incident()
+    }
+}

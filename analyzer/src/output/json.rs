@@ -1,0 +1,111 @@
+//! JSON for programs: one document, or one object a line. `docs/output.schema.json` is the schema, `docs/output.md`
+//! tells what each key means.
+//!
+//! Keys keep their order and are never left out: what is not known is null, a list without members is empty.
+
+use std::io;
+
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+
+use self::listing::{ConnectionRow, ExplanationView, ListView, NexthopRow};
+use self::view::{FindingView, LatentView, ReportView, SummaryView};
+use super::escape::is_unprintable;
+use super::report::Report;
+use crate::engine::view::{ConnectionView, Explanation, NexthopView};
+
+mod listing;
+mod view;
+
+/// Version of the output's schema. A key that is added does not raise it; one that changes its meaning does.
+pub const SCHEMA: u32 = 1;
+
+/// Writes one document: `{"schema":1,"type":"report","findings":[..],"latent":[..],"summary":{..}}`.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_json(out: &mut impl io::Write, report: &Report) -> io::Result<()> {
+    write_line(out, &ReportView::new(report))
+}
+
+/// Writes one object a line: findings, latent entries, the summary.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_jsonl(out: &mut impl io::Write, report: &Report) -> io::Result<()> {
+    for finding in &report.findings {
+        write_line(out, &FindingView::new(report, finding))?;
+    }
+    for latent in &report.latent {
+        write_line(out, &LatentView::new(report, latent))?;
+    }
+    write_line(out, &SummaryView::new(report))
+}
+
+/// Writes the next-hop set: one document `{"schema":1,"type":"nexthops","entries":[..]}`, or an object a line.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_nexthops(out: &mut impl io::Write, report: &Report, views: &[NexthopView], lines: bool) -> io::Result<()> {
+    let mut rows = views.iter().map(|view| NexthopRow::new(report, view));
+    if lines {
+        return rows.try_for_each(|row| write_line(out, &row));
+    }
+    write_line(out, &ListView::new("nexthops", rows.collect()))
+}
+
+/// Writes labelled conntrack entries: one document `{"schema":1,"type":"connections","entries":[..]}`, or an object a
+/// line.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_connections(
+    out: &mut impl io::Write,
+    report: &Report,
+    views: &[ConnectionView],
+    lines: bool,
+) -> io::Result<()> {
+    let mut rows = views.iter().map(|view| ConnectionRow::new(report, view));
+    if lines {
+        return rows.try_for_each(|row| write_line(out, &row));
+    }
+    write_line(out, &ListView::new("connections", rows.collect()))
+}
+
+/// Writes everything known of one flow, as one document.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_explanation(out: &mut impl io::Write, report: &Report, explanation: &Explanation) -> io::Result<()> {
+    write_line(out, &ExplanationView::new(report, explanation))
+}
+
+fn write_line(out: &mut impl io::Write, object: &impl Serialize) -> io::Result<()> {
+    object.serialize(&mut Serializer::with_formatter(&mut *out, Printable))?;
+    out.write_all(b"\n")
+}
+
+/// Compact JSON in which unprintable characters are `\u` escapes. serde_json itself escapes only what RFC 8259 section 7
+/// demands, which leaves DEL, C1 and bidirectional overrides.
+struct Printable;
+
+impl Formatter for Printable {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(is_unprintable) {
+            let (clean, from) = rest.split_at(at);
+            writer.write_all(clean.as_bytes())?;
+            let mut chars = from.chars();
+            if let Some(c) = chars.next() {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            }
+            rest = chars.as_str();
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! The shape of the listings: next hops, labelled entries, the story of one flow.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::SCHEMA;
+use super::view::{
+    ConntrackView, ExpectedView, FindingView, FlowView, KnownAsView, LastLegalView, RemedyView, RouteView, Shown,
+};
+use crate::engine::observation::Observation;
+use crate::engine::view::{BindingView, ConnectionView, Explanation, NexthopView, Standing};
+use crate::output::names;
+use crate::output::report::{Report, leaving};
+use crate::types::{MacAddr, Timestamp};
+
+/// A document that is a list.
+#[derive(Serialize)]
+pub(super) struct ListView<T> {
+    schema: u32,
+    r#type: &'static str,
+    entries: Vec<T>,
+}
+
+impl<T> ListView<T> {
+    pub(super) fn new(r#type: &'static str, entries: Vec<T>) -> Self {
+        Self { schema: SCHEMA, r#type, entries }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct NexthopRow<'a> {
+    schema: u32,
+    r#type: &'static str,
+    route: RouteView<'a>,
+    symmetric_reply: bool,
+    nexthop: Option<IpAddr>,
+    output_port: Option<&'a str>,
+    port_key: Option<u16>,
+    bfd: Option<&'static str>,
+    source: &'static str,
+    from: Option<String>,
+    until: Option<String>,
+    expected: Vec<ExpectedView>,
+    evidence: Vec<BindingRow<'a>>,
+}
+
+impl<'a> NexthopRow<'a> {
+    pub(super) fn new(report: &Report, view: &'a NexthopView) -> Self {
+        let time = |at: Option<Timestamp>| at.map(|at| at.to_rfc3339(report.time_digits));
+        Self {
+            schema: SCHEMA,
+            r#type: "nexthop",
+            route: RouteView::new(&view.route),
+            symmetric_reply: view.symmetric_reply,
+            nexthop: view.nexthop,
+            output_port: view.output_port.as_deref(),
+            port_key: view.port_key,
+            bfd: view.bfd,
+            source: names::route_source(view.source),
+            from: time(view.validity.from),
+            until: time(view.validity.until),
+            expected: view.expected.iter().map(ExpectedView::new).collect(),
+            evidence: view.evidence.iter().map(|binding| BindingRow::new(report, binding)).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct BindingRow<'a> {
+    source: &'static str,
+    lladdr: Option<Shown<MacAddr>>,
+    logical_port: Option<&'a str>,
+    confirmed: Option<String>,
+    from: Option<String>,
+    until: Option<String>,
+}
+
+impl<'a> BindingRow<'a> {
+    fn new(report: &Report, binding: &'a BindingView) -> Self {
+        let time = |at: Option<Timestamp>| at.map(|at| at.to_rfc3339(report.time_digits));
+        Self {
+            source: binding.source,
+            lladdr: binding.mac.map(Shown),
+            logical_port: binding.logical_port.as_deref(),
+            confirmed: time(binding.confirmed),
+            from: time(binding.validity.from),
+            until: time(binding.validity.until),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ConnectionRow<'a> {
+    schema: u32,
+    r#type: &'static str,
+    standing: &'static str,
+    flow: FlowView,
+    nexthops: &'a [IpAddr],
+    conntrack: ConntrackView<'a>,
+    last_legal: Option<LastLegalView>,
+    known_as: Vec<KnownAsView<'a>>,
+    remedy: Vec<RemedyView>,
+}
+
+impl<'a> ConnectionRow<'a> {
+    pub(super) fn new(report: &Report, view: &'a ConnectionView) -> Self {
+        let entry = &view.connection;
+        Self {
+            schema: SCHEMA,
+            r#type: "connection",
+            standing: view.standing.name(),
+            flow: FlowView::new(leaving(entry), false),
+            nexthops: &view.nexthops,
+            conntrack: ConntrackView::new(entry),
+            last_legal: view.last_legal.as_ref().map(|legal| LastLegalView::new(report, legal)),
+            known_as: view.known_as.iter().map(|known| KnownAsView::new(report, known)).collect(),
+            remedy: match view.standing {
+                Standing::Stale => RemedyView::all(entry).collect(),
+                _ => Vec::new(),
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ExplanationView<'a> {
+    schema: u32,
+    r#type: &'static str,
+    node: Option<&'a str>,
+    flow: FlowView,
+    seen: Vec<FindingView<'a>>,
+    requests: Vec<RequestRow>,
+    connections: Vec<ConnectionRow<'a>>,
+    at: Option<String>,
+    routes: Vec<RouteView<'a>>,
+    expected: Vec<ExpectedView>,
+}
+
+impl<'a> ExplanationView<'a> {
+    pub(super) fn new(report: &'a Report, explanation: &'a Explanation) -> Self {
+        Self {
+            schema: SCHEMA,
+            r#type: "explanation",
+            node: report.node.as_deref(),
+            flow: FlowView::new(&explanation.tuple, false),
+            seen: explanation.seen.iter().map(|finding| FindingView::new(report, finding)).collect(),
+            requests: explanation.requests.iter().map(|run| RequestRow::new(report, run)).collect(),
+            connections: explanation.connections.iter().map(|view| ConnectionRow::new(report, view)).collect(),
+            at: explanation.at.map(|at| at.to_rfc3339(report.time_digits)),
+            routes: explanation.routes.iter().map(RouteView::new).collect(),
+            expected: explanation.expected.iter().map(ExpectedView::new).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct RequestRow {
+    eth_src: Shown<MacAddr>,
+    packets: u64,
+    bytes: u64,
+    first_seen: String,
+    last_seen: String,
+}
+
+impl RequestRow {
+    fn new(report: &Report, run: &Observation) -> Self {
+        Self {
+            eth_src: Shown(run.eth_src),
+            packets: run.packets,
+            bytes: run.bytes,
+            first_seen: run.first.to_rfc3339(report.time_digits),
+            last_seen: run.last.to_rfc3339(report.time_digits),
+        }
+    }
+}

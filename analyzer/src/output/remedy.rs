@@ -1,0 +1,137 @@
+//! Commands that delete exactly one conntrack entry.
+//!
+//! Each names the full original tuple and the zone, zone 0 too: without the zone conntrack(8) deletes the tuple in every
+//! zone, and ovs-appctl in zone 0 or in all, depending on the rest. What a tool cannot express exactly gets no command
+//! but a reason. The commands hold numbers and addresses only, so no shell reads anything else into them.
+
+use std::fmt::Write as _;
+
+use crate::engine::finding::CitedConnection;
+use crate::types::Tuple;
+use crate::types::tuple::{proto, proto_name};
+
+/// Where an entry lives. A dump does not tell; the user knows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Datapath {
+    /// The kernel's nf_conntrack.
+    Kernel,
+    /// The tracker inside ovs-vswitchd (datapath type netdev).
+    Userspace,
+}
+
+impl Datapath {
+    /// The datapath's stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Userspace => "userspace",
+        }
+    }
+}
+
+/// A command that deletes one entry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Remedy {
+    /// The datapath that the command works on.
+    pub datapath: Datapath,
+    /// The command, for a shell. The kernel's needs the network namespace of the node, both need its privileges.
+    pub command: String,
+}
+
+/// Why no command deletes exactly this entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{}: {reason}", datapath.name())]
+pub struct NoRemedy {
+    /// The datapath that no command is known for.
+    pub datapath: Datapath,
+    /// Why. No full stop at the end.
+    pub reason: &'static str,
+}
+
+/// The command for each datapath, the kernel's first.
+pub fn remedies(entry: &CitedConnection) -> [Result<Remedy, NoRemedy>; 2] {
+    let kernel = kernel(entry)
+        .map(|command| Remedy { datapath: Datapath::Kernel, command })
+        .map_err(|reason| NoRemedy { datapath: Datapath::Kernel, reason });
+    let userspace = userspace(entry)
+        .map(|command| Remedy { datapath: Datapath::Userspace, command })
+        .map_err(|reason| NoRemedy { datapath: Datapath::Userspace, reason });
+    [kernel, userspace]
+}
+
+/// The command of conntrack(8), as of 1.4.7.
+///
+/// It reads options from left to right and needs the addresses before an ICMP type, to know what the answer's type is.
+fn kernel(entry: &CitedConnection) -> Result<String, &'static str> {
+    let CitedConnection { orig, reply, zone, .. } = entry;
+    let ports = match orig.nw_proto {
+        proto::TCP | proto::UDP | proto::SCTP | proto::UDPLITE => true,
+        proto::GRE => return Err("conntrack(8) does not compare GRE keys and would delete every tunnel of this pair"),
+        proto::DCCP => return Err("conntrack(8) is not known to tell DCCP connections of this pair apart"),
+        _ => false,
+    };
+    let name = match orig.nw_proto {
+        known @ (proto::TCP | proto::UDP | proto::SCTP | proto::UDPLITE | proto::ICMP | proto::ICMPV6) => {
+            proto_name(known)
+        }
+        other => other.to_string(),
+    };
+    let family = if orig.src.is_ipv6() { " -f ipv6" } else { "" };
+    let mut command = format!("conntrack -D -w {zone}{family} -p {name} -s {} -d {}", orig.src, orig.dst);
+    if ports {
+        // SCTP and UDP-Lite have no short forms.
+        let (sport, dport) = match orig.nw_proto {
+            proto::TCP | proto::UDP => ("--sport", "--dport"),
+            _ => ("--orig-port-src", "--orig-port-dst"),
+        };
+        append(&mut command, format_args!(" {sport} {} {dport} {}", orig.tp_src, orig.tp_dst));
+    } else if let Some((icmp_type, code)) = orig.icmp_type_code() {
+        let id = orig.tp_src;
+        append(&mut command, format_args!(" --{name}-type {icmp_type} --{name}-code {code} --{name}-id {id}"));
+    }
+    append(&mut command, format_args!(" -r {} -q {}", reply.src, reply.dst));
+    if ports {
+        let Tuple { tp_src, tp_dst, .. } = reply;
+        append(&mut command, format_args!(" --reply-port-src {tp_src} --reply-port-dst {tp_dst}"));
+    }
+    Ok(command)
+}
+
+/// The command of ovs-appctl(8), as of OVS 2.9. Since 3.1 a tuple may be partial, and a zero means any; a tuple with a
+/// zero in it would name more than its own entry.
+fn userspace(entry: &CitedConnection) -> Result<String, &'static str> {
+    let Tuple { src, dst, nw_proto, tp_src, tp_dst } = entry.orig;
+    if src.is_unspecified() || dst.is_unspecified() {
+        return Err("OVS takes an address of zero for any address");
+    }
+    let family = if src.is_ipv6() { "ipv6" } else { "nw" };
+    let mut tuple = format!("ct_{family}_src={src},ct_{family}_dst={dst},ct_nw_proto={nw_proto}");
+    match nw_proto {
+        // lib/conntrack.c, tuple_to_conn_key(): the answer's type is looked up in a table of ICMP for IPv4, and a type
+        // that is not in it ends the process. Seen on 3.1.0.
+        proto::ICMPV6 => return Err("ovs-vswitchd aborts when told to flush an ICMPv6 tuple (seen with OVS 3.1)"),
+        proto::ICMP => match entry.orig.icmp_type_code() {
+            Some((icmp_type @ (0 | 8 | 13..=16), code)) => {
+                append(&mut tuple, format_args!(",icmp_type={icmp_type},icmp_code={code},icmp_id={tp_src}"));
+            }
+            _ => return Err("ovs-vswitchd aborts when told to flush an ICMP tuple of this type (seen with OVS 3.1)"),
+        },
+        _ if entry.orig.has_ports() => {
+            if tp_src == 0 || tp_dst == 0 {
+                return Err("OVS takes port 0 for any port");
+            }
+            append(&mut tuple, format_args!(",ct_tp_src={tp_src},ct_tp_dst={tp_dst}"));
+        }
+        // The userspace datapath knows no ports or keys of other protocols: one entry per pair of addresses.
+        _ if (tp_src, tp_dst) == (0, 0) => {}
+        _ => return Err("the userspace datapath tracks no keys of this protocol"),
+    }
+    Ok(format!("ovs-appctl dpctl/flush-conntrack zone={} '{tuple}'", entry.zone))
+}
+
+fn append(command: &mut String, arguments: std::fmt::Arguments<'_>) {
+    command.write_fmt(arguments).expect("writing to a String does not fail");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! All that a run has to say.
+
+use crate::engine::finding::{CitedConnection, CtDirection, Finding, Latent, Summary};
+use crate::engine::verdict::Verdict;
+use crate::types::{Tuple, Warning};
+
+/// All that a run has to say.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Report {
+    /// Findings, in the order in which JSON shows them.
+    pub findings: Vec<Finding>,
+    /// Labelled conntrack entries whose MAC is outside the set while no packet to it was seen.
+    pub latent: Vec<Latent>,
+    /// Counts over the whole run.
+    pub summary: Summary,
+    /// What was passed over.
+    pub skipped: Skipped,
+    /// Why, as far as it is kept.
+    pub warnings: Vec<Warning>,
+    /// Inputs that were read, as the user named them.
+    pub files: Vec<String>,
+    /// Name of each NIC by its index, where known.
+    pub nic_names: Vec<Option<String>>,
+    /// Fractional digits of the capture's times: 6 or 9.
+    pub time_digits: u8,
+    /// Name of the node, where known.
+    pub node: Option<String>,
+}
+
+/// Counts of what was passed over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Skipped {
+    /// Frames cut before the end of the headers that a verdict needs.
+    pub truncated: u64,
+    /// Frames that carry no IP packet.
+    pub not_ip: u64,
+    /// Frames whose headers contradict themselves.
+    pub unparsed: u64,
+    /// Lines or records of other inputs that could not be read.
+    pub lines: u64,
+}
+
+impl Report {
+    /// Name of the NIC with an index.
+    pub fn nic_name(&self, nic: u8) -> Option<&str> {
+        self.nic_names.get(usize::from(nic))?.as_deref()
+    }
+}
+
+/// The entries of a finding that are to be deleted: those that hold the MAC, where that MAC is wrong.
+///
+/// A router that is alive and no next hop is pinned to by design, and where a verdict is missing nothing is deleted.
+pub(super) fn to_heal(finding: &Finding) -> impl Iterator<Item = &CitedConnection> {
+    let wrong = matches!(finding.verdict, Verdict::Violating(_));
+    finding.conntrack.iter().filter(move |entry| wrong && Some(entry.reply_eth) == finding.eth_dst)
+}
+
+/// The tuple of an entry whose packets leave the node.
+pub(super) fn leaving(entry: &CitedConnection) -> &Tuple {
+    match entry.direction {
+        CtDirection::Orig => &entry.orig,
+        CtDirection::Reply => &entry.reply,
+    }
+}

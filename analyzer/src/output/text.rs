@@ -1,0 +1,176 @@
+//! Text for people, to be pasted into a ticket: the verdict on the run first, then the evidence, then the commands that
+//! heal, then what conformed and what was lost.
+
+use std::io;
+
+use self::case::Item;
+use self::layout::Page;
+pub use self::layout::Style;
+use self::words::{count, grouped, leave};
+use super::escape::Escaped;
+use super::report::Report;
+use crate::types::Timestamp;
+
+mod case;
+mod group;
+mod layout;
+mod words;
+
+/// Warnings shown. The summary of JSON has them all.
+const WARNINGS: usize = 20;
+
+/// Writes the report as text.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_text(out: &mut impl io::Write, report: &Report, style: &Style) -> io::Result<()> {
+    let mut page = Page::new(out, *style);
+    page.head(&headline(report), report.summary.violating_flows > 0)?;
+    let findings = report.findings.iter().map(Item::Finding);
+    let latent = report.latent.iter().map(Item::Latent);
+    for group in group::groups(findings).iter().chain(&group::groups(latent)) {
+        group.write(&mut page, report)?;
+    }
+    nexthops(&mut page, report)?;
+    notes(&mut page, report)?;
+    warnings(&mut page, report)
+}
+
+/// The verdict on the whole run, in a line or two.
+fn headline(report: &Report) -> String {
+    let summary = &report.summary;
+    let mut text = if summary.violating_flows > 0 {
+        format!(
+            "{} of {} {} to a MAC that is no current next hop ({} of {}).",
+            grouped(summary.violating_flows),
+            count(summary.flows, "flow"),
+            leave(summary.violating_flows),
+            grouped(summary.violating_packets),
+            count(summary.packets, "packet"),
+        )
+    } else if summary.covered_flows == 0 && summary.undetermined_flows == 0 {
+        format!("Nothing was judged: no known route decides any of {}.", count(summary.packets, "packet"))
+    } else if summary.conforming_flows == summary.covered_flows && summary.undetermined_flows == 0 {
+        match summary.covered_flows {
+            1 => "The only flow that a known route decides leaves to a current next hop.".to_owned(),
+            flows => format!("All {} that a known route decides leave to a current next hop.", count(flows, "flow")),
+        }
+    } else {
+        format!(
+            "No violation seen: {} of {} that a known route decides {} to a current next hop.",
+            grouped(summary.conforming_flows),
+            count(summary.covered_flows, "flow"),
+            leave(summary.conforming_flows),
+        )
+    };
+    if summary.undetermined_flows > 0 {
+        text += &format!(" {} could not be judged.", count(summary.undetermined_flows, "flow"));
+    }
+    if summary.latent_armed > 0 {
+        let entries = match summary.latent_armed {
+            1 => "1 conntrack entry waits".to_owned(),
+            entries => format!("{} conntrack entries wait", grouped(entries)),
+        };
+        text += &format!(" {entries} to send packets to such a MAC.");
+    }
+    text
+}
+
+/// What conformed, by next hop.
+fn nexthops(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let counts = &report.summary.nexthops;
+    if counts.is_empty() {
+        return Ok(());
+    }
+    page.section("Conforming packets by next hop")?;
+    let rows: Vec<_> = counts
+        .iter()
+        .map(|counted| {
+            let nexthops: Vec<_> = counted.nexthops.iter().map(ToString::to_string).collect();
+            [
+                counted.lladdr.to_string(),
+                nexthops.join(" "),
+                count(counted.packets, "packet"),
+                count(counted.bytes, "byte"),
+            ]
+        })
+        .collect();
+    page.table(2, &rows)
+}
+
+/// What is to be known of the input and of what was lost on the way.
+fn notes(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    let summary = &report.summary;
+    let time = |at: Timestamp| at.to_rfc3339(report.time_digits);
+    page.section("Notes")?;
+    let mut note = |text: String| page.bullet(&text);
+
+    let node = report.node.as_deref().map(|node| format!(" on {}", Escaped(node))).unwrap_or_default();
+    let span = match (summary.first_seen, summary.last_seen) {
+        (Some(first), Some(last)) => format!(", {} to {}", time(first), time(last)),
+        _ => String::new(),
+    };
+    note(format!("Seen{node}: {} of {}{span}.", count(summary.packets, "packet"), count(summary.flows, "flow")))?;
+    note(match summary.history {
+        Some(start) => format!("The history of next hops starts at {}.", time(start)),
+        None => "No history of next hops: what the dumps tell is taken to hold for the whole capture.".to_owned(),
+    })?;
+    if summary.info_flows > 0 {
+        note(format!("{} worth knowing of, without being wrong.", count(summary.info_flows, "flow")))?;
+    }
+    if summary.grace_packets > 0 {
+        note(format!("{} left within the grace period after a change.", count(summary.grace_packets, "packet")))?;
+    }
+    if summary.uncovered_packets > 0 {
+        note(format!("{} that no known route decides.", count(summary.uncovered_packets, "packet")))?;
+    }
+    if summary.latent_unused > 0 {
+        let entries = match summary.latent_unused {
+            1 => "1 conntrack entry holds".to_owned(),
+            entries => format!("{} conntrack entries hold", grouped(entries)),
+        };
+        note(format!("{entries} a MAC that is no current next hop, to no effect."))?;
+    }
+    let skipped = &report.skipped;
+    let passed_over: Vec<_> = [
+        (skipped.truncated, "frame", " cut too short"),
+        (skipped.not_ip, "frame", " without IP"),
+        (skipped.unparsed, "frame", " with broken headers"),
+        (skipped.lines, "line", " of other inputs"),
+    ]
+    .into_iter()
+    .filter(|(number, ..)| *number > 0)
+    .map(|(number, what, how)| count(number, what) + how)
+    .collect();
+    if !passed_over.is_empty() {
+        note(format!("Passed over: {}.", passed_over.join(", ")))?;
+    }
+    if summary.evicted_flows > 0 {
+        let flows = count(summary.evicted_flows, "flow");
+        note(format!(
+            "{flows} without a violation counted but not kept, because the flow table was full (--max-flows)."
+        ))?;
+    }
+    if summary.untracked_packets > 0 {
+        let packets = count(summary.untracked_packets, "packet");
+        note(format!("{packets} not judged, because the flow table was full (--max-flows)."))?;
+    }
+    Ok(())
+}
+
+fn warnings(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    if report.warnings.is_empty() {
+        return Ok(());
+    }
+    page.section("Warnings")?;
+    for warning in report.warnings.iter().take(WARNINGS) {
+        page.bullet(&Escaped(&warning.to_string()).to_string())?;
+    }
+    match report.warnings.len().saturating_sub(WARNINGS) {
+        0 => Ok(()),
+        more => page.bullet(&format!("... and {} more (--format json has them all)", grouped(more as u64))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

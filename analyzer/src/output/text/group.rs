@@ -1,0 +1,171 @@
+//! Flows with the same verdict, reason and MAC, told together: what they share once, then each flow, then the commands.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::io;
+
+use super::case::{Case, Item, Kind, write_known_as};
+use super::layout::Page;
+use super::words::{count, grouped};
+use crate::output::escape::escaped;
+use crate::output::remedy::{Datapath, NoRemedy, remedies};
+use crate::output::report::Report;
+use crate::types::MacAddr;
+
+/// Flows with the same verdict, reason and MAC. Never empty.
+pub(super) struct Group<'a> {
+    kind: Kind,
+    eth_dst: Option<MacAddr>,
+    packets: u64,
+    bytes: u64,
+    items: Vec<Item<'a>>,
+}
+
+/// Groups with the worst first, then those with the most packets. In each, the flows with the most packets come first.
+pub(super) fn groups<'a>(items: impl Iterator<Item = Item<'a>>) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    let mut index = HashMap::new();
+    for item in items {
+        let (kind, eth_dst) = (item.kind(), item.eth_dst());
+        let at = *index.entry((kind, eth_dst)).or_insert(groups.len());
+        if at == groups.len() {
+            groups.push(Group { kind, eth_dst, packets: 0, bytes: 0, items: Vec::new() });
+        }
+        let (packets, bytes) = item.counts();
+        groups[at].packets = groups[at].packets.saturating_add(packets);
+        groups[at].bytes = groups[at].bytes.saturating_add(bytes);
+        groups[at].items.push(item);
+    }
+    for group in &mut groups {
+        group.items.sort_by_key(|item| Reverse(item.counts()));
+    }
+    groups.sort_by_key(|group| (group.kind.rank(), Reverse(group.packets)));
+    groups
+}
+
+impl<'a> Group<'a> {
+    pub(super) fn write(&self, page: &mut Page<'_>, report: &'a Report) -> io::Result<()> {
+        page.blank()?;
+        page.head(&self.heading(), self.kind.is_wrong())?;
+        page.prose(2, self.kind.meaning())?;
+        let mut cases = self.items.iter().map(|&item| Case::new(report, item));
+        let Some(first) = cases.next() else { return Ok(()) };
+        let shared = Shared::of(&first, cases);
+        shared.write(page, report, 2, &first, true)?;
+        for &item in self.shown(page) {
+            let case = Case::new(report, item);
+            page.blank()?;
+            case.write(page, report)?;
+            shared.write(page, report, 4, &case, false)?;
+        }
+        let more = self.items.len().saturating_sub(page.limit());
+        if more > 0 {
+            page.blank()?;
+            page.line(2, &format!("... and {} more (--limit)", grouped(more as u64)))?;
+        }
+        self.commands(page)
+    }
+
+    fn shown(&self, page: &Page<'_>) -> &[Item<'a>] {
+        &self.items[..self.items.len().min(page.limit())]
+    }
+
+    fn heading(&self) -> String {
+        let to = match self.eth_dst {
+            Some(mac) => format!("to {mac}"),
+            None => "to a MAC that is not seen".to_owned(),
+        };
+        let name = self.kind.name();
+        let flows = count(self.items.len() as u64, "flow");
+        match self.kind {
+            Kind::Finding(_) => {
+                format!("{name}: {flows}, {}, {} {to}", count(self.packets, "packet"), count(self.bytes, "byte"))
+            }
+            Kind::Latent(_) => format!("{name}: {flows} {to}"),
+        }
+    }
+
+    /// The commands for the flows that are shown, one datapath after the other, so that each block can be copied.
+    fn commands(&self, page: &mut Page<'_>) -> io::Result<()> {
+        let entries: Vec<_> = self.shown(page).iter().flat_map(|item| item.heal()).collect();
+        if entries.is_empty() {
+            return match self.kind.advice() {
+                Some(advice) => {
+                    page.blank()?;
+                    page.prose(2, advice)
+                }
+                None => Ok(()),
+            };
+        }
+        let (mut kernel, mut userspace, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+        for remedy in entries.into_iter().flat_map(remedies) {
+            match remedy {
+                Ok(remedy) if remedy.datapath == Datapath::Kernel => kernel.push(remedy.command),
+                Ok(remedy) => userspace.push(remedy.command),
+                Err(reason) if missing.contains(&reason) => {}
+                Err(reason) => missing.push(reason),
+            }
+        }
+        page.blank()?;
+        page.prose(2, "To heal, delete the conntrack entries; each command deletes exactly one.")?;
+        for (datapath, commands) in [(Datapath::Kernel, kernel), (Datapath::Userspace, userspace)] {
+            if !commands.is_empty() {
+                page.line(2, &format!("In the {} datapath:", datapath.name()))?;
+                commands.iter().try_for_each(|command| page.line(4, command))?;
+            }
+        }
+        missing.iter().try_for_each(|NoRemedy { datapath, reason }| {
+            page.prose(2, &format!("No command for some in the {} datapath: {reason}.", datapath.name()))
+        })
+    }
+}
+
+/// Which parts all flows of a group agree in.
+struct Shared {
+    sender: bool,
+    way: bool,
+    known_as: bool,
+    evidence: bool,
+}
+
+impl Shared {
+    fn of<'a>(first: &Case<'a>, others: impl Iterator<Item = Case<'a>>) -> Self {
+        let mut shared = Self { sender: true, way: true, known_as: true, evidence: true };
+        for other in others {
+            shared.sender &= first.sender == other.sender;
+            shared.way &= first.way == other.way;
+            shared.known_as &= first.known_as == other.known_as;
+            shared.evidence &= first.evidence == other.evidence;
+        }
+        shared
+    }
+
+    /// Writes the parts of a flow that are shared, or those that are not.
+    fn write(
+        &self,
+        page: &mut Page<'_>,
+        report: &Report,
+        indent: usize,
+        case: &Case<'_>,
+        shared: bool,
+    ) -> io::Result<()> {
+        if self.way == shared {
+            case.way.write(page, report, indent, case.kind())?;
+        }
+        if self.known_as == shared {
+            write_known_as(page, report, indent, case.known_as)?;
+        }
+        if self.sender == shared
+            && let Some(sender) = &case.sender
+        {
+            sender.write(page, indent)?;
+        }
+        if self.evidence == shared {
+            for (index, sentence) in case.evidence.iter().enumerate() {
+                let label = if index == 0 { "evidence" } else { "" };
+                page.labelled(indent, label, &escaped(sentence))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! Captures into observations: every frame is counted under its flow, MACs and epoch.
+//!
+//! An uncompressed pcap file of Ethernet frames, the bulk of what is judged, is read by several threads
+//! (`parallel.rs`); everything else comes through the stream readers of [`crate::capture`] (`serial.rs`). Both hand
+//! their frames to the same code, so what is counted depends neither on the reader nor on the number of threads.
+
+mod by_flow;
+mod chunk;
+mod counted;
+mod counter;
+mod fragment;
+mod hash;
+mod key;
+mod lane;
+mod link;
+mod ordered;
+mod parallel;
+mod pipeline;
+mod prefetch;
+mod serial;
+mod sink;
+mod table;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use self::by_flow::ByFlow;
+pub use self::counted::{Counted, Skipped, Totals};
+pub use self::parallel::{PcapFile, count_pcap};
+pub use self::serial::count_reader;
+pub use self::sink::OrderedSink;
+use crate::capture::{self, CaptureError, Merge, Progress};
+use crate::engine::epoch::Epochs;
+
+/// Threads beyond this gain nothing: one of them at a time walks the chain of records.
+const MAX_DEFAULT_THREADS: usize = 8;
+
+/// How captures are counted.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// Threads that read one pcap file.
+    pub threads: NonZero<usize>,
+    /// Flow entries kept at most. Each thread keeps as many while it reads.
+    pub max_flows: usize,
+    /// Bytes of a pcap file that a thread reads at a time.
+    pub chunk_len: NonZero<u32>,
+    /// Told now and then how far the captures have been read.
+    pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MAX_DEFAULT_THREADS);
+        Self {
+            threads: NonZero::new(threads).unwrap_or(NonZero::<usize>::MIN),
+            max_flows: 2_000_000,
+            chunk_len: const { NonZero::new(256 * 1024).expect("not zero") },
+            progress: None,
+        }
+    }
+}
+
+/// Counts captures; several are taken as one, in the order of time. `-` is standard input.
+///
+/// # Errors
+/// A capture cannot be used at all. One that is cut or damaged can: it is counted up to there, and a warning says so.
+pub fn count(
+    captures: &[PathBuf],
+    capture_options: &capture::Options,
+    epochs: Epochs,
+    options: &Options<'_>,
+    sink: &mut dyn OrderedSink,
+) -> Result<Counted, CaptureError> {
+    if let [path] = captures
+        && let Some(file) = PcapFile::open(path)
+    {
+        return Ok(count_pcap(&file, epochs, options, sink));
+    }
+    let mut readers = Vec::with_capacity(captures.len());
+    for path in captures {
+        let name: Arc<str> = path.to_string_lossy().into();
+        readers.push((name, capture::open(path, capture_options)?));
+    }
+    count_reader(&mut Merge::new(readers), epochs, options, sink)
+}
