@@ -4,6 +4,7 @@
 //! reader streams. A file that is cut or damaged is read up to there, and a warning names the place; what cannot be
 //! used at all is an error.
 
+mod early_end;
 mod error;
 mod item;
 mod link;
@@ -21,6 +22,7 @@ use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(crate) use self::early_end::EarlyEnd;
 pub use self::error::CaptureError;
 pub use self::item::{CaptureReader, FrameRef, Interface, Item, Progress, Skipped, TextPayload, TextRecord};
 pub use self::link::{LinkType, UnsupportedLinkType};

@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, Read};
 
+use super::EarlyEnd;
+
 /// Bytes asked from the source at a time, at least.
 const CHUNK: usize = 256 * 1024;
 
@@ -71,16 +73,13 @@ impl ByteStream {
     /// record.
     pub(super) fn early_end(&self) -> Option<String> {
         let left = self.end - self.start;
-        match &self.state {
-            State::Failed(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Some(format!("the file is cut ({error}); what came before the cut is judged"))
-            }
-            State::Failed(error) => Some(format!("{error}; what came before is judged")),
-            _ if left > 0 => Some(format!(
-                "the file is cut in the middle of a record, of which {left} bytes are left; what came before the cut is judged"
-            )),
-            _ => None,
-        }
+        let reason = match &self.state {
+            State::Failed(error) if error.kind() == io::ErrorKind::UnexpectedEof => EarlyEnd::CutPacked(error),
+            State::Failed(error) => EarlyEnd::Failed(error),
+            State::Open | State::Ended if left > 0 => EarlyEnd::CutRecord { left },
+            State::Open | State::Ended => return None,
+        };
+        Some(reason.to_string())
     }
 
     fn fill(&mut self, wanted: usize) {

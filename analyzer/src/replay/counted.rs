@@ -75,11 +75,10 @@ impl Counted {
         loop {
             let is_v4_next = match (next4.peek(), next6.peek()) {
                 (Some((first4, _)), Some((first6, _))) => first4 <= first6,
-                (Some(_), None) => true,
-                (None, _) => false,
+                (next4, _) => next4.is_some(),
             };
-            if is_v4_next {
-                next4.next().map(|(_, index)| visit(&observation(v4.entry(index))));
+            if let Some((_, index)) = next4.next_if(|_| is_v4_next) {
+                visit(&observation(v4.entry(index)));
             } else if let Some((_, index)) = next6.next() {
                 visit(&observation(v6.entry(index)));
             } else {

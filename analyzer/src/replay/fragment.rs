@@ -104,3 +104,43 @@ impl Fragments {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fragment(fragment: Fragment) -> Frame {
+        let (src, dst) = ([10, 0, 0, 1], [10, 0, 0, 2]);
+        let tp_dst = if matches!(fragment, Fragment::First(_)) { 5005 } else { 0 };
+        let ip = Ip { src, dst, nw_proto: 17, tp_src: 0, tp_dst, fragment, offset: 14, l4_offset: 34 };
+        Frame { eth_dst: [0; 6], eth_src: [0; 6], tags: LinkTags::NONE, payload: Payload::Ipv4(ip) }
+    }
+
+    #[test]
+    fn the_oldest_datagrams_are_forgotten() {
+        let mut fragments = Fragments::default();
+        let first_ids = 0..MAX_DATAGRAMS as u32 + 10;
+        for id in first_ids.clone() {
+            let at = Timestamp::from_nanos(u64::from(id));
+            assert!(fragments.attribute(&mut fragment(Fragment::First(id)), 0, at));
+            assert!(fragments.firsts.len() <= MAX_DATAGRAMS && fragments.arrivals.len() <= MAX_DATAGRAMS);
+        }
+        for id in first_ids {
+            let mut later = fragment(Fragment::Later(id));
+            let is_attributed = fragments.attribute(&mut later, 0, Timestamp::from_nanos(1_000_000));
+            assert_eq!(is_attributed, id >= 10, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_datagram_seen_again_outlives_its_first_place_in_the_queue() {
+        let mut fragments = Fragments::default();
+        let mut first_at = |id, nanos| {
+            fragments.attribute(&mut fragment(Fragment::First(id)), 0, Timestamp::from_nanos(nanos));
+        };
+        first_at(0, 0);
+        first_at(0, 1);
+        (1..MAX_DATAGRAMS as u32).for_each(|id| first_at(id, u64::from(id) + 1));
+        assert!(fragments.attribute(&mut fragment(Fragment::Later(0)), 0, Timestamp::from_nanos(9)));
+    }
+}

@@ -59,7 +59,7 @@ impl Default for Options<'_> {
         Self {
             threads: NonZero::new(threads).unwrap_or(NonZero::<usize>::MIN),
             max_flows: 2_000_000,
-            chunk_len: const { NonZero::new(256 * 1024).expect("not zero") },
+            chunk_len: const { NonZero::new(512 * 1024).expect("not zero") },
             progress: None,
         }
     }

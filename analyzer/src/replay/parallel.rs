@@ -21,7 +21,7 @@ use super::ordered::Ordered;
 use super::sink::OrderedSink;
 use super::walk::{Unordered, Walk};
 use crate::capture::pcap::{GLOBAL_HEADER_LEN, GlobalHeader};
-use crate::capture::{Interface, LinkType, Progress};
+use crate::capture::{EarlyEnd, Interface, LinkType, Progress};
 use crate::engine::epoch::Epochs;
 use crate::types::{Place, Position, Warning};
 
@@ -124,7 +124,8 @@ impl<'a> Run<'a> {
 
     /// Takes chunk after chunk, until there is no more or the walk has stopped.
     fn work(&self, mut counter: Counter) -> Counter {
-        let mut chunk = Chunk::new(self.chunk_len as usize);
+        let file_len = usize::try_from(self.records.len).unwrap_or(usize::MAX);
+        let mut chunk = Chunk::new(file_len.min(self.chunk_len as usize));
         let mut unordered = Unordered::default();
         loop {
             let index = self.untaken.fetch_add(1, Ordering::Relaxed);
@@ -141,7 +142,7 @@ impl<'a> Run<'a> {
             }
             match read {
                 Ok(()) => walk.go(&self.records, &mut chunk, (start, end), &mut unordered, &mut counter),
-                Err(error) => walk.fail(&error),
+                Err(error) => walk.stop(&EarlyEnd::Failed(&error)),
             }
             walk.chunk += 1;
             if let Some(progress) = self.progress.filter(|_| index.is_multiple_of(PROGRESS_INTERVAL)) {

@@ -1,12 +1,11 @@
 //! The walk along the chain of records, chunk by chunk in the order of the file.
 
-use std::io;
-
 use analyzer_ebpf::parse::{parse, parse_common};
 
 use super::chunk::{Chunk, Found, Records};
 use super::counter::{Counter, Record};
 use super::ordered::{Effect, Ordered};
+use crate::capture::EarlyEnd;
 use crate::capture::pcap::{GLOBAL_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader};
 
 /// Where the walk is, and what depends on its order.
@@ -46,19 +45,12 @@ impl<'a> Walk<'a> {
             let offset = (self.position - start) as usize;
             let found = match chunk.find(records, offset) {
                 Ok(Found::Record(header)) => header,
-                Ok(Found::Cut(left)) => {
-                    return self.stop(format!(
-                        "the file is cut in the middle of a record, of which {left} bytes are left; \
-                         what came before the cut is judged"
-                    ));
-                }
+                Ok(Found::Cut(left)) => return self.stop(&EarlyEnd::CutRecord { left }),
                 Ok(Found::TooLong(len)) => {
                     let most = records.header.max_incl_len();
-                    return self.stop(format!(
-                        "record length {len} is above {most}: the file is damaged here; what came before is judged"
-                    ));
+                    return self.stop(&EarlyEnd::RecordTooLong { len, most });
                 }
-                Err(error) => return self.fail(&error),
+                Err(error) => return self.stop(&EarlyEnd::Failed(&error)),
             };
             self.position += RECORD_HEADER_LEN as u64 + u64::from(found.incl_len);
             let (header, data) = chunk.record(records, offset);
@@ -98,13 +90,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Goes no further because the file cannot be read.
-    pub(super) fn fail(&mut self, error: &io::Error) {
-        self.stop(format!("{error}; what came before is judged"));
-    }
-
-    fn stop(&mut self, why: String) {
-        self.stopped = Some(why);
+    /// Goes no further.
+    pub(super) fn stop(&mut self, why: &EarlyEnd<'_>) {
+        self.stopped = Some(why.to_string());
     }
 }
 

@@ -8,7 +8,7 @@ use crate::capture::nics::Nics;
 use crate::capture::source::{Meter, Source};
 use crate::capture::stream::ByteStream;
 use crate::capture::warnings::Warnings;
-use crate::capture::{CaptureError, CaptureReader, FrameRef, Interface, Item, Progress, Skipped};
+use crate::capture::{CaptureError, CaptureReader, EarlyEnd, FrameRef, Interface, Item, Progress, Skipped};
 use crate::types::{Position, Warning};
 
 /// Offset of the packet type in what follows the record header in a Kuznetzov file, behind the interface index
@@ -89,11 +89,8 @@ impl CaptureReader for PcapReader {
         let record = RecordHeader::parse(header, &self.global);
         let most = self.global.max_incl_len();
         if record.incl_len > most {
-            let reason = format!(
-                "record length {} is above {most}: the file is damaged here; what came before is judged",
-                record.incl_len
-            );
-            self.end(Some(reason));
+            let reason = EarlyEnd::RecordTooLong { len: record.incl_len, most };
+            self.end(Some(reason.to_string()));
             return Ok(false);
         }
         let record_len = header_len + record.incl_len as usize;

@@ -32,7 +32,7 @@ impl Words for Colliding {
     }
 
     fn hash(&self, _: &Seed) -> u64 {
-        (self.0 % 3) << 50 | self.0 % 7
+        ((self.0 % 3) << 50) | (self.0 % 7)
     }
 }
 

@@ -147,7 +147,7 @@ fn one_file_or_several() {
         outcome(&counted, sink)
     };
     let expected = model::count(&frames);
-    assert_eq!(count_all(&[all.0.clone()]), expected);
+    assert_eq!(count_all(std::slice::from_ref(&all.0)), expected);
     assert_eq!(count_all(&[late.0.clone(), early.0.clone()]), expected);
     let missing = count(
         &["/proc/self/no-such-file".into()],
@@ -168,6 +168,7 @@ fn progress_reaches_the_end() {
         furthest.fetch_max(progress.consumed, Ordering::Relaxed);
     };
     let options = Options { progress: Some(&progress), ..options(2, 16) };
-    count(&[file.0.clone()], &Default::default(), Epochs::new([]), &options, &mut Recorder::default()).unwrap();
+    count(std::slice::from_ref(&file.0), &Default::default(), Epochs::new([]), &options, &mut Recorder::default())
+        .unwrap();
     assert!(furthest.into_inner() > GLOBAL_HEADER as u64);
 }

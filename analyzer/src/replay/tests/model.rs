@@ -15,11 +15,13 @@ use crate::types::{MacAddr, Timestamp};
 /// Addresses of either IP version, so that one map holds both: IPv4 sorts first.
 type Key = (bool, FlowKey<[u8; 16]>);
 
+/// IP version, tags, addresses, protocol and identification of a fragmented datagram.
+type Datagram = (bool, u32, [u8; 16], [u8; 16], u8, u32);
+
 #[derive(Default)]
 struct Model {
     flows: HashMap<Key, Counts>,
-    /// Frame, protocol and ports of first fragments by NIC-less datagram: version, tags, addresses, protocol, id.
-    firsts: HashMap<(bool, u32, [u8; 16], [u8; 16], u8, u32), (Ip<[u8; 16]>, Frame, Timestamp)>,
+    firsts: HashMap<Datagram, (Ip<[u8; 16]>, Frame, Timestamp)>,
     totals: Totals,
     heard: Vec<HeardNeighbour>,
 }
