@@ -286,6 +286,7 @@ impl Loader<'_> {
 
     fn tell(&mut self, facts: Facts) {
         self.loaded.warnings.extend(facts.warnings);
+        self.loaded.warnings.extend(facts.assumptions);
         facts.facts.into_iter().for_each(|fact| self.engine.add(fact));
     }
 }
