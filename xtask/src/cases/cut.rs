@@ -35,7 +35,7 @@ pub(super) fn files() -> Result<Vec<File>> {
     );
     let labelled = |request, mac| Entry::of(request).zone(22).mark(mark(UPLINK_KEY)).label(label(mac));
     let entries = dump(&[labelled(stale, GATEWAY_23.mac), labelled(healthy, GATEWAY_21.mac)], Detail::Plain);
-    // The terminal broke a line in two, and the file ends in the middle of another.
+    // The terminal broke an entry in two and lost the rest of it, and the file ends in the middle of another.
     let broken = format!(
         "udp,orig=(src=198.51.100.9,dst=10.131.0.7,sport=5005,\ndport=40003),reply=(src=10.131.0.7,\n{entries}\
          tcp,orig=(src=198.51.100.10,dst=10.131.0.7,sport=520"
