@@ -1,60 +1,11 @@
-//! UDP frames in classic pcap files, as the generated cases and the benchmark need them.
+//! Classic pcap files, as the generated cases and the benchmark need them.
 
 use std::io::Write;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use etherparse::{Ethernet2Header, IpNumber, Ipv4Header, UdpHeader};
 use pcap_file::pcap::{PcapHeader, PcapPacket, PcapTsResolution, PcapWriter};
 use pcap_file::{DataLink, Endianness};
-
-/// Bytes before the payload of an untagged UDP frame without IPv4 options.
-pub(crate) const HEADERS_LEN: usize = Ethernet2Header::LEN + Ipv4Header::MIN_LEN + UdpHeader::LEN;
-
-/// A UDP datagram on its way out of a worker. The payload is zeros.
-pub(crate) struct UdpFrame {
-    /// Source MAC.
-    pub(crate) eth_src: [u8; 6],
-    /// Destination MAC.
-    pub(crate) eth_dst: [u8; 6],
-    /// Source address.
-    pub(crate) src: Ipv4Addr,
-    /// Destination address.
-    pub(crate) dst: Ipv4Addr,
-    /// Source port.
-    pub(crate) sport: u16,
-    /// Destination port.
-    pub(crate) dport: u16,
-    /// Identification of the IPv4 packet.
-    pub(crate) identification: u16,
-    /// Bytes of payload.
-    pub(crate) payload_len: u16,
-}
-
-impl UdpFrame {
-    /// What is left of a pod's 64 behind the cluster router and the gateway router.
-    const TTL: u8 = 62;
-
-    /// Appends the frame, with valid checksums.
-    ///
-    /// # Errors
-    /// The payload is longer than an IPv4 packet can hold.
-    pub(crate) fn write_to(&self, out: &mut Vec<u8>) -> Result<()> {
-        let payload = vec![0; usize::from(self.payload_len)];
-        let udp_len = (UdpHeader::LEN + payload.len()).try_into()?;
-        let mut ip = Ipv4Header::new(udp_len, Self::TTL, IpNumber::UDP, self.src.octets(), self.dst.octets())?;
-        ip.identification = self.identification;
-        ip.header_checksum = ip.calc_header_checksum();
-        let udp = UdpHeader::with_ipv4_checksum(self.sport, self.dport, &ip, &payload)?;
-        Ethernet2Header { source: self.eth_src, destination: self.eth_dst, ether_type: etherparse::EtherType::IPV4 }
-            .write(out)?;
-        ip.write_raw(out)?;
-        udp.write(out)?;
-        out.extend_from_slice(&payload);
-        Ok(())
-    }
-}
 
 /// A classic pcap with microseconds, the same bytes on every machine.
 pub(crate) struct Capture<W: Write> {

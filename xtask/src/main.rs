@@ -3,6 +3,8 @@
 mod bench;
 mod bless;
 mod capture;
+mod cases;
+mod frame;
 mod fuzz;
 mod incident;
 mod needs;
@@ -28,6 +30,8 @@ enum Command {
     Bless(bless::Args),
     /// Rewrite the captures and dumps of the incident, pcaps/bz2095444 and pcaps/bz2095444-text.
     Incident,
+    /// Rewrite the captures and dumps of the cases that are made up: one situation each, in as few packets as it takes.
+    Cases,
     /// Measure.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Bless(args) => bless::run(&args),
         Command::Incident => incident::run(),
+        Command::Cases => cases::run(),
         Command::Bench(command) => bench::run(&command),
     };
     done.unwrap_or_else(|error| {

@@ -287,6 +287,7 @@ impl Loader<'_> {
     fn tell(&mut self, facts: Facts) {
         self.loaded.warnings.extend(facts.warnings.into_iter().take(MAX_WARNINGS));
         facts.facts.into_iter().for_each(&mut self.tell);
+        self.loaded.warnings.extend(facts.assumptions);
     }
 }
 

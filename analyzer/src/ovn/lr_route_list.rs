@@ -20,7 +20,7 @@ use std::sync::Arc;
 use super::Facts;
 use super::lines::{lines, words};
 use crate::engine::fact::{BfdRef, Fact, Policy, Route, RouteOrigin, Source};
-use crate::types::{IpPrefix, Position, Validity};
+use crate::types::{IpPrefix, Place, Position, Validity, Warning};
 
 /// Longest line that is read, in bytes. A row of OVN has less than 200.
 const MAX_LINE: usize = 4096;
@@ -203,7 +203,8 @@ impl Listing<'_> {
         }
         if let Some(number) = first {
             let message = "this format does not tell whether replies are symmetric; taken as symmetric";
-            self.facts.warn(self.file, Position::Line(number), message.into());
+            let place = Place { file: Arc::clone(self.file), position: Position::Line(number) };
+            self.facts.assumptions.push(Warning { place, message: message.into() });
         }
         self.facts
     }

@@ -38,6 +38,8 @@ pub struct Facts {
     pub since: Option<Timestamp>,
     /// What was passed over.
     pub warnings: Vec<Warning>,
+    /// What was taken for granted because the source does not tell it. Nothing was passed over for it.
+    pub assumptions: Vec<Warning>,
 }
 
 impl Facts {

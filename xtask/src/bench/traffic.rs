@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::capture::{Capture, HEADERS_LEN, UdpFrame};
+use crate::capture::Capture;
+use crate::frame::{Flow, Frame, Mac, Transport, UDP_HEADERS_LEN, mac_text};
 
 /// MAC of the gateway that no route names any more.
 pub(super) const DEAD: &str = "ce:73:29:66:39:a4";
-const DEAD_MAC: [u8; 6] = [0xce, 0x73, 0x29, 0x66, 0x39, 0xa4];
-const WORKER: [u8; 6] = [0x94, 0x42, 0xc9, 0xc3, 0xf7, 0x92];
+const DEAD_MAC: Mac = [0xce, 0x73, 0x29, 0x66, 0x39, 0xa4];
+const WORKER: Mac = [0x94, 0x42, 0xc9, 0xc3, 0xf7, 0x92];
 /// Next hops that every pod's routes have, with the MACs they own.
-const NEXTHOPS: [(Ipv4Addr, [u8; 6]); 2] = [
+const NEXTHOPS: [(Ipv4Addr, Mac); 2] = [
     (Ipv4Addr::new(198, 19, 3, 15), [0xee, 0x8d, 0x82, 0xdb, 0xf9, 0xc4]),
     (Ipv4Addr::new(198, 19, 3, 16), [0x76, 0x9c, 0x19, 0x34, 0x50, 0x26]),
 ];
@@ -99,19 +100,15 @@ impl Traffic {
     }
 }
 
-fn frame(flow: u32, identification: u16, len: usize) -> UdpFrame {
+fn frame(flow: u32, identification: u16, len: usize) -> Frame {
     let (pod, number) = (flow % PODS, flow / PODS);
     let eth_dst = if flow < VIOLATING { DEAD_MAC } else { NEXTHOPS[(number % 2) as usize].1 };
-    UdpFrame {
-        eth_src: WORKER,
-        eth_dst,
-        src: pod_address(pod),
-        dst: Ipv4Addr::new(172, 27, 0, 13),
-        sport: FIRST_PORT + number as u16,
-        dport: 5005,
-        identification,
-        payload_len: (len - HEADERS_LEN) as u16,
-    }
+    let flow = Flow {
+        src: pod_address(pod).into(),
+        dst: Ipv4Addr::new(172, 27, 0, 13).into(),
+        transport: Transport::Udp { sport: FIRST_PORT + number as u16, dport: 5005 },
+    };
+    Frame { identification, ..Frame::new(WORKER, eth_dst, flow, len - UDP_HEADERS_LEN) }
 }
 
 fn pod_address(pod: u32) -> Ipv4Addr {
@@ -126,7 +123,7 @@ pub(super) fn nexthops_toml() -> String {
         write!(toml, "[[route]]\npolicy = \"src-ip\"\nprefix = \"{prefix}/32\"\nsymmetric_reply = true\n")
             .expect("writing to a String cannot fail");
         for (ip, lladdr) in NEXTHOPS {
-            let lladdr = lladdr.map(|octet| format!("{octet:02x}")).join(":");
+            let lladdr = mac_text(lladdr);
             write!(toml, "[[route.nexthop]]\nip = \"{ip}\"\nlladdr = \"{lladdr}\"\n")
                 .expect("writing to a String cannot fail");
         }
@@ -195,12 +192,13 @@ mod tests {
     #[test]
     fn most_flows_still_have_ports() {
         let last = frame(MAX_FLOWS - 1, 0, 94);
-        assert_eq!((last.src, last.sport), (Ipv4Addr::new(192, 168, 16, 63), 65534));
+        assert_eq!(last.flow.src, Ipv4Addr::new(192, 168, 16, 63));
+        assert_eq!(last.flow.transport, Transport::Udp { sport: 65534, dport: 5005 });
     }
 
     #[test]
     fn dead_gateway_is_none_of_the_next_hops() {
-        assert_eq!(DEAD, DEAD_MAC.map(|octet| format!("{octet:02x}")).join(":"));
+        assert_eq!(DEAD, mac_text(DEAD_MAC));
         let toml = nexthops_toml();
         assert!(!toml.contains(DEAD));
         assert_eq!(toml.matches("[[route]]").count(), 64);

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::capture::{Capture, HEADERS_LEN, UdpFrame};
+use crate::capture::Capture;
+use crate::frame::{Flow, Frame, Mac, Transport, UDP_HEADERS_LEN, mac_text};
 
 /// Day of the capture. The lines show the time of day only; the report is of that day.
 pub(super) const DATE: &str = "2022-06-09";
@@ -15,13 +16,13 @@ pub(super) const DATE: &str = "2022-06-09";
 const MINUTE: Duration = Duration::from_secs(1_654_814_880);
 
 /// The worker's egress NIC.
-const WORKER: [u8; 6] = [0x94, 0x42, 0xc9, 0xc3, 0xf7, 0x92];
+const WORKER: Mac = [0x94, 0x42, 0xc9, 0xc3, 0xf7, 0x92];
 /// MAC of next hop 198.19.3.15.
-const HOP_15: [u8; 6] = [0xee, 0x8d, 0x82, 0xdb, 0xf9, 0xc4];
+const HOP_15: Mac = [0xee, 0x8d, 0x82, 0xdb, 0xf9, 0xc4];
 /// MAC of next hop 198.19.3.16.
-const HOP_16: [u8; 6] = [0x76, 0x9c, 0x19, 0x34, 0x50, 0x26];
+const HOP_16: Mac = [0x76, 0x9c, 0x19, 0x34, 0x50, 0x26];
 /// MAC of the gateway that was deleted.
-const DEAD: [u8; 6] = [0xce, 0x73, 0x29, 0x66, 0x39, 0xa4];
+const DEAD: Mac = [0xce, 0x73, 0x29, 0x66, 0x39, 0xa4];
 
 /// Printed as `1xx.168.16.230`.
 const POD: Ipv4Addr = Ipv4Addr::new(192, 168, 16, 230);
@@ -33,7 +34,7 @@ const CLIENT_PORT: u16 = 5005;
 const NAMED_PORT: u16 = 6499;
 
 /// Microseconds after [`MINUTE`], destination MAC, source port, bytes of payload.
-const PACKETS: [(u64, [u8; 6], u16, u16); 19] = [
+const PACKETS: [(u64, Mac, u16, u16); 19] = [
     (28_272_309, HOP_16, 42397, 52),
     (28_272_315, DEAD, 59943, 52),
     (28_272_340, HOP_15, 53072, 52),
@@ -62,17 +63,10 @@ pub(super) fn pcap() -> Result<Vec<u8>> {
     let mut frame = Vec::new();
     for (number, (micros, eth_dst, sport, payload_len)) in (1..).zip(PACKETS) {
         frame.clear();
-        UdpFrame {
-            eth_src: WORKER,
-            eth_dst,
-            src: POD,
-            dst: CLIENT,
-            sport,
-            dport: CLIENT_PORT,
-            identification: number,
-            payload_len,
-        }
-        .write_to(&mut frame)?;
+        let transport = Transport::Udp { sport, dport: CLIENT_PORT };
+        let flow = Flow { src: POD.into(), dst: CLIENT.into(), transport };
+        Frame { identification: number, ..Frame::new(WORKER, eth_dst, flow, payload_len.into()) }
+            .write_to(&mut frame)?;
         capture.push(MINUTE + Duration::from_micros(micros), &frame)?;
     }
     capture.finish()
@@ -92,17 +86,13 @@ pub(super) fn text() -> String {
              length {payload_len}",
             micros / 1_000_000,
             micros % 1_000_000,
-            mac(WORKER),
-            mac(eth_dst),
-            HEADERS_LEN + usize::from(payload_len),
+            mac_text(WORKER),
+            mac_text(eth_dst),
+            UDP_HEADERS_LEN + usize::from(payload_len),
         )
         .expect("writing to a String cannot fail");
     }
     text
-}
-
-fn mac(octets: [u8; 6]) -> String {
-    octets.map(|octet| format!("{octet:02x}")).join(":")
 }
 
 #[cfg(test)]
@@ -126,7 +116,7 @@ mod tests {
 
     #[test]
     fn counts_are_those_of_the_report() {
-        let bytes: usize = PACKETS.iter().map(|packet| HEADERS_LEN + usize::from(packet.3)).sum();
+        let bytes: usize = PACKETS.iter().map(|packet| UDP_HEADERS_LEN + usize::from(packet.3)).sum();
         let to = |mac| PACKETS.iter().filter(|packet| packet.1 == mac).count();
         assert_eq!((bytes, to(HOP_15), to(HOP_16), to(DEAD)), (1825, 4, 10, 5));
     }

@@ -1,7 +1,7 @@
 //! Flows with the same verdict, reason and MAC, told together: what they share once, then each flow, then the commands.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use super::case::{Case, Item, Kind, write_known_as};
@@ -98,8 +98,11 @@ impl<'a> Group<'a> {
             };
         }
         let (mut kernel, mut userspace, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+        // Flows that differ in NIC or VLAN alone share their entry, and a second deletion of it would fail.
+        let mut known = HashSet::new();
         for remedy in entries.into_iter().flat_map(remedies) {
             match remedy {
+                Ok(remedy) if !known.insert(remedy.command.clone()) => {}
                 Ok(remedy) if remedy.datapath == Datapath::Kernel => kernel.push(remedy.command),
                 Ok(remedy) => userspace.push(remedy.command),
                 Err(reason) if missing.contains(&reason) => {}

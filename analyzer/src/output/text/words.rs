@@ -20,15 +20,17 @@ pub(super) fn meaning(verdict: Verdict) -> &'static str {
             NotCovered::NoRoute => "No route of a known router matches.",
         },
         Verdict::Info(Info::AsymmetricGateway) => {
-            "The MAC is no next hop's, but packets of the flow's other direction come from it: a live router, which OVN \
-             answers by design."
+            "The MAC is no next hop's, but that of a live router, which OVN answers by design: packets of the flow's other \
+             direction come from it, or it is a virtual router's, or one that was allowed."
         }
         Verdict::Info(Info::AsymmetricReply) => {
             "The MAC is that of a current next hop, but the flow's requests came in by another."
         }
         Verdict::Undetermined(reason) => match reason {
             Undetermined::NotObservable => "The destination MAC of these packets cannot be seen here.",
-            Undetermined::NoNexthopData => "Nothing tells the next hops of these packets' route at their time.",
+            Undetermined::NoNexthopData => {
+                "Something that tells the next hops of these packets' route at their time is missing."
+            }
             Undetermined::NexthopUnresolved => "A next hop that is up has no known MAC, so this MAC may be its own.",
             Undetermined::TranslatedSource => {
                 "The source address is a translated one, and nothing tells whose packets these are."
@@ -59,9 +61,10 @@ pub(super) fn advice(verdict: Verdict) -> Option<&'static str> {
             Some("Deleting conntrack entries does not help here: correct the next hop's binding or neighbour entry.")
         }
         Verdict::Violating(_) => Some("No entry to delete is known. A conntrack dump of the same moment tells more."),
-        Verdict::Undetermined(Undetermined::NoNexthopData) => {
-            Some("Give the next hops: --nexthops, or --lr-routes with --mac-bindings, or the databases.")
-        }
+        Verdict::Undetermined(Undetermined::NoNexthopData) => Some(
+            "Give the next hops: --nexthops, or --lr-routes with --mac-bindings, or the databases; and where BFD \
+                 watches them, its sessions: --bfd.",
+        ),
         Verdict::Undetermined(Undetermined::NexthopUnresolved) => {
             Some("Give what knows the next hop's MAC: --mac-bindings, --static-mac-bindings or --nexthops.")
         }

@@ -38,7 +38,7 @@ fn read(text: &str, router: Option<&str>) -> (Vec<Route>, Vec<String>) {
         Fact::Route(route) => route,
         other => panic!("{other:?}"),
     });
-    (routes.collect(), facts.warnings.iter().map(ToString::to_string).collect())
+    (routes.collect(), facts.warnings.iter().chain(&facts.assumptions).map(ToString::to_string).collect())
 }
 
 /// The parts of a route that tests compare, in one line.

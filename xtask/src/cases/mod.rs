@@ -1,0 +1,116 @@
+//! Cases that are made up: one situation each, in as few packets as it takes, with dumps beside the capture in the
+//! formats that people hand over. Each case's README says what must come out and why.
+
+mod conntrack;
+mod node;
+mod ovn;
+mod table;
+
+mod bfd_state_unknown;
+mod cut;
+mod hop_unresolved;
+mod ipv6;
+mod live_router;
+mod nexthop_down;
+mod old_ovn_20;
+mod pcapng_two_nics;
+mod route_choice;
+mod route_removed;
+mod silent;
+mod snat;
+mod static_mac_override;
+mod two_zones;
+mod vlan_fragments;
+
+use std::fs;
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use flate2::{Compression, GzBuilder};
+
+use crate::project;
+
+/// Name of a file and what it holds.
+type File = (&'static str, Vec<u8>);
+
+/// Name of a case and what makes its files.
+type Case = (&'static str, fn() -> Result<Vec<File>>);
+
+const CASES: [Case; 16] = [
+    ("bfd-state-unknown", bfd_state_unknown::files),
+    ("cut", cut::files),
+    ("hop-heard", hop_unresolved::heard),
+    ("hop-unresolved", hop_unresolved::files),
+    ("ipv6", ipv6::files),
+    ("live-router", live_router::files),
+    ("nexthop-down", nexthop_down::files),
+    ("old-ovn-20", old_ovn_20::files),
+    ("pcapng-two-nics", pcapng_two_nics::files),
+    ("route-choice", route_choice::files),
+    ("route-removed", route_removed::files),
+    ("silent", silent::files),
+    ("snat", snat::files),
+    ("static-mac-override", static_mac_override::files),
+    ("two-zones", two_zones::files),
+    ("vlan-fragments", vlan_fragments::files),
+];
+
+/// Writes the files of every case. READMEs and expectations are written by hand or by `bless`.
+pub(crate) fn run() -> Result<ExitCode> {
+    for (path, content) in files()? {
+        let path = project::root().join("pcaps").join(path);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+        println!("wrote {}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every generated file, by its path under pcaps/.
+fn files() -> Result<Vec<(String, Vec<u8>)>> {
+    let mut all = Vec::new();
+    for (case, files) in CASES {
+        let files = files().with_context(|| format!("cannot make the case {case}"))?;
+        all.extend(files.into_iter().map(|(name, content)| (format!("{case}/{name}"), content)));
+    }
+    Ok(all)
+}
+
+/// The bytes packed by gzip, without a date, so that they are the same on every run.
+fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut packed = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+    packed.write_all(bytes)?;
+    Ok(packed.finish()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn committed_files_are_those_that_the_generator_writes() {
+        let mut generated = BTreeSet::new();
+        for (path, content) in files().unwrap() {
+            let committed = fs::read(project::root().join("pcaps").join(&path));
+            let is_same = committed.is_ok_and(|committed| committed == content);
+            assert!(is_same, "pcaps/{path} differs: run `cargo xtask cases`");
+            generated.insert(path);
+        }
+        // A file that is no longer generated would still be judged.
+        for (case, _) in CASES {
+            for entry in project::root().join("pcaps").join(case).read_dir().unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                let is_by_hand = name == "README.md" || name == "args" || name.starts_with("expected.");
+                assert!(
+                    is_by_hand || generated.contains(&format!("{case}/{name}")),
+                    "pcaps/{case}/{name}: from where?"
+                );
+            }
+        }
+    }
+}
