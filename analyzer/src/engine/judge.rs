@@ -32,7 +32,7 @@ pub(super) struct Context<'a> {
     /// MACs that the node was seen to send routed packets from, where no dump tells the routers' own.
     pub(super) local_macs: HashSet<MacAddr>,
     /// MACs that are legal for some route by source, by epoch.
-    legal_by_source: HashMap<u16, HashSet<MacAddr>>,
+    legal_by_source: HashMap<u16, HashMap<MacAddr, Vec<IpAddr>>>,
     /// Verdicts that many flows share. A judgement by one of them names no next hops: the first did.
     plain: PlainVerdicts,
     /// Whether every judgement must name its next hops.
@@ -66,6 +66,8 @@ pub(super) struct Judgement<'a> {
     pub(super) groups: Vec<Group<'a>>,
     /// Their next hops.
     pub(super) hops: Vec<Hop<'a>>,
+    /// The next hops that make the MAC legal.
+    pub(super) legal_for: Vec<IpAddr>,
     /// Labelled entries of the flow.
     pub(super) labelled: Vec<Labelled<'a>>,
     pub(super) last_legal: Option<LastLegal>,
@@ -91,6 +93,7 @@ impl<'a> Judgement<'a> {
             verdict,
             groups: Vec::new(),
             hops: Vec::new(),
+            legal_for: Vec::new(),
             labelled: Vec::new(),
             last_legal: None,
             heard: None,
@@ -194,7 +197,7 @@ pub(super) fn labelled<'a>(knowledge: &'a Knowledge, tuple: Tuple, at: Timestamp
         .filter_map(|(connection, direction)| {
             let reply = label::decode(connection.label, connection.mark)?;
             let owner = knowledge.zones.owner(connection.zone, at);
-            let believed = reply.port != 0 && !matches!(owner, Owner::Other { .. });
+            let believed = reply.port != 0 && knowledge.may_track(&owner, tuple, at);
             Some(Labelled { connection, direction, reply, owner, believed })
         })
         .collect();
@@ -252,9 +255,9 @@ impl<'a> Flow<'a> {
             return Judgement::new(NotCovered::OtherSender.into());
         }
 
-        let lookups = knowledge.routes.decide(&knowledge.ports, self.inner.src, self.inner.dst, self.at, |route| {
-            knowledge.is_usable(route, self.at)
-        });
+        let lookups = knowledge.lookups(self.inner, self.at);
+        let open_after: Vec<Group<'a>> = lookups.iter().flat_map(|lookup| lookup.alternatives.clone()).collect();
+        let may_be_elsewhere = lookups.iter().any(|lookup| lookup.may_be_elsewhere);
         let (groups, inactive) = match self.deciding(lookups, observation) {
             Ok(found) => found,
             Err(reason) => return Judgement::new(reason.into()),
@@ -272,17 +275,22 @@ impl<'a> Flow<'a> {
             return self.finish(judgement, groups, hops);
         };
 
-        if hops.iter().any(|hop| hop.is_legal(eth_dst)) {
+        judgement.legal_for = hops.iter().filter(|hop| hop.is_legal(eth_dst)).map(|hop| hop.ip).collect();
+        if !judgement.legal_for.is_empty() {
             judgement.verdict = self.conforming(context, &hops, eth_dst);
             return self.finish(judgement, groups, hops);
         }
-        let source = match by_destination && !translated {
-            true => self.translated_source(context, observation, &groups, eth_dst),
-            false => None,
-        };
-        if let Some((verdict, remark)) = source {
-            judgement.verdict = verdict;
-            judgement.remarks.extend(remark);
+        if by_destination && !translated && self.judge_source(&mut judgement, context, observation, &groups, eth_dst) {
+            return self.finish(judgement, groups, hops);
+        }
+        let is_legal_after = |group: &Group<'a>| knowledge.hops(group, self.at).iter().any(|hop| hop.is_legal(eth_dst));
+        if may_be_elsewhere || open_after.iter().any(is_legal_after) {
+            judgement.verdict = Undetermined::NoNexthopData.into();
+            judgement.remarks.push(
+                "BFD sessions watch all next hops, and no dump tells their state (--bfd FILE): if all are down, the \
+                 next route decides"
+                    .to_owned(),
+            );
             return self.finish(judgement, groups, hops);
         }
         // From here on routes that would decide if their next hops were up matter too: they name the MACs of the dead.
@@ -378,11 +386,7 @@ impl<'a> Flow<'a> {
     fn applies(&self, entry: &Labelled<'_>) -> bool {
         self.symmetric.iter().any(|route| {
             let key = routes::port_key(&self.knowledge.ports, route, self.at);
-            let owner_agrees = match (&entry.owner, &route.router) {
-                (Owner::RouterDnat { router: Some(owner), .. }, Some(router)) => owner == router,
-                _ => true,
-            };
-            owner_agrees && key.is_none_or(|key| key == entry.reply.port)
+            entry.owner.may_be(route.router.as_ref()) && key.is_none_or(|key| key == entry.reply.port)
         })
     }
 
@@ -410,14 +414,16 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// What may be said of a packet that a route by destination decides, where its source may be a translated one.
-    fn translated_source(
+    /// Judges a packet that a route by destination decides, where its source may be a translated one. Returns whether
+    /// that was possible.
+    fn judge_source(
         &self,
+        judgement: &mut Judgement<'a>,
         context: &mut Context<'_>,
         observation: &Observation,
         groups: &[Group<'a>],
         eth_dst: MacAddr,
-    ) -> Option<(Verdict, Option<String>)> {
+    ) -> bool {
         let knowledge = self.knowledge;
         let src = observation.tuple.src;
         let known = knowledge.ports.has_address(src) || knowledge.is_translated_address(src, self.at);
@@ -426,22 +432,22 @@ impl<'a> Flow<'a> {
         let maybe = !told && nexthops().any(|nexthop| may_share_link(nexthop, src));
         let epoch = context.epochs.at(self.at).id;
         let by_source = context.legal_by_source.entry(epoch).or_insert_with(|| knowledge.legal_by_source(self.at));
-        if (known || !told) && by_source.contains(&eth_dst) {
-            return Some((
-                Verdict::Conforming,
-                Some("the source may be translated: the MAC is legal for a pod's route".to_owned()),
-            ));
-        }
-        if known || maybe {
+        let (verdict, remark) = if let Some(legal_for) = by_source.get(&eth_dst).filter(|_| known || !told) {
+            judgement.legal_for.clone_from(legal_for);
+            (Verdict::Conforming, "the source may be translated: the MAC is legal for a pod's route")
+        } else if known || maybe {
             let remark =
                 "the source is the node's or a translated one, and no conntrack entry tells whose packet it is";
-            return Some((Undetermined::TranslatedSource.into(), Some(remark.to_owned())));
-        }
-        if !told && nexthops().any(|nexthop| may_share_link(nexthop, observation.tuple.dst)) {
+            (Undetermined::TranslatedSource.into(), remark)
+        } else if !told && nexthops().any(|nexthop| may_share_link(nexthop, observation.tuple.dst)) {
             let remark = "the destination may be on a connected network, and no dump tells the router's networks";
-            return Some((Undetermined::NoNexthopData.into(), Some(remark.to_owned())));
-        }
-        None
+            (Undetermined::NoNexthopData.into(), remark)
+        } else {
+            return false;
+        };
+        judgement.verdict = verdict;
+        judgement.remarks.push(remark.to_owned());
+        true
     }
 
     /// The verdict on a MAC that is no active next hop's.
@@ -478,15 +484,14 @@ impl<'a> Flow<'a> {
             judgement.verdict = Verdict::Grace;
             return;
         }
-        if hops.iter().filter(has_mac).any(|hop| hop.liveness == Liveness::Down) {
-            judgement.verdict = Violating::NexthopDown.into();
-            return;
-        }
-
         let carriers: Vec<&Labelled<'_>> =
             self.labelled.iter().filter(|entry| entry.believed && entry.reply.eth == eth_dst).collect();
         let carried = carriers.iter().any(|entry| self.applies(entry));
         self.remark_on_labels(judgement, eth_dst, &carriers, carried);
+        if hops.iter().filter(has_mac).any(|hop| hop.liveness == Liveness::Down) {
+            judgement.verdict = Violating::NexthopDown.into();
+            return;
+        }
         let is_older = usable().any(|hop| hop.lladdrs.older.contains(&eth_dst));
         if judgement.last_legal.is_some() && !is_older {
             let reason = if carried { Violating::StaleConntrack } else { Violating::FormerNexthop };

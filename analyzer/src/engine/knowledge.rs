@@ -11,10 +11,10 @@ use super::fact::{Fact, MacOwner, Nat, Policy, ReroutePolicy, Route};
 use super::finding::{ExpectedNexthop, LastLegal, NexthopState, RouteId};
 use super::neighbours::{Lladdrs, Neighbours};
 use super::ports::Ports;
-use super::routes::{self, Group, Routes};
+use super::routes::{self, Group, Lookup, Routes};
 use super::settings::Settings;
-use super::zones::Zones;
-use crate::types::{IpPrefix, MacAddr, Timestamp, Validity};
+use super::zones::{Owner, Zones};
+use crate::types::{IpPrefix, MacAddr, Timestamp, Tuple, Validity};
 
 /// Facts, by what they are asked for.
 #[derive(Debug, Default)]
@@ -106,9 +106,23 @@ impl Knowledge {
         group.routes.iter().filter_map(hop).collect()
     }
 
-    /// Whether a route's next hop may carry traffic, for the lookup.
-    pub(super) fn is_usable(&self, route: &Route, at: Timestamp) -> bool {
-        self.bfd.liveness(route, at) != Liveness::Down
+    /// What decides a packet at `at`, for each router and route table.
+    pub(super) fn lookups(&self, tuple: Tuple, at: Timestamp) -> Vec<Lookup<'_>> {
+        self.routes.decide(&self.ports, tuple.src, tuple.dst, at, |route| self.bfd.liveness(route, at))
+    }
+
+    /// Whether the owner of a zone may track the flow, and label it: a router that has a route for the flow, or one that
+    /// nobody names. Where routes name no router, any router may.
+    pub(super) fn may_track(&self, owner: &Owner, tuple: Tuple, at: Timestamp) -> bool {
+        match owner {
+            Owner::Other { .. } => false,
+            Owner::Unknown | Owner::RouterDnat { router: None, .. } => true,
+            Owner::RouterDnat { router: Some(owner), .. } => {
+                let routes = self.routes.matching(tuple.src, tuple.dst, at);
+                let mut routers = routes.iter().map(|route| route.router.as_ref()).peekable();
+                routers.peek().is_none() || routers.any(|router| router.is_none_or(|router| router == owner))
+            }
+        }
     }
 
     /// When `mac` was last legal for the route, before `at`, and for which next hop.
@@ -151,17 +165,21 @@ impl Knowledge {
         self.nats.iter().any(|nat| nat.translates_source && nat.external_ip == addr && nat.validity.holds(at))
     }
 
-    /// MACs that are legal for some route by source at `at`.
-    pub(super) fn legal_by_source(&self, at: Timestamp) -> HashSet<MacAddr> {
+    /// MACs that are legal for some route by source at `at`, and the next hops that make them so.
+    pub(super) fn legal_by_source(&self, at: Timestamp) -> HashMap<MacAddr, Vec<IpAddr>> {
         let by_source =
             self.routes.all().iter().filter(|route| route.policy == Policy::SrcIp && route.validity.holds(at));
         // Thousands of pods share a few next hops.
         let mut seen = HashSet::new();
         let distinct =
             by_source.filter(|route| seen.insert((route.nexthop, route.output_port.clone(), route.bfd.clone())));
-        let group = Group { routes: distinct.collect() };
-        let hops = self.hops(&group, at);
-        hops.iter().filter(|hop| hop.liveness == Liveness::Up).flat_map(|hop| hop.lladdrs.current.clone()).collect()
+        let mut legal: HashMap<MacAddr, Vec<IpAddr>> = HashMap::new();
+        for hop in self.hops(&Group { routes: distinct.collect() }, at) {
+            if hop.liveness == Liveness::Up {
+                hop.lladdrs.current.iter().for_each(|&mac| legal.entry(mac).or_default().push(hop.ip));
+            }
+        }
+        legal
     }
 }
 

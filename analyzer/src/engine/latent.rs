@@ -54,7 +54,8 @@ fn judge(
     at: Timestamp,
 ) -> Option<Latent> {
     let mac = entry.reply.eth;
-    let symmetric = knowledge.routes.symmetric(leaving.src, leaving.dst, at);
+    let mut symmetric = knowledge.routes.symmetric(leaving.src, leaving.dst, at);
+    symmetric.retain(|route| entry.owner.may_be(route.router.as_ref()));
     let group = Group { routes: symmetric };
     let hops = knowledge.hops(&group, at);
     let is_fine = hops.iter().any(|hop| hop.is_legal(mac)) || knowledge.settings.allowed.contains(&mac);

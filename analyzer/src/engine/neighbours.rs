@@ -150,7 +150,9 @@ impl Neighbours {
         };
         let overriding = macs(holding().filter(overrides));
         if !overriding.is_empty() {
-            return Lladdrs { current: overriding, ..Lladdrs::default() };
+            let mut older = macs(holding());
+            older.retain(|mac| !overriding.contains(mac));
+            return Lladdrs { current: overriding, aged: false, older };
         }
 
         let heard = self.heard.get(&ip).and_then(|runs| runs.iter().rev().find(|run| run.first <= at));

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::bfd::Liveness;
 use super::fact::{Policy, Route, RouteOrigin, RouterPort};
 use super::finding::RouteId;
 use super::plain;
@@ -36,16 +37,20 @@ pub(super) struct Group<'a> {
 }
 
 /// What decides a packet on one router, in one route table.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Lookup<'a> {
     /// What decides.
     pub(super) decision: Decision<'a>,
     /// Groups that match better but have no active next hop, best first.
     pub(super) inactive: Vec<Group<'a>>,
+    /// Groups that decide if all next hops of those before them are down, where nothing tells whether they are.
+    pub(super) alternatives: Vec<Group<'a>>,
+    /// Whether the packet goes elsewhere if they are.
+    pub(super) may_be_elsewhere: bool,
 }
 
 /// What decides a packet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) enum Decision<'a> {
     /// A route with next hops.
     Route(Group<'a>),
@@ -54,6 +59,7 @@ pub(super) enum Decision<'a> {
     /// A route whose next hop is inside the cluster, or that discards: the packet does not leave by the NIC.
     Elsewhere,
     /// Nothing.
+    #[default]
     Nothing,
 }
 
@@ -127,7 +133,8 @@ impl Routes {
         self.matching(src, dst, at).into_iter().filter(|route| route.symmetric_reply).collect()
     }
 
-    fn matching(&self, src: IpAddr, dst: IpAddr, at: Timestamp) -> Vec<&Route> {
+    /// Routes that a packet from `src` to `dst` matches at `at`, whatever decides in the end.
+    pub(super) fn matching(&self, src: IpAddr, dst: IpAddr, at: Timestamp) -> Vec<&Route> {
         let by_source = self.by_source.around(src).map(|prefix| (Policy::SrcIp, prefix));
         let by_destination = self.by_destination.around(dst).map(|prefix| (Policy::DstIp, prefix));
         let indices = by_source.chain(by_destination).filter_map(|key| self.by_prefix.get(&key)).flatten();
@@ -136,14 +143,14 @@ impl Routes {
 
     /// What decides a packet from `src` to `dst` at `at`, for each router and route table that has a word in it.
     ///
-    /// `usable` tells whether a next hop may carry traffic: northd leaves out those whose BFD session is down.
+    /// northd leaves out next hops whose BFD session is down.
     pub(super) fn decide(
         &self,
         ports: &Ports,
         src: IpAddr,
         dst: IpAddr,
         at: Timestamp,
-        usable: impl Fn(&Route) -> bool,
+        liveness: impl Fn(&Route) -> Liveness,
     ) -> Vec<Lookup<'_>> {
         let matching = self.matching(src, dst, at);
         let mut tables: Vec<(&Option<Arc<str>>, &Arc<str>)> =
@@ -157,7 +164,7 @@ impl Routes {
             }
             let own = matching.iter().filter(|route| route.router.as_ref() == router && route.route_table == *table);
             let connected = connected_len(ports, router, dst, at);
-            Some(decide_in_table(own.copied().collect(), router.is_some(), connected, ports, at, &usable))
+            Some(decide_in_table(own.copied().collect(), router.is_some(), connected, ports, at, &liveness))
         };
         tables.into_iter().filter_map(lookup).collect()
     }
@@ -169,22 +176,22 @@ fn decide_in_table<'a>(
     connected: Option<u8>,
     ports: &Ports,
     at: Timestamp,
-    usable: impl Fn(&Route) -> bool,
+    liveness: impl Fn(&Route) -> Liveness,
 ) -> Lookup<'a> {
     let mut groups = group(matching);
     groups.sort_by_key(|group| Reverse(group.order()));
-    let mut inactive = Vec::new();
+    let mut lookup = Lookup::default();
     for group in groups {
         if connected.is_some_and(|len| group.order() < (len, Rank::Connected)) {
-            return Lookup { decision: Decision::Connected, inactive };
+            return lookup.end(Decision::Connected);
         }
-        if !group.routes.iter().any(|route| usable(route)) {
-            inactive.push(group);
+        if group.routes.iter().all(|route| liveness(route) == Liveness::Down) {
+            lookup.inactive.push(group);
             continue;
         }
         // Without next hop but with a port the destination itself is the neighbour.
         if group.routes.iter().all(|route| route.nexthop.is_none() && route.output_port.is_some()) {
-            return Lookup { decision: Decision::Connected, inactive };
+            return lookup.end(Decision::Connected);
         }
         if group.routes.iter().all(|route| leaves_elsewhere(ports, route, at)) {
             // Without router names the distributed router's route by source, to the gateway router, lies in the same
@@ -192,12 +199,28 @@ fn decide_in_table<'a>(
             if !router_is_known && group.policy() == Policy::SrcIp {
                 continue;
             }
-            return Lookup { decision: Decision::Elsewhere, inactive };
+            return lookup.end(Decision::Elsewhere);
         }
-        return Lookup { decision: Decision::Route(group), inactive };
+        let is_certain = group.routes.iter().any(|route| liveness(route) == Liveness::Up);
+        match lookup.decision {
+            Decision::Route(_) => lookup.alternatives.push(group),
+            _ => lookup.decision = Decision::Route(group),
+        }
+        if is_certain {
+            return lookup;
+        }
     }
-    let decision = if connected.is_some() { Decision::Connected } else { Decision::Nothing };
-    Lookup { decision, inactive }
+    lookup.end(if connected.is_some() { Decision::Connected } else { Decision::Nothing })
+}
+
+impl<'a> Lookup<'a> {
+    /// Ends the lookup with a decision that is no route. Where a route may decide, it is only what comes if not.
+    fn end(self, decision: Decision<'a>) -> Self {
+        match self.decision {
+            Decision::Route(_) => Self { may_be_elsewhere: !matches!(decision, Decision::Nothing), ..self },
+            _ => Self { decision, ..self },
+        }
+    }
 }
 
 /// Whether packets that enter the router may be looked up in `table`. A port's option names the table; where no port is

@@ -79,8 +79,7 @@ impl Tally {
                 let nexthop = self.nexthops.entry(observation.eth_dst).or_default();
                 nexthop.packets += packets;
                 nexthop.bytes += bytes;
-                let legal = judgement.hops.iter().filter(|hop| hop.is_legal(observation.eth_dst));
-                nexthop.ips.extend(legal.map(|hop| hop.ip));
+                nexthop.ips.extend(&judgement.legal_for);
             }
             Verdict::Info(_) | Verdict::Undetermined(_) => {}
         }

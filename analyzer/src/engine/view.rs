@@ -209,8 +209,7 @@ impl Engine {
             None => Vec::new(),
         };
         let inner = knowledge.connections.before_translation(tuple).unwrap_or(tuple);
-        let lookups =
-            knowledge.routes.decide(&knowledge.ports, inner.src, inner.dst, at, |route| knowledge.is_usable(route, at));
+        let lookups = knowledge.lookups(inner, at);
         let groups: Vec<Group<'_>> = lookups
             .into_iter()
             .filter_map(|lookup| match lookup.decision {

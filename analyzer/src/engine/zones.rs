@@ -109,6 +109,15 @@ impl Zones {
 }
 
 impl Owner {
+    /// Whether the owner may be the router, as far as both are named.
+    pub(super) fn may_be(&self, router: Option<&Arc<str>>) -> bool {
+        match (self, router) {
+            (Self::RouterDnat { router: Some(owner), .. }, Some(router)) => owner == router,
+            (Self::RouterDnat { .. } | Self::Unknown, _) => true,
+            (Self::Other { .. }, _) => false,
+        }
+    }
+
     /// The zone's name.
     pub(super) fn name(&self) -> Option<&Arc<str>> {
         match self {

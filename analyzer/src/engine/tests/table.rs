@@ -328,6 +328,29 @@ fn bfd_sessions() {
             },
             &["violating nexthop-down"],
         ),
+        (
+            "all states unknown: the next route may decide",
+            || {
+                incident(|w| {
+                    w.each_route(|r| r.bfd = BfdRef::Attached);
+                    w.routes([route_to("0.0.0.0/0", "198.19.3.1")]);
+                    w.bindings([binding("198.19.3.1", GW1)]);
+                    w.seen[0].eth_dst = mac(GW1);
+                })
+            },
+            &[NO_DATA],
+        ),
+        (
+            "all states unknown, outside either route",
+            || {
+                incident(|w| {
+                    w.each_route(|r| r.bfd = BfdRef::Attached);
+                    w.routes([route_to("0.0.0.0/0", "198.19.3.1")]);
+                    w.bindings([binding("198.19.3.1", GW1)]);
+                })
+            },
+            &[STALE],
+        ),
         ("a MAC of none, while a state is unknown", || changed(world(None), to(DEAD)), &[STALE]),
         (
             "a MAC shared by an up and a down hop",
@@ -644,6 +667,20 @@ fn neighbours() {
                 })
             },
             &["conforming"],
+        ),
+        (
+            "the binding that a static one overrides",
+            || {
+                incident(|w| {
+                    w.facts.retain(|f| !matches!(f, Fact::Connection(_)));
+                    w.bindings([Binding {
+                        kind: BindingKind::StaticMacBinding { override_dynamic_mac: true },
+                        ..binding("198.19.3.15", "02:00:00:00:03:15")
+                    }]);
+                    w.seen[0].eth_dst = mac(GW15);
+                })
+            },
+            &["violating stale-neighbour"],
         ),
         (
             "next hops with link-local addresses, by port",
