@@ -59,7 +59,7 @@ fn static_checks() -> Result<()> {
 /// Runs `cargo test`, passes its words on as they come, and closes with the sum of its summaries.
 fn tests(filters: &[String], strict: bool) -> Result<ExitCode> {
     let mut command = project::cargo();
-    // The dev profile: it compiles in a third of the time of the release profile, checks overflow, and the tests that
+    // The dev profile: it compiles faster than the release profile, checks overflow, and the tests that
     // it runs are not slow.
     command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(filters);
     let verbosity = if strict {
