@@ -150,7 +150,10 @@ pub(super) fn judge<'a>(
         return Judgement::new(verdict);
     }
     let judgement = Flow::new(knowledge, observation).judge(context, observation);
-    if let Some(key) = key {
+    // A remark tells that something beyond the key decided: whether the source is a translated address.
+    if let Some(key) = key
+        && judgement.remarks.is_empty()
+    {
         context.plain.remember(key, judgement.verdict);
     }
     judgement

@@ -79,6 +79,9 @@ fn judge(
         remarks.push("a packet of this flow would leave to the MAC".to_owned());
         LatentState::Armed
     };
+    if entry.connection.offloaded {
+        remarks.push("the entry is offloaded: a capture on the NIC may not show its packets".to_owned());
+    }
     let mut ids: Vec<_> = group.routes.iter().map(|route| Group { routes: vec![*route] }.id()).collect();
     ids.sort();
     ids.dedup();

@@ -117,7 +117,7 @@ impl Engine {
         if !self.knowledge.is_nexthop(heard.ip) || heard.mac.is_group() || heard.mac.is_zero() {
             return [None; 2];
         }
-        if self.knowledge.neighbours.heard_starts(heard.ip).count() >= MAX_HEARD_CHANGES {
+        if self.knowledge.neighbours.heard_changes(heard.ip) >= MAX_HEARD_CHANGES {
             self.ignored_neighbours += 1;
             return [None; 2];
         }

@@ -80,6 +80,11 @@ impl Neighbours {
         }
     }
 
+    /// How often the address was heard with another MAC than before.
+    pub(super) fn heard_changes(&self, ip: IpAddr) -> usize {
+        self.heard.get(&ip).map_or(0, Vec::len)
+    }
+
     /// When the address was heard with another MAC than before.
     pub(super) fn heard_starts(&self, ip: IpAddr) -> impl Iterator<Item = Timestamp> + '_ {
         self.heard(ip).map(|(_, first, _)| first)

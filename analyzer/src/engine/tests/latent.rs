@@ -78,6 +78,16 @@ fn latent_entries() {
 }
 
 #[test]
+fn a_capture_does_not_show_offloaded_flows() {
+    let mut world = World::incident();
+    world.seen.clear();
+    world.each_connection(|connection| connection.offloaded = true);
+    let latent = &world.conclude().latent;
+    assert_eq!(latent.len(), 1);
+    assert!(latent[0].evidence.iter().any(|remark| remark.contains("offloaded")), "{:?}", latent[0].evidence);
+}
+
+#[test]
 fn entries_listed() {
     let mut world = World::incident();
     world.facts.push(zone(35, "GR_worker-08_dnat"));

@@ -856,6 +856,18 @@ fn translated_sources() {
             &[TRANSLATED],
         ),
         (
+            "the MAC of some pod's next hop, for the node's address and for another source",
+            || {
+                changed(without_snat(), |w| {
+                    w.seen[0].eth_dst = mac(GW15);
+                    let mut other = packet(101, wire(), NODE, GW15);
+                    other.tuple.src = ip("10.9.9.9");
+                    w.seen.push(other);
+                })
+            },
+            &["conforming", UNKNOWN],
+        ),
+        (
             "no ports told, source near the next hops",
             || {
                 changed(without_snat(), |w| {
