@@ -22,7 +22,6 @@ mod static_mac_override;
 mod two_zones;
 mod vlan_fragments;
 
-use std::fs;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -58,14 +57,7 @@ const CASES: [Case; 16] = [
 
 /// Writes the files of every case. READMEs and expectations are written by hand or by `bless`.
 pub(crate) fn run() -> Result<ExitCode> {
-    for (path, content) in files()? {
-        let path = project::root().join("pcaps").join(path);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        }
-        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
-        println!("wrote {}", path.display());
-    }
+    project::write_cases(files()?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -89,6 +81,8 @@ fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use std::fs;
 
     use super::*;
 

@@ -3,23 +3,15 @@
 mod dumps;
 mod packets;
 
-use std::fs;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::project;
 
 /// Writes the files of both cases. READMEs and expectations are written by hand or by `bless`.
 pub(crate) fn run() -> Result<ExitCode> {
-    for (path, content) in files()? {
-        let path = project::root().join("pcaps").join(path);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        }
-        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
-        println!("wrote {}", path.display());
-    }
+    project::write_cases(files()?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -41,6 +33,8 @@ fn files() -> Result<Vec<(String, Vec<u8>)>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
