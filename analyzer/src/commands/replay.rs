@@ -25,6 +25,7 @@ pub(super) fn run(args: ReplayArgs) -> anyhow::Result<Status> {
     summary.first_seen = totals.span.map(|(first, _)| first);
     summary.last_seen = totals.span.map(|(_, last)| last);
     summary.untracked_packets = totals.untracked_packets;
+    summary.unattributed_fragments = totals.unattributed_fragments;
     let status = status(&summary, prepared.tells_nexthops);
 
     let mut warnings = prepared.loaded.warnings;

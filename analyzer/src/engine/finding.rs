@@ -247,6 +247,8 @@ pub struct Summary {
     pub evicted_flows: u64,
     /// Packets of flows that found no place in the flow table. They are judged by nobody.
     pub untracked_packets: u64,
+    /// Later fragments whose first fragment was not seen before them. They are judged without ports.
+    pub unattributed_fragments: u64,
     /// Findings that were counted but not kept, because there were too many.
     pub omitted_findings: u64,
     /// Frames of neighbours that were not listened to, because their address changed its MAC too often.

@@ -155,6 +155,22 @@ fn notes(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         let packets = count(summary.untracked_packets, "packet");
         note(format!("{packets} not judged, because the flow table was full (--max-flows)."))?;
     }
+    if summary.omitted_findings > 0 {
+        let findings = count(summary.omitted_findings, "finding");
+        note(format!("{findings} counted but not kept, because there were too many (--max-findings)."))?;
+    }
+    if summary.unattributed_fragments > 0 {
+        let fragments = count(summary.unattributed_fragments, "later fragment");
+        note(format!("{fragments} judged without ports, as the first fragment was not seen."))?;
+    }
+    if summary.ignored_neighbours > 0 {
+        let frames = count(summary.ignored_neighbours, "frame");
+        note(format!("{frames} of neighbours not listened to: the address changed its MAC too often."))?;
+    }
+    if summary.unsplit_epochs > 0 {
+        let changes = count(summary.unsplit_epochs, "change");
+        note(format!("{changes} of the next hops not told apart in time: there were too many."))?;
+    }
     Ok(())
 }
 
