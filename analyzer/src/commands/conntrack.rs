@@ -8,7 +8,7 @@ use crate::engine::view::Standing;
 use crate::output::{json, listing};
 use crate::types::Timestamp;
 
-pub(super) fn run(args: ConntrackArgs) -> anyhow::Result<Status> {
+pub(super) fn run(ConntrackArgs { stale, listing: args }: ConntrackArgs) -> anyhow::Result<Status> {
     let prepared = prepare_dumps(&args.inputs, args.paths)?;
     warn(&prepared.loaded.warnings);
     let mut views = prepared.engine.connections(args.at.unwrap_or(Timestamp::MAX));
@@ -20,7 +20,7 @@ pub(super) fn run(args: ConntrackArgs) -> anyhow::Result<Status> {
     } else {
         Status::Fine
     };
-    if args.stale {
+    if stale {
         views.retain(|view| view.standing == Standing::Stale);
     }
     let frame = frame(&args.output);
