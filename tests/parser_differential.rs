@@ -134,6 +134,11 @@ fn ports(payload: &LaxIpPayloadSlice, fragment: Fragment) -> (u16, u16) {
             };
             (id, u16::from_be_bytes([icmp.type_u8(), icmp.code_u8()]))
         }
+        // etherparse knows no SCTP header; the ports are its first two fields (RFC 9260 section 3.1).
+        ip_number::SCTP => {
+            let [s0, s1, d0, d1] = *bytes.first_chunk().unwrap();
+            (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]))
+        }
         _ => (0, 0),
     }
 }
