@@ -159,7 +159,12 @@ fn frames_of_all_captures() {
         let file = fs::read(&path).unwrap();
         let frames = ethernet_frames(&file).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         for frame in frames {
-            assert_same(frame);
+            let is_whole = LaxSlicedPacket::from_ethernet(frame).is_ok_and(|packet| packet.stop_err.is_none());
+            // Some captures were taken with a short snaplen. What one parser cannot read, the other must refuse.
+            match is_whole {
+                true => assert_same(frame),
+                false => assert!(parse(frame).is_err(), "{frame:02x?}"),
+            }
         }
     }
 }
