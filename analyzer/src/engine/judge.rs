@@ -16,16 +16,14 @@ use super::finding::{CtDirection, Heard, LastLegal, RouteId};
 use super::inbound::Inbound;
 use super::knowledge::{Hop, Knowledge, may_share_link};
 use super::label::{self, EcmpReply};
+use super::last_legal::LastLegals;
 use super::lookalike;
 use super::observation::Observation;
-use super::plain::{self, PlainKey, PlainVerdicts, Prefixes};
+use super::plain::{PlainKey, PlainVerdicts};
 use super::routes::{self, Decision, Group, Lookup};
 use super::verdict::{Info, NotCovered, Undetermined, Verdict, Violating};
 use super::zones::Owner;
 use crate::types::{MacAddr, Timestamp, Tuple};
-
-/// Answers of one kind that are remembered at most.
-const MAX_REMEMBERED: usize = 1 << 16;
 
 /// What is known beyond the facts: who is heard, and which MACs are the node's own.
 #[derive(Debug)]
@@ -34,10 +32,7 @@ pub(super) struct Context<'a> {
     pub(super) inbound: Inbound,
     /// MACs that the node was seen to send routed packets from, where no dump tells the routers' own.
     pub(super) local_macs: HashSet<MacAddr>,
-    /// When MACs were last legal, by route and epoch: the flows of a dead gateway share it.
-    last_legal: HashMap<(RouteId, MacAddr, u16), Option<LastLegal>>,
-    /// The same by the prefixes that hold a flow's addresses.
-    last_decided: HashMap<(Prefixes, Vec<Option<Arc<str>>>, MacAddr, u16), Option<LastLegal>>,
+    last_legal: LastLegals,
     /// MACs that are legal for some route by source, by epoch.
     legal_by_source: HashMap<u16, HashSet<MacAddr>>,
     /// Verdicts that many flows share. A judgement by one of them names no next hops: the first did.
@@ -52,62 +47,11 @@ impl<'a> Context<'a> {
             epochs,
             inbound: Inbound::default(),
             local_macs: HashSet::new(),
-            last_legal: HashMap::new(),
-            last_decided: HashMap::new(),
+            last_legal: LastLegals::default(),
             legal_by_source: HashMap::new(),
             plain: PlainVerdicts::default(),
             in_full: false,
         }
-    }
-
-    /// When `mac` was last legal for the packet: for one of the routes of `groups`, or for another route that decided
-    /// before.
-    fn last_legal(
-        &mut self,
-        knowledge: &Knowledge,
-        groups: &[Group<'_>],
-        (src, dst): (IpAddr, IpAddr),
-        mac: MacAddr,
-        at: Timestamp,
-    ) -> Option<LastLegal> {
-        if self.last_legal.len() >= MAX_REMEMBERED {
-            self.last_legal.clear();
-        }
-        if self.last_decided.len() >= MAX_REMEMBERED {
-            self.last_decided.clear();
-        }
-        let epoch = self.epochs.at(at).id;
-        let mut by_route = None;
-        for group in groups {
-            let key = (group.id(), mac, epoch);
-            let found = match self.last_legal.get(&key) {
-                Some(known) => known.clone(),
-                None => {
-                    let found = knowledge.last_legal(&key.0, mac, at);
-                    self.last_legal.insert(key, found.clone());
-                    found
-                }
-            };
-            by_route = std::cmp::max_by_key(by_route, found, |found| found.as_ref().map(|last| last.until));
-        }
-        let routers: Vec<_> = groups.iter().map(|group| group.routes[0].router.clone()).collect();
-        let search = |routers: &[_]| knowledge.last_decided((src, dst), routers, mac, at);
-        let decided = match plain::prefixes(knowledge, src, dst) {
-            Some(prefixes) => {
-                let key = (prefixes, routers, mac, epoch);
-                match self.last_decided.get(&key) {
-                    Some(known) => known.clone(),
-                    None => {
-                        let found = search(&key.1);
-                        self.last_decided.insert(key, found.clone());
-                        found
-                    }
-                }
-            }
-            None => search(&routers),
-        };
-        // Where both tell the same moment, the route that decides now names the next hop.
-        std::cmp::max_by_key(decided, by_route, |found| found.as_ref().map(|last| last.until))
     }
 
     /// The key under which the verdict on a plain flow is remembered; `None` for a flow that is not plain.
@@ -568,7 +512,7 @@ impl<'a> Flow<'a> {
         }
 
         let ends = (self.inner.src, self.inner.dst);
-        judgement.last_legal = context.last_legal(knowledge, groups, ends, eth_dst, self.at);
+        judgement.last_legal = context.last_legal.of(knowledge, context.epochs, groups, ends, eth_dst, self.at);
         if let Some(last) = &judgement.last_legal
             && self.at.since(last.until) < knowledge.settings.grace
         {
