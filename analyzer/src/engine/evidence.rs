@@ -5,7 +5,7 @@ use super::finding::{CitedConnection, ExpectedNexthop, Finding, KnownAs};
 use super::judge::{Judgement, Labelled};
 use super::knowledge::{Hop, Knowledge};
 use super::observation::Observation;
-use crate::types::MacAddr;
+use crate::types::{MacAddr, Timestamp};
 
 /// The finding that a judgement on an observation amounts to.
 pub(super) fn finding(knowledge: &Knowledge, observation: &Observation, judgement: Judgement<'_>) -> Finding {
@@ -68,7 +68,11 @@ impl Labelled<'_> {
     }
 }
 
-/// Everything that knows the MAC.
+/// Rows of what knows a MAC that one finding shows at most: a central database may have a row on the port of each node,
+/// and a history many of each.
+const MAX_KNOWN_AS: usize = 32;
+
+/// What knows the MAC, the latest rows first to be kept.
 pub(super) fn known_as(knowledge: &Knowledge, mac: MacAddr) -> Vec<KnownAs> {
     let bindings = knowledge.neighbours.of_mac(mac).map(|binding| KnownAs {
         source: binding_source(binding.kind).into(),
@@ -99,9 +103,21 @@ pub(super) fn known_as(knowledge: &Knowledge, mac: MacAddr) -> Vec<KnownAs> {
         validity: None,
     });
     let mut known: Vec<KnownAs> = bindings.chain(heard).chain(ports).chain(owners).collect();
-    known.sort();
+    known.sort_unstable_by(|a, b| {
+        is_past(a).cmp(&is_past(b)).then_with(|| ended(b).cmp(&ended(a))).then_with(|| a.cmp(b))
+    });
     known.dedup();
+    known.truncate(MAX_KNOWN_AS);
+    known.sort();
     known
+}
+
+fn ended(known: &KnownAs) -> Option<Timestamp> {
+    known.validity.and_then(|(_, until)| until)
+}
+
+fn is_past(known: &KnownAs) -> bool {
+    ended(known).is_some()
 }
 
 /// The name under which output shows a kind of binding.

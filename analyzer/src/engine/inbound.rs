@@ -36,9 +36,9 @@ impl Inbound {
         self.runs[start..].iter().take_while(move |run| run.tuple == mirror)
     }
 
-    /// Whether requests of the flow `tuple` came in.
-    pub(super) fn has_requests(&self, tuple: Tuple) -> bool {
-        !self.runs.is_empty() && self.of_requests(tuple).next().is_some()
+    /// Whether requests of the flow `tuple` came in from another MAC than `mac`.
+    pub(super) fn has_requests_from_others(&self, tuple: Tuple, mac: MacAddr) -> bool {
+        !self.runs.is_empty() && self.of_requests(tuple).any(|run| run.eth_src != mac)
     }
 
     /// Packets of the other direction of `tuple` that came from `mac` after `since`, up to `until`.

@@ -16,6 +16,7 @@ use super::finding::{CtDirection, Heard, LastLegal, RouteId};
 use super::inbound::Inbound;
 use super::knowledge::{Hop, Knowledge, may_share_link};
 use super::label::{self, EcmpReply};
+use super::last_legal::LastLegals;
 use super::lookalike;
 use super::observation::Observation;
 use super::plain::{PlainKey, PlainVerdicts};
@@ -31,6 +32,7 @@ pub(super) struct Context<'a> {
     pub(super) inbound: Inbound,
     /// MACs that the node was seen to send routed packets from, where no dump tells the routers' own.
     pub(super) local_macs: HashSet<MacAddr>,
+    last_legal: LastLegals,
     /// MACs that are legal for some route by source, by epoch.
     legal_by_source: HashMap<u16, HashMap<MacAddr, Vec<IpAddr>>>,
     /// Verdicts that many flows share. A judgement by one of them names no next hops: the first did.
@@ -45,6 +47,7 @@ impl<'a> Context<'a> {
             epochs,
             inbound: Inbound::default(),
             local_macs: HashSet::new(),
+            last_legal: LastLegals::default(),
             legal_by_source: HashMap::new(),
             plain: PlainVerdicts::default(),
             in_full: false,
@@ -53,7 +56,7 @@ impl<'a> Context<'a> {
 
     /// The key under which the verdict on a plain flow is remembered; `None` for a flow that is not plain.
     fn plain_key(&self, knowledge: &Knowledge, seen: &Observation) -> Option<PlainKey> {
-        let is_plain = !self.in_full && !self.inbound.has_requests(seen.tuple);
+        let is_plain = !self.in_full && !self.inbound.has_requests_from_others(seen.tuple, seen.eth_dst);
         if is_plain { PlainKey::new(knowledge, self.epochs, seen) } else { None }
     }
 }
@@ -494,7 +497,7 @@ impl<'a> Flow<'a> {
     fn illegal(
         &self,
         judgement: &mut Judgement<'a>,
-        context: &Context<'_>,
+        context: &mut Context<'_>,
         observation: &Observation,
         groups: &[Group<'a>],
         hops: &[Hop<'a>],
@@ -516,15 +519,8 @@ impl<'a> Flow<'a> {
             return;
         }
 
-        let last_legal = |group: &Group<'_>| knowledge.last_legal(&group.id(), eth_dst, self.at);
-        judgement.last_legal = groups.iter().filter_map(last_legal).max_by_key(|last| last.until);
-        // Another route may have decided until a moment ago, for which the MAC was legal.
-        let routers: Vec<_> = groups.iter().map(|group| group.routes[0].router.clone()).collect();
         let ends = (self.inner.src, self.inner.dst);
-        let known = judgement.last_legal.as_ref().map(|last| last.until);
-        if let Some(last) = knowledge.last_decided(ends, &routers, eth_dst, self.at, known) {
-            judgement.last_legal = Some(last);
-        }
+        judgement.last_legal = context.last_legal.of(knowledge, context.epochs, groups, ends, eth_dst, self.at);
         if let Some(last) = &judgement.last_legal
             && self.at.since(last.until) < knowledge.settings.grace
         {

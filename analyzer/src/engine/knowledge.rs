@@ -156,18 +156,15 @@ impl Knowledge {
     }
 
     /// When `mac` was last legal for packets from `src` to `dst` on one of `routers`, whatever route decided then.
-    /// Moments up to `since` are not looked at.
     pub(super) fn last_decided(
         &self,
         (src, dst): (IpAddr, IpAddr),
         routers: &[Option<Arc<str>>],
         mac: MacAddr,
         at: Timestamp,
-        since: Option<Timestamp>,
     ) -> Option<LastLegal> {
         let versions = self.routes.versions_for(src, dst).filter(|route| routers.contains(&route.router));
-        let changes = self.changes(versions, at).into_iter().take_while(|&moment| Some(moment) > since);
-        changes.into_iter().find_map(|until| {
+        self.changes(versions, at).into_iter().find_map(|until| {
             let before = just_before(until)?;
             let lookups = self.routes.decide(&self.ports, src, dst, before, |route| self.bfd.liveness(route, before));
             let hop = lookups.into_iter().find_map(|lookup| match lookup.decision {
@@ -186,8 +183,11 @@ impl Knowledge {
         let mut nexthops = HashSet::new();
         for route in routes {
             moments.extend([route.validity.from, route.validity.until]);
-            let Some(nexthop) = route.nexthop.filter(|&nexthop| nexthops.insert(nexthop)) else { continue };
-            for binding in self.neighbours.of(nexthop, None) {
+            let Some(nexthop) = route.nexthop else { continue };
+            if !nexthops.insert((nexthop, route.output_port.as_ref())) {
+                continue;
+            }
+            for binding in self.neighbours.of(nexthop, route.output_port.as_ref()) {
                 moments.extend([binding.validity.from, binding.validity.until, binding.confirmed]);
             }
             moments.extend(self.neighbours.heard_starts(nexthop).map(Some));

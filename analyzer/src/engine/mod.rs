@@ -13,6 +13,7 @@ mod inbound;
 mod judge;
 mod knowledge;
 pub mod label;
+mod last_legal;
 mod latent;
 mod lookalike;
 mod neighbours;

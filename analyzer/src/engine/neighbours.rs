@@ -1,5 +1,6 @@
 //! Whose MAC a next hop has: evidence from bindings and from the wire, over time.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use crate::types::{MacAddr, Timestamp};
 /// All bindings that were told, past ones included, and all neighbours heard.
 #[derive(Debug, Default)]
 pub(super) struct Neighbours {
-    by_ip: HashMap<IpAddr, Vec<Binding>>,
+    /// By address, then by port: a central database has a gateway's address on the port of every node.
+    by_ip: HashMap<IpAddr, BTreeMap<Option<Arc<str>>, Vec<Binding>>>,
     by_mac: HashMap<MacAddr, Vec<IpAddr>>,
     /// Runs of one MAC, in order, for each address heard.
     heard: HashMap<IpAddr, Vec<HeardRun>>,
@@ -45,22 +47,15 @@ impl Neighbours {
                 ips.push(binding.ip);
             }
         }
-        let told = self.by_ip.entry(binding.ip).or_default();
+        let told = self.by_ip.entry(binding.ip).or_default().entry(binding.logical_port.clone()).or_default();
         // A refreshed timestamp is a new version of the row, but no new binding.
-        let continued = told.iter_mut().find(|told| {
-            told.kind == binding.kind
-                && told.mac == binding.mac
-                && told.logical_port == binding.logical_port
-                && told.validity.until.is_some()
-                && told.validity.until == binding.validity.from
-        });
-        match continued {
-            Some(told) => told.validity.until = binding.validity.until,
-            None => {
-                if !told.contains(&binding) {
-                    told.push(binding);
-                }
+        let last = told.iter_mut().rev().find(|told| told.kind == binding.kind && told.mac == binding.mac);
+        match last {
+            Some(last) if last.validity.until.is_some() && last.validity.until == binding.validity.from => {
+                last.validity.until = binding.validity.until;
             }
+            Some(last) if *last == binding => {}
+            _ => told.push(binding),
         }
     }
 
@@ -97,13 +92,13 @@ impl Neighbours {
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Binding> {
-        self.by_ip.values().flatten()
+        self.by_ip.values().flat_map(BTreeMap::values).flatten()
     }
 
     /// Bindings of a MAC, past ones included.
     pub(super) fn of_mac(&self, mac: MacAddr) -> impl Iterator<Item = &Binding> {
         let ips = self.by_mac.get(&mac).into_iter().flatten();
-        ips.flat_map(|ip| self.by_ip.get(ip).into_iter().flatten()).filter(move |binding| binding.mac == Some(mac))
+        ips.flat_map(|&ip| self.of(ip, None)).filter(move |binding| binding.mac == Some(mac))
     }
 
     /// Addresses that the MAC was heard with, and when last.
@@ -114,11 +109,14 @@ impl Neighbours {
 
     /// Bindings of an address on a port. A side that names no port matches any.
     pub(super) fn of<'a>(&'a self, ip: IpAddr, port: Option<&'a Arc<str>>) -> impl Iterator<Item = &'a Binding> {
-        let on_port = move |binding: &&Binding| match (&binding.logical_port, port) {
-            (Some(told), Some(port)) => told == port,
-            _ => true,
+        let ports = self.by_ip.get(&ip);
+        let on = move |port: Option<Arc<str>>| ports.and_then(|ports| ports.get(&port));
+        let (own, unnamed, all) = match port {
+            Some(port) => (on(Some(port.clone())), on(None), None),
+            None => (None, None, ports),
         };
-        self.by_ip.get(&ip).into_iter().flatten().filter(on_port)
+        let all = all.into_iter().flat_map(BTreeMap::values);
+        own.into_iter().chain(unnamed).chain(all).flatten()
     }
 
     /// The MACs of the neighbour `ip` at `at`: the newest evidence, and what older evidence still says.
@@ -126,14 +124,11 @@ impl Neighbours {
     /// Where the caller knows no port, an address that is a neighbour on several ports has a MAC on each: these do not
     /// contradict each other, so all of them are current.
     pub(super) fn lladdrs(&self, ip: IpAddr, port: Option<&Arc<str>>, at: Timestamp) -> Lladdrs {
-        let mut ports: Vec<&Arc<str>> = self.of(ip, port).filter_map(|binding| binding.logical_port.as_ref()).collect();
-        ports.sort_unstable();
-        ports.dedup();
-        if port.is_some() || ports.len() < 2 {
+        if port.is_some() || self.ports_of(ip).nth(1).is_none() {
             return self.lladdrs_on(ip, port, at);
         }
         let mut found = Lladdrs { aged: true, ..Lladdrs::default() };
-        for port in ports {
+        for port in self.ports_of(ip) {
             let on_port = self.lladdrs_on(ip, Some(port), at);
             found.aged &= on_port.aged;
             found.current.extend(on_port.current);
@@ -194,8 +189,12 @@ impl Neighbours {
 
     /// Whether the address is, or was, a neighbour on another port than `port`.
     fn is_on_other_port(&self, ip: IpAddr, port: Option<&Arc<str>>) -> bool {
-        let told = self.by_ip.get(&ip).into_iter().flatten().filter_map(|binding| binding.logical_port.as_ref());
-        port.is_some_and(|port| told.into_iter().any(|told| told != port))
+        port.is_some_and(|port| self.ports_of(ip).any(|told| told != port))
+    }
+
+    /// The ports on which the address is, or was, a neighbour.
+    fn ports_of(&self, ip: IpAddr) -> impl Iterator<Item = &Arc<str>> {
+        self.by_ip.get(&ip).into_iter().flat_map(BTreeMap::keys).flatten()
     }
 
     /// Whether a binding of the address to the MAC has ended, and another one has followed.

@@ -1,8 +1,10 @@
 //! Verdicts on plain flows, remembered.
 //!
 //! A capture may hold a million flows that conform. Most are plain: no conntrack entry is theirs and no request of
-//! theirs came in, so the verdict follows from the MACs, the time, and the prefixes that hold the two addresses. Flows
+//! theirs came in from elsewhere, so the verdict follows from the MACs, the time, and the prefixes that hold the two addresses. Flows
 //! that agree in these share their verdict, and thousands do.
+
+use std::net::IpAddr;
 
 use hashbrown::HashMap;
 
@@ -17,11 +19,24 @@ const MAX_PREFIXES: usize = 6;
 /// Verdicts remembered at most.
 const MAX_VERDICTS: usize = 1 << 16;
 
+/// Prefixes of routes and connected networks that hold an address of a flow, by what they were looked up for.
+pub(super) type Prefixes = [Option<(Lookup, IpPrefix)>; MAX_PREFIXES];
+
+/// The prefixes that hold an address of a flow; `None` where they are too many.
+pub(super) fn prefixes(knowledge: &Knowledge, src: IpAddr, dst: IpAddr) -> Option<Prefixes> {
+    let mut prefixes = [None; MAX_PREFIXES];
+    let mut free = prefixes.iter_mut();
+    let routes = knowledge.routes.prefixes_around(src, dst);
+    for found in routes.chain(knowledge.ports.networks_around(dst).map(|prefix| (Lookup::Connected, prefix))) {
+        *free.next()? = Some(found);
+    }
+    Some(prefixes)
+}
+
 /// What the verdict on a plain flow follows from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct PlainKey {
-    /// Prefixes of routes and connected networks that hold an address of the flow, by what they were looked up for.
-    prefixes: [Option<(Lookup, IpPrefix)>; MAX_PREFIXES],
+    prefixes: Prefixes,
     eth_src: MacAddr,
     eth_dst: MacAddr,
     epoch: u16,
@@ -51,13 +66,8 @@ impl PlainKey {
         if knowledge.connections.touch(seen.tuple) {
             return None;
         }
-        let mut prefixes = [None; MAX_PREFIXES];
-        let mut free = prefixes.iter_mut();
         let (src, dst) = (seen.tuple.src, seen.tuple.dst);
-        let routes = knowledge.routes.prefixes_around(src, dst);
-        for found in routes.chain(knowledge.ports.networks_around(dst).map(|prefix| (Lookup::Connected, prefix))) {
-            *free.next()? = Some(found);
-        }
+        let prefixes = prefixes(knowledge, src, dst)?;
         let epoch = epochs.at(seen.first).id;
         let is_translated = knowledge.may_be_translated(src, seen.first);
         Some(Self { prefixes, eth_src: seen.eth_src, eth_dst, epoch, is_ipv4: dst.is_ipv4(), is_translated })

@@ -172,3 +172,17 @@ fn findings_make_room_for_violations() {
     assert_eq!(conclusion.summary.omitted_findings, 7);
     assert_eq!(conclusion.summary.violating_flows, 5);
 }
+
+#[test]
+fn what_knows_a_mac_is_bounded_and_the_latest_is_kept() {
+    let mut world = World::with_history();
+    let past = |second| Binding { validity: between(second, second + 1), ..binding("198.19.3.40", DEAD) };
+    world.bindings((0..40).map(|n| past(2 * n)));
+    world.bindings([Binding { validity: from(1), ..binding("198.19.3.41", DEAD) }]);
+    world.seen.push(packet(100, flow(59943), NODE, DEAD));
+    let known = &world.conclude().findings[0].known_as;
+    assert_eq!(known.len(), 32);
+    assert!(known.iter().any(|known| known.ip == Some(ip("198.19.3.41"))));
+    assert!(known.iter().any(|known| known.validity == Some((Some(at(78)), Some(at(79))))));
+    assert!(!known.iter().any(|known| known.validity == Some((Some(at(0)), Some(at(1))))));
+}
