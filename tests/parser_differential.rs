@@ -134,6 +134,11 @@ fn ports(payload: &LaxIpPayloadSlice, fragment: Fragment) -> (u16, u16) {
             };
             (id, u16::from_be_bytes([icmp.type_u8(), icmp.code_u8()]))
         }
+        // etherparse knows no SCTP header; the ports are its first two fields (RFC 9260 section 3.1).
+        ip_number::SCTP => {
+            let [s0, s1, d0, d1] = *bytes.first_chunk().unwrap();
+            (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]))
+        }
         _ => (0, 0),
     }
 }
@@ -154,7 +159,12 @@ fn frames_of_all_captures() {
         let file = fs::read(&path).unwrap();
         let frames = ethernet_frames(&file).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         for frame in frames {
-            assert_same(frame);
+            let is_whole = LaxSlicedPacket::from_ethernet(frame).is_ok_and(|packet| packet.stop_err.is_none());
+            // Some captures were taken with a short snaplen. What one parser cannot read, the other must refuse.
+            match is_whole {
+                true => assert_same(frame),
+                false => assert!(parse(frame).is_err(), "{frame:02x?}"),
+            }
         }
     }
 }

@@ -65,7 +65,7 @@ Exit status: 0 no stale entry, 1 at least one, 2 could not run, 3 none, but the 
 Examples:
   analyzer nexthops pcaps/bz2095444
   analyzer nexthops --nb-db ovnnb_db.db --sb-db ovnsb_db.db --at 2022-06-07T20:13:00Z")]
-    Nexthops(NexthopsArgs),
+    Nexthops(ListingArgs),
     /// Tell everything known of one flow, as evidence for a ticket
     #[command(after_help = "\
 Examples:
@@ -91,43 +91,25 @@ pub struct ReplayArgs {
     /// Captures, folders that hold captures and dumps, or - for standard input
     #[arg(required = true, value_name = "CAPTURE|CASE_DIR")]
     pub inputs: Vec<PathBuf>,
-    /// What the output looks like
+    /// What goes with captures
     #[command(flatten)]
-    pub output: OutputArgs,
-    /// How captures are read
-    #[command(flatten)]
-    pub reading: ReadingArgs,
-    /// How packets are judged
-    #[command(flatten)]
-    pub judging: JudgingArgs,
-    /// Dumps
-    #[command(flatten)]
-    pub paths: Paths,
+    pub run: RunArgs,
 }
 
 /// Arguments of `conntrack`.
 #[derive(Args, Debug)]
 pub struct ConntrackArgs {
-    /// Folders that hold dumps under well-known names
-    #[arg(value_name = "CASE_DIR")]
-    pub inputs: Vec<PathBuf>,
     /// Only entries whose MAC is no current next hop's and that OVN would honour
     #[arg(long)]
     pub stale: bool,
-    /// Compare with the next hops of that time (RFC 3339); the latest known unless given
-    #[arg(long, value_name = "TIME")]
-    pub at: Option<Timestamp>,
-    /// What the output looks like
+    /// What goes with dumps alone
     #[command(flatten)]
-    pub output: OutputArgs,
-    /// Dumps
-    #[command(flatten)]
-    pub paths: Paths,
+    pub listing: ListingArgs,
 }
 
-/// Arguments of `nexthops`.
+/// Arguments of commands that list what dumps tell.
 #[derive(Args, Debug)]
-pub struct NexthopsArgs {
+pub struct ListingArgs {
     /// Folders that hold dumps under well-known names
     #[arg(value_name = "CASE_DIR")]
     pub inputs: Vec<PathBuf>,
@@ -150,6 +132,14 @@ pub struct ExplainArgs {
     /// Captures, and folders that hold captures and dumps
     #[arg(value_name = "CAPTURE|CASE_DIR")]
     pub inputs: Vec<PathBuf>,
+    /// What goes with captures
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Arguments of commands that judge captures.
+#[derive(Args, Debug)]
+pub struct RunArgs {
     /// What the output looks like
     #[command(flatten)]
     pub output: OutputArgs,

@@ -9,7 +9,7 @@ use crate::cli::{ConntrackArgs, Format};
 use crate::engine::view::Standing;
 use crate::output::{json, listing};
 
-pub(super) fn run(args: ConntrackArgs) -> anyhow::Result<Status> {
+pub(super) fn run(ConntrackArgs { stale, listing: args }: ConntrackArgs) -> anyhow::Result<Status> {
     let prepared = prepare_dumps(&args.inputs, args.paths)?;
     if !prepared.tells_connections {
         bail!("no conntrack dump given: name it with --conntrack FILE");
@@ -24,7 +24,7 @@ pub(super) fn run(args: ConntrackArgs) -> anyhow::Result<Status> {
     } else {
         Status::Fine
     };
-    if args.stale {
+    if stale {
         views.retain(|view| view.standing == Standing::Stale);
     }
     let frame = frame(&args.output);

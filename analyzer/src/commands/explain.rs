@@ -11,22 +11,22 @@ use crate::engine::verdict::Verdict;
 use crate::engine::view::Standing;
 use crate::output::{json, listing};
 
-pub(super) fn run(args: ExplainArgs) -> anyhow::Result<Status> {
-    if args.inputs.is_empty() && args.paths.is_empty() {
+pub(super) fn run(ExplainArgs { tuple, inputs, run: args }: ExplainArgs) -> anyhow::Result<Status> {
+    if inputs.is_empty() && args.paths.is_empty() {
         anyhow::bail!("no inputs given: name a capture, a folder, or dumps with options; --help lists them");
     }
-    let mut prepared = prepare(&args.inputs, args.paths, Settings::from(&args.judging))?;
+    let mut prepared = prepare(&inputs, args.paths, Settings::from(&args.judging))?;
     warn(&prepared.loaded.warnings);
     let mut frame = frame(&args.output);
     let explanation = if prepared.captures.is_empty() {
         let none: [Observation; 0] = [];
-        prepared.engine.explain(args.tuple, none.as_slice())
+        prepared.engine.explain(tuple, none.as_slice())
     } else {
         let counted = count(&mut prepared.engine, &prepared.captures, &args.reading)?;
         warn(&counted.warnings);
         frame.time_digits = counted.time_digits();
         frame.nic_names = nic_names(&counted);
-        prepared.engine.explain(args.tuple, &counted.by_flow())
+        prepared.engine.explain(tuple, &counted.by_flow())
     };
     print(|out| match args.output.format {
         Format::Text => listing::write_explanation(out, &explanation),

@@ -3,10 +3,10 @@
 use super::engine::prepare_dumps;
 use super::printing::{frame, print};
 use super::{Status, warn};
-use crate::cli::{Format, NexthopsArgs};
+use crate::cli::{Format, ListingArgs};
 use crate::output::{json, listing};
 
-pub(super) fn run(args: NexthopsArgs) -> anyhow::Result<Status> {
+pub(super) fn run(args: ListingArgs) -> anyhow::Result<Status> {
     let prepared = prepare_dumps(&args.inputs, args.paths)?;
     warn(&prepared.loaded.warnings);
     let views = prepared.engine.nexthops(prepared.time(args.at)?);

@@ -9,8 +9,8 @@ use crate::engine::finding::Summary;
 use crate::engine::settings::Settings;
 use crate::output::{Report, Skipped, write_json, write_jsonl, write_text};
 
-pub(super) fn run(args: ReplayArgs) -> anyhow::Result<Status> {
-    let mut prepared = prepare(&args.inputs, args.paths, Settings::from(&args.judging))?;
+pub(super) fn run(ReplayArgs { inputs, run: args }: ReplayArgs) -> anyhow::Result<Status> {
+    let mut prepared = prepare(&inputs, args.paths, Settings::from(&args.judging))?;
     if prepared.captures.is_empty() {
         anyhow::bail!("no capture given: the folder holds dumps only; name a capture, or - for standard input");
     }

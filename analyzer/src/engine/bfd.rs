@@ -38,6 +38,11 @@ impl BfdSessions {
         self.by_peer.values().flatten()
     }
 
+    /// States of the sessions with a peer, past ones included.
+    pub(super) fn with(&self, peer: IpAddr) -> impl Iterator<Item = &Bfd> {
+        self.by_peer.get(&peer).into_iter().flatten()
+    }
+
     /// What BFD says of a route's next hop at `at`.
     pub(super) fn liveness(&self, route: &Route, at: Timestamp) -> Liveness {
         match &route.bfd {
@@ -52,9 +57,8 @@ impl BfdSessions {
     }
 
     fn of_session(&self, port: Option<&Arc<str>>, dst_ip: IpAddr, at: Timestamp) -> Liveness {
-        let sessions = self.by_peer.get(&dst_ip).into_iter().flatten();
         let meant = |bfd: &&Bfd| bfd.validity.holds(at) && port.is_none_or(|port| *port == bfd.logical_port);
-        let mut states = sessions.filter(meant).map(|bfd| of_status(bfd.status));
+        let mut states = self.with(dst_ip).filter(meant).map(|bfd| of_status(bfd.status));
         let Some(first) = states.next() else { return Liveness::Unknown };
         // Sessions with one peer on several ports that disagree: which is meant is not known.
         if states.all(|state| state == first) { first } else { Liveness::Unknown }

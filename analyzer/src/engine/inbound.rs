@@ -49,8 +49,9 @@ impl Inbound {
         Some(Heard { last, packets: runs().map(|run| run.packets).sum() })
     }
 
-    /// The MAC that the flow's latest request came from.
-    pub(super) fn requester(&self, tuple: Tuple) -> Option<MacAddr> {
-        self.of_requests(tuple).max_by_key(|run| run.last).map(|run| run.eth_src)
+    /// The MAC that the flow's latest request up to `until` came from.
+    pub(super) fn requester(&self, tuple: Tuple, until: Timestamp) -> Option<MacAddr> {
+        let earlier = self.of_requests(tuple).filter(|run| run.first <= until);
+        earlier.max_by_key(|run| run.last).map(|run| run.eth_src)
     }
 }

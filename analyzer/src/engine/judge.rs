@@ -181,15 +181,22 @@ fn look_alike(knowledge: &Knowledge, observation: &Observation) -> Option<NotCov
     None
 }
 
-/// Whether the node received the packets: told by the capture, sent to a router's own MAC, or sent to an address that
-/// routes by source know as one of the pods behind the node.
+/// Whether the node received the packets: told by the capture; else sent to a router's own MAC by none, or sent to an
+/// address that routes by source know as one of the pods behind the node.
+///
+/// A central database tells the routers of all nodes. What goes from one node's router to another node's has left, and
+/// the other may be the gateway.
 pub(super) fn is_inbound(knowledge: &Knowledge, observation: &Observation) -> bool {
     let tuple = &observation.tuple;
-    observation.direction() == Direction::Inbound
-        || observation.eth_dst().is_some_and(|mac| knowledge.ports.has_mac(mac))
-        || (observation.direction() == Direction::Unknown
-            && knowledge.routes.is_routed_source(tuple.dst)
-            && !knowledge.routes.is_routed_source(tuple.src))
+    match observation.direction() {
+        Direction::Inbound => true,
+        Direction::Outbound => false,
+        Direction::Unknown => {
+            let is_router = |mac| knowledge.ports.has_mac(mac);
+            (observation.eth_dst().is_some_and(is_router) && !is_router(observation.eth_src))
+                || (knowledge.routes.is_routed_source(tuple.dst) && !knowledge.routes.is_routed_source(tuple.src))
+        }
+    }
 }
 
 /// Labelled entries of the flow `tuple`, the believed ones first.
@@ -238,16 +245,13 @@ impl<'a> Flow<'a> {
     fn new(knowledge: &'a Knowledge, observation: &Observation) -> Self {
         let at = observation.first;
         let wire = observation.tuple;
-        let routed = knowledge.routes.is_routed_source(wire.src);
-        let inner = match routed {
-            true => wire,
-            false => knowledge.connections.before_translation(wire).unwrap_or(wire),
-        };
+        let inner = knowledge.before_translation(wire);
         let labelled = match observation.tags.is_later_fragment() {
             true => Vec::new(),
             false => labelled(knowledge, inner, at),
         };
-        let symmetric = knowledge.routes.symmetric(inner.src, inner.dst, at);
+        let mut symmetric = knowledge.routes.symmetric(inner.src, inner.dst, at);
+        symmetric.retain(|route| routes::is_entered(&knowledge.ports, route.router.as_ref(), &route.route_table, at));
         Self { knowledge, at, wire, inner, labelled, symmetric }
     }
 
@@ -265,8 +269,9 @@ impl<'a> Flow<'a> {
             Ok(found) => found,
             Err(reason) => return Judgement::new(reason.into()),
         };
-        let by_destination = groups.iter().all(|group| group.routes[0].policy == Policy::DstIp);
-        if by_destination && observation.eth_dst().is_some_and(|mac| context.local_macs.contains(&mac)) {
+        let by_destination = groups.iter().chain(&inactive).all(|group| group.routes[0].policy == Policy::DstIp);
+        let is_arrival = by_destination || knowledge.routes.is_routed_source(self.wire.dst);
+        if is_arrival && observation.eth_dst().is_some_and(|mac| context.local_macs.contains(&mac)) {
             return Judgement::new(NotCovered::Inbound.into());
         }
 
@@ -280,7 +285,7 @@ impl<'a> Flow<'a> {
 
         judgement.legal_for = hops.iter().filter(|hop| hop.is_legal(eth_dst)).map(|hop| hop.ip).collect();
         if !judgement.legal_for.is_empty() {
-            judgement.verdict = self.conforming(context, &hops, eth_dst);
+            judgement.verdict = self.conforming(context, &hops, eth_dst, observation.last);
             return self.finish(judgement, groups, hops);
         }
         if by_destination && !translated && self.judge_source(&mut judgement, context, observation, &groups, eth_dst) {
@@ -320,17 +325,25 @@ impl<'a> Flow<'a> {
         let mut groups = Vec::new();
         let mut inactive = Vec::new();
         let mut elsewhere = NotCovered::NoRoute;
+        let mut is_dropped = true;
         for lookup in lookups {
             match lookup.decision {
                 Decision::Route(group) => groups.push(group),
-                Decision::Connected => elsewhere = NotCovered::OnLink,
-                Decision::Elsewhere | Decision::Nothing => {}
+                Decision::Connected => {
+                    elsewhere = NotCovered::OnLink;
+                    is_dropped = false;
+                }
+                Decision::Elsewhere => is_dropped = false,
+                Decision::Nothing => {}
             }
             inactive.extend(lookup.inactive);
         }
-        // A pinned flow bypasses the routing table: the label forces the port, whatever route would win.
-        if groups.is_empty() && self.is_pinned() {
-            groups = self.symmetric_groups();
+        // A pinned flow bypasses the routing table: the label forces the port, whatever route would win. Whether it is
+        // pinned as the packet leaves a dump taken at another time does not tell for sure, so both ways are right.
+        for group in self.pinned_groups() {
+            if !groups.iter().any(|known| known.id() == group.id()) {
+                groups.push(group);
+            }
         }
         if groups.is_empty() && inactive.is_empty() {
             return Err(elsewhere);
@@ -343,16 +356,30 @@ impl<'a> Flow<'a> {
                 return Err(NotCovered::OtherSender);
             }
         }
+        // Where no route is left but the packet has another way, it is one of ours only if it goes to a dead next hop.
+        if groups.is_empty() && !is_dropped && !self.goes_to_one_of(&inactive, observation.eth_dst()) {
+            return Err(elsewhere);
+        }
         self.choose_router(&mut groups);
         Ok((groups, inactive))
+    }
+
+    /// Whether the MAC is, or was, that of a next hop of these routes.
+    fn goes_to_one_of(&self, groups: &[Group<'a>], eth_dst: Option<MacAddr>) -> bool {
+        let Some(mac) = eth_dst else { return false };
+        groups.iter().any(|group| {
+            let hops = self.knowledge.hops(group, self.at);
+            hops.iter().any(|hop| hop.lladdrs.current.contains(&mac) || hop.lladdrs.older.contains(&mac))
+                || self.knowledge.last_legal(&group.id(), mac, self.at).is_some()
+        })
     }
 
     /// Whether the port by which the route leaves may send from `eth_src`.
     fn may_send(&self, group: &Group<'a>, eth_src: MacAddr) -> bool {
         let ports = &self.knowledge.ports;
         group.routes.iter().any(|route| {
-            let Some(port) = routes::output_port(ports, route, self.at) else { return true };
-            let mut macs = ports.macs_of(port, self.at).peekable();
+            let names = routes::output_ports(ports, route, self.at);
+            let mut macs = names.iter().flat_map(|port| ports.macs_of(port, self.at)).peekable();
             macs.peek().is_none() || macs.any(|mac| mac == eth_src)
         })
     }
@@ -374,9 +401,11 @@ impl<'a> Flow<'a> {
         if groups.iter().any(of_router) {
             groups.retain(of_router);
         }
-        let by_source = |group: &Group<'a>| group.routes[0].policy == Policy::SrcIp;
-        if groups.iter().any(by_source) {
-            groups.retain(by_source);
+        // All tables of such a router stay: which of them the packet entered is not known.
+        let by_source = groups.iter().filter(|group| group.routes[0].policy == Policy::SrcIp);
+        let knowing: Vec<Option<Arc<str>>> = by_source.map(|group| group.routes[0].router.clone()).collect();
+        if !knowing.is_empty() {
+            groups.retain(|group| knowing.contains(&group.routes[0].router));
         }
     }
 
@@ -387,15 +416,20 @@ impl<'a> Flow<'a> {
 
     /// Whether OVN would honour the entry's port number for this flow: a symmetric route leaves by that port.
     fn applies(&self, entry: &Labelled<'_>) -> bool {
-        self.symmetric.iter().any(|route| {
-            let key = routes::port_key(&self.knowledge.ports, route, self.at);
-            entry.owner.may_be(route.router.as_ref()) && key.is_none_or(|key| key == entry.reply.port)
-        })
+        self.symmetric.iter().any(|route| self.applies_to(entry, route))
     }
 
-    fn symmetric_groups(&self) -> Vec<Group<'a>> {
+    fn applies_to(&self, entry: &Labelled<'_>, route: &Route) -> bool {
+        let key = routes::port_key(&self.knowledge.ports, route, self.at);
+        entry.owner.may_be(route.router.as_ref()) && key.is_none_or(|key| key == entry.reply.port)
+    }
+
+    /// The routes out of whose port a label forces the flow.
+    fn pinned_groups(&self) -> Vec<Group<'a>> {
         let mut groups: Vec<Group<'a>> = Vec::new();
-        for route in &self.symmetric {
+        let is_pinned =
+            |route: &&&'a Route| self.labelled.iter().any(|entry| entry.believed && self.applies_to(entry, route));
+        for route in self.symmetric.iter().filter(is_pinned) {
             let group = Group { routes: vec![*route] };
             match groups.iter_mut().find(|known| known.id() == group.id()) {
                 Some(known) => known.routes.push(route),
@@ -406,9 +440,9 @@ impl<'a> Flow<'a> {
     }
 
     /// Conforming; with a word on flows whose requests came in by another next hop.
-    fn conforming(&self, context: &Context<'_>, hops: &[Hop<'_>], eth_dst: MacAddr) -> Verdict {
+    fn conforming(&self, context: &Context<'_>, hops: &[Hop<'_>], eth_dst: MacAddr, last: Timestamp) -> Verdict {
         let symmetric = hops.iter().any(|hop| hop.route.symmetric_reply);
-        let requester = symmetric.then(|| context.inbound.requester(self.wire)).flatten();
+        let requester = symmetric.then(|| context.inbound.requester(self.wire, last)).flatten();
         match requester {
             Some(mac) if mac != eth_dst && hops.iter().any(|hop| hop.is_legal(mac)) => {
                 Verdict::Info(Info::AsymmetricReply)
@@ -429,7 +463,7 @@ impl<'a> Flow<'a> {
     ) -> bool {
         let knowledge = self.knowledge;
         let src = observation.tuple.src;
-        let known = knowledge.ports.has_address(src) || knowledge.is_translated_address(src, self.at);
+        let known = knowledge.may_be_translated(src, self.at);
         let told = !knowledge.ports.is_empty();
         let nexthops = || groups.iter().flat_map(|group| &group.routes).filter_map(|route| route.nexthop);
         let maybe = !told && nexthops().any(|nexthop| may_share_link(nexthop, src));
@@ -441,6 +475,9 @@ impl<'a> Flow<'a> {
         } else if known || maybe {
             let remark =
                 "the source is the node's or a translated one, and no conntrack entry tells whose packet it is";
+            (Undetermined::TranslatedSource.into(), remark)
+        } else if told && groups.iter().all(|group| knowledge.is_outside(group, src, self.at)) {
+            let remark = "the source is behind no inner port of the router: a host's, a service's or a translated one";
             (Undetermined::TranslatedSource.into(), remark)
         } else if !told && nexthops().any(|nexthop| may_share_link(nexthop, observation.tuple.dst)) {
             let remark = "the destination may be on a connected network, and no dump tells the router's networks";
@@ -481,6 +518,13 @@ impl<'a> Flow<'a> {
 
         let last_legal = |group: &Group<'_>| knowledge.last_legal(&group.id(), eth_dst, self.at);
         judgement.last_legal = groups.iter().filter_map(last_legal).max_by_key(|last| last.until);
+        // Another route may have decided until a moment ago, for which the MAC was legal.
+        let routers: Vec<_> = groups.iter().map(|group| group.routes[0].router.clone()).collect();
+        let ends = (self.inner.src, self.inner.dst);
+        let known = judgement.last_legal.as_ref().map(|last| last.until);
+        if let Some(last) = knowledge.last_decided(ends, &routers, eth_dst, self.at, known) {
+            judgement.last_legal = Some(last);
+        }
         if let Some(last) = &judgement.last_legal
             && self.at.since(last.until) < knowledge.settings.grace
         {

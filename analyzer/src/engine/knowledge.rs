@@ -1,6 +1,7 @@
 //! All that the engine was told, and what follows from it for a route at a time.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
@@ -11,7 +12,7 @@ use super::fact::{Fact, MacOwner, Nat, Policy, ReroutePolicy, Route};
 use super::finding::{ExpectedNexthop, LastLegal, NexthopState, RouteId};
 use super::neighbours::{Lladdrs, Neighbours};
 use super::ports::Ports;
-use super::routes::{self, Group, Lookup, Routes};
+use super::routes::{self, Decision, Group, Lookup, Routes};
 use super::settings::Settings;
 use super::zones::{Owner, Zones};
 use crate::types::{IpPrefix, MacAddr, Timestamp, Tuple, Validity};
@@ -25,7 +26,8 @@ pub(super) struct Knowledge {
     pub(super) bfd: BfdSessions,
     pub(super) zones: Zones,
     pub(super) connections: Connections,
-    pub(super) nats: Vec<Nat>,
+    /// NAT rules by their address outside: a router has one for each pod.
+    pub(super) nats: HashMap<IpAddr, Vec<Nat>>,
     pub(super) reroute_policies: Vec<ReroutePolicy>,
     pub(super) mac_owners: HashMap<MacAddr, Vec<MacOwner>>,
     pub(super) settings: Settings,
@@ -61,7 +63,7 @@ impl Knowledge {
                 port.router.iter().for_each(|router| self.zones.add_router(router));
                 self.ports.add(port);
             }
-            Fact::Nat(nat) => self.nats.push(nat),
+            Fact::Nat(nat) => self.nats.entry(nat.external_ip).or_default().push(nat),
             Fact::ReroutePolicy(policy) => self.reroute_policies.push(policy),
             Fact::Zone(zone) => self.zones.add(zone),
             Fact::Datapath(datapath) => self.zones.add_datapath(datapath),
@@ -81,7 +83,7 @@ impl Knowledge {
             .chain(self.neighbours.all().filter(|binding| self.is_nexthop(binding.ip)).map(|told| told.validity))
             .chain(self.bfd.all().map(|bfd| bfd.validity))
             .chain(self.ports.all().map(|port| port.validity))
-            .chain(self.nats.iter().map(|nat| nat.validity))
+            .chain(self.nats.values().flatten().map(|nat| nat.validity))
             .chain(self.reroute_policies.iter().map(|policy| policy.validity))
             .chain(self.zones.all().map(|zone| zone.validity));
         let moments = validities.flat_map(|Validity { from, until }| from.into_iter().chain(until));
@@ -135,23 +137,8 @@ impl Knowledge {
             self.hops(&Group { routes: versions.collect() }, at)
         };
         let stands = holding(at).iter().any(|hop| hop.lladdrs.older.contains(&mac));
-        let mut moments = Vec::new();
-        for route in self.routes.versions(id) {
-            moments.extend([route.validity.from, route.validity.until]);
-            let Some(nexthop) = route.nexthop else { continue };
-            for binding in self.neighbours.of(nexthop, None) {
-                moments.extend([binding.validity.from, binding.validity.until, binding.confirmed]);
-            }
-            moments.extend(self.neighbours.heard_starts(nexthop).map(Some));
-            for bfd in self.bfd.all().filter(|bfd| bfd.dst_ip == nexthop) {
-                moments.extend([bfd.validity.from, bfd.validity.until]);
-            }
-        }
-        let mut moments: Vec<Timestamp> = moments.into_iter().flatten().filter(|&moment| moment <= at).collect();
-        moments.sort_unstable();
-        moments.dedup();
-        moments.into_iter().rev().find_map(|until| {
-            let before = Timestamp::from_nanos(until.as_nanos().checked_sub(1)?);
+        self.changes(self.routes.versions(id), at).into_iter().find_map(|until| {
+            let before = just_before(until)?;
             let told = |hop: &Hop<'_>| {
                 hop.is_legal(mac) || !stands && hop.liveness == Liveness::Up && hop.lladdrs.older.contains(&mac)
             };
@@ -160,9 +147,78 @@ impl Knowledge {
         })
     }
 
-    /// Whether some rule translates sources to `addr`.
-    pub(super) fn is_translated_address(&self, addr: IpAddr, at: Timestamp) -> bool {
-        self.nats.iter().any(|nat| nat.translates_source && nat.external_ip == addr && nat.validity.holds(at))
+    /// The 5-tuple that the router saw: before source translation, where that is known.
+    pub(super) fn before_translation(&self, wire: Tuple) -> Tuple {
+        match self.routes.is_routed_source(wire.src) {
+            true => wire,
+            false => self.connections.before_translation(wire).unwrap_or(wire),
+        }
+    }
+
+    /// When `mac` was last legal for packets from `src` to `dst` on one of `routers`, whatever route decided then.
+    /// Moments up to `since` are not looked at.
+    pub(super) fn last_decided(
+        &self,
+        (src, dst): (IpAddr, IpAddr),
+        routers: &[Option<Arc<str>>],
+        mac: MacAddr,
+        at: Timestamp,
+        since: Option<Timestamp>,
+    ) -> Option<LastLegal> {
+        let versions = self.routes.versions_for(src, dst).filter(|route| routers.contains(&route.router));
+        let changes = self.changes(versions, at).into_iter().take_while(|&moment| Some(moment) > since);
+        changes.into_iter().find_map(|until| {
+            let before = just_before(until)?;
+            let lookups = self.routes.decide(&self.ports, src, dst, before, |route| self.bfd.liveness(route, before));
+            let hop = lookups.into_iter().find_map(|lookup| match lookup.decision {
+                Decision::Route(group) if routers.contains(&group.routes[0].router) => {
+                    self.hops(&group, before).into_iter().find(|hop| hop.is_legal(mac))
+                }
+                _ => None,
+            })?;
+            Some(LastLegal { until, nexthop: hop.ip })
+        })
+    }
+
+    /// Moments up to `at` at which next hops of these routes changed, the latest first.
+    fn changes<'a>(&self, routes: impl Iterator<Item = &'a Route>, at: Timestamp) -> Vec<Timestamp> {
+        let mut moments = Vec::new();
+        let mut nexthops = HashSet::new();
+        for route in routes {
+            moments.extend([route.validity.from, route.validity.until]);
+            let Some(nexthop) = route.nexthop.filter(|&nexthop| nexthops.insert(nexthop)) else { continue };
+            for binding in self.neighbours.of(nexthop, None) {
+                moments.extend([binding.validity.from, binding.validity.until, binding.confirmed]);
+            }
+            moments.extend(self.neighbours.heard_starts(nexthop).map(Some));
+            for bfd in self.bfd.with(nexthop) {
+                moments.extend([bfd.validity.from, bfd.validity.until]);
+            }
+        }
+        let mut moments: Vec<Timestamp> = moments.into_iter().flatten().filter(|&moment| moment <= at).collect();
+        moments.sort_unstable_by(|a, b| b.cmp(a));
+        moments.dedup();
+        moments
+    }
+
+    /// Whether the router that holds the route is known not to have `addr` behind it: it has routes into the cluster, and
+    /// `addr` is in none of them and in no network of an inner port.
+    pub(super) fn is_outside(&self, group: &Group<'_>, addr: IpAddr, at: Timestamp) -> bool {
+        let router = &group.routes[0].router;
+        let mut inward =
+            self.routes.inward(&self.ports, router, at).filter(|prefix| same_family(*prefix, addr)).peekable();
+        inward.peek().is_some()
+            && !inward.any(|prefix| prefix.contains(addr))
+            && !routes::is_behind_inner_port(&self.ports, router.as_ref(), addr, at)
+    }
+
+    /// Whether sources may be translated to `addr`: it is a router port's own, or a NAT rule gives it.
+    pub(super) fn may_be_translated(&self, addr: IpAddr, at: Timestamp) -> bool {
+        self.ports.has_address(addr) || self.is_translated_address(addr, at)
+    }
+
+    fn is_translated_address(&self, addr: IpAddr, at: Timestamp) -> bool {
+        self.nats.get(&addr).into_iter().flatten().any(|nat| nat.translates_source && nat.validity.holds(at))
     }
 
     /// MACs that are legal for some route by source at `at`, and the next hops that make them so.
@@ -213,6 +269,14 @@ impl Hop<'_> {
             macs => macs.iter().map(|&mac| row(Some(mac))).collect(),
         }
     }
+}
+
+fn same_family(prefix: IpPrefix, addr: IpAddr) -> bool {
+    prefix.addr().is_ipv4() == addr.is_ipv4()
+}
+
+fn just_before(moment: Timestamp) -> Option<Timestamp> {
+    moment.as_nanos().checked_sub(1).map(Timestamp::from_nanos)
 }
 
 /// Whether two addresses lie so near that they may share a link, where nothing tells the connected networks: the same

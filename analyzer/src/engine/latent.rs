@@ -6,8 +6,10 @@ use super::evidence;
 use super::finding::{CtDirection, Finding, Latent, LatentState};
 use super::judge::{Labelled, labelled, leaving};
 use super::knowledge::Knowledge;
+use super::label::{self, EcmpReply, PortForm};
 use super::lookalike;
 use super::routes::{self, Group};
+use super::zones::Owner;
 use crate::types::{MacAddr, Timestamp, Tuple};
 
 /// The latent entries at `at`, the end of the run.
@@ -25,6 +27,12 @@ pub(super) fn latent(
         .filter(|(finding, entry)| finding.eth_dst == Some(entry.reply_eth))
         .map(|(_, entry)| (entry.orig, entry.zone, entry.reply_eth))
         .collect();
+    // northd matches the port in one place at a time, and moves to the mark for good.
+    let marks_count = knowledge.connections.all().iter().any(|connection| {
+        let in_mark = |reply: EcmpReply| reply.form == PortForm::Mark;
+        label::decode(connection.label, connection.mark).is_some_and(in_mark)
+            && !matches!(knowledge.zones.owner(connection.zone, at), Owner::Other { .. })
+    });
     let mut latent: Vec<Latent> = knowledge
         .connections
         .all()
@@ -38,7 +46,8 @@ pub(super) fn latent(
             if is_cited {
                 None
             } else {
-                judge(knowledge, entry, leaving, last_seen.get(&leaving).and_then(|seen| seen.1), at)
+                let seen = last_seen.get(&leaving).and_then(|seen| seen.1);
+                judge(knowledge, entry, leaving, seen, marks_count, at)
             }
         })
         .collect();
@@ -51,6 +60,7 @@ fn judge(
     entry: Labelled<'_>,
     leaving: Tuple,
     seen: Option<MacAddr>,
+    marks_count: bool,
     at: Timestamp,
 ) -> Option<Latent> {
     let mac = entry.reply.eth;
@@ -71,6 +81,12 @@ fn judge(
         LatentState::Unused
     } else if !on_port {
         remarks.push("the port in the entry is not that of the flow's symmetric route".to_owned());
+        LatentState::Unused
+    } else if entry.reply.form == PortForm::Label && marks_count {
+        remarks.push(
+            "its port stands in the label, where OVN no longer reads it: other entries have theirs in the mark"
+                .to_owned(),
+        );
         LatentState::Unused
     } else if let Some(seen) = seen.filter(|&seen| seen != mac) {
         remarks.push(format!("the flow was seen leaving to {seen}, a legal next hop, while so labelled"));

@@ -40,7 +40,7 @@ use self::knowledge::Knowledge;
 use self::observation::{HeardNeighbour, Observation};
 use self::settings::Settings;
 use self::tally::Tally;
-use self::verdict::Verdict;
+use self::verdict::{Info, Verdict};
 use crate::types::{MacAddr, Timestamp, Tuple};
 
 /// The engine: what it was told, and what it concludes.
@@ -187,9 +187,11 @@ impl Engine {
         observations.for_each(&mut |seen| {
             end = end.max(seen.last);
             let judgement = judge::judge(knowledge, &mut context, seen);
-            if labelled.contains(&seen.tuple) && !matches!(judgement.verdict, Verdict::NotCovered(_)) {
-                let legal = (judgement.verdict == Verdict::Conforming).then_some(seen.eth_dst);
-                let last = last_seen.entry(seen.tuple).or_insert((seen.last, legal));
+            let tuple = if labelled.is_empty() { seen.tuple } else { knowledge.before_translation(seen.tuple) };
+            if labelled.contains(&tuple) && !matches!(judgement.verdict, Verdict::NotCovered(_)) {
+                let is_legal = matches!(judgement.verdict, Verdict::Conforming | Verdict::Info(Info::AsymmetricReply));
+                let legal = is_legal.then_some(seen.eth_dst);
+                let last = last_seen.entry(tuple).or_insert((seen.last, legal));
                 // Of packets at one moment an illegal one counts, and the order in which they came does not.
                 *last = std::cmp::max_by_key(*last, (seen.last, legal), |&(at, legal)| (at, legal.is_none(), legal));
             }

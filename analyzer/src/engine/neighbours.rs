@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::fact::{Binding, BindingKind};
+use super::lookalike;
 use super::observation::HeardNeighbour;
 use crate::types::{MacAddr, Timestamp};
 
@@ -164,6 +165,8 @@ impl Neighbours {
         // A MAC that the address no longer has does not come back by a frame heard: the last ARP of a dead gateway, or
         // one spoofed frame, must not hide a violation. OVN learns a real return into its own binding.
         let heard = heard.filter(|run| !self.is_former(ip, port, run.mac, at));
+        // A link-local address is another neighbour on each port, and a frame does not tell the port.
+        let heard = heard.filter(|_| !lookalike::is_link_local(ip) || !self.is_on_other_port(ip, port));
         let mut dated: Vec<(Option<Timestamp>, MacAddr)> =
             holding().filter_map(|binding| Some((evidence_date(binding), binding.mac?))).collect();
         dated.extend(heard.map(|run| (Some(run.first), run.mac)));
@@ -187,6 +190,12 @@ impl Neighbours {
             }
         }
         found
+    }
+
+    /// Whether the address is, or was, a neighbour on another port than `port`.
+    fn is_on_other_port(&self, ip: IpAddr, port: Option<&Arc<str>>) -> bool {
+        let told = self.by_ip.get(&ip).into_iter().flatten().filter_map(|binding| binding.logical_port.as_ref());
+        port.is_some_and(|port| told.into_iter().any(|told| told != port))
     }
 
     /// Whether a binding of the address to the MAC has ended, and another one has followed.

@@ -26,6 +26,8 @@ pub(super) struct PlainKey {
     eth_dst: MacAddr,
     epoch: u16,
     is_ipv4: bool,
+    /// Whether the source is known as a translated one: of those a MAC is legal that is legal for any pod's route.
+    is_translated: bool,
 }
 
 /// What a prefix was found by.
@@ -57,7 +59,8 @@ impl PlainKey {
             *free.next()? = Some(found);
         }
         let epoch = epochs.at(seen.first).id;
-        Some(Self { prefixes, eth_src: seen.eth_src, eth_dst, epoch, is_ipv4: dst.is_ipv4() })
+        let is_translated = knowledge.may_be_translated(src, seen.first);
+        Some(Self { prefixes, eth_src: seen.eth_src, eth_dst, epoch, is_ipv4: dst.is_ipv4(), is_translated })
     }
 }
 

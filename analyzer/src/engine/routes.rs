@@ -133,12 +133,34 @@ impl Routes {
         self.matching(src, dst, at).into_iter().filter(|route| route.symmetric_reply).collect()
     }
 
-    /// Routes that a packet from `src` to `dst` matches at `at`, whatever decides in the end.
-    pub(super) fn matching(&self, src: IpAddr, dst: IpAddr, at: Timestamp) -> Vec<&Route> {
+    /// Destinations that a router reaches inside the cluster.
+    pub(super) fn inward<'a>(
+        &'a self,
+        ports: &'a Ports,
+        router: &'a Option<Arc<str>>,
+        at: Timestamp,
+    ) -> impl Iterator<Item = IpPrefix> + 'a {
+        let inward = move |route: &&Route| {
+            route.policy == Policy::DstIp
+                && route.router == *router
+                && route.validity.holds(at)
+                && route.nexthop.is_some()
+                && leaves_elsewhere(ports, route, at)
+        };
+        self.routes.iter().filter(inward).map(|route| route.prefix)
+    }
+
+    /// The rows of all routes that a packet from `src` to `dst` matches, past ones included.
+    pub(super) fn versions_for(&self, src: IpAddr, dst: IpAddr) -> impl Iterator<Item = &Route> {
         let by_source = self.by_source.around(src).map(|prefix| (Policy::SrcIp, prefix));
         let by_destination = self.by_destination.around(dst).map(|prefix| (Policy::DstIp, prefix));
         let indices = by_source.chain(by_destination).filter_map(|key| self.by_prefix.get(&key)).flatten();
-        indices.map(|&index| &self.routes[index]).filter(|route| route.validity.holds(at)).collect()
+        indices.map(|&index| &self.routes[index])
+    }
+
+    /// Routes that a packet from `src` to `dst` matches at `at`, whatever decides in the end.
+    pub(super) fn matching(&self, src: IpAddr, dst: IpAddr, at: Timestamp) -> Vec<&Route> {
+        self.versions_for(src, dst).filter(|route| route.validity.holds(at)).collect()
     }
 
     /// What decides a packet from `src` to `dst` at `at`, for each router and route table that has a word in it.
@@ -152,21 +174,18 @@ impl Routes {
         at: Timestamp,
         liveness: impl Fn(&Route) -> Liveness,
     ) -> Vec<Lookup<'_>> {
-        let matching = self.matching(src, dst, at);
-        let mut tables: Vec<(&Option<Arc<str>>, &Arc<str>)> =
-            matching.iter().map(|route| (&route.router, &route.route_table)).collect();
-        tables.sort_unstable();
-        tables.dedup();
-        let lookup = |(router, table): (&Option<Arc<str>>, &Arc<str>)| {
-            let router = router.as_ref();
-            if !is_entered(ports, router, table, at) {
-                return None;
+        // A central database has a default route for every node, so the tables are found by sorting.
+        let mut matching = self.matching(src, dst, at);
+        matching.sort_by(|a, b| (&a.router, &a.route_table).cmp(&(&b.router, &b.route_table)));
+        let mut lookups = Vec::new();
+        for own in matching.chunk_by(|a, b| a.router == b.router && a.route_table == b.route_table) {
+            let router = own[0].router.as_ref();
+            if is_entered(ports, router, &own[0].route_table, at) {
+                let connected = connected_len(ports, router, dst, at);
+                lookups.push(decide_in_table(own.to_vec(), router.is_some(), connected, ports, at, &liveness));
             }
-            let own = matching.iter().filter(|route| route.router.as_ref() == router && route.route_table == *table);
-            let connected = connected_len(ports, router, dst, at);
-            Some(decide_in_table(own.copied().collect(), router.is_some(), connected, ports, at, &liveness))
-        };
-        tables.into_iter().filter_map(lookup).collect()
+        }
+        lookups
     }
 }
 
@@ -225,7 +244,7 @@ impl<'a> Lookup<'a> {
 
 /// Whether packets that enter the router may be looked up in `table`. A port's option names the table; where no port is
 /// known with its options, any table may be meant.
-fn is_entered(ports: &Ports, router: Option<&Arc<str>>, table: &Arc<str>, at: Timestamp) -> bool {
+pub(super) fn is_entered(ports: &Ports, router: Option<&Arc<str>>, table: &Arc<str>, at: Timestamp) -> bool {
     let mut entered = ports.of(router, at).filter_map(|port| port.route_table.as_ref()).peekable();
     entered.peek().is_none() || entered.any(|entered| entered == table)
 }
@@ -237,14 +256,26 @@ fn connected_len(ports: &Ports, router: Option<&Arc<str>>, dst: IpAddr, at: Time
     own.map(IpPrefix::prefix_len).max()
 }
 
-/// The port by which a route leaves its router: told, or the one whose network holds the next hop.
-pub(super) fn output_port<'a>(ports: &'a Ports, route: &'a Route, at: Timestamp) -> Option<&'a Arc<str>> {
-    if route.output_port.is_some() {
-        return route.output_port.as_ref();
+/// The ports by which a route may leave its router: the one told, or those whose networks hold the next hop. These are
+/// several where nothing tells the router, as the nodes' gateway routers share a network.
+pub(super) fn output_ports<'a>(ports: &'a Ports, route: &'a Route, at: Timestamp) -> Vec<&'a Arc<str>> {
+    if let Some(port) = &route.output_port {
+        return vec![port];
     }
-    let nexthop = route.nexthop?;
+    let Some(nexthop) = route.nexthop else { return Vec::new() };
     let holds = |port: &&RouterPort| port.networks.iter().any(|network| network.contains(nexthop));
-    ports.of(route.router.as_ref(), at).find(holds).map(|port| &port.name)
+    let mut names: Vec<_> = ports.of(route.router.as_ref(), at).filter(holds).map(|port| &port.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The port by which a route leaves its router, where it is known which.
+pub(super) fn output_port<'a>(ports: &'a Ports, route: &'a Route, at: Timestamp) -> Option<&'a Arc<str>> {
+    match output_ports(ports, route, at)[..] {
+        [port] => Some(port),
+        _ => None,
+    }
 }
 
 /// Tunnel key of the port by which a route leaves.
@@ -255,15 +286,24 @@ pub(super) fn port_key(ports: &Ports, route: &Route, at: Timestamp) -> Option<u1
 /// Whether a route leads to the inside of the cluster, or nowhere.
 fn leaves_elsewhere(ports: &Ports, route: &Route, at: Timestamp) -> bool {
     let Some(nexthop) = route.nexthop else { return true };
-    match output_port(ports, route, at) {
-        Some(port) => is_inner_port(port),
-        None => is_inner_nexthop(nexthop),
+    match &output_ports(ports, route, at)[..] {
+        [] => is_inner_nexthop(nexthop),
+        names => names.iter().all(|port| is_inner_port(port)),
     }
 }
 
-/// Names that OVN-Kubernetes gives to router ports towards the join switch, the node switch and the transit switch.
+/// Whether the address is in a network of one of the router's ports towards the inside of the cluster.
+pub(super) fn is_behind_inner_port(ports: &Ports, router: Option<&Arc<str>>, addr: IpAddr, at: Timestamp) -> bool {
+    let mut inner = ports.of(router, at).filter(|port| is_inner_port(&port.name));
+    inner.any(|port| port.networks.iter().any(|network| network.contains(addr)))
+}
+
+/// Names that OVN-Kubernetes gives to router ports towards the join switch, the node switch, the transit switch and
+/// other routers (go-controller/pkg/types/const.go).
 fn is_inner_port(port: &str) -> bool {
-    ["rtoj-", "rtos-", "rtots-"].iter().any(|prefix| port.starts_with(prefix))
+    ["rtoj-", "rtos-", "rtots-", "rtotr-", "trtor-", "trtos-", "rtocr-", "crtor-"]
+        .iter()
+        .any(|prefix| port.starts_with(prefix))
 }
 
 /// Networks inside the cluster that OVN-Kubernetes takes by default: join, join of user-defined networks, transit.

@@ -24,6 +24,8 @@ type FlowKey = (u8, LinkTags, Tuple);
 pub(super) struct Tally {
     pub(super) summary: Summary,
     findings: HashMap<FindingKey, Finding>,
+    /// How many of them are no violations.
+    expendable: usize,
     nexthops: HashMap<MacAddr, Nexthop>,
     /// The flow whose observations are being counted, and its worst verdict.
     flow: Option<(FlowKey, Verdict)>,
@@ -104,18 +106,19 @@ impl Tally {
             self.summary.omitted_findings += 1;
             return;
         }
+        self.expendable += usize::from(!matches!(judgement.verdict, Verdict::Violating(_)));
         self.findings.insert(key, evidence::finding(knowledge, observation, judgement));
     }
 
     /// Gives up findings that are no violations for one that is. Returns whether there is room now.
     fn make_room(&mut self, verdict: Verdict) -> bool {
-        if !matches!(verdict, Verdict::Violating(_)) {
+        if !matches!(verdict, Verdict::Violating(_)) || self.expendable == 0 {
             return false;
         }
-        let before = self.findings.len();
         self.findings.retain(|(.., verdict), _| matches!(verdict, Verdict::Violating(_)));
-        self.summary.omitted_findings += (before - self.findings.len()) as u64;
-        self.findings.len() < before
+        self.summary.omitted_findings += self.expendable as u64;
+        self.expendable = 0;
+        true
     }
 
     /// Adds the counts of flows that were retired before.

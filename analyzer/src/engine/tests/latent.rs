@@ -1,6 +1,7 @@
 //! Latent entries, counting and evidence.
 
 use super::world::*;
+use crate::engine::fact::Binding;
 use crate::engine::finding::LatentState;
 use crate::engine::view::Standing;
 use crate::types::Timestamp;
@@ -126,4 +127,48 @@ fn a_flow_explained() {
     assert_eq!(explanation.requests.len(), 1);
     assert_eq!(explanation.connections[0].standing, Standing::Stale);
     assert_eq!(explanation.expected.len(), 2);
+}
+
+#[test]
+fn latent_entries_of_an_earlier_era() {
+    let mut world = World::incident();
+    world.seen.clear();
+    let in_mark = crate::engine::fact::Connection { mark: 2 << 16, ..entry(35, flow(7), label(DEAD, 0)) };
+    world.connections([in_mark]);
+    let conclusion = world.conclude();
+    let states: Vec<_> =
+        conclusion.latent.iter().map(|latent| (latent.state, latent.connection.reply.tp_src)).collect();
+    assert_eq!(states, [(LatentState::Armed, 7), (LatentState::Unused, 59943)]);
+}
+
+#[test]
+fn a_translated_flow_that_conforms_disarms_its_entry() {
+    let mut world = World::incident();
+    let wire = crate::types::Tuple { src: ip("198.19.3.8"), tp_src: 40_000, ..flow(59943) };
+    let mut snat = entry(0, flow(59943), 0);
+    (snat.orig, snat.reply) = (flow(59943), wire.reversed());
+    world.connections([snat]);
+    world.seen = vec![packet(100, wire, NODE, GW15)];
+    let conclusion = world.conclude();
+    assert_eq!(conclusion.summary.conforming_flows, 1);
+    assert_eq!((conclusion.summary.latent_armed, conclusion.summary.latent_unused), (0, 1));
+}
+
+#[test]
+fn findings_make_room_for_violations() {
+    let mut world = World::incident();
+    world.settings.max_findings = 3;
+    world.bindings([Binding { mac: None, ..binding("198.19.3.17", GW15) }]);
+    world.routes([route("192.168.16.231", "198.19.3.17")]);
+    world.seen.clear();
+    let src = |last: u8| ip(&format!("192.168.16.{last}"));
+    for port in 0..5 {
+        world.seen.push(packet(100, crate::types::Tuple { src: src(231), ..flow(port) }, NODE, DEAD));
+        world.seen.push(packet(100, flow(port), NODE, DEAD));
+    }
+    let conclusion = world.conclude();
+    let names: Vec<_> = conclusion.findings.iter().map(|finding| finding.verdict.name()).collect();
+    assert_eq!(names, ["violating"; 3]);
+    assert_eq!(conclusion.summary.omitted_findings, 7);
+    assert_eq!(conclusion.summary.violating_flows, 5);
 }

@@ -4,7 +4,7 @@ use analyzer_ebpf::abi::{Direction, LinkTags};
 
 use super::world::*;
 use crate::engine::fact::{Bfd, BfdRef, BfdStatus, Binding, BindingKind, Fact, Route, RouteOrigin, RouterPort};
-use crate::types::{Tuple, tuple::proto};
+use crate::types::{Tuple, Validity, tuple::proto};
 
 /// Name, situation, verdicts.
 type Row = (&'static str, fn() -> World, &'static [&'static str]);
@@ -1021,4 +1021,261 @@ fn fragments_are_judged_without_their_entry() {
         w.seen[0].tuple = flow(0);
     });
     assert_eq!(world.verdicts(), [UNKNOWN]);
+}
+
+#[test]
+fn routers_of_all_nodes() {
+    const OTHER_NODE: &str = "02:00:00:00:00:09";
+    fn other_port() -> RouterPort {
+        RouterPort {
+            router: router("GR_worker-09"),
+            name: "rtoe-GR_worker-09".into(),
+            mac: Some(mac(OTHER_NODE)),
+            addresses: vec![ip("198.19.3.9")],
+            ..port()
+        }
+    }
+    fn world() -> World {
+        incident(|w| {
+            w.facts.push(Fact::RouterPort(RouterPort { router: router(ROUTER), ..port() }));
+            w.facts.push(Fact::RouterPort(other_port()));
+        })
+    }
+    check(&[
+        (
+            "another node is the gateway",
+            || {
+                changed(world(), |w| {
+                    w.routes([route(POD, "198.19.3.9")]);
+                    w.bindings([binding("198.19.3.9", OTHER_NODE)]);
+                    w.seen[0].eth_dst = mac(OTHER_NODE);
+                })
+            },
+            &["conforming"],
+        ),
+        (
+            "another node was the gateway",
+            || {
+                changed(world(), |w| {
+                    w.each_connection(|c| c.label = label(OTHER_NODE, 2));
+                    w.seen[0].eth_dst = mac(OTHER_NODE);
+                })
+            },
+            &[STALE],
+        ),
+        (
+            "its requests come in from the other node's router",
+            || changed(world(), |w| w.seen[0] = packet(100, flow(59943).reversed(), OTHER_NODE, NODE)),
+            &["not-covered inbound"],
+        ),
+        (
+            "told as outbound, to a router's MAC",
+            || {
+                changed(world(), |w| {
+                    w.seen[0].eth_dst = mac(OTHER_NODE);
+                    w.seen[0].tags = LinkTags::NONE.with_direction(Direction::Outbound);
+                    w.each_connection(|c| c.label = label(OTHER_NODE, 2));
+                })
+            },
+            &[STALE],
+        ),
+        (
+            "nothing names router and port of the routes",
+            || changed(world(), |w| w.each_route(|r| r.output_port = None)),
+            &[STALE],
+        ),
+        (
+            "the same, from the other node",
+            || {
+                changed(world(), |w| {
+                    w.each_route(|r| r.output_port = None);
+                    w.seen[0].eth_src = mac(OTHER_NODE);
+                })
+            },
+            &[STALE],
+        ),
+        (
+            "the same, from a stranger",
+            || {
+                changed(world(), |w| {
+                    w.each_route(|r| r.output_port = None);
+                    w.seen[0].eth_src = mac("02:00:00:00:00:77");
+                })
+            },
+            &["not-covered other-sender"],
+        ),
+    ]);
+}
+
+#[test]
+fn another_route_decided_before() {
+    /// The pod's own routes come and go, beside a default route.
+    fn world(validity: Validity) -> World {
+        let mut world = World::with_history();
+        world.each_route(|r| r.validity = validity);
+        world.routes([Route { validity: from(0), ..route_to("0.0.0.0/0", "198.19.3.1") }]);
+        world.bindings([Binding { validity: from(0), ..binding("198.19.3.1", GW1) }]);
+        world.facts.push(Fact::RouterPort(port()));
+        world
+    }
+    fn sent(mut world: World, lladdr: &str) -> World {
+        for seconds in [99, 101, 110] {
+            world.seen.push(packet(seconds, flow(7), NODE, lladdr));
+        }
+        world
+    }
+    check(&[
+        ("the pod gets gateways", || sent(world(from(100)), GW1), &["conforming", "grace", FORMER]),
+        ("the pod's last gateway goes", || sent(world(between(0, 100)), GW15), &["conforming", "grace", FORMER]),
+        (
+            "its gateways come up",
+            || {
+                changed(sent(world(from(0)), GW1), |w| {
+                    w.each_route(|r| {
+                        if r.symmetric_reply {
+                            r.bfd = session(&r.nexthop.unwrap().to_string());
+                        }
+                    });
+                    for peer in ["198.19.3.15", "198.19.3.16"] {
+                        w.facts.push(Fact::Bfd(Bfd { validity: between(0, 100), ..bfd(peer, BfdStatus::Down) }));
+                        w.facts.push(Fact::Bfd(Bfd { validity: from(100), ..bfd(peer, BfdStatus::Up) }));
+                    }
+                })
+            },
+            &["conforming", "grace", FORMER],
+        ),
+    ]);
+}
+
+#[test]
+fn a_pin_and_another_route() {
+    fn world() -> World {
+        incident(|w| {
+            w.routes([route_to("172.27.0.13/32", "198.19.3.1")]);
+            w.bindings([binding("198.19.3.1", GW1)]);
+            w.facts.push(Fact::RouterPort(port()));
+            w.each_connection(|c| c.label = label(GW15, 2));
+        })
+    }
+    check(&[
+        ("pinned to a next hop of the route that lost", || changed(world(), to(GW15)), &["conforming"]),
+        ("by the route that won", || changed(world(), to(GW1)), &["conforming"]),
+        ("neither", world, &[UNKNOWN]),
+        (
+            "the label's port is another",
+            || {
+                changed(world(), |w| {
+                    w.each_connection(|c| c.label = label(GW15, 3));
+                    w.seen[0].eth_dst = mac(GW15);
+                })
+            },
+            &[UNKNOWN],
+        ),
+        (
+            "a table that may be entered, where only the other has a route by source",
+            || {
+                incident(|w| {
+                    w.each_route(|r| r.route_table = "blue".into());
+                    w.routes([route_to("0.0.0.0/0", "198.19.3.1")]);
+                    w.bindings([binding("198.19.3.1", GW1)]);
+                    w.seen[0].eth_dst = mac(GW1);
+                })
+            },
+            &["conforming"],
+        ),
+    ]);
+}
+
+#[test]
+fn all_next_hops_down_and_another_way() {
+    fn world() -> World {
+        incident(|w| {
+            w.facts.push(Fact::RouterPort(port()));
+            w.each_route(|r| r.bfd = session(&r.nexthop.unwrap().to_string()));
+            for peer in ["198.19.3.15", "198.19.3.16"] {
+                w.facts.push(Fact::Bfd(bfd(peer, BfdStatus::Down)));
+            }
+            w.seen[0].tuple.dst = ip("198.19.3.77");
+            w.seen[0].eth_dst = mac("02:00:00:00:00:77");
+        })
+    }
+    check(&[
+        ("to a neighbour on the link", world, &["not-covered on-link"]),
+        ("to one of the next hops", || changed(world(), to(GW15)), &["violating nexthop-down"]),
+    ]);
+}
+
+#[test]
+fn sources_outside_the_cluster() {
+    /// The gateway router with its route to the pods.
+    fn world(src: &str) -> World {
+        let mut world = incident(|w| {
+            w.routes([
+                route_to("0.0.0.0/0", "198.19.3.1"),
+                Route { output_port: Some("rtoj-GR_worker-08".into()), ..route_to("192.168.0.0/16", "100.64.0.1") },
+            ]);
+            w.bindings([binding("198.19.3.1", GW1)]);
+            w.facts.push(Fact::RouterPort(port()));
+        });
+        world.seen[0].tuple.src = ip(src);
+        world
+    }
+    check(&[
+        ("a host address on another VLAN of the same bond", || world("10.200.0.8"), &[TRANSLATED]),
+        ("a pod", || world("192.168.16.231"), &[UNKNOWN]),
+    ]);
+}
+
+#[test]
+fn plain_flows_of_different_sources() {
+    /// To a MAC that is legal for the pod's route: from the node's own address, and from another pod.
+    fn world(order: [&str; 2]) -> World {
+        incident(|w| {
+            w.routes([route_to("0.0.0.0/0", "198.19.3.1")]);
+            w.bindings([binding("198.19.3.1", GW1)]);
+            w.facts.push(Fact::RouterPort(port()));
+            w.seen.clear();
+            for (seconds, src) in (100..).zip(order) {
+                w.seen.push(packet(seconds, Tuple { src: ip(src), ..flow(7) }, NODE, GW15));
+            }
+        })
+    }
+    check(&[
+        ("the node first", || world(["198.19.3.8", "192.168.16.231"]), &["conforming", UNKNOWN]),
+        ("the pod first", || world(["192.168.16.231", "198.19.3.8"]), &[UNKNOWN, "conforming"]),
+    ]);
+}
+
+#[test]
+fn a_link_local_next_hop_is_heard_on_one_port_of_several() {
+    check(&[(
+        "its namesake on another port is heard",
+        || {
+            incident(|w| {
+                w.each_route(|r| r.nexthop = Some(ip("fe80::1")));
+                w.bindings([
+                    binding("fe80::1", GW15),
+                    Binding { logical_port: Some("rtoe-other".into()), ..binding("fe80::1", DEAD) },
+                ]);
+                w.hear(50, "fe80::1", DEAD);
+                w.seen[0].eth_dst = mac(GW15);
+            })
+        },
+        &["conforming"],
+    )]);
+}
+
+#[test]
+fn requests_that_come_later_do_not_count() {
+    check(&[(
+        "the client moves to the other gateway later",
+        || {
+            changed(World::with_history(), |w| {
+                w.seen.push(packet(60, flow(9), NODE, GW15));
+                w.seen.push(packet(59, flow(9).reversed(), GW15, NODE));
+                w.seen.push(packet(90, flow(9).reversed(), GW16, NODE));
+            })
+        },
+        &["not-covered inbound", "conforming", "not-covered inbound"],
+    )]);
 }
