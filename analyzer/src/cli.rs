@@ -77,8 +77,12 @@ Examples:
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print a manual page
+    Man {
+        /// The command whose page it is, with all its options; that of the whole unless given
+        #[arg(value_parser = ["replay", "conntrack", "nexthops", "explain", "completions", "man"])]
+        command: Option<String>,
+    },
 }
 
 /// Arguments of `replay`.
@@ -195,7 +199,7 @@ pub struct OutputArgs {
 #[command(next_help_heading = "Reading captures")]
 pub struct ReadingArgs {
     /// Day of the first line of a `tcpdump -e` text that prints no dates
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_date)]
     pub date: Option<jiff::civil::Date>,
     /// Threads; all processors unless given
     #[arg(long, value_name = "N")]
@@ -226,8 +230,43 @@ pub struct JudgingArgs {
     pub max_findings: usize,
 }
 
+/// Reads a day that packets can have: times are counted in 64 bits of nanoseconds from 1970 on.
+fn parse_date(text: &str) -> Result<jiff::civil::Date, String> {
+    let date: jiff::civil::Date = text.parse().map_err(|_| "expected a day such as 2022-06-09".to_owned())?;
+    if (1970..2554).contains(&date.year()) { Ok(date) } else { Err("expected a day from 1970 to 2553".to_owned()) }
+}
+
 /// Reads a number of seconds, fractions included.
 fn parse_seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds, such as 5 or 0.5".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| "expected a number of seconds from 0 on that is not beyond all measure".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_that_packets_can_have() {
+        for text in ["1970-01-01", "2022-06-09", "2553-12-31"] {
+            assert_eq!(parse_date(text).map(|date| date.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["1969-12-31", "2554-01-01", "9999-12-31", "-000001-01-01", "2022-02-30", "yesterday", ""] {
+            assert!(parse_date(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn seconds() {
+        for (text, seconds) in [("0", 0.0), ("0.5", 0.5), ("1e10", 1e10)] {
+            assert_eq!(parse_seconds(text), Ok(Duration::from_secs_f64(seconds)));
+        }
+        for text in ["-1", "NaN", "inf", "1e300", "5s", ""] {
+            assert!(
+                parse_seconds(text).is_err_and(|error| error.starts_with("expected a number of seconds")),
+                "{text}"
+            );
+        }
+    }
 }

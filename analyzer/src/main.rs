@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         // Whoever read the output has gone, and so has the place to say so.
         Err(error) if commands::is_broken_pipe(&error) => Status::Failed.into(),
         Err(error) => {
-            eprintln!("analyzer: {error:#}");
+            eprintln!("analyzer: {}", commands::message(&error));
             Status::Failed.into()
         }
     }

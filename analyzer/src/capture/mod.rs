@@ -109,6 +109,7 @@ fn format(stream: &mut ByteStream) -> Result<Format, &'static str> {
         (head.starts_with(&[0xfd, b'7', b'z', b'X']), "packed by xz; unpack it first"),
         (head.starts_with(b"BZh"), "packed by bzip2; unpack it first"),
         (head.starts_with(b"PK\x03\x04"), "a zip archive; unpack it first"),
+        (head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff"), "text in UTF-16; convert it with iconv"),
         (head.starts_with(b"snoo"), "a snoop capture; convert it with `editcap -F pcap`"),
         (head.starts_with(b"GMBU"), "a capture of Network Monitor; convert it with `editcap -F pcap`"),
     ];

@@ -12,6 +12,9 @@ use super::stream::ByteStream;
 use super::zstd::{self, ZstdFrames};
 use super::{CaptureError, Progress};
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A file that is being read.
 pub(super) struct Source {
     /// The file's path as the user gave it, or `standard input`.
@@ -57,7 +60,11 @@ impl Source {
     pub(super) fn new(file: Arc<str>, bytes: impl Read + Send + 'static, size: Option<u64>) -> Self {
         let meter = Meter { consumed: Arc::default(), total: size };
         let metered = Metered { inner: bytes, consumed: Arc::clone(&meter.consumed) };
-        let stream = unpacked(ByteStream::new(Box::new(metered)));
+        let mut stream = unpacked(ByteStream::new(Box::new(metered)));
+        // Editors on Windows begin a text with it. No binary format that is read begins so.
+        if stream.peek(BYTE_ORDER_MARK.len()).starts_with(BYTE_ORDER_MARK) {
+            stream.drop_front(BYTE_ORDER_MARK.len());
+        }
         Self { file, stream, meter }
     }
 }

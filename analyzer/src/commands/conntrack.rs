@@ -1,17 +1,21 @@
 //! `analyzer conntrack`: labelled entries.
 
+use anyhow::bail;
+
 use super::engine::prepare_dumps;
 use super::printing::{frame, print};
 use super::{Status, warn};
 use crate::cli::{ConntrackArgs, Format};
 use crate::engine::view::Standing;
 use crate::output::{json, listing};
-use crate::types::Timestamp;
 
 pub(super) fn run(ConntrackArgs { stale, listing: args }: ConntrackArgs) -> anyhow::Result<Status> {
     let prepared = prepare_dumps(&args.inputs, args.paths)?;
+    if !prepared.tells_connections {
+        bail!("no conntrack dump given: name it with --conntrack FILE");
+    }
     warn(&prepared.loaded.warnings);
-    let mut views = prepared.engine.connections(args.at.unwrap_or(Timestamp::MAX));
+    let mut views = prepared.engine.connections(prepared.time(args.at)?);
     let has = |standing| views.iter().any(|view| view.standing == standing);
     let status = if has(Standing::Stale) {
         Status::Violation

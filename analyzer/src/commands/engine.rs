@@ -1,13 +1,15 @@
 //! An engine that has been told what the inputs say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use hashbrown::HashSet;
 
 use crate::cli::JudgingArgs;
 use crate::engine::Engine;
 use crate::engine::settings::Settings;
 use crate::inputs::{self, Loaded, Paths, case_dir};
+use crate::types::{Place, Position, Timestamp, Warning};
 
 /// An engine with its facts, and the captures to judge.
 pub(super) struct Prepared {
@@ -16,6 +18,8 @@ pub(super) struct Prepared {
     pub(super) loaded: Loaded,
     /// Whether anything told next hops.
     pub(super) tells_nexthops: bool,
+    /// Whether a conntrack dump was given.
+    pub(super) tells_connections: bool,
 }
 
 /// Reads the dumps that were named and those in the folders given.
@@ -37,10 +41,34 @@ pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -
             captures.push(input.clone());
         }
     }
+    if captures.iter().chain(paths.files()).filter(|path| *path == Path::new("-")).count() > 1 {
+        bail!("- stands for standard input, which can be read only once");
+    }
+    let repeated = remove_repeated(&mut captures);
     let mut engine = Engine::new(settings);
-    let loaded = inputs::load(&paths, &mut |fact| engine.add(fact))?;
+    let mut loaded = inputs::load(&paths, &mut |fact| engine.add(fact))?;
+    loaded.warnings.splice(0..0, repeated);
     loaded.history.into_iter().for_each(|start| engine.set_history_start(start));
-    Ok(Prepared { engine, captures, loaded, tells_nexthops: paths.tells_nexthops() })
+    let (tells_nexthops, tells_connections) = (paths.tells_nexthops(), !paths.conntrack.is_empty());
+    Ok(Prepared { engine, captures, loaded, tells_nexthops, tells_connections })
+}
+
+/// Removes captures that are given twice, as a file and in its folder for example: their packets would count twice.
+fn remove_repeated(captures: &mut Vec<PathBuf>) -> Vec<Warning> {
+    let mut known = HashSet::new();
+    let mut warnings = Vec::new();
+    captures.retain(|path| {
+        // What is no file, such as a pipe, tells something else each time.
+        let file = path.canonicalize().ok().filter(|file| file.is_file());
+        let is_new = file.is_none_or(|file| known.insert(file));
+        if !is_new {
+            let place = Place { file: path.to_string_lossy().into(), position: Position::Whole };
+            warnings
+                .push(Warning { place, message: "the capture is given more than once; it is read once".to_owned() });
+        }
+        is_new
+    });
+    warnings
 }
 
 /// As [`prepare`], for commands that judge no packets.
@@ -52,6 +80,21 @@ pub(super) fn prepare_dumps(given: &[PathBuf], paths: Paths) -> anyhow::Result<P
         bail!("{} is no folder: name dumps with options such as --conntrack FILE; --help lists them", file.display());
     }
     prepare(given, paths, Settings::default())
+}
+
+impl Prepared {
+    /// The time that the next hops are asked for: the one given, else the latest known.
+    ///
+    /// # Errors
+    /// When nothing tells the next hops of that time.
+    pub(super) fn time(&self, at: Option<Timestamp>) -> anyhow::Result<Timestamp> {
+        match (at, self.loaded.history) {
+            (Some(at), Some(start)) if at < start => {
+                bail!("nothing tells the next hops of {at}: their history starts at {start}; choose a later time")
+            }
+            (at, _) => Ok(at.unwrap_or(Timestamp::MAX)),
+        }
+    }
 }
 
 impl From<&JudgingArgs> for Settings {

@@ -11,7 +11,6 @@ mod replay;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
@@ -48,16 +47,30 @@ pub fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Nexthops(args) => nexthops::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "analyzer", &mut io::stdout());
+            // clap_complete panics where the stream that it is given fails.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "analyzer", &mut script);
+            printing::print(|out| out.write_all(&script))?;
             Ok(Status::Fine)
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).context("cannot render the manual page")?;
-            io::stdout().write_all(&page).context("cannot write to standard output")?;
+        Command::Man { command } => {
+            printing::print(|out| manual(command.as_deref())?.render(out))?;
             Ok(Status::Fine)
         }
     }
+}
+
+/// The manual page of a command, or that of the whole, which refers to those of the commands.
+fn manual(command: Option<&str>) -> io::Result<clap_mangen::Man> {
+    let mut cli = Cli::command();
+    cli.build();
+    let page = match command {
+        Some(name) => {
+            cli.find_subcommand(name).cloned().ok_or_else(|| io::Error::other(format!("there is no command {name}")))?
+        }
+        None => cli,
+    };
+    Ok(clap_mangen::Man::new(page))
 }
 
 /// Most warnings that are printed one by one.
@@ -71,6 +84,18 @@ fn warn(warnings: &[Warning]) {
     if warnings.len() > MAX_WARNINGS {
         eprintln!("analyzer: ... and {} more warnings", warnings.len() - MAX_WARNINGS);
     }
+}
+
+/// An error with its causes, for people. A cause that the message in front of it ends with already is not told again.
+pub fn message(error: &anyhow::Error) -> String {
+    let mut message = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !message.ends_with(&cause) {
+            message.push_str(": ");
+            message.push_str(&cause);
+        }
+    }
+    Escaped(&message).to_string()
 }
 
 /// Whether an error is that the reader of our output has gone, as in `analyzer ... | head`.

@@ -5,12 +5,11 @@ use super::printing::{frame, print};
 use super::{Status, warn};
 use crate::cli::{Format, ListingArgs};
 use crate::output::{json, listing};
-use crate::types::Timestamp;
 
 pub(super) fn run(args: ListingArgs) -> anyhow::Result<Status> {
     let prepared = prepare_dumps(&args.inputs, args.paths)?;
     warn(&prepared.loaded.warnings);
-    let views = prepared.engine.nexthops(args.at.unwrap_or(Timestamp::MAX));
+    let views = prepared.engine.nexthops(prepared.time(args.at)?);
     let frame = frame(&args.output);
     print(|out| match args.output.format {
         Format::Text => listing::write_nexthops(out, &views),

@@ -13,7 +13,7 @@ use crate::conntrack;
 use crate::engine::fact::{Fact, Policy};
 use crate::ovn::{self, Facts, lr_route_list, mac_owners, nexthops_toml, northbound, southbound, zones};
 use crate::ovsdb::file::{self, FileError};
-use crate::ovsdb::row::Tables;
+use crate::ovsdb::row::{Row, RowVersion, Tables};
 use crate::ovsdb::text::{self, TextError};
 use crate::types::{IpPrefix, MacAddr, Place, Position, Timestamp, Warning};
 
@@ -22,6 +22,25 @@ const MAX_TEXT: u64 = 1 << 30;
 
 /// Warnings kept of one file; what exceeds them is counted.
 const MAX_WARNINGS: usize = 100;
+
+/// By what columns the rows of a table are told from those of the others that are read.
+struct Signs {
+    table: &'static str,
+    has: &'static str,
+    lacks: &'static [&'static str],
+}
+
+const SIGNS: &[Signs] = &[
+    Signs { table: "Logical_Router_Static_Route", has: "nexthop", lacks: &[] },
+    Signs { table: "BFD", has: "dst_ip", lacks: &[] },
+    Signs { table: "Static_MAC_Binding", has: "override_dynamic_mac", lacks: &[] },
+    Signs { table: "MAC_Binding", has: "ip", lacks: &["override_dynamic_mac"] },
+    Signs { table: "Port_Binding", has: "logical_port", lacks: &["ip", "dst_ip", "nexthop"] },
+    Signs { table: "Datapath_Binding", has: "external_ids", lacks: &["logical_port", "nexthop", "dst_ip"] },
+];
+
+/// Tables that have no rows on many clusters.
+const MAY_BE_EMPTY: &[&str] = &["BFD", "Static_MAC_Binding"];
 
 /// An input that cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +65,26 @@ pub enum InputError {
     /// A database file of which nothing can be read.
     #[error(transparent)]
     Database(#[from] FileError),
+    /// A database file where text is expected.
+    #[error("{file} is a database file: give it with --nb-db, --sb-db or --ovs-db")]
+    IsDatabase {
+        /// The file.
+        file: Arc<str>,
+    },
+    /// Text in another encoding.
+    #[error("{file} is text in UTF-16; convert it with `iconv -f UTF-16 -t UTF-8`")]
+    Utf16 {
+        /// The file.
+        file: Arc<str>,
+    },
+    /// Rows of another table than this one.
+    #[error("{file} holds no rows of {table}; list that table with all its columns")]
+    OtherTable {
+        /// The file.
+        file: Arc<str>,
+        /// The table that was expected.
+        table: &'static str,
+    },
     /// A database of another schema than this one.
     #[error("{file} is a database named {name}: expected {expected}")]
     WrongDatabase {
@@ -117,21 +156,21 @@ pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputEr
     for list in &paths.lr_routes {
         let (file, bytes) = read(&list.file)?;
         let facts = lr_route_list::parse(&bytes, list.router.as_deref(), &file);
-        loader.take(&file, "routes of `ovn-nbctl lr-route-list`", facts, Precedence::BehindDatabase)?;
+        loader.take_file(&file, "routes of `ovn-nbctl lr-route-list`", facts, Precedence::BehindDatabase)?;
     }
     for path in &paths.nexthops {
         let (file, bytes) = read(path)?;
         let facts = nexthops_toml::parse(&utf8(&file, bytes)?, &file)?;
-        loader.take(&file, "next hops", facts, Precedence::Own)?;
+        loader.take_file(&file, "next hops", facts, Precedence::Own)?;
     }
     for path in &paths.ct_zones {
         let (file, bytes) = read(path)?;
-        loader.take(&file, "names of conntrack zones", zones::parse(&bytes, &file), Precedence::Own)?;
+        loader.take_file(&file, "names of conntrack zones", zones::parse(&bytes, &file), Precedence::Own)?;
     }
     for path in &paths.mac_owners {
         let (file, bytes) = read(path)?;
         let facts = mac_owners::parse(&bytes, &file)?;
-        loader.take(&file, "owners of MACs", facts, Precedence::Own)?;
+        loader.take_file(&file, "owners of MACs", facts, Precedence::Own)?;
     }
     for path in &paths.conntrack {
         loader.conntrack(path)?;
@@ -229,13 +268,20 @@ impl Loader<'_> {
     }
 
     /// Rows of all the texts together, as joins need several tables.
-    fn tables(&mut self, texts: &[(&Vec<PathBuf>, &str)]) -> Result<Option<(Arc<str>, Tables)>, InputError> {
+    fn tables(&mut self, texts: &[(&Vec<PathBuf>, &'static str)]) -> Result<Option<(Arc<str>, Tables)>, InputError> {
         let mut tables = Tables::default();
         let mut files = Vec::new();
         for &(paths, table) in texts {
             for path in paths {
                 let (file, bytes) = read(path)?;
                 let (rows, warnings) = text::parse(&bytes, &file, table)?;
+                check_table(&file, table, &rows)?;
+                if rows.is_empty() && !warnings.is_empty() {
+                    return Err(nothing(file, "rows of a table", &warnings));
+                }
+                if rows.is_empty() && !MAY_BE_EMPTY.contains(&table) {
+                    self.silent(&file, &format!("a row of {table}"));
+                }
                 self.loaded.skipped_lines += warnings.len() as u64;
                 self.loaded.warnings.extend(warnings);
                 tables.tables.entry(table.into()).or_default().extend(rows);
@@ -253,9 +299,32 @@ impl Loader<'_> {
         if reading.entries == 0 && reading.unreadable > 0 {
             return Err(nothing(file, "conntrack entries", &reading.warnings));
         }
+        if reading.entries == 0 {
+            self.silent(&file, "a conntrack entry");
+        }
         self.loaded.skipped_lines += reading.unreadable as u64;
         self.loaded.warnings.extend(reading.warnings);
         Ok(())
+    }
+
+    /// [`Loader::take`] for a file by itself, which is expected to tell something.
+    fn take_file(
+        &mut self,
+        file: &Arc<str>,
+        expected: &'static str,
+        facts: Facts,
+        precedence: Precedence,
+    ) -> Result<(), InputError> {
+        if facts.facts.is_empty() && facts.warnings.is_empty() {
+            self.silent(file, expected);
+        }
+        self.take(file, expected, facts, precedence)
+    }
+
+    /// Warns of a file that tells nothing, as one does that a failed command left behind.
+    fn silent(&mut self, file: &Arc<str>, expected: &str) {
+        let place = Place { file: Arc::clone(file), position: Position::Whole };
+        self.loaded.warnings.push(Warning { place, message: format!("expected {expected}, found none") });
     }
 
     fn take(
@@ -322,6 +391,18 @@ impl Told {
     }
 }
 
+/// Fails where rows are there and none is one of `table`.
+fn check_table(file: &Arc<str>, table: &'static str, rows: &[RowVersion]) -> Result<(), InputError> {
+    let Some(signs) = SIGNS.iter().find(|signs| signs.table == table) else { return Ok(()) };
+    let fits = |row: &Row| {
+        row.columns.contains_key(signs.has) && !signs.lacks.iter().any(|column| row.columns.contains_key(*column))
+    };
+    if rows.is_empty() || rows.iter().any(|version| fits(&version.row)) {
+        return Ok(());
+    }
+    Err(InputError::OtherTable { file: Arc::clone(file), table })
+}
+
 fn nothing(file: Arc<str>, expected: &'static str, warnings: &[Warning]) -> InputError {
     let first = warnings.first().map_or(String::new(), |warning| format!(": {warning}"));
     InputError::Nothing { file, expected, first }
@@ -332,7 +413,16 @@ fn read(path: &Path) -> Result<(Arc<str>, Vec<u8>), InputError> {
     let mut bytes = Vec::new();
     let mut bounded = stream.take(MAX_TEXT + 1);
     bounded.read_to_end(&mut bytes).map_err(|source| InputError::Read { file: Arc::clone(&file), source })?;
-    if bytes.len() as u64 > MAX_TEXT { Err(InputError::TooLong { file }) } else { Ok((file, bytes)) }
+    if bytes.len() as u64 > MAX_TEXT {
+        return Err(InputError::TooLong { file });
+    }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(InputError::Utf16 { file });
+    }
+    if bytes.starts_with(b"OVSDB ") {
+        return Err(InputError::IsDatabase { file });
+    }
+    Ok((file, bytes))
 }
 
 fn utf8(file: &Arc<str>, bytes: Vec<u8>) -> Result<String, InputError> {
@@ -341,3 +431,6 @@ fn utf8(file: &Arc<str>, bytes: Vec<u8>) -> Result<String, InputError> {
         InputError::NotUtf8 { place: Place { file: Arc::clone(file), position } }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,44 @@ impl Paths {
         *self == Self::default()
     }
 
+    /// All files.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let Self {
+            nexthops,
+            lr_routes,
+            mac_bindings,
+            static_mac_bindings,
+            bfd,
+            static_routes,
+            port_bindings,
+            datapaths,
+            nb_db,
+            sb_db,
+            ovs_db,
+            conntrack,
+            ct_zones,
+            mac_owners,
+        } = self;
+        [
+            nexthops,
+            mac_bindings,
+            static_mac_bindings,
+            bfd,
+            static_routes,
+            port_bindings,
+            datapaths,
+            nb_db,
+            sb_db,
+            ovs_db,
+            conntrack,
+            ct_zones,
+            mac_owners,
+        ]
+        .into_iter()
+        .flatten()
+        .chain(lr_routes.iter().map(|list| &list.file))
+    }
+
     /// Whether a source of next hops was given.
     pub fn tells_nexthops(&self) -> bool {
         !(self.nexthops.is_empty()

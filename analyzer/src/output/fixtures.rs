@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::engine::fact::Policy;
+use analyzer_ebpf::abi::LinkTags;
+
+use crate::engine::fact::{Policy, Source};
 use crate::engine::finding::*;
+use crate::engine::observation::Observation;
 use crate::engine::verdict::{Info, Undetermined, Verdict, Violating};
+use crate::engine::view::{BindingView, ConnectionView, Explanation, NexthopView, Standing};
 use crate::output::report::{Report, Skipped};
 use crate::types::tuple::proto;
-use crate::types::{MacAddr, Place, Position, Timestamp, Tuple, Warning};
+use crate::types::{MacAddr, Place, Position, Timestamp, Tuple, Validity, Warning};
 
 fn mac(text: &str) -> MacAddr {
     text.parse().unwrap()
@@ -207,5 +211,90 @@ pub(super) fn hostile() -> Report {
         nic_names: vec![Some(evil.to_string())],
         node: Some(evil.to_string()),
         ..incident()
+    }
+}
+
+/// Next hops for a listing: one with all that can be known, and a route that discards.
+pub(super) fn nexthops() -> Vec<NexthopView> {
+    let finding = hostile().findings.remove(0);
+    let validity = Validity { from: Some(time("2022-06-01T00:00:00Z")), until: Some(time("2022-06-07T20:13:55Z")) };
+    let evidence = BindingView {
+        source: "MAC_Binding",
+        mac: Some(mac("ce:73:29:66:39:a4")),
+        logical_port: finding.routes[0].router.clone(),
+        confirmed: validity.from,
+        validity,
+    };
+    let unresolved = BindingView {
+        source: "nexthops.toml",
+        mac: None,
+        logical_port: None,
+        confirmed: None,
+        validity: Validity::ALWAYS,
+    };
+    let full = NexthopView {
+        route: finding.routes[0].clone(),
+        symmetric_reply: true,
+        nexthop: Some("198.19.3.15".parse().unwrap()),
+        output_port: finding.routes[0].router.clone(),
+        port_key: Some(2),
+        bfd: Some("admin_down"),
+        source: Source::Ovn,
+        validity,
+        expected: finding.expected,
+        evidence: vec![evidence, unresolved],
+    };
+    let discards = NexthopView {
+        route: route("10.0.0.0/8"),
+        symmetric_reply: false,
+        nexthop: None,
+        output_port: None,
+        port_key: None,
+        bfd: None,
+        source: Source::LrRouteList,
+        validity: Validity::ALWAYS,
+        expected: vec![],
+        evidence: vec![],
+    };
+    vec![full, discards]
+}
+
+/// Labelled entries for a listing, one of each standing; the first is stale.
+pub(super) fn connections() -> Vec<ConnectionView> {
+    let finding = hostile().findings.remove(0);
+    let standings =
+        [Standing::Stale, Standing::Undetermined, Standing::Unused, Standing::NotHonoured, Standing::Nexthop];
+    let view = |standing| ConnectionView {
+        connection: finding.conntrack[0].clone(),
+        standing,
+        nexthops: if standing == Standing::Nexthop { vec!["198.19.3.15".parse().unwrap()] } else { vec![] },
+        last_legal: if standing == Standing::Stale { finding.last_legal.clone() } else { None },
+        known_as: finding.known_as.clone(),
+    };
+    standings.into_iter().map(view).collect()
+}
+
+/// The story of a flow of which all is known.
+pub(super) fn explanation() -> Explanation {
+    let finding = hostile().findings.remove(0);
+    let request = Observation {
+        nic: 0,
+        tags: LinkTags::default(),
+        eth_src: mac("ce:73:29:66:39:a4"),
+        eth_dst: finding.eth_src,
+        tuple: finding.tuple.reversed(),
+        packets: 1,
+        bytes: 94,
+        first: finding.first_seen,
+        last: finding.last_seen,
+    };
+    Explanation {
+        tuple: finding.tuple,
+        requests: vec![request],
+        connections: connections(),
+        at: Some(finding.last_seen),
+        routes: finding.routes.clone(),
+        expected: finding.expected.clone(),
+        seen: vec![finding],
     }
 }

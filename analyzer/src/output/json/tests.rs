@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::output::fixtures::{hostile, incident, nothing_found, undetermined};
+use crate::output::fixtures::{connections, explanation, hostile, incident, nexthops, nothing_found, undetermined};
 
 fn written(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
     let mut out = Vec::new();
@@ -117,20 +117,48 @@ fn the_schema() {
     for report in [incident(), nothing_found(), undetermined(), hostile(), Report::default()] {
         let mut objects = jsonl(&report);
         objects.push(written(|out| write_json(out, &report)));
-        for object in objects {
-            let value: Value = serde_json::from_str(&object).unwrap();
-            let errors: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
-            assert!(errors.is_empty(), "{errors:#?}\n{object}");
-            for key in value.as_object().unwrap().keys() {
-                let mut without = value.clone();
-                without.as_object_mut().unwrap().remove(key);
-                assert!(!validator.is_valid(&without), "{key} may be missing: {object}");
-            }
-            let mut with_more = value.clone();
-            with_more["verdict"] = "fine".into();
-            assert!(!validator.is_valid(&with_more), "{object}");
-        }
+        objects.iter().for_each(|object| holds(&validator, object));
     }
+    listings().iter().for_each(|object| holds(&validator, object));
+}
+
+/// What the commands beside `replay` write, each as one document and object by object.
+fn listings() -> Vec<String> {
+    let report = hostile();
+    let mut objects = vec![written(|out| write_explanation(out, &report, &explanation()))];
+    for lines in [false, true] {
+        let nexthops = written(|out| write_nexthops(out, &report, &nexthops(), lines));
+        let connections = written(|out| write_connections(out, &report, &connections(), lines));
+        objects.extend(nexthops.lines().chain(connections.lines()).map(str::to_owned));
+    }
+    objects
+}
+
+fn holds(validator: &jsonschema::Validator, object: &str) {
+    let value: Value = serde_json::from_str(object).unwrap();
+    let errors: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{object}");
+    for key in value.as_object().unwrap().keys() {
+        let mut without = value.clone();
+        without.as_object_mut().unwrap().remove(key);
+        assert!(!validator.is_valid(&without), "{key} may be missing: {object}");
+    }
+    let mut with_more = value.clone();
+    with_more["verdict"] = "fine".into();
+    assert!(!validator.is_valid(&with_more), "{object}");
+}
+
+#[test]
+fn listings_are_documents_and_lines_of_the_same_objects() {
+    let types: Vec<String> = listings()
+        .iter()
+        .map(|object| serde_json::from_str::<Value>(object).unwrap()["type"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(types[..5], ["explanation", "nexthops", "connections", "nexthop", "nexthop"]);
+    assert_eq!(types[5..], ["connection"; 5]);
+    assert!(listings().iter().all(|object| !object.trim_end().contains(is_unprintable)));
+    let remedies = |object: &String| serde_json::from_str::<Value>(object).unwrap()["remedy"].as_array().unwrap().len();
+    assert_eq!(listings()[5..].iter().map(remedies).collect::<Vec<_>>(), [2, 0, 0, 0, 0], "stale entries alone");
 }
 
 /// The manual names every key.
@@ -152,6 +180,7 @@ fn the_manual() {
     for report in [hostile(), undetermined()] {
         keys(&serde_json::from_str(&written(|out| write_json(out, &report))).unwrap(), &mut found);
     }
+    listings().iter().for_each(|object| keys(&serde_json::from_str(object).unwrap(), &mut found));
     found.retain(|key| !manual.contains(&format!("`{key}`")));
     assert!(found.is_empty(), "docs/output.md does not explain {found:?}");
 }
