@@ -17,6 +17,10 @@ use crate::types::{Position, Timestamp, Validity};
 /// Disagreement of dates that is not worth a word: the members of a cluster date transactions by their own clocks.
 const CLOCK_SKEW: Duration = Duration::from_secs(1);
 
+/// Values held of all versions at most: half a GiB or so. Past it the older versions are forgotten, as a compaction does
+/// too: a set of references with thousands of members is held whole by each of its versions.
+const MAX_VALUES: usize = 16 << 20;
+
 /// What becomes of rows that a transaction does not mention.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Scope {
@@ -32,6 +36,8 @@ pub(super) struct History {
     tables: BTreeMap<Arc<str>, Table>,
     /// Date of each transaction, in the file's order.
     dates: Vec<Option<Timestamp>>,
+    /// Number of the transaction before which all is forgotten.
+    start: usize,
 }
 
 #[derive(Default)]
@@ -40,6 +46,8 @@ struct Table {
     versions: Vec<Version>,
     /// Place in `versions` of each row that exists.
     current: HashMap<Arc<str>, usize>,
+    /// Number of values in `versions`.
+    values: usize,
 }
 
 struct Version {
@@ -119,6 +127,17 @@ impl History {
                 }
             }
         }
+        self.bound(position, MAX_VALUES, warnings);
+    }
+
+    /// Forgets the past where the versions hold too much. The rows of now stay.
+    fn bound(&mut self, position: Position, max_values: usize, warnings: &mut Warnings) {
+        if self.tables.values().map(|table| table.values).sum::<usize>() <= max_values {
+            return;
+        }
+        self.start = self.dates.len();
+        self.tables.values_mut().for_each(Table::forget);
+        warnings.push(position, "the history up to here is too large to be kept; it starts here".to_owned());
     }
 
     /// Ends the rows that a transaction does not mention.
@@ -145,12 +164,13 @@ impl History {
             );
             warnings.push(Position::Whole, message);
         }
-        let since = settled.dates.first().copied().flatten();
+        let start = self.start;
+        let since = settled.dates.get(start).or(settled.dates.last()).copied().flatten();
         let last = settled.dates.last().copied().flatten();
         let date = |number: usize| settled.dates.get(number).copied().flatten().or(last);
         let version = |version: Version| RowVersion {
             row: version.row,
-            validity: Validity { from: date(version.from), until: version.until.and_then(date) },
+            validity: Validity { from: date(version.from.max(start)), until: version.until.and_then(date) },
         };
         let tables = self.tables.into_iter().map(|(name, table)| {
             // Without dates it is not known when a version ended, only that it did.
@@ -203,8 +223,17 @@ impl Table {
             return;
         }
         self.end(&row.uuid, number);
+        self.values += values_of(&row);
         self.current.insert(Arc::clone(&row.uuid), self.versions.len());
         self.versions.push(Version { row, from: number, until: None });
+    }
+
+    /// Keeps the versions that stand, and no others.
+    fn forget(&mut self) {
+        self.versions.retain(|version| version.until.is_none());
+        let place = |(at, version): (usize, &Version)| (Arc::clone(&version.row.uuid), at);
+        self.current = self.versions.iter().enumerate().map(place).collect();
+        self.values = self.versions.iter().map(|version| values_of(&version.row)).sum();
     }
 
     /// Ends the current version of a row.
@@ -213,6 +242,15 @@ impl Table {
             version.until = Some(number);
         }
     }
+}
+
+/// Number of values that a row holds.
+fn values_of(row: &Row) -> usize {
+    let values = |datum: &Datum| match datum {
+        Datum::Set(atoms) => atoms.len(),
+        Datum::Map(pairs) => 2 * pairs.len(),
+    };
+    row.columns.values().map(values).sum()
 }
 
 /// A column's new value; `None` where only the difference to a value is known that is not.
@@ -237,4 +275,37 @@ fn new_value(
         }
         None => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_history_that_is_too_large_starts_later() {
+        let schema = json!({"name": "OVN_Northbound", "version": "7.0.0", "tables": {"T": {"columns": {"refs": {
+            "type": {"key": "string", "min": 0, "max": "unlimited"}
+        }}}}});
+        let mut warnings = Warnings::new("t.db");
+        let mut history = History::default();
+        history.set_schema(Schema::from_json(&schema.to_string(), &["T".into()]).unwrap());
+        let uuid = "00000000-0000-0000-0000-000000000001";
+        for number in 0..4_u64 {
+            let rows = json!({uuid: {"refs": ["set", (0..=number).map(|i| format!("r{i}")).collect::<Vec<_>>()]}});
+            let transaction = Transaction {
+                date: Some(Timestamp::from_millis(2_000_000_000_000 + number)),
+                is_diff: false,
+                tables: vec![("T".into(), rows)],
+            };
+            history.apply(&transaction, Scope::Change, Position::Whole, &mut warnings);
+            history.bound(Position::Whole, 5, &mut warnings);
+        }
+        let tables = history.finish(&mut warnings);
+        assert_eq!(tables.tables["T"].len(), 1);
+        assert_eq!(tables.tables["T"][0].row.texts("refs").count(), 4);
+        assert_eq!(tables.tables["T"][0].validity.from, tables.since);
+        assert_eq!(warnings.finish().len(), 2);
+    }
 }
