@@ -26,7 +26,13 @@ pub(super) fn run(ReplayArgs { inputs, run: args }: ReplayArgs) -> anyhow::Resul
     summary.last_seen = totals.span.map(|(_, last)| last);
     summary.untracked_packets = totals.untracked_packets;
     summary.unattributed_fragments = totals.unattributed_fragments;
-    let status = status(&summary, prepared.tells_nexthops);
+    let skipped = Skipped {
+        truncated: totals.skipped.truncated,
+        not_ip: totals.skipped.not_ip,
+        unparsed: totals.skipped.unparsed + counted.skipped_by_reader.frames,
+        lines: prepared.loaded.skipped_lines + counted.skipped_by_reader.lines,
+    };
+    let status = status(&summary, &skipped, prepared.tells_nexthops);
 
     let mut warnings = prepared.loaded.warnings;
     warnings.extend(counted.warnings.iter().cloned());
@@ -34,12 +40,7 @@ pub(super) fn run(ReplayArgs { inputs, run: args }: ReplayArgs) -> anyhow::Resul
         findings: conclusion.findings,
         latent: conclusion.latent,
         summary,
-        skipped: Skipped {
-            truncated: totals.skipped.truncated,
-            not_ip: totals.skipped.not_ip,
-            unparsed: totals.skipped.unparsed + counted.skipped_by_reader.frames,
-            lines: prepared.loaded.skipped_lines + counted.skipped_by_reader.lines,
-        },
+        skipped,
         warnings,
         files: prepared.captures.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
         nic_names: nic_names(&counted),
@@ -59,14 +60,41 @@ pub(super) fn run(ReplayArgs { inputs, run: args }: ReplayArgs) -> anyhow::Resul
 }
 
 /// Absence of data is never conformity: without next hops, or where a packet could not be judged, the run is not fine.
-fn status(summary: &Summary, tells_nexthops: bool) -> Status {
+fn status(summary: &Summary, skipped: &Skipped, tells_nexthops: bool) -> Status {
     let is_whole = tells_nexthops
         && summary.covered_flows > 0
         && summary.undetermined_flows == 0
-        && summary.untracked_packets == 0;
+        && summary.untracked_packets == 0
+        && skipped.truncated == 0
+        && skipped.unparsed == 0;
     match (summary.violating_packets, is_whole) {
         (1.., _) => Status::Violation,
         (0, true) => Status::Fine,
         (0, false) => Status::Undetermined,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absence_of_data_is_no_conformity() {
+        let fine = Summary { covered_flows: 1, conforming_flows: 1, ..Summary::default() };
+        let none = Skipped::default();
+        assert_eq!(status(&fine, &Skipped { not_ip: 1, lines: 1, ..none }, true), Status::Fine);
+        let undetermined = [
+            (Summary { covered_flows: 0, ..fine.clone() }, none, true),
+            (Summary { undetermined_flows: 1, ..fine.clone() }, none, true),
+            (Summary { untracked_packets: 1, ..fine.clone() }, none, true),
+            (fine.clone(), Skipped { truncated: 1, ..none }, true),
+            (fine.clone(), Skipped { unparsed: 1, ..none }, true),
+            (fine, none, false),
+        ];
+        for (mut summary, skipped, tells_nexthops) in undetermined {
+            assert_eq!(status(&summary, &skipped, tells_nexthops), Status::Undetermined, "{summary:?} {skipped:?}");
+            summary.violating_packets = 1;
+            assert_eq!(status(&summary, &skipped, tells_nexthops), Status::Violation, "{summary:?} {skipped:?}");
+        }
     }
 }

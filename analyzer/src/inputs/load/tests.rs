@@ -114,7 +114,7 @@ fn rows_of_another_table() {
     ];
     let folder = Folder::new("tables");
     for (table, row) in rows {
-        let file = folder.file(&format!("{UUID}{row}"));
+        let file = folder.file(format!("{UUID}{row}"));
         for (name, option) in TEXTS.iter().filter(|(name, _)| rows.iter().any(|(table, _)| table == name)) {
             match load_as(*option, &file) {
                 Ok(_) => assert_eq!(*name, table, "taken for {name}"),
