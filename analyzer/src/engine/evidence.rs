@@ -2,8 +2,9 @@
 
 use super::fact::BindingKind;
 use super::finding::{CitedConnection, ExpectedNexthop, Finding, KnownAs};
-use super::judge::{Judgement, Labelled};
+use super::judge::Judgement;
 use super::knowledge::{Hop, Knowledge};
+use super::labelled::Labelled;
 use super::observation::Observation;
 use crate::types::{MacAddr, Timestamp};
 

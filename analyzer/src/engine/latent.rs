@@ -4,9 +4,9 @@ use hashbrown::{HashMap, HashSet};
 
 use super::evidence;
 use super::finding::{CtDirection, Finding, Latent, LatentState};
-use super::judge::{Labelled, labelled, leaving};
 use super::knowledge::Knowledge;
 use super::label::{self, EcmpReply, PortForm};
+use super::labelled::{Labelled, labelled, leaving};
 use super::lookalike;
 use super::routes::{self, Group};
 use super::zones::Owner;

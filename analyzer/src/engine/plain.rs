@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use super::epoch::Epochs;
 use super::knowledge::Knowledge;
 use super::observation::Observation;
+use super::prefixes::FoundBy;
 use super::verdict::Verdict;
 use crate::types::{IpPrefix, MacAddr};
 
@@ -20,14 +21,14 @@ const MAX_PREFIXES: usize = 6;
 const MAX_VERDICTS: usize = 1 << 16;
 
 /// Prefixes of routes and connected networks that hold an address of a flow, by what they were looked up for.
-pub(super) type Prefixes = [Option<(Lookup, IpPrefix)>; MAX_PREFIXES];
+pub(super) type Prefixes = [Option<(FoundBy, IpPrefix)>; MAX_PREFIXES];
 
 /// The prefixes that hold an address of a flow; `None` where they are too many.
 pub(super) fn prefixes(knowledge: &Knowledge, src: IpAddr, dst: IpAddr) -> Option<Prefixes> {
     let mut prefixes = [None; MAX_PREFIXES];
     let mut free = prefixes.iter_mut();
     let routes = knowledge.routes.prefixes_around(src, dst);
-    for found in routes.chain(knowledge.ports.networks_around(dst).map(|prefix| (Lookup::Connected, prefix))) {
+    for found in routes.chain(knowledge.ports.networks_around(dst).map(|prefix| (FoundBy::Connected, prefix))) {
         *free.next()? = Some(found);
     }
     Some(prefixes)
@@ -43,14 +44,6 @@ pub(super) struct PlainKey {
     is_ipv4: bool,
     /// Whether the source is known as a translated one: of those a MAC is legal that is legal for any pod's route.
     is_translated: bool,
-}
-
-/// What a prefix was found by.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Lookup {
-    SrcIp,
-    DstIp,
-    Connected,
 }
 
 /// Verdicts on plain flows.

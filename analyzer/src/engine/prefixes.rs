@@ -6,6 +6,14 @@ use hashbrown::HashSet;
 
 use crate::types::IpPrefix;
 
+/// What a prefix was found by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum FoundBy {
+    SrcIp,
+    DstIp,
+    Connected,
+}
+
 /// A set of prefixes that tells which of them hold an address.
 ///
 /// A look-up for each length in use is enough: routers have a handful of lengths, whatever the number of prefixes.

@@ -15,9 +15,8 @@ use hashbrown::HashMap;
 use super::bfd::Liveness;
 use super::fact::{Policy, Route, RouteOrigin, RouterPort};
 use super::finding::RouteId;
-use super::plain;
 use super::ports::Ports;
-use super::prefixes::PrefixSet;
+use super::prefixes::{FoundBy, PrefixSet};
 use crate::types::{IpPrefix, Timestamp};
 
 /// All routes that were told, past ones included.
@@ -119,13 +118,9 @@ impl Routes {
     }
 
     /// Prefixes of routes, past ones included, that a packet from `src` to `dst` may match.
-    pub(super) fn prefixes_around(
-        &self,
-        src: IpAddr,
-        dst: IpAddr,
-    ) -> impl Iterator<Item = (plain::Lookup, IpPrefix)> + '_ {
-        let by_source = self.by_source.around(src).map(|prefix| (plain::Lookup::SrcIp, prefix));
-        by_source.chain(self.by_destination.around(dst).map(|prefix| (plain::Lookup::DstIp, prefix)))
+    pub(super) fn prefixes_around(&self, src: IpAddr, dst: IpAddr) -> impl Iterator<Item = (FoundBy, IpPrefix)> + '_ {
+        let by_source = self.by_source.around(src).map(|prefix| (FoundBy::SrcIp, prefix));
+        by_source.chain(self.by_destination.around(dst).map(|prefix| (FoundBy::DstIp, prefix)))
     }
 
     /// Routes with a symmetric reply that a packet from `src` to `dst` matches at `at`.

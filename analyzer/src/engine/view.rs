@@ -7,8 +7,9 @@ use super::bfd::Liveness;
 use super::evidence;
 use super::fact::{BfdRef, BfdStatus, BindingKind, Source};
 use super::finding::{CitedConnection, ExpectedNexthop, Finding, KnownAs, LastLegal, RouteId};
-use super::judge::{self, Context, Labelled, labelled};
+use super::judge::{self, Context};
 use super::knowledge::{Hop, Knowledge};
+use super::labelled::{Labelled, labelled, leaving};
 use super::observation::Observation;
 use super::routes::{self, Decision, Group};
 use super::{Engine, Observations};
@@ -166,7 +167,7 @@ impl Engine {
         let entries = knowledge.connections.all().iter();
         let mut views: Vec<ConnectionView> = entries
             .filter_map(|connection| {
-                let leaving = judge::leaving(knowledge, connection, at);
+                let leaving = leaving(knowledge, connection, at);
                 let found = labelled(knowledge, leaving, at);
                 let entry = found.into_iter().find(|entry| entry.connection == connection)?;
                 Some(connection_view(knowledge, &entry, leaving, at))

@@ -1,0 +1,192 @@
+//! What is wrong with a MAC that is no active next hop's.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::bfd::Liveness;
+use super::flow::Flow;
+use super::judge::{Context, Judgement};
+use super::knowledge::{Hop, may_share_link};
+use super::labelled::Labelled;
+use super::lookalike;
+use super::observation::Observation;
+use super::routes::Group;
+use super::verdict::{Info, Undetermined, Verdict, Violating};
+use super::zones::Owner;
+use crate::types::{MacAddr, Timestamp};
+
+impl<'a> Flow<'a> {
+    /// Judges a packet that a route by destination decides, where its source may be a translated one. Returns whether
+    /// that was possible.
+    pub(super) fn judge_source(
+        &self,
+        judgement: &mut Judgement<'a>,
+        context: &mut Context<'_>,
+        observation: &Observation,
+        groups: &[Group<'a>],
+        eth_dst: MacAddr,
+    ) -> bool {
+        let knowledge = self.knowledge;
+        let src = observation.tuple.src;
+        let known = knowledge.may_be_translated(src, self.at);
+        let told = !knowledge.ports.is_empty();
+        let nexthops = || groups.iter().flat_map(|group| &group.routes).filter_map(|route| route.nexthop);
+        let maybe = !told && nexthops().any(|nexthop| may_share_link(nexthop, src));
+        let epoch = context.epochs.at(self.at).id;
+        let by_source = context.legal_by_source.entry(epoch).or_insert_with(|| knowledge.legal_by_source(self.at));
+        let (verdict, remark) = if let Some(legal_for) = by_source.get(&eth_dst).filter(|_| known || !told) {
+            judgement.legal_for.clone_from(legal_for);
+            (Verdict::Conforming, "the source may be translated: the MAC is legal for a pod's route")
+        } else if known || maybe {
+            let remark =
+                "the source is the node's or a translated one, and no conntrack entry tells whose packet it is";
+            (Undetermined::TranslatedSource.into(), remark)
+        } else if told && groups.iter().all(|group| knowledge.is_outside(group, src, self.at)) {
+            let remark = "the source is behind no inner port of the router: a host's, a service's or a translated one";
+            (Undetermined::TranslatedSource.into(), remark)
+        } else if !told && nexthops().any(|nexthop| may_share_link(nexthop, observation.tuple.dst)) {
+            let remark = "the destination may be on a connected network, and no dump tells the router's networks";
+            (Undetermined::NoNexthopData.into(), remark)
+        } else {
+            return false;
+        };
+        judgement.verdict = verdict;
+        judgement.remarks.push(remark.to_owned());
+        true
+    }
+
+    /// The verdict on a MAC that is no active next hop's.
+    pub(super) fn illegal(
+        &self,
+        judgement: &mut Judgement<'a>,
+        context: &mut Context<'_>,
+        observation: &Observation,
+        groups: &[Group<'a>],
+        hops: &[Hop<'a>],
+        eth_dst: MacAddr,
+    ) {
+        let knowledge = self.knowledge;
+        let has_mac = |hop: &&Hop<'_>| hop.lladdrs.current.contains(&eth_dst);
+        let usable = || hops.iter().filter(|hop| hop.liveness == Liveness::Up);
+        if hops.iter().filter(has_mac).any(|hop| hop.liveness == Liveness::Unknown) {
+            judgement
+                .remarks
+                .push("a BFD session watches the next hop, and no dump tells its state (--bfd FILE)".to_owned());
+            judgement.verdict = Undetermined::NoNexthopData.into();
+            return;
+        }
+        if let Some(remark) = self.rerouted(groups) {
+            judgement.remarks.push(remark);
+            judgement.verdict = Undetermined::NoNexthopData.into();
+            return;
+        }
+
+        let ends = (self.inner.src, self.inner.dst);
+        judgement.last_legal = context.last_legal.of(knowledge, context.epochs, groups, ends, eth_dst, self.at);
+        if let Some(last) = &judgement.last_legal
+            && self.at.since(last.until) < knowledge.settings.grace
+        {
+            judgement.verdict = Verdict::Grace;
+            return;
+        }
+        let carriers: Vec<&Labelled<'_>> =
+            self.labelled.iter().filter(|entry| entry.believed && entry.reply.eth == eth_dst).collect();
+        let carried = carriers.iter().any(|entry| self.applies(entry));
+        self.remark_on_labels(judgement, eth_dst, &carriers, carried);
+        if hops.iter().filter(has_mac).any(|hop| hop.liveness == Liveness::Down) {
+            judgement.verdict = Violating::NexthopDown.into();
+            return;
+        }
+        let is_older = usable().any(|hop| hop.lladdrs.older.contains(&eth_dst));
+        if judgement.last_legal.is_some() && !is_older {
+            let reason = if carried { Violating::StaleConntrack } else { Violating::FormerNexthop };
+            judgement.verdict = reason.into();
+            return;
+        }
+        if usable().any(|hop| hop.lladdrs.current.is_empty()) && !self.is_other_nexthop(hops, eth_dst) {
+            judgement.remarks.push("an active next hop has no known MAC: this may be its".to_owned());
+            judgement.verdict = Undetermined::NexthopUnresolved.into();
+            return;
+        }
+        if is_older && !carried {
+            judgement.verdict = Violating::StaleNeighbour.into();
+            return;
+        }
+
+        let left = judgement.last_legal.as_ref().map_or(Timestamp::default(), |last| last.until);
+        let since = observation.last.saturating_sub(knowledge.settings.heard_window).max(left);
+        judgement.heard = context.inbound.heard(self.wire, eth_dst, since, observation.last);
+        let allowed = knowledge.settings.allowed.contains(&eth_dst);
+        if allowed || lookalike::is_virtual_router(eth_dst) {
+            let remark = if allowed { "the MAC is on the allow-list" } else { "the MAC is a virtual router's" };
+            judgement.remarks.push(remark.to_owned());
+        }
+        judgement.verdict = if judgement.heard.is_some() || allowed || lookalike::is_virtual_router(eth_dst) {
+            Verdict::Info(Info::AsymmetricGateway)
+        } else if carried {
+            Violating::StaleConntrack.into()
+        } else {
+            Violating::UnknownMac.into()
+        };
+    }
+
+    /// Whether the MAC is that of a next hop of some other route: then it is not the unresolved one's.
+    fn is_other_nexthop(&self, hops: &[Hop<'_>], mac: MacAddr) -> bool {
+        let own = |ip: IpAddr| hops.iter().any(|hop| hop.ip == ip);
+        let holding = self.knowledge.neighbours.of_mac(mac).filter(|binding| binding.validity.holds(self.at));
+        holding.map(|binding| binding.ip).any(|ip| self.knowledge.is_nexthop(ip) && !own(ip))
+    }
+
+    /// A policy that may send the packet elsewhere. A pinned flow bypasses policies (`lr_in_policy`, priority 65535).
+    fn rerouted(&self, groups: &[Group<'_>]) -> Option<String> {
+        if self.is_pinned() {
+            return None;
+        }
+        let of_router = |router: &Option<Arc<str>>| {
+            groups.iter().any(|group| router.is_none() || group.routes[0].router == *router)
+        };
+        let policy = self.knowledge.reroute_policies.iter().find(|policy| {
+            policy.validity.holds(self.at)
+                && of_router(&policy.router)
+                && lookalike::may_match(&policy.expression, self.inner.src, self.inner.dst)
+        })?;
+        Some(format!("a policy of priority {} may reroute the packets: {}", policy.priority, policy.expression))
+    }
+
+    fn remark_on_labels(
+        &self,
+        judgement: &mut Judgement<'a>,
+        eth_dst: MacAddr,
+        carriers: &[&Labelled<'_>],
+        carried: bool,
+    ) {
+        let remarks = &mut judgement.remarks;
+        if carried && carriers.iter().all(|entry| entry.owner == Owner::Unknown) {
+            remarks.push("no dump names the owner of the entry's zone".to_owned());
+        }
+        if !carriers.is_empty() && !carried {
+            let remark = if self.symmetric.is_empty() {
+                "a labelled entry holds the MAC, but no route with symmetric reply applies to the flow"
+            } else {
+                "a labelled entry holds the MAC, but its port is not that of the flow's symmetric route"
+            };
+            remarks.push(remark.to_owned());
+        }
+        for entry in self.labelled.iter().filter(|entry| !entry.believed && entry.reply.eth == eth_dst) {
+            let zone = entry.connection.zone;
+            remarks.push(if entry.reply.port == 0 {
+                format!("an entry in zone {zone} holds the MAC, but its port field is 0: OVN does not honour it")
+            } else {
+                format!("an entry in zone {zone} holds the MAC, but the zone is not the router's own: OVN does not honour it")
+            });
+        }
+        if let Some(entry) = self.labelled.iter().find(|entry| entry.believed && entry.reply.eth != eth_dst)
+            && carriers.is_empty()
+        {
+            remarks.push(format!("the flow's entry in zone {} holds {}", entry.connection.zone, entry.reply.eth));
+        }
+        if self.labelled.is_empty() && self.knowledge.connections.are_told() {
+            remarks.push("no labelled conntrack entry of the flow is in the dumps".to_owned());
+        }
+    }
+}
