@@ -17,8 +17,6 @@ pub enum Source {
     Ovn,
     /// Text of `ovn-nbctl lr-route-list`.
     LrRouteList,
-    /// ARP, ND or BFD heard on the wire.
-    Wire,
 }
 
 /// Any fact.

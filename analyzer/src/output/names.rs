@@ -25,6 +25,5 @@ pub(super) fn route_source(source: Source) -> &'static str {
         Source::NexthopsToml => "nexthops.toml",
         Source::Ovn => "Logical_Router_Static_Route",
         Source::LrRouteList => "lr-route-list",
-        Source::Wire => "heard",
     }
 }

@@ -24,16 +24,11 @@ pub struct Tuple {
 /// IP protocol numbers (IANA "Assigned Internet Protocol Numbers").
 pub mod proto {
     #![expect(missing_docs, reason = "each constant is named as IANA names the protocol")]
-    pub const ICMP: u8 = 1;
+    pub use analyzer_ebpf::proto::ip::{DCCP, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE};
+
     pub const IGMP: u8 = 2;
-    pub const TCP: u8 = 6;
-    pub const UDP: u8 = 17;
-    pub const DCCP: u8 = 33;
     pub const GRE: u8 = 47;
     pub const ESP: u8 = 50;
-    pub const ICMPV6: u8 = 58;
-    pub const SCTP: u8 = 132;
-    pub const UDPLITE: u8 = 136;
 }
 
 impl Tuple {
