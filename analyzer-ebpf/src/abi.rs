@@ -54,6 +54,18 @@ impl LinkTags {
         }
     }
 
+    /// The same tags behind one more outer tag.
+    #[inline(always)]
+    #[must_use]
+    pub const fn behind(self, vid: u16) -> Self {
+        let tags = match (self.outer(), self.inner()) {
+            (None, _) => Self::NONE.push(vid),
+            (Some(outer), None) => Self::NONE.push(vid).push(outer),
+            (Some(outer), Some(inner)) => Self::NONE.push(vid).push(outer).push(inner),
+        };
+        Self(tags.0 | self.0 & !(3 << Self::COUNT_SHIFT | 0xff_ffff))
+    }
+
     /// Number of tags kept, at most 2.
     #[inline(always)]
     pub const fn count(self) -> u32 {

@@ -39,26 +39,40 @@ pub enum Control {
 
 impl Frame {
     /// The control protocol of the frame; `None` for traffic that a route decides.
+    #[inline]
     pub fn control(&self) -> Option<Control> {
         match &self.payload {
-            Payload::Arp { .. } => Some(Control::Arp),
+            Payload::Arp { .. } => Control::of_eth_type(ether_type::ARP),
             Payload::Ipv4(ip) => is_bfd(ip).then_some(Control::Bfd),
             Payload::Ipv6(ip) if is_neighbour_discovery(ip) => Some(Control::NeighbourDiscovery),
             Payload::Ipv6(ip) => is_bfd(ip).then_some(Control::Bfd),
-            Payload::Other { eth_type: ether_type::LLDP } => Some(Control::Lldp),
-            Payload::Other { eth_type: ether_type::SLOW_PROTOCOLS } => Some(Control::SlowProtocol),
-            Payload::Other { .. } => None,
+            Payload::Other { eth_type } => Control::of_eth_type(*eth_type),
         }
     }
 }
 
+impl Control {
+    /// The control protocol that is a protocol of the link itself.
+    #[inline]
+    pub fn of_eth_type(eth_type: u16) -> Option<Self> {
+        match eth_type {
+            ether_type::ARP => Some(Self::Arp),
+            ether_type::LLDP => Some(Self::Lldp),
+            ether_type::SLOW_PROTOCOLS => Some(Self::SlowProtocol),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a packet is that of Bidirectional Forwarding Detection.
 #[inline(always)]
-pub(crate) fn is_bfd<A>(packet: &Ip<A>) -> bool {
+pub fn is_bfd<A>(packet: &Ip<A>) -> bool {
     packet.nw_proto == ip::UDP && matches!(packet.tp_dst, bfd_port::SINGLE_HOP | bfd_port::ECHO | bfd_port::MULTIHOP)
 }
 
+/// Whether a packet is a message of neighbour discovery.
 #[inline(always)]
-pub(crate) fn is_neighbour_discovery(packet: &Ip<[u8; 16]>) -> bool {
+pub fn is_neighbour_discovery(packet: &Ip<[u8; 16]>) -> bool {
     let [icmp_type, _] = packet.tp_dst.to_be_bytes();
     packet.nw_proto == ip::ICMPV6 && (nd_type::ROUTER_SOLICITATION..=nd_type::REDIRECT).contains(&icmp_type)
 }

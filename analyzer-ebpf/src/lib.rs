@@ -9,8 +9,11 @@ extern crate std;
 
 pub mod abi;
 pub mod control;
+pub mod maps;
 pub mod neighbour;
 pub mod parse;
+#[cfg(feature = "user")]
+pub mod pod;
 pub mod proto;
 
 #[cfg(test)]

@@ -34,22 +34,45 @@ pub struct Neighbour {
 /// out may not have one yet.
 #[inline(always)]
 pub fn heard<B: Bytes + ?Sized>(frame: &B, parsed: &Frame) -> Option<Neighbour> {
-    // What passes the filter is handed on by value: a reference would keep the caller's frame in memory for the sake of
-    // one packet in thousands.
-    let neighbour = match parsed.payload {
-        Payload::Arp { offset } => arp_sender(frame, offset)?,
-        Payload::Ipv4(packet) if is_bfd(&packet) => {
-            let [.., ttl] = frame.load::<9>(packet.offset)?;
-            bfd_sender(frame, packet, ttl, parsed.eth_src)?
-        }
-        Payload::Ipv6(packet) if is_bfd(&packet) => {
-            let [.., hop_limit] = frame.load::<8>(packet.offset)?;
-            bfd_sender(frame, packet, hop_limit, parsed.eth_src)?
-        }
-        Payload::Ipv6(packet) if is_neighbour_discovery(&packet) => nd_sender(frame, packet)?,
-        Payload::Ipv4(_) | Payload::Ipv6(_) | Payload::Other { .. } => return None,
+    match parsed.payload {
+        Payload::Arp { offset } => heard_by_arp(frame, offset),
+        Payload::Ipv4(packet) => heard_by_ipv4(frame, packet, parsed.eth_src),
+        Payload::Ipv6(packet) => heard_by_ipv6(frame, packet, parsed.eth_src),
+        Payload::Other { .. } => None,
+    }
+}
+
+/// As [`heard`], of a frame that carries ARP at `offset`.
+#[inline(always)]
+pub fn heard_by_arp<B: Bytes + ?Sized>(frame: &B, offset: usize) -> Option<Neighbour> {
+    arp_sender(frame, offset).filter(Neighbour::is_unicast)
+}
+
+/// As [`heard`], of a frame that carries an IPv4 packet.
+///
+/// The packet is handed on by value: a reference would keep the caller's frame in memory for the sake of one packet in
+/// thousands.
+#[inline(always)]
+pub fn heard_by_ipv4<B: Bytes + ?Sized>(frame: &B, packet: Ip<[u8; 4]>, eth_src: [u8; 6]) -> Option<Neighbour> {
+    if !is_bfd(&packet) {
+        return None;
+    }
+    let [.., ttl] = frame.load::<9>(packet.offset)?;
+    bfd_sender(frame, packet, ttl, eth_src).filter(Neighbour::is_unicast)
+}
+
+/// As [`heard`], of a frame that carries an IPv6 packet.
+#[inline(always)]
+pub fn heard_by_ipv6<B: Bytes + ?Sized>(frame: &B, packet: Ip<[u8; 16]>, eth_src: [u8; 6]) -> Option<Neighbour> {
+    let neighbour = if is_bfd(&packet) {
+        let [.., hop_limit] = frame.load::<8>(packet.offset)?;
+        bfd_sender(frame, packet, hop_limit, eth_src)
+    } else if is_neighbour_discovery(&packet) {
+        nd_sender(frame, packet)
+    } else {
+        None
     };
-    neighbour.is_unicast().then_some(neighbour)
+    neighbour.filter(Neighbour::is_unicast)
 }
 
 impl Neighbour {

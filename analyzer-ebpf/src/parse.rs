@@ -49,6 +49,21 @@ pub struct Frame {
     pub payload: Payload,
 }
 
+/// The link header of a frame, with its tags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Link {
+    /// Destination MAC.
+    pub eth_dst: [u8; 6],
+    /// Source MAC.
+    pub eth_src: [u8; 6],
+    /// VLAN tags found in the frame.
+    pub tags: LinkTags,
+    /// EtherType behind the tags, or the length of an IEEE 802.3 frame.
+    pub eth_type: u16,
+    /// Offset in the frame of what it announces.
+    pub offset: usize,
+}
+
 /// What a frame carries, as far as the analyzer reads it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Payload {
@@ -132,6 +147,36 @@ pub fn parse<B: Bytes + ?Sized>(frame: &B) -> Result<Frame, ParseError> {
     }
 }
 
+/// Parses the link header of an Ethernet frame.
+///
+/// With [`parse_ipv4`] and [`parse_ipv6`] this is [`parse`] in steps, for the kernel program: a [`Frame`] that may be
+/// anything takes more than its stack has.
+///
+/// # Errors
+/// As [`parse`].
+#[inline(always)]
+pub fn parse_link<B: Bytes + ?Sized>(frame: &B) -> Result<Link, ParseError> {
+    link::link(frame)
+}
+
+/// Parses an IPv4 packet at `offset`. In a later fragment the link's tags are still to be marked as such.
+///
+/// # Errors
+/// As [`parse`].
+#[inline(always)]
+pub fn parse_ipv4<B: Bytes + ?Sized>(packet: &B, offset: usize) -> Result<Ip<[u8; 4]>, ParseError> {
+    ipv4::walk(packet, offset)
+}
+
+/// Parses an IPv6 packet at `offset`. In a later fragment the link's tags are still to be marked as such.
+///
+/// # Errors
+/// As [`parse`].
+#[inline(always)]
+pub fn parse_ipv6<B: Bytes + ?Sized>(packet: &B, offset: usize) -> Result<Ip<[u8; 16]>, ParseError> {
+    ipv6::walk(packet, offset)
+}
+
 /// Parses what an EtherType announces, from `offset` on, for link headers that are not Ethernet (Linux cooked capture).
 ///
 /// The MACs are 0 and the tags say that there is no destination MAC; a caller that knows the source MAC fills it in.
@@ -139,13 +184,8 @@ pub fn parse<B: Bytes + ?Sized>(frame: &B) -> Result<Frame, ParseError> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_eth_type<B: Bytes + ?Sized>(packet: &B, offset: usize, eth_type: u16) -> Result<Frame, ParseError> {
-    let link = Frame {
-        eth_dst: [0; 6],
-        eth_src: [0; 6],
-        tags: LinkTags::NONE.without_eth_dst(),
-        payload: Payload::Other { eth_type },
-    };
-    link::walk_from(packet, offset, eth_type, link)
+    let link = Link { eth_dst: [0; 6], eth_src: [0; 6], tags: LinkTags::NONE.without_eth_dst(), eth_type, offset };
+    link::walk_from(packet, link)
 }
 
 /// Parses an IP packet of either version at `offset`, for captures without link header.
@@ -163,16 +203,30 @@ pub fn parse_ip<B: Bytes + ?Sized>(packet: &B, offset: usize) -> Result<Frame, P
     }
 }
 
+impl<A: Copy> Ip<A> {
+    /// The link's tags, marked if the packet is a later fragment.
+    #[inline(always)]
+    pub fn mark(&self, tags: LinkTags) -> LinkTags {
+        if self.fragment.is_later() { tags.with_later_fragment() } else { tags }
+    }
+}
+
 impl<A: Copy> FlowKey<A> {
     /// The key that a packet of a frame is counted under.
     #[inline(always)]
     pub fn new(frame: &Frame, ip: &Ip<A>, epoch: u16, nic: u8) -> Self {
+        Self::of(frame.eth_dst, frame.eth_src, frame.tags, ip, epoch, nic)
+    }
+
+    /// The same, of the parts of the link header that are in a key.
+    #[inline(always)]
+    pub fn of(eth_dst: [u8; 6], eth_src: [u8; 6], tags: LinkTags, ip: &Ip<A>, epoch: u16, nic: u8) -> Self {
         Self {
             src: ip.src,
             dst: ip.dst,
-            eth_dst: frame.eth_dst,
-            eth_src: frame.eth_src,
-            tags: frame.tags,
+            eth_dst,
+            eth_src,
+            tags,
             tp_src: ip.tp_src,
             tp_dst: ip.tp_dst,
             epoch,
@@ -183,9 +237,15 @@ impl<A: Copy> FlowKey<A> {
 }
 
 /// Copies the field that starts at byte `at` of a header. All offsets are constants within the header.
+///
+/// A field that no register holds, an IPv6 address, is copied in one go: picked byte by byte, its bytes would all be put
+/// on the stack, of which the kernel program has too little.
 #[inline(always)]
 pub(crate) fn field<const LEN: usize, const N: usize>(header: &[u8; LEN], at: usize) -> [u8; N] {
-    core::array::from_fn(|index| header[at + index])
+    match header[at..].first_chunk() {
+        Some(field) if N > size_of::<u64>() => *field,
+        _ => core::array::from_fn(|index| header[at + index]),
+    }
 }
 
 /// The 16-bit field, in host order, that starts at byte `at` of a header.

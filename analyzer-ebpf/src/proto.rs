@@ -36,6 +36,8 @@ pub mod ip {
     pub const ROUTING: u8 = 43;
     /// IPv6 fragment header.
     pub const FRAGMENT: u8 = 44;
+    /// IPsec encapsulating security payload.
+    pub const ESP: u8 = 50;
     /// IPsec authentication header.
     pub const AH: u8 = 51;
     /// ICMP for IPv6.

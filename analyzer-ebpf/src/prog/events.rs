@@ -1,0 +1,32 @@
+//! Events for user space.
+#![expect(unsafe_code, reason = "a ring buffer's entry is memory of the kernel")]
+
+use analyzer_ebpf::maps::{Counter, Event, PacketCount};
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+
+use super::cpu;
+use super::tables::EVENTS;
+
+/// Raises an event about a key, or counts why not. The key is found by the next sweep of its map at the latest.
+#[inline(always)]
+pub(super) fn raise<K: Copy + 'static>(kind: u32, key: &K, events_per_second: u32, wire: PacketCount) {
+    const { assert!(size_of::<K>() <= 56 && align_of::<K>() <= 8) };
+    // SAFETY: Reads a clock.
+    let now = unsafe { bpf_ktime_get_ns() };
+    if !cpu::may_raise(events_per_second, now) {
+        return cpu::count(Counter::EventsLimited, wire);
+    }
+    let Some(mut entry) = EVENTS.reserve_untyped::<Event>(0) else { return cpu::count(Counter::EventsLost, wire) };
+    let event = entry.as_mut_ptr();
+    // SAFETY: The entry has room for an event, of which all bytes are written. The key starts at a multiple of 8.
+    unsafe {
+        (*event).at_ns = now;
+        (*event).kind = kind;
+        (*event).zero = 0;
+        (*event).key = [0; 56];
+        (&raw mut (*event).key).cast::<K>().write(*key);
+    }
+    entry.submit(0);
+}
+
+const _: () = assert!(core::mem::offset_of!(Event, key).is_multiple_of(8));

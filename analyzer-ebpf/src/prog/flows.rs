@@ -1,0 +1,102 @@
+//! Counting flows in maps of keys to [`FlowCounts`].
+#![expect(unsafe_code, reason = "map values are reached by pointers, and other CPUs count in them at the same time")]
+
+use core::arch::asm;
+
+use analyzer_ebpf::maps::{FlowCounts, PacketCount};
+use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_ebpf::btf_maps::{HashMap, LruHashMap};
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+
+/// `EEXIST` of include/uapi/asm-generic/errno-base.h.
+const EEXIST: i32 = 17;
+
+/// A map of flows.
+pub(super) trait Flows<K> {
+    fn find(&self, key: &K) -> Option<*mut FlowCounts>;
+    /// Puts in a key that is not there.
+    fn put(&self, key: &K, counts: &FlowCounts) -> Result<(), i32>;
+}
+
+impl<K, const N: usize, const FLAGS: usize> Flows<K> for HashMap<K, FlowCounts, N, FLAGS> {
+    #[inline(always)]
+    fn find(&self, key: &K) -> Option<*mut FlowCounts> {
+        self.get_ptr_mut(key)
+    }
+
+    #[inline(always)]
+    fn put(&self, key: &K, counts: &FlowCounts) -> Result<(), i32> {
+        self.insert(key, counts, u64::from(BPF_NOEXIST))
+    }
+}
+
+impl<K, const N: usize, const FLAGS: usize> Flows<K> for LruHashMap<K, FlowCounts, N, FLAGS> {
+    #[inline(always)]
+    fn find(&self, key: &K) -> Option<*mut FlowCounts> {
+        self.get_ptr_mut(key)
+    }
+
+    #[inline(always)]
+    fn put(&self, key: &K, counts: &FlowCounts) -> Result<(), i32> {
+        self.insert(key, counts, u64::from(BPF_NOEXIST))
+    }
+}
+
+/// How a packet was counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// Under a key that was there.
+    Known,
+    /// Under a new key.
+    New,
+    /// Not at all: there is no room.
+    NoRoom,
+}
+
+/// Counts packets of a flow, at the present time. No packet is lost to another CPU that counts the same flow.
+#[inline(always)]
+pub(super) fn count<K>(flows: &impl Flows<K>, key: &K, wire: PacketCount) -> Counted {
+    // SAFETY: Reads a clock.
+    let now = unsafe { bpf_ktime_get_ns() };
+    if let Some(counts) = flows.find(key) {
+        add(counts, wire, now);
+        return Counted::Known;
+    }
+    let counts = FlowCounts { packets: wire.packets, bytes: wire.bytes, first_ns: now, last_ns: now };
+    match flows.put(key, &counts) {
+        Ok(()) => Counted::New,
+        // Another CPU was first.
+        Err(error) if error == -EEXIST => match flows.find(key) {
+            Some(counts) => {
+                add(counts, wire, now);
+                Counted::Known
+            }
+            None => Counted::NoRoom,
+        },
+        Err(_) => Counted::NoRoom,
+    }
+}
+
+#[inline(always)]
+fn add(counts: *mut FlowCounts, wire: PacketCount, now: u64) {
+    // SAFETY: A pointer to a map value is valid while the program runs. Packets and bytes are only ever added to
+    // atomically; the time is one aligned store, and the last of two CPUs may win.
+    unsafe {
+        fetch_add(&raw mut (*counts).packets, wire.packets);
+        fetch_add(&raw mut (*counts).bytes, wire.bytes);
+        (&raw mut (*counts).last_ns).write_volatile(now);
+    }
+}
+
+/// Adds atomically. The target has no atomics in `core`; this is `BPF_ATOMIC | BPF_ADD`, which every kernel has that has
+/// ring buffers.
+///
+/// # Safety
+/// `number` is valid for writes.
+#[inline(always)]
+unsafe fn fetch_add(number: *mut u64, more: u64) {
+    // SAFETY: The caller says that the number may be written to.
+    unsafe {
+        asm!("lock *(u64 *)({number} + 0) += {more}", number = in(reg) number, more = in(reg) more, options(nostack));
+    }
+}
