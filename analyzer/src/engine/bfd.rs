@@ -6,7 +6,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::fact::{Bfd, BfdRef, BfdStatus, Route};
-use crate::types::Timestamp;
+use super::versions::{self, End};
+use crate::types::{Timestamp, Validity};
 
 /// All states of sessions that were told, past ones included.
 #[derive(Debug, Default)]
@@ -32,6 +33,21 @@ impl BfdSessions {
         if !sessions.contains(&bfd) {
             sessions.push(bfd);
         }
+    }
+
+    pub(super) fn begin(&mut self, bfd: Bfd) {
+        versions::begin(self.by_peer.entry(bfd.dst_ip).or_default(), bfd);
+    }
+
+    pub(super) fn end(&mut self, bfd: &Bfd, at: Timestamp) -> End {
+        self.by_peer.get_mut(&bfd.dst_ip).map_or(End::Unknown, |sessions| versions::end(sessions, bfd, at))
+    }
+
+    pub(super) fn forget(&mut self, is_forgotten: impl Fn(Validity) -> bool) {
+        self.by_peer.retain(|_, sessions| {
+            sessions.retain(|bfd| !is_forgotten(bfd.validity));
+            !sessions.is_empty()
+        });
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Bfd> {

@@ -1,6 +1,8 @@
 //! Conntrack entries, by tuple.
 
-use hashbrown::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::fact::Connection;
 use super::finding::CtDirection;
@@ -13,11 +15,50 @@ pub(super) const BR_EX_ZONE: u16 = 64000;
 const HOST_MARK: u32 = 2;
 
 /// The entries that bear on verdicts: labelled ones, translated ones, and br-ex's.
+///
+/// A node may have a hundred thousand of them, so the index holds nothing but numbers: what they are found by is in the
+/// entries themselves.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     entries: Vec<Connection>,
-    by_tuple: HashMap<Tuple, Vec<u32>>,
+    by_flow: HashTable<Place>,
+    hasher: DefaultHashBuilder,
     told: bool,
+}
+
+/// Where an entry stands, and which of its tuples it is found by: twice its index, and 1 for the reply.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Place(u32);
+
+/// Entries kept at most.
+const MAX_ENTRIES: usize = 1 << 31;
+
+impl Place {
+    fn new(index: usize, direction: CtDirection) -> Self {
+        // `MAX_ENTRIES` entries have places that fit.
+        Self((index as u32) << 1 | u32::from(direction == CtDirection::Reply))
+    }
+
+    fn index(self) -> usize {
+        (self.0 >> 1) as usize
+    }
+
+    fn flow(self, entries: &[Connection]) -> Tuple {
+        let connection = &entries[self.index()];
+        flow(if self.0 & 1 == 0 { connection.orig } else { connection.reply })
+    }
+}
+
+/// What the tuples of both directions of a flow have in common.
+fn flow(tuple: Tuple) -> Tuple {
+    tuple.min(tuple.reversed())
+}
+
+/// The flows that an entry is found by: before and after translation.
+fn flows(connection: &Connection) -> impl Iterator<Item = (CtDirection, Tuple)> + use<> {
+    let (orig, reply) = (flow(connection.orig), flow(connection.reply));
+    let reply = (reply != orig).then_some((CtDirection::Reply, reply));
+    [Some((CtDirection::Orig, orig)), reply].into_iter().flatten()
 }
 
 impl Connections {
@@ -26,19 +67,64 @@ impl Connections {
         let bears = label::decode(connection.label, connection.mark).is_some()
             || connection.orig != connection.reply.reversed()
             || connection.zone == BR_EX_ZONE;
-        let Ok(index) = u32::try_from(self.entries.len()) else { return };
-        if !bears || connection.dying {
+        if !bears || connection.dying || self.entries.len() >= MAX_ENTRIES {
             return;
         }
-        // An entry is found by the tuples of both directions, before and after translation.
-        let mut tuples =
-            [connection.orig, connection.reply, connection.orig.reversed(), connection.reply.reversed()].to_vec();
-        tuples.sort_unstable();
-        tuples.dedup();
-        for tuple in tuples {
-            self.by_tuple.entry(tuple).or_default().push(index);
-        }
+        let index = self.entries.len();
         self.entries.push(connection);
+        let (hasher, entries) = (&self.hasher, &self.entries);
+        for (direction, flow) in flows(&entries[index]) {
+            let rehash = |place: &Place| hasher.hash_one(place.flow(entries));
+            self.by_flow.insert_unique(hasher.hash_one(flow), Place::new(index, direction), rehash);
+        }
+    }
+
+    /// Puts `connections` in the place of all entries that are found by `tuple`, in either direction, before or after
+    /// translation, and of those that one of `connections` is a new version of: the same zone and original tuple.
+    pub(super) fn set(&mut self, tuple: Tuple, connections: Vec<Connection>) {
+        // From the end on, so that no index still to be removed moves.
+        self.indices(tuple).into_iter().rev().for_each(|index| self.remove(index));
+        for connection in connections {
+            let is_old = |&index: &usize| {
+                let old = &self.entries[index];
+                old.zone == connection.zone && old.orig == connection.orig
+            };
+            if let Some(index) = self.indices(connection.orig).into_iter().find(is_old) {
+                self.remove(index);
+            }
+            self.add(connection);
+        }
+        self.told = true;
+    }
+
+    /// Forgets all entries, and that any were told.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Notes that the table was read, whether or not it held entries.
+    pub(super) fn note_told(&mut self) {
+        self.told = true;
+    }
+
+    /// Takes an entry out. The last one takes its index.
+    fn remove(&mut self, index: usize) {
+        let Some(last) = self.entries.len().checked_sub(1) else { return };
+        for (direction, flow) in flows(&self.entries[index]) {
+            let place = Place::new(index, direction);
+            if let Ok(found) = self.by_flow.find_entry(self.hasher.hash_one(flow), |&other| other == place) {
+                found.remove();
+            }
+        }
+        if index != last {
+            for (direction, flow) in flows(&self.entries[last]) {
+                let place = Place::new(last, direction);
+                if let Some(found) = self.by_flow.find_mut(self.hasher.hash_one(flow), |&other| other == place) {
+                    *found = Place::new(index, direction);
+                }
+            }
+        }
+        self.entries.swap_remove(index);
     }
 
     /// Whether any dump of entries was given.
@@ -50,14 +136,27 @@ impl Connections {
         &self.entries
     }
 
+    /// Indices of the entries one of whose tuples is `tuple` or its mirror, in order.
+    fn indices(&self, tuple: Tuple) -> Vec<usize> {
+        let flow = flow(tuple);
+        let places = self.by_flow.iter_hash(self.hasher.hash_one(flow));
+        let mut indices: Vec<usize> =
+            places.filter(|place| place.flow(&self.entries) == flow).map(|place| place.index()).collect();
+        indices.sort_unstable();
+        indices
+    }
+
     fn of(&self, tuple: Tuple) -> impl Iterator<Item = &Connection> {
-        let indices = self.by_tuple.get(&tuple).map_or(&[][..], Vec::as_slice);
-        indices.iter().map(|&index| &self.entries[index as usize])
+        self.indices(tuple).into_iter().map(|index| &self.entries[index])
     }
 
     /// Whether some entry is found by the tuple.
     pub(super) fn touch(&self, tuple: Tuple) -> bool {
-        !self.by_tuple.is_empty() && self.by_tuple.contains_key(&tuple)
+        if self.by_flow.is_empty() {
+            return false;
+        }
+        let flow = flow(tuple);
+        self.by_flow.find(self.hasher.hash_one(flow), |place| place.flow(&self.entries) == flow).is_some()
     }
 
     /// Entries one of whose tuples is `tuple`, and which one.

@@ -10,6 +10,10 @@ use crate::types::Timestamp;
 pub struct Epochs {
     /// Start and id of each epoch, by start. The first starts at 0.
     starts: Vec<(Timestamp, u16)>,
+    /// Ids of epochs that were forgotten.
+    free: Vec<u16>,
+    /// Ids given out so far: 0 and those that follow.
+    given: u32,
     /// Splits that no id was left for.
     unsplit: u64,
 }
@@ -28,7 +32,8 @@ pub struct Epoch {
 impl Epochs {
     /// Epochs that meet at the given moments.
     pub fn new(boundaries: impl IntoIterator<Item = Timestamp>) -> Self {
-        let mut epochs = Self { starts: vec![(Timestamp::default(), 0)], unsplit: 0 };
+        let starts = vec![(Timestamp::default(), 0)];
+        let mut epochs = Self { starts, free: Vec::new(), given: 1, unsplit: 0 };
         let mut boundaries: Vec<_> = boundaries.into_iter().collect();
         boundaries.sort_unstable();
         for boundary in boundaries {
@@ -43,10 +48,43 @@ impl Epochs {
         if self.starts[index - 1].0 == at {
             return;
         }
-        match u16::try_from(self.starts.len()) {
-            Ok(id) => self.starts.insert(index, (at, id)),
-            Err(_) => self.unsplit += 1,
+        match self.free_id() {
+            Some(id) => self.starts.insert(index, (at, id)),
+            None => self.unsplit += 1,
         }
+    }
+
+    /// An id that no epoch has, one that has never been given out before one that was.
+    fn free_id(&mut self) -> Option<u16> {
+        match u16::try_from(self.given) {
+            Ok(id) => {
+                self.given += 1;
+                Some(id)
+            }
+            Err(_) => self.free.pop(),
+        }
+    }
+
+    /// Puts all epochs that ended by `before` into the one in which it lies. Their ids are given out again some day.
+    pub fn forget(&mut self, before: Timestamp) {
+        let index = self.starts.partition_point(|&(start, _)| start <= before) - 1;
+        self.drop_first(index);
+    }
+
+    /// Forgets the oldest epochs beyond `keep`, but never the last.
+    pub fn keep_latest(&mut self, keep: usize) {
+        self.drop_first(self.starts.len().saturating_sub(keep.max(1)));
+    }
+
+    fn drop_first(&mut self, count: usize) {
+        self.free.extend(self.starts.drain(..count).map(|(_, id)| id));
+        // The first epoch goes back to the beginning of time.
+        self.starts[0].0 = Timestamp::default();
+    }
+
+    /// Number of epochs.
+    pub fn count(&self) -> usize {
+        self.starts.len()
     }
 
     /// The epoch that `at` lies in.
@@ -96,5 +134,24 @@ mod tests {
         let epochs = Epochs::new((0..70_000).map(nanos));
         assert_eq!(epochs.unsplit(), 70_000 - 65_536);
         assert_eq!(epochs.at(nanos(69_999)).id, u16::MAX);
+    }
+    #[test]
+    fn forgotten_epochs_give_their_ids_back() {
+        let mut epochs = Epochs::new((0..65_536).map(nanos));
+        epochs.forget(nanos(65_530));
+        assert_eq!(epochs.at(nanos(3)), Epoch { id: 65_530, start: nanos(0), end: nanos(65_531) });
+        let ids = |epochs: &Epochs| {
+            let mut ids: Vec<u16> = epochs.starts.iter().map(|&(_, id)| id).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            ids.len()
+        };
+        (65_536..131_066).for_each(|at| epochs.split(nanos(at)));
+        assert_eq!((epochs.unsplit(), epochs.count(), ids(&epochs)), (0, 65_536, 65_536));
+        epochs.keep_latest(2);
+        assert_eq!((epochs.count(), epochs.at(nanos(131_064)).end), (2, nanos(131_065)));
+        epochs.keep_latest(0);
+        epochs.forget(Timestamp::MAX);
+        assert_eq!(epochs.count(), 1);
     }
 }

@@ -17,10 +17,12 @@ pub enum Source {
     Ovn,
     /// Text of `ovn-nbctl lr-route-list`.
     LrRouteList,
+    /// The kernel's routing tables, by rtnetlink.
+    Kernel,
 }
 
 /// Any fact.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Fact {
     /// One next hop of one route.
     Route(Route),
@@ -44,6 +46,49 @@ pub enum Fact {
     MacOwner(MacOwner),
 }
 
+impl Fact {
+    /// When it holds; `None` for what has no time.
+    pub fn validity(&self) -> Option<Validity> {
+        Some(match self {
+            Self::Route(route) => route.validity,
+            Self::Binding(binding) => binding.validity,
+            Self::Bfd(bfd) => bfd.validity,
+            Self::RouterPort(port) => port.validity,
+            Self::Nat(nat) => nat.validity,
+            Self::ReroutePolicy(policy) => policy.validity,
+            Self::Zone(zone) => zone.validity,
+            Self::Datapath(datapath) => datapath.validity,
+            Self::Connection(_) | Self::MacOwner(_) => return None,
+        })
+    }
+
+    /// When it holds; `None` for what has no time.
+    pub fn validity_mut(&mut self) -> Option<&mut Validity> {
+        Some(match self {
+            Self::Route(route) => &mut route.validity,
+            Self::Binding(binding) => &mut binding.validity,
+            Self::Bfd(bfd) => &mut bfd.validity,
+            Self::RouterPort(port) => &mut port.validity,
+            Self::Nat(nat) => &mut nat.validity,
+            Self::ReroutePolicy(policy) => &mut policy.validity,
+            Self::Zone(zone) => &mut zone.validity,
+            Self::Datapath(datapath) => &mut datapath.validity,
+            Self::Connection(_) | Self::MacOwner(_) => return None,
+        })
+    }
+}
+
+/// What a live source tells: facts that no longer hold, and facts that hold from now on. The validity of both is
+/// [`Validity::ALWAYS`]; who tells the engine knows the time. Facts of nexthops.toml alone have bounds of their own, which
+/// the user wrote down: they hold within both.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Delta {
+    /// Facts told before that no longer hold.
+    pub ended: Vec<Fact>,
+    /// Facts that hold now.
+    pub begun: Vec<Fact>,
+}
+
 /// Which address of a packet a route is looked up by (`Logical_Router_Static_Route.policy`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Policy {
@@ -54,7 +99,7 @@ pub enum Policy {
 }
 
 /// How a router came by a route.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum RouteOrigin {
     /// `Logical_Router_Static_Route`.
     Static,
@@ -63,7 +108,7 @@ pub enum RouteOrigin {
 }
 
 /// What tells whether a next hop is up.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum BfdRef {
     /// No BFD session watches it: it is up.
     None,

@@ -255,12 +255,41 @@ pub struct Summary {
     pub ignored_neighbours: u64,
     /// Changes of the next-hop set that were not told apart in time, because there were too many.
     pub unsplit_epochs: u64,
+    /// Whether counts of conforming flows are estimates from samples. Counts of packets and of violating flows never are.
+    pub estimated: bool,
     /// Start of the next-hop history; `None` where dumps hold for the whole capture.
     pub history: Option<Timestamp>,
     /// Time of the first frame.
     pub first_seen: Option<Timestamp>,
     /// Time of the last frame.
     pub last_seen: Option<Timestamp>,
+}
+
+impl Summary {
+    /// Counts a flow by the worst verdict on its packets.
+    pub fn count_flow(&mut self, worst: Verdict) {
+        self.flows += 1;
+        self.covered_flows += u64::from(!matches!(worst, Verdict::NotCovered(_)));
+        match worst {
+            Verdict::NotCovered(_) | Verdict::Grace => {}
+            Verdict::Conforming => self.conforming_flows += 1,
+            Verdict::Info(_) => self.info_flows += 1,
+            Verdict::Undetermined(_) => self.undetermined_flows += 1,
+            Verdict::Violating(_) => self.violating_flows += 1,
+        }
+    }
+}
+
+/// Puts findings in the order of output: violations, then what is undetermined, then information; each by time.
+pub fn sort(findings: &mut [Finding]) {
+    let class = |finding: &Finding| match finding.verdict {
+        Verdict::Violating(_) => 0,
+        Verdict::Undetermined(_) => 1,
+        _ => 2,
+    };
+    findings.sort_by_key(|finding| {
+        (class(finding), finding.first_seen, finding.tuple, finding.nic, finding.vlan.clone(), finding.eth_dst)
+    });
 }
 
 /// Conforming packets per MAC.

@@ -1,5 +1,7 @@
 //! A flow under judgement: which routes decide it, and whether its MAC is one of theirs.
 
+pub(super) mod plain;
+
 use std::sync::Arc;
 
 use super::fact::{Policy, Route};
@@ -34,18 +36,27 @@ impl<'a> Flow<'a> {
             true => Vec::new(),
             false => labelled(knowledge, inner, at),
         };
+        Self { labelled, ..Self::without_entries(knowledge, at, wire, inner) }
+    }
+
+    /// A flow of which no labelled entry is known.
+    fn without_entries(knowledge: &'a Knowledge, at: Timestamp, wire: Tuple, inner: Tuple) -> Self {
         let mut symmetric = knowledge.routes.symmetric(inner.src, inner.dst, at);
         symmetric.retain(|route| routes::is_entered(&knowledge.ports, route.router.as_ref(), &route.route_table, at));
-        Self { knowledge, at, wire, inner, labelled, symmetric }
+        Self { knowledge, at, wire, inner, labelled: Vec::new(), symmetric }
     }
 
     pub(super) fn judge(self, context: &mut Context<'_>, observation: &Observation) -> Judgement<'a> {
         let knowledge = self.knowledge;
-        let translated = self.inner != self.wire;
         if !knowledge.routes.is_routed_source(self.wire.src) && knowledge.connections.is_host_traffic(self.wire) {
             return Judgement::new(NotCovered::OtherSender.into());
         }
+        self.judge_by_routes(context, observation)
+    }
 
+    fn judge_by_routes(self, context: &mut Context<'_>, observation: &Observation) -> Judgement<'a> {
+        let knowledge = self.knowledge;
+        let translated = self.inner != self.wire;
         let lookups = knowledge.lookups(self.inner, self.at);
         let open_after: Vec<Group<'a>> = lookups.iter().flat_map(|lookup| lookup.alternatives.clone()).collect();
         let may_be_elsewhere = lookups.iter().any(|lookup| lookup.may_be_elsewhere);

@@ -33,7 +33,8 @@ impl<'a> Flow<'a> {
         let nexthops = || groups.iter().flat_map(|group| &group.routes).filter_map(|route| route.nexthop);
         let maybe = !told && nexthops().any(|nexthop| may_share_link(nexthop, src));
         let epoch = context.epochs.at(self.at).id;
-        let by_source = context.legal_by_source.entry(epoch).or_insert_with(|| knowledge.legal_by_source(self.at));
+        let by_source =
+            context.remembered.legal_by_source.entry(epoch).or_insert_with(|| knowledge.legal_by_source(self.at));
         let (verdict, remark) = if let Some(legal_for) = by_source.get(&eth_dst).filter(|_| known || !told) {
             judgement.legal_for.clone_from(legal_for);
             (Verdict::Conforming, "the source may be translated: the MAC is legal for a pod's route")
@@ -82,7 +83,8 @@ impl<'a> Flow<'a> {
         }
 
         let ends = (self.inner.src, self.inner.dst);
-        judgement.last_legal = context.last_legal.of(knowledge, context.epochs, groups, ends, eth_dst, self.at);
+        let last_legal = &mut context.remembered.last_legal;
+        judgement.last_legal = last_legal.of(knowledge, context.epochs, groups, ends, eth_dst, self.at);
         if let Some(last) = &judgement.last_legal
             && self.at.since(last.until) < knowledge.settings.grace
         {

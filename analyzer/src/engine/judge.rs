@@ -29,13 +29,26 @@ pub(super) struct Context<'a> {
     pub(super) inbound: Inbound,
     /// MACs that the node was seen to send routed packets from, where no dump tells the routers' own.
     pub(super) local_macs: HashSet<MacAddr>,
-    pub(super) last_legal: LastLegals,
-    /// MACs that are legal for some route by source, by epoch.
-    pub(super) legal_by_source: HashMap<u16, HashMap<MacAddr, Vec<IpAddr>>>,
+    pub(super) remembered: Remembered,
     /// Verdicts that many flows share. A judgement by one of them names no next hops: the first did.
     plain: PlainVerdicts,
     /// Whether every judgement must name its next hops.
     pub(super) in_full: bool,
+}
+
+/// Answers that hold as long as no fact is told.
+#[derive(Debug, Default)]
+pub(super) struct Remembered {
+    pub(super) last_legal: LastLegals,
+    /// MACs that are legal for some route by source, by epoch.
+    pub(super) legal_by_source: HashMap<u16, HashMap<MacAddr, Vec<IpAddr>>>,
+}
+
+impl Remembered {
+    pub(super) fn clear(&mut self) {
+        self.last_legal.clear();
+        self.legal_by_source.clear();
+    }
 }
 
 impl<'a> Context<'a> {
@@ -44,11 +57,15 @@ impl<'a> Context<'a> {
             epochs,
             inbound: Inbound::default(),
             local_macs: HashSet::new(),
-            last_legal: LastLegals::default(),
-            legal_by_source: HashMap::new(),
+            remembered: Remembered::default(),
             plain: PlainVerdicts::default(),
             in_full: false,
         }
+    }
+
+    /// The same for single flows: each is judged in full, with the answers to earlier ones at hand.
+    pub(super) fn with(self, remembered: Remembered) -> Self {
+        Self { remembered, in_full: true, ..self }
     }
 
     /// The key under which the verdict on a plain flow is remembered; `None` for a flow that is not plain.
@@ -126,12 +143,9 @@ pub(super) fn judge<'a>(
     if let Some(reason) = look_alike(knowledge, observation) {
         return Judgement::new(reason.into());
     }
-    if knowledge.routes.is_empty() {
-        return Judgement::new(Undetermined::NoNexthopData.into());
-    }
-    if knowledge.history.is_some_and(|start| observation.first < start) {
+    if let Some(remark) = without_data(knowledge, observation) {
         let mut judgement = Judgement::new(Undetermined::NoNexthopData.into());
-        judgement.remarks.push("the packets are older than the history of the next hops".to_owned());
+        judgement.remarks.extend(remark.map(str::to_owned));
         return judgement;
     }
     let key = context.plain_key(knowledge, observation);
@@ -148,8 +162,21 @@ pub(super) fn judge<'a>(
     judgement
 }
 
+/// Whether nothing is known of the next hops at the time of the packets, and a remark on it.
+pub(super) fn without_data(knowledge: &Knowledge, observation: &Observation) -> Option<Option<&'static str>> {
+    if knowledge.blind.holds(observation.first) {
+        Some(Some("the next hops were not known then: a source was not synchronised, or its facts were too old"))
+    } else if knowledge.routes.is_empty() {
+        Some(None)
+    } else if knowledge.history.is_some_and(|start| observation.first < start) {
+        Some(Some("the packets are older than the history of the next hops"))
+    } else {
+        None
+    }
+}
+
 /// Traffic that no route of ours decides, told without routes.
-fn look_alike(knowledge: &Knowledge, observation: &Observation) -> Option<NotCovered> {
+pub(super) fn look_alike(knowledge: &Knowledge, observation: &Observation) -> Option<NotCovered> {
     let tuple = &observation.tuple;
     let eth_dst = observation.eth_dst();
     if lookalike::is_group(eth_dst, tuple.dst) {
@@ -181,9 +208,14 @@ pub(super) fn is_inbound(knowledge: &Knowledge, observation: &Observation) -> bo
         Direction::Inbound => true,
         Direction::Outbound => false,
         Direction::Unknown => {
-            let is_router = |mac| knowledge.ports.has_mac(mac);
-            (observation.eth_dst().is_some_and(is_router) && !is_router(observation.eth_src))
+            is_for_router(knowledge, observation)
                 || (knowledge.routes.is_routed_source(tuple.dst) && !knowledge.routes.is_routed_source(tuple.src))
         }
     }
+}
+
+/// Whether the packets go to a router's own MAC and come from none.
+pub(super) fn is_for_router(knowledge: &Knowledge, observation: &Observation) -> bool {
+    let is_router = |mac| knowledge.ports.has_mac(mac);
+    observation.eth_dst().is_some_and(is_router) && !is_router(observation.eth_src)
 }

@@ -1,17 +1,22 @@
 //! All that the engine was told, and what follows from it for a route at a time.
 
+mod live;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
 use super::bfd::{BfdSessions, Liveness};
+use super::blind::Blind;
 use super::connections::Connections;
 use super::epoch::Epochs;
-use super::fact::{Fact, MacOwner, Nat, Policy, ReroutePolicy, Route};
+use super::fact::{Binding, Fact, MacOwner, Nat, Policy, Route};
 use super::finding::{ExpectedNexthop, LastLegal, NexthopState, RouteId};
+use super::journal::Journal;
 use super::neighbours::{Lladdrs, Neighbours};
 use super::ports::Ports;
+use super::reroute::ReroutePolicies;
 use super::routes::{self, Decision, Group, Lookup, Routes};
 use super::settings::Settings;
 use super::zones::{Owner, Zones};
@@ -27,12 +32,18 @@ pub(super) struct Knowledge {
     pub(super) zones: Zones,
     pub(super) connections: Connections,
     /// NAT rules by their address outside: a router has one for each pod.
-    pub(super) nats: HashMap<IpAddr, Vec<Nat>>,
-    pub(super) reroute_policies: Vec<ReroutePolicy>,
+    pub(super) nats: HashMap<IpAddr, HashMap<IpPrefix, Vec<Nat>>>,
+    pub(super) reroute_policies: ReroutePolicies,
     pub(super) mac_owners: HashMap<MacAddr, Vec<MacOwner>>,
     pub(super) settings: Settings,
     /// Start of the next-hop history; `None` where facts hold without bound.
     pub(super) history: Option<Timestamp>,
+    /// Times for which the next hops are not known.
+    pub(super) blind: Blind,
+    /// What changed of that which classes follow from.
+    pub(super) journal: Journal,
+    /// Number of facts that were told, ended or forgotten.
+    pub(super) changes: u64,
     nexthop_ips: HashSet<IpAddr>,
 }
 
@@ -51,10 +62,11 @@ impl Knowledge {
     }
 
     pub(super) fn add(&mut self, fact: Fact) {
+        self.journal.note_fact(&fact);
+        self.changes += 1;
         match fact {
             Fact::Route(route) => {
-                self.nexthop_ips.extend(route.nexthop);
-                route.router.iter().for_each(|router| self.zones.add_router(router));
+                self.note_route(&route);
                 self.routes.add(route);
             }
             Fact::Binding(binding) => self.neighbours.add(binding),
@@ -63,13 +75,27 @@ impl Knowledge {
                 port.router.iter().for_each(|router| self.zones.add_router(router));
                 self.ports.add(port);
             }
-            Fact::Nat(nat) => self.nats.entry(nat.external_ip).or_default().push(nat),
-            Fact::ReroutePolicy(policy) => self.reroute_policies.push(policy),
+            Fact::Nat(nat) => self.nats_of(&nat).push(nat),
+            Fact::ReroutePolicy(policy) => self.reroute_policies.add(policy),
             Fact::Zone(zone) => self.zones.add(zone),
             Fact::Datapath(datapath) => self.zones.add_datapath(datapath),
             Fact::Connection(connection) => self.connections.add(connection),
             Fact::MacOwner(owner) => self.mac_owners.entry(owner.mac).or_default().push(owner),
         }
+    }
+
+    fn note_route(&mut self, route: &Route) {
+        self.nexthop_ips.extend(route.nexthop);
+        route.router.iter().for_each(|router| self.zones.add_router(router));
+    }
+
+    fn nats_of(&mut self, nat: &Nat) -> &mut Vec<Nat> {
+        self.nats.entry(nat.external_ip).or_default().entry(nat.logical_ip).or_default()
+    }
+
+    /// All NAT rules that were told, past ones included.
+    pub(super) fn all_nats(&self) -> impl Iterator<Item = &Nat> {
+        self.nats.values().flat_map(HashMap::values).flatten()
     }
 
     /// Whether the address is, or was, that of a next hop.
@@ -79,22 +105,28 @@ impl Knowledge {
 
     /// Moments at which a verdict may change: a fact begins or ends, and the grace period after that is over.
     pub(super) fn epochs(&self) -> Epochs {
+        let bindings = || self.nexthop_bindings();
         let validities = (self.routes.all().iter().map(|route| route.validity))
-            .chain(self.neighbours.all().filter(|binding| self.is_nexthop(binding.ip)).map(|told| told.validity))
+            .chain(bindings().map(|told| told.validity))
             .chain(self.bfd.all().map(|bfd| bfd.validity))
             .chain(self.ports.all().map(|port| port.validity))
-            .chain(self.nats.values().flatten().map(|nat| nat.validity))
+            .chain(self.all_nats().map(|nat| nat.validity))
             .chain(self.reroute_policies.iter().map(|policy| policy.validity))
-            .chain(self.zones.all().map(|zone| zone.validity));
+            .chain(self.zones.all().map(|zone| zone.validity))
+            .chain(self.blind.intervals());
         let moments = validities.flat_map(|Validity { from, until }| from.into_iter().chain(until));
-        let dated = self.neighbours.all().filter(|binding| self.is_nexthop(binding.ip));
-        let confirmed = dated.filter_map(|binding| binding.confirmed);
+        let confirmed = bindings().filter_map(|binding| binding.confirmed);
         Epochs::new(
             moments
                 .chain(confirmed)
                 .chain(self.history)
                 .flat_map(|moment| [moment, moment.saturating_add(self.settings.grace)]),
         )
+    }
+
+    /// Bindings of all addresses that are, or were, next hops'.
+    pub(super) fn nexthop_bindings(&self) -> impl Iterator<Item = &Binding> {
+        self.nexthop_ips.iter().flat_map(|&ip| self.neighbours.of(ip, None))
     }
 
     /// Next hops of a route at `at`; those that discard are none.
@@ -217,18 +249,36 @@ impl Knowledge {
         self.ports.has_address(addr) || self.is_translated_address(addr, at)
     }
 
+    /// Whether sources with routes of their own may be translated to `addr`: what decides such a packet does not show on
+    /// the wire.
+    pub(super) fn hides_routed(&self, addr: IpAddr, at: Timestamp) -> bool {
+        let mut rules = self.nats.get(&addr).into_iter().flatten();
+        rules.any(|(&inside, nats)| {
+            let is_routed = match inside.is_host() {
+                true => self.routes.is_routed_source(inside.addr()),
+                false => self.routes.has_sources(inside.addr().is_ipv4()),
+            };
+            is_routed && nats.iter().any(|nat| nat.translates_source && nat.validity.holds(at))
+        })
+    }
+
     fn is_translated_address(&self, addr: IpAddr, at: Timestamp) -> bool {
-        self.nats.get(&addr).into_iter().flatten().any(|nat| nat.translates_source && nat.validity.holds(at))
+        let mut rules = self.nats.get(&addr).into_iter().flat_map(HashMap::values).flatten();
+        rules.any(|nat| nat.translates_source && nat.validity.holds(at))
     }
 
     /// MACs that are legal for some route by source at `at`, and the next hops that make them so.
     pub(super) fn legal_by_source(&self, at: Timestamp) -> HashMap<MacAddr, Vec<IpAddr>> {
-        let by_source =
-            self.routes.all().iter().filter(|route| route.policy == Policy::SrcIp && route.validity.holds(at));
+        self.legal(at, |route| route.policy == Policy::SrcIp)
+    }
+
+    /// MACs that are legal at `at` for some of the routes that are meant, and the next hops that make them so.
+    pub(super) fn legal(&self, at: Timestamp, is_meant: impl Fn(&Route) -> bool) -> HashMap<MacAddr, Vec<IpAddr>> {
+        let meant = self.routes.all().iter().filter(|route| is_meant(route) && route.validity.holds(at));
         // Thousands of pods share a few next hops.
         let mut seen = HashSet::new();
         let distinct =
-            by_source.filter(|route| seen.insert((route.nexthop, route.output_port.clone(), route.bfd.clone())));
+            meant.filter(|route| seen.insert((route.nexthop, &route.output_port, &route.router, &route.bfd)));
         let mut legal: HashMap<MacAddr, Vec<IpAddr>> = HashMap::new();
         for hop in self.hops(&Group { routes: distinct.collect() }, at) {
             if hop.liveness == Liveness::Up {

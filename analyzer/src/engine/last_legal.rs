@@ -27,6 +27,11 @@ pub(super) struct LastLegals {
 }
 
 impl LastLegals {
+    pub(super) fn clear(&mut self) {
+        self.by_route.clear();
+        self.by_prefixes.clear();
+    }
+
     /// When `mac` was last legal for the packet: for one of the routes of `groups`, or for another route that decided
     /// before.
     pub(super) fn of(

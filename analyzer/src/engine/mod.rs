@@ -3,7 +3,10 @@
 //! Pure: nothing here reads a clock, a file or a socket, starts a thread or keeps a global. The same facts and
 //! observations give the same findings, live and in replay.
 
+mod assess;
 mod bfd;
+mod blind;
+pub mod classes;
 mod connections;
 pub mod epoch;
 mod evidence;
@@ -12,22 +15,27 @@ pub mod finding;
 mod flow;
 mod illegal;
 mod inbound;
+mod journal;
 mod judge;
 mod knowledge;
 pub mod label;
 mod labelled;
 mod last_legal;
 mod latent;
+mod live;
 mod lookalike;
 mod neighbours;
 pub mod observation;
 mod plain;
 mod ports;
 mod prefixes;
+mod reroute;
 mod routes;
 pub mod settings;
+mod single;
 mod tally;
 pub mod verdict;
+mod versions;
 pub mod view;
 mod zones;
 
@@ -36,10 +44,12 @@ mod tests;
 
 use hashbrown::{HashMap, HashSet};
 
+pub use self::assess::Assessment;
+
 use self::epoch::Epochs;
 use self::fact::Fact;
 use self::finding::{Finding, Latent, LatentState, Summary};
-use self::judge::Context;
+use self::judge::{Context, Remembered};
 use self::knowledge::Knowledge;
 use self::observation::{HeardNeighbour, Observation};
 use self::settings::Settings;
@@ -54,6 +64,8 @@ pub struct Engine {
     epochs: Option<Epochs>,
     retired: Tally,
     ignored_neighbours: u64,
+    /// Answers that single flows share, until something changes.
+    remembered: Remembered,
 }
 
 /// What a run amounts to.
@@ -101,6 +113,7 @@ impl Engine {
     pub fn add(&mut self, fact: Fact) {
         self.knowledge.add(fact);
         self.epochs = None;
+        self.remembered.clear();
     }
 
     /// Tells where the next-hop history starts. Earlier packets cannot be judged. Of several sources the one that
@@ -108,6 +121,7 @@ impl Engine {
     pub fn set_history_start(&mut self, start: Timestamp) {
         self.knowledge.history = self.knowledge.history.max(Some(start));
         self.epochs = None;
+        self.remembered.clear();
     }
 
     /// The epochs that follow from the facts told so far and the neighbours heard.
@@ -128,6 +142,7 @@ impl Engine {
         if !self.knowledge.neighbours.hear(heard) {
             return [None; 2];
         }
+        self.remembered.clear();
         let moments = [heard.at, heard.at.saturating_add(self.knowledge.settings.grace)];
         if let Some(epochs) = &mut self.epochs {
             moments.into_iter().for_each(|moment| epochs.split(moment));
@@ -169,7 +184,7 @@ impl Engine {
     /// The verdict on each observation, by time.
     #[cfg(test)]
     fn verdicts(&self, observations: &[Observation]) -> Vec<Verdict> {
-        let epochs = self.knowledge.epochs();
+        let epochs = self.epochs.clone().unwrap_or_else(|| self.knowledge.epochs());
         let mut context = self.context(&epochs, observations);
         let mut seen: Vec<&Observation> = observations.iter().collect();
         seen.sort_by_key(|seen| seen.first);
@@ -221,12 +236,7 @@ fn local_macs<O: Observations + ?Sized>(knowledge: &Knowledge, observations: &O)
     if !knowledge.ports.is_empty() {
         return local;
     }
-    let nexthops: HashSet<MacAddr> = knowledge
-        .neighbours
-        .all()
-        .filter(|binding| knowledge.is_nexthop(binding.ip))
-        .filter_map(|binding| binding.mac)
-        .collect();
+    let nexthops: HashSet<MacAddr> = knowledge.nexthop_bindings().filter_map(|binding| binding.mac).collect();
     observations.for_each_unordered(&mut |seen| {
         if nexthops.contains(&seen.eth_dst)
             && !nexthops.contains(&seen.eth_src)

@@ -1,11 +1,15 @@
 //! Whose MAC a next hop has: evidence from bindings and from the wire, over time.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+mod by_port;
+mod live;
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use self::by_port::ByPort;
 use super::fact::{Binding, BindingKind};
 use super::lookalike;
 use super::observation::HeardNeighbour;
@@ -14,11 +18,20 @@ use crate::types::{MacAddr, Timestamp};
 /// All bindings that were told, past ones included, and all neighbours heard.
 #[derive(Debug, Default)]
 pub(super) struct Neighbours {
-    /// By address, then by port: a central database has a gateway's address on the port of every node.
-    by_ip: HashMap<IpAddr, BTreeMap<Option<Arc<str>>, Vec<Binding>>>,
-    by_mac: HashMap<MacAddr, Vec<IpAddr>>,
+    by_ip: HashMap<IpAddr, ByPort>,
+    by_mac: BTreeSet<(MacAddr, IpAddr)>,
     /// Runs of one MAC, in order, for each address heard.
     heard: HashMap<IpAddr, Vec<HeardRun>>,
+}
+
+/// A binding that was told.
+#[derive(Debug)]
+struct Told {
+    binding: Binding,
+    /// When its source last confirmed it. `binding.confirmed` stays as first told: it dates the evidence.
+    confirmed: Option<Timestamp>,
+    /// Whether a live source told it, so that it is not put together with what others say.
+    is_live: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,22 +54,24 @@ pub(super) struct Lladdrs {
 
 impl Neighbours {
     pub(super) fn add(&mut self, binding: Binding) {
-        if let Some(mac) = binding.mac {
-            let ips = self.by_mac.entry(mac).or_default();
-            if !ips.contains(&binding.ip) {
-                ips.push(binding.ip);
-            }
-        }
-        let told = self.by_ip.entry(binding.ip).or_default().entry(binding.logical_port.clone()).or_default();
+        self.note_mac(binding.mac, binding.ip);
+        let port = &binding.logical_port;
+        let told = self.by_ip.entry(binding.ip).or_insert_with(|| ByPort::new(port.clone())).entry(port);
         // A refreshed timestamp is a new version of the row, but no new binding.
-        let last = told.iter_mut().rev().find(|told| told.kind == binding.kind && told.mac == binding.mac);
+        let is_same =
+            |told: &&mut Told| !told.is_live && told.binding.kind == binding.kind && told.binding.mac == binding.mac;
+        let last = told.iter_mut().rev().find(is_same).map(|told| &mut told.binding);
         match last {
             Some(last) if last.validity.until.is_some() && last.validity.until == binding.validity.from => {
                 last.validity.until = binding.validity.until;
             }
             Some(last) if *last == binding => {}
-            _ => told.push(binding),
+            _ => told.push(Told { confirmed: binding.confirmed, binding, is_live: false }),
         }
+    }
+
+    fn note_mac(&mut self, mac: Option<MacAddr>, ip: IpAddr) {
+        self.by_mac.extend(mac.map(|mac| (mac, ip)));
     }
 
     /// Notes a neighbour that was heard. Returns whether it tells another MAC than before.
@@ -92,13 +107,14 @@ impl Neighbours {
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Binding> {
-        self.by_ip.values().flat_map(BTreeMap::values).flatten()
+        self.by_ip.values().flat_map(ByPort::values).flatten().map(|told| &told.binding)
     }
 
     /// Bindings of a MAC, past ones included.
     pub(super) fn of_mac(&self, mac: MacAddr) -> impl Iterator<Item = &Binding> {
-        let ips = self.by_mac.get(&mac).into_iter().flatten();
-        ips.flat_map(|&ip| self.of(ip, None)).filter(move |binding| binding.mac == Some(mac))
+        let all = (mac, Ipv4Addr::UNSPECIFIED.into())..=(mac, Ipv6Addr::from_bits(u128::MAX).into());
+        let ips = self.by_mac.range(all).map(|&(_, ip)| ip);
+        ips.flat_map(|ip| self.of(ip, None)).filter(move |binding| binding.mac == Some(mac))
     }
 
     /// Addresses that the MAC was heard with, and when last.
@@ -110,13 +126,13 @@ impl Neighbours {
     /// Bindings of an address on a port. A side that names no port matches any.
     pub(super) fn of<'a>(&'a self, ip: IpAddr, port: Option<&'a Arc<str>>) -> impl Iterator<Item = &'a Binding> {
         let ports = self.by_ip.get(&ip);
-        let on = move |port: Option<Arc<str>>| ports.and_then(|ports| ports.get(&port));
+        let on = move |port: Option<Arc<str>>| ports.and_then(|ports| ports.on(&port));
         let (own, unnamed, all) = match port {
             Some(port) => (on(Some(port.clone())), on(None), None),
             None => (None, None, ports),
         };
-        let all = all.into_iter().flat_map(BTreeMap::values);
-        own.into_iter().chain(unnamed).chain(all).flatten()
+        let all = all.into_iter().flat_map(ByPort::values);
+        own.into_iter().chain(unnamed).chain(all).flatten().map(|told| &told.binding)
     }
 
     /// The MACs of the neighbour `ip` at `at`: the newest evidence, and what older evidence still says.
@@ -194,7 +210,7 @@ impl Neighbours {
 
     /// The ports on which the address is, or was, a neighbour.
     fn ports_of(&self, ip: IpAddr) -> impl Iterator<Item = &Arc<str>> {
-        self.by_ip.get(&ip).into_iter().flat_map(BTreeMap::keys).flatten()
+        self.by_ip.get(&ip).into_iter().flat_map(ByPort::ports)
     }
 
     /// Whether a binding of the address to the MAC has ended, and another one has followed.

@@ -7,7 +7,8 @@ use hashbrown::{HashMap, HashSet};
 
 use super::fact::RouterPort;
 use super::prefixes::PrefixSet;
-use crate::types::{IpPrefix, MacAddr, Timestamp};
+use super::versions::{self, End};
+use crate::types::{IpPrefix, MacAddr, Timestamp, Validity};
 
 /// All router ports that were told, past ones included.
 #[derive(Debug, Default)]
@@ -24,9 +25,7 @@ pub(super) struct Ports {
 
 impl Ports {
     pub(super) fn add(&mut self, port: RouterPort) {
-        self.macs.extend(port.mac);
-        self.addresses.extend(&port.addresses);
-        port.networks.iter().for_each(|&network| self.networks.insert(network));
+        self.note(&port);
         let name = port.name.clone();
         let told = self.by_name.entry(name.clone()).or_default();
         let known_router = told.iter().find_map(|told| told.router.clone());
@@ -39,6 +38,55 @@ impl Ports {
         if !names.contains(&name) {
             names.push(name);
         }
+    }
+
+    fn note(&mut self, port: &RouterPort) {
+        self.macs.extend(port.mac);
+        self.addresses.extend(&port.addresses);
+        port.networks.iter().for_each(|&network| self.networks.insert(network));
+    }
+
+    pub(super) fn begin(&mut self, port: RouterPort) {
+        let told = self.by_name.get_mut(&port.name);
+        let known = told.and_then(|told| told.iter_mut().rev().find(|told| versions::continues(*told, &port)));
+        match known {
+            Some(told) => told.validity.until = None,
+            None => self.add(port),
+        }
+    }
+
+    pub(super) fn end(&mut self, port: &RouterPort, at: Timestamp) -> End {
+        let told = self.by_name.get_mut(&port.name);
+        let ended = told.map_or(End::Unknown, |told| versions::end(told, port, at));
+        if ended == End::Vanished {
+            self.rebuild(|_| false);
+        }
+        ended
+    }
+
+    pub(super) fn forget(&mut self, is_forgotten: impl Fn(Validity) -> bool) {
+        if self.all().any(|port| is_forgotten(port.validity)) {
+            self.rebuild(is_forgotten);
+        }
+    }
+
+    /// Tells anew what is not forgotten: routers have a handful of ports.
+    fn rebuild(&mut self, is_forgotten: impl Fn(Validity) -> bool) {
+        let told = std::mem::take(self).by_name.into_values().flatten();
+        told.filter(|port| !is_forgotten(port.validity)).for_each(|port| self.add(port));
+    }
+
+    /// All addresses that are, or were, ports' own.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.addresses.iter().copied()
+    }
+
+    /// Connected networks at `at`, and the router that each is one of: `None` for a port whose router nobody tells.
+    pub(super) fn connected(&self, at: Timestamp) -> impl Iterator<Item = (IpPrefix, &Option<Arc<str>>)> {
+        self.by_router.iter().flat_map(move |(router, names)| {
+            let ports = names.iter().flat_map(move |name| self.named(name, at));
+            ports.flat_map(|port| &port.networks).map(move |&network| (network, router))
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use hashbrown::HashSet;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use crate::types::IpPrefix;
 
@@ -14,30 +15,75 @@ pub(super) enum FoundBy {
     Connected,
 }
 
-/// A set of prefixes that tells which of them hold an address.
+/// A set of prefixes that tells which of them hold an address. What is inserted more than once is there until it is
+/// removed as often.
 ///
 /// A look-up for each length in use is enough: routers have a handful of lengths, whatever the number of prefixes.
 #[derive(Debug, Default)]
 pub(super) struct PrefixSet {
-    prefixes: HashSet<IpPrefix>,
-    lengths_v4: Vec<u8>,
-    lengths_v6: Vec<u8>,
+    /// How often each was inserted.
+    prefixes: HashMap<IpPrefix, u32>,
+    lengths_v4: Lengths,
+    lengths_v6: Lengths,
 }
+
+/// Prefix lengths in use, and how many prefixes have each.
+type Lengths = Vec<(u8, u32)>;
 
 impl PrefixSet {
     pub(super) fn insert(&mut self, prefix: IpPrefix) {
-        let lengths = if prefix.addr().is_ipv4() { &mut self.lengths_v4 } else { &mut self.lengths_v6 };
-        if !lengths.contains(&prefix.prefix_len()) {
-            lengths.push(prefix.prefix_len());
+        let count = self.prefixes.entry(prefix).or_insert(0);
+        *count += 1;
+        if *count > 1 {
+            return;
         }
-        self.prefixes.insert(prefix);
+        let lengths = self.lengths_mut(prefix);
+        match lengths.iter_mut().find(|(len, _)| *len == prefix.prefix_len()) {
+            Some((_, count)) => *count += 1,
+            None => lengths.push((prefix.prefix_len(), 1)),
+        }
+    }
+
+    pub(super) fn remove(&mut self, prefix: IpPrefix) {
+        let Entry::Occupied(mut entry) = self.prefixes.entry(prefix) else { return };
+        *entry.get_mut() -= 1;
+        if *entry.get() > 0 {
+            return;
+        }
+        entry.remove();
+        let lengths = self.lengths_mut(prefix);
+        if let Some(index) = lengths.iter().position(|(len, _)| *len == prefix.prefix_len()) {
+            lengths[index].1 -= 1;
+            if lengths[index].1 == 0 {
+                lengths.remove(index);
+            }
+        }
+    }
+
+    /// Whether there are prefixes of that family.
+    pub(super) fn has_family(&self, is_ipv4: bool) -> bool {
+        let lengths = if is_ipv4 { &self.lengths_v4 } else { &self.lengths_v6 };
+        !lengths.is_empty()
+    }
+
+    /// All prefixes, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = IpPrefix> + '_ {
+        self.prefixes.keys().copied()
+    }
+
+    pub(super) fn contains(&self, prefix: IpPrefix) -> bool {
+        self.prefixes.contains_key(&prefix)
     }
 
     /// The prefixes that hold `addr`.
     pub(super) fn around(&self, addr: IpAddr) -> impl Iterator<Item = IpPrefix> + '_ {
         let lengths = if addr.is_ipv4() { &self.lengths_v4 } else { &self.lengths_v6 };
-        let around = lengths.iter().filter_map(move |&len| IpPrefix::new(addr, len));
-        around.filter(|prefix| self.prefixes.contains(prefix))
+        let around = lengths.iter().filter_map(move |&(len, _)| IpPrefix::new(addr, len));
+        around.filter(|prefix| self.prefixes.contains_key(prefix))
+    }
+
+    fn lengths_mut(&mut self, prefix: IpPrefix) -> &mut Lengths {
+        if prefix.addr().is_ipv4() { &mut self.lengths_v4 } else { &mut self.lengths_v6 }
     }
 }
 
@@ -60,5 +106,19 @@ mod tests {
         assert_eq!(around("11.0.0.0"), ["0.0.0.0/0"]);
         assert_eq!(around("fd00::1"), ["fd00::/8"]);
         assert!(around("fe80::1").is_empty());
+    }
+    #[test]
+    fn a_prefix_is_there_until_it_is_removed_as_often_as_it_was_inserted() {
+        let mut set = PrefixSet::default();
+        let prefix: IpPrefix = "10.1.0.0/16".parse().unwrap();
+        let addr: IpAddr = "10.1.2.3".parse().unwrap();
+        set.insert(prefix);
+        set.insert(prefix);
+        set.remove(prefix);
+        assert_eq!(set.around(addr).count(), 1);
+        set.remove(prefix);
+        set.remove(prefix);
+        assert_eq!(set.around(addr).count(), 0);
+        assert!(set.lengths_v4.is_empty() && !set.contains(prefix));
     }
 }

@@ -6,6 +6,8 @@
 //! connected /24; between equal lengths connected beats static by destination, then learned, then by source. 20.12
 //! alone lets connected and static routes of one length tie, which is left undecided by northd itself.
 
+mod live;
+
 use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,9 +25,13 @@ use crate::types::{IpPrefix, Timestamp};
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     routes: Vec<Route>,
+    /// Whether a live source told the route of that index, so that it is not put together with what others say.
+    is_live: Vec<bool>,
     by_prefix: HashMap<(Policy, IpPrefix), Vec<usize>>,
     by_source: PrefixSet,
     by_destination: PrefixSet,
+    /// Whether any route was ever told, be it forgotten.
+    told: bool,
 }
 
 /// All next hops of one route.
@@ -77,7 +83,8 @@ impl Routes {
         let key = (route.policy, route.prefix);
         let indices = self.by_prefix.entry(key).or_default();
         // Two dumps of one router tell the same route; the one that names router and port is kept.
-        if let Some(&index) = indices.iter().find(|&&index| is_same_route(&self.routes[index], &route)) {
+        let is_same = |&&index: &&usize| !self.is_live[index] && is_same_route(&self.routes[index], &route);
+        if let Some(&index) = indices.iter().find(is_same) {
             let kept = &mut self.routes[index];
             if !tells_state(kept) && tells_state(&route) {
                 kept.bfd = route.bfd;
@@ -87,16 +94,23 @@ impl Routes {
             kept.symmetric_reply |= route.symmetric_reply;
             return;
         }
-        indices.push(self.routes.len());
+        self.insert(route, false);
+    }
+
+    fn insert(&mut self, route: Route, is_live: bool) {
+        self.by_prefix.entry((route.policy, route.prefix)).or_default().push(self.routes.len());
         match route.policy {
             Policy::SrcIp => self.by_source.insert(route.prefix),
             Policy::DstIp => self.by_destination.insert(route.prefix),
         }
+        self.told = true;
         self.routes.push(route);
+        self.is_live.push(is_live);
     }
 
+    /// Whether no route was ever told.
     pub(super) fn is_empty(&self) -> bool {
-        self.routes.is_empty()
+        !self.told
     }
 
     pub(super) fn all(&self) -> &[Route] {
@@ -184,7 +198,8 @@ impl Routes {
     }
 }
 
-fn decide_in_table<'a>(
+/// What decides a packet that matches these routes of one router's table, and a connected network of that length.
+pub(super) fn decide_in_table<'a>(
     matching: Vec<&'a Route>,
     router_is_known: bool,
     connected: Option<u8>,
@@ -279,7 +294,7 @@ pub(super) fn port_key(ports: &Ports, route: &Route, at: Timestamp) -> Option<u1
 }
 
 /// Whether a route leads to the inside of the cluster, or nowhere.
-fn leaves_elsewhere(ports: &Ports, route: &Route, at: Timestamp) -> bool {
+pub(super) fn leaves_elsewhere(ports: &Ports, route: &Route, at: Timestamp) -> bool {
     let Some(nexthop) = route.nexthop else { return true };
     match &output_ports(ports, route, at)[..] {
         [] => is_inner_nexthop(nexthop),

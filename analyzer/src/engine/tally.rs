@@ -6,7 +6,7 @@ use analyzer_ebpf::abi::LinkTags;
 use hashbrown::{HashMap, HashSet};
 
 use super::evidence;
-use super::finding::{Finding, NexthopCount, Summary};
+use super::finding::{self, Finding, NexthopCount, Summary};
 use super::judge::Judgement;
 use super::knowledge::Knowledge;
 use super::observation::Observation;
@@ -59,16 +59,7 @@ impl Tally {
     /// Counts a flow whose last observation has been counted.
     pub(super) fn end_flow(&mut self) {
         let Some((_, worst)) = self.flow.take() else { return };
-        let summary = &mut self.summary;
-        summary.flows += 1;
-        summary.covered_flows += u64::from(!matches!(worst, Verdict::NotCovered(_)));
-        match worst {
-            Verdict::NotCovered(_) | Verdict::Grace => {}
-            Verdict::Conforming => summary.conforming_flows += 1,
-            Verdict::Info(_) => summary.info_flows += 1,
-            Verdict::Undetermined(_) => summary.undetermined_flows += 1,
-            Verdict::Violating(_) => summary.violating_flows += 1,
-        }
+        self.summary.count_flow(worst);
     }
 
     fn count_packets(&mut self, observation: &Observation, judgement: &Judgement<'_>) {
@@ -153,14 +144,7 @@ impl Tally {
         nexthops.sort_by(|a, b| (&a.nexthops, a.lladdr).cmp(&(&b.nexthops, b.lladdr)));
         self.summary.nexthops = nexthops;
         let mut findings: Vec<Finding> = self.findings.into_values().collect();
-        let class = |finding: &Finding| match finding.verdict {
-            Verdict::Violating(_) => 0,
-            Verdict::Undetermined(_) => 1,
-            _ => 2,
-        };
-        findings.sort_by_key(|finding| {
-            (class(finding), finding.first_seen, finding.tuple, finding.nic, finding.vlan.clone(), finding.eth_dst)
-        });
+        finding::sort(&mut findings);
         (findings, self.summary)
     }
 }

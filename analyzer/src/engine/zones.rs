@@ -5,7 +5,8 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::fact::{Datapath, Zone};
-use crate::types::Timestamp;
+use super::versions::{self, End};
+use crate::types::{Timestamp, Validity};
 
 /// Zone in which OVN-Kubernetes' br-ex tracks, and the four behind it (host and OVN masquerade, NodePort, reassembly).
 const BR_EX_ZONES: std::ops::RangeInclusive<u16> = 64000..=64004;
@@ -14,7 +15,8 @@ const BR_EX_ZONES: std::ops::RangeInclusive<u16> = 64000..=64004;
 #[derive(Debug, Default)]
 pub(super) struct Zones {
     by_zone: HashMap<u16, Vec<Zone>>,
-    datapaths: HashMap<Arc<str>, Datapath>,
+    /// By UUID. Of several rows the last one told counts.
+    datapaths: HashMap<Arc<str>, Vec<Datapath>>,
     routers: HashSet<Arc<str>>,
 }
 
@@ -46,10 +48,56 @@ impl Zones {
     }
 
     pub(super) fn add_datapath(&mut self, datapath: Datapath) {
+        self.note_datapath(&datapath);
+        let told = self.datapaths.entry(datapath.uuid.clone()).or_default();
+        told.retain(|known| *known != datapath);
+        told.push(datapath);
+    }
+
+    fn note_datapath(&mut self, datapath: &Datapath) {
         if datapath.is_router {
             self.routers.insert(datapath.name.clone());
         }
-        self.datapaths.insert(datapath.uuid.clone(), datapath);
+    }
+
+    pub(super) fn begin(&mut self, zone: Zone) {
+        versions::begin(self.by_zone.entry(zone.zone).or_default(), zone);
+    }
+
+    pub(super) fn begin_datapath(&mut self, datapath: Datapath) {
+        self.note_datapath(&datapath);
+        versions::begin(self.datapaths.entry(datapath.uuid.clone()).or_default(), datapath);
+    }
+
+    pub(super) fn end(&mut self, zone: &Zone, at: Timestamp) -> End {
+        self.by_zone.get_mut(&zone.zone).map_or(End::Unknown, |zones| versions::end(zones, zone, at))
+    }
+
+    pub(super) fn end_datapath(&mut self, datapath: &Datapath, at: Timestamp) -> End {
+        let told = self.datapaths.get_mut(&datapath.uuid);
+        told.map_or(End::Unknown, |told| versions::end(told, datapath, at))
+    }
+
+    /// Forgets names, and all routers: those that are left are to be told anew.
+    pub(super) fn forget(&mut self, is_forgotten: impl Fn(Validity) -> bool) {
+        self.by_zone.retain(|_, zones| {
+            zones.retain(|zone| !is_forgotten(zone.validity));
+            !zones.is_empty()
+        });
+        self.datapaths.retain(|_, told| {
+            told.retain(|datapath| !is_forgotten(datapath.validity));
+            !told.is_empty()
+        });
+        let routers = self.all_datapaths().filter(|datapath| datapath.is_router).map(|datapath| datapath.name.clone());
+        self.routers = routers.collect();
+    }
+
+    pub(super) fn all_datapaths(&self) -> impl Iterator<Item = &Datapath> {
+        self.datapaths.values().flatten()
+    }
+
+    fn datapath(&self, uuid: &str) -> Option<&Datapath> {
+        self.datapaths.get(uuid)?.last()
     }
 
     pub(super) fn add_router(&mut self, name: &Arc<str>) {
@@ -82,13 +130,13 @@ impl Zones {
     fn owner_of_name(&self, name: &Arc<str>) -> Owner {
         let other = || Owner::Other { name: Some(name.clone()) };
         let Some(datapath) = name.strip_suffix("_dnat") else {
-            let snat = name.strip_suffix("_snat").and_then(|uuid| self.datapaths.get(uuid));
+            let snat = name.strip_suffix("_snat").and_then(|uuid| self.datapath(uuid));
             return match snat {
                 Some(datapath) => Owner::Other { name: Some(format!("{}_snat", datapath.name).into()) },
                 None => other(),
             };
         };
-        if let Some(datapath) = self.datapaths.get(datapath) {
+        if let Some(datapath) = self.datapath(datapath) {
             let name = format!("{}_dnat", datapath.name).into();
             return match datapath.is_router {
                 true => Owner::RouterDnat { name, router: Some(datapath.name.clone()) },

@@ -1,6 +1,9 @@
 //! The decision table, and properties of the engine as a whole.
 
+mod classes;
 mod latent;
+mod live;
 mod properties;
+mod random;
 mod table;
 mod world;

@@ -19,6 +19,7 @@ const TRANSLATED: &str = "undetermined translated-source";
 fn check(rows: &[Row]) {
     for (name, world, expected) in rows {
         assert_eq!(world().verdicts(), *expected, "{name}");
+        assert_eq!(world().live_verdicts(), *expected, "{name}, told live");
     }
 }
 

@@ -174,6 +174,7 @@ pub(super) fn packet(seconds: u64, tuple: Tuple, eth_src: &str, eth_dst: &str) -
 }
 
 /// A situation: what is told, and what is seen.
+#[derive(Debug)]
 pub(super) struct World {
     pub(super) settings: Settings,
     pub(super) facts: Vec<Fact>,
@@ -275,6 +276,12 @@ impl World {
     /// The verdict on each packet seen, by time: `violating stale-conntrack`.
     pub(super) fn verdicts(&self) -> Vec<String> {
         let engine = self.engine();
+        engine.verdicts(self.seen.as_slice()).into_iter().map(text).collect()
+    }
+
+    /// The same, where the facts begin and end while the engine runs.
+    pub(super) fn live_verdicts(&self) -> Vec<String> {
+        let engine = super::live::live(self);
         engine.verdicts(self.seen.as_slice()).into_iter().map(text).collect()
     }
 }
