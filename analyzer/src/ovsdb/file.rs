@@ -15,7 +15,6 @@ use crate::types::{Place, Position, Warning};
 
 mod clustered;
 mod dates;
-mod diff;
 mod history;
 mod log;
 mod standalone;

@@ -2,9 +2,11 @@
 
 pub mod row;
 
+pub mod client;
 pub mod file;
 pub mod text;
 
 mod datum;
+mod diff;
 mod schema;
 mod warnings;

@@ -47,6 +47,17 @@ pub struct RowVersion {
     pub validity: Validity,
 }
 
+/// A row that a live database changed. `old` is `None` for one that came, `new` for one that went.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Change {
+    /// The table.
+    pub table: Arc<str>,
+    /// The row before.
+    pub old: Option<Arc<Row>>,
+    /// The row now.
+    pub new: Option<Arc<Row>>,
+}
+
 /// Tables with all the versions of their rows that the source tells.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Tables {

@@ -7,11 +7,12 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::super::datum::{self, DatumError};
+use super::super::diff;
 use super::super::row::{Datum, Row, RowVersion, Tables};
 use super::super::schema::{Column, ColumnType, Schema, TableSchema};
 use super::super::warnings::Warnings;
+use super::dates;
 use super::transaction::Transaction;
-use super::{dates, diff};
 use crate::types::{Position, Timestamp, Validity};
 
 /// Disagreement of dates that is not worth a word: the members of a cluster date transactions by their own clocks.

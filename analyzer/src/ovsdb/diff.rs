@@ -1,7 +1,7 @@
-//! Differences: how a record with `_is_diff` tells what an update changed (OVS 2.15 and later).
+//! Differences: how a record with `_is_diff` (OVS 2.15 and later) and an `update2` tell what changed in a set or map.
 
-use super::super::datum::order;
-use super::super::row::{Atom, Datum};
+use super::datum::order;
+use super::row::{Atom, Datum};
 
 /// Applies the difference of a column that can hold several elements. Both must be in order.
 ///
