@@ -12,6 +12,9 @@
 //! | [`nexthops_toml`] | our own file of next hops |
 //! | [`zones`] | names of conntrack zones: conf.db, `ovs-vsctl`, `ct-zone-list` |
 //! | [`mac_owners`] | `ip link` with VF tables, pods with network-status |
+//! | [`follow`] | changes of live rows of any of these databases |
+//!
+//! [`local`] tells from the Open_vSwitch database what is to be known of this node before it is watched.
 
 use std::sync::Arc;
 
@@ -19,8 +22,10 @@ use crate::engine::fact::Fact;
 use crate::types::{Place, Position, Timestamp, Warning};
 
 mod columns;
+pub mod follow;
 mod history;
 mod lines;
+pub mod local;
 pub mod lr_route_list;
 pub mod mac_owners;
 pub mod nexthops_toml;

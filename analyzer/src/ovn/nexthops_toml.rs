@@ -48,7 +48,7 @@ use crate::types::{IpPrefix, MacAddr, Place, Position, Timestamp, Validity};
 /// before it begins, and a route without next hop.
 pub fn parse(text: &str, file: &Arc<str>) -> Result<Facts, Unreadable> {
     let unreadable = |offset: Option<usize>, message: String| {
-        let position = offset.map_or(Position::Whole, |offset| position(text, offset));
+        let position = offset.map_or(Position::Whole, |offset| Position::in_text(text, offset));
         Unreadable { place: Place { file: Arc::clone(file), position }, message }
     };
     let document: Document = toml::from_str(text)
@@ -76,14 +76,6 @@ pub fn parse(text: &str, file: &Arc<str>) -> Result<Facts, Unreadable> {
         document.route.iter().flat_map(|route| &route.nexthop).map(Hop::start).collect();
     facts.since = starts.and_then(|starts| starts.into_iter().min());
     Ok(facts)
-}
-
-/// The position of a byte of the text.
-fn position(text: &str, offset: usize) -> Position {
-    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
-    let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
-    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-    Position::LineColumn(line, before.len() - line_start + 1)
 }
 
 #[derive(Deserialize)]

@@ -47,12 +47,15 @@ struct Owner {
     is_router: bool,
 }
 
-fn owner(row: &Row) -> Owner {
+/// Whether a `Datapath_Binding` is a router's.
+pub(super) fn is_router(row: &Row) -> bool {
     // Since SB schema 21 the kind stands in a column of its own.
-    let is_router =
-        row.map_text("external_ids", "logical-router").is_some() || row.text("type") == Some("logical-router");
+    row.map_text("external_ids", "logical-router").is_some() || row.text("type") == Some("logical-router")
+}
+
+fn owner(row: &Row) -> Owner {
     let name = row.map_text("external_ids", "name").filter(|name| !name.is_empty()).map(Arc::from);
-    Owner { name, is_router }
+    Owner { name, is_router: is_router(row) }
 }
 
 fn datapaths(tables: &Tables) -> History<&str, Owner> {

@@ -25,6 +25,16 @@ pub enum Position {
     Offset(u64),
 }
 
+impl Position {
+    /// Line and column of the byte at `offset` of a text, or of its end where the text is shorter.
+    pub fn in_text(text: &str, offset: usize) -> Self {
+        let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
+        let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        Self::LineColumn(line, before.len() - line_start + 1)
+    }
+}
+
 /// Something in an input that was passed over. What surrounds it was read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Warning {

@@ -1,0 +1,157 @@
+//! Which rows of a central database concern this node.
+//!
+//! One that every node of a cluster talks to, over tcp or TLS, holds the rows of all of them, and must not have to send
+//! each node everything. These functions give the `where` clauses (ovsdb-server(7) section 4.1.12, "Monitor_cond") for
+//! what is known so far; rows that come in make more known, so they are asked again after each batch, and clauses that
+//! changed are given to the server (`monitor_cond_change`). After at most three rounds nothing changes any more. A
+//! database of the node's own, on a unix socket, needs none of this.
+//!
+//! What concerns a node are its gateway routers: a Northbound `Logical_Router` names its chassis in
+//! `options:chassis`, and northd copies the name to `options:l3gateway-chassis` of the bindings of all its ports.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::Follower;
+use crate::ovn::southbound;
+use crate::ovsdb::row::Row;
+
+/// Who this node is in OVN.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Chassis {
+    /// Name of the chassis, where this node's own configuration tells it
+    /// ([`Node::chassis`](crate::ovn::local::Node::chassis)).
+    pub name: Option<Arc<str>>,
+    /// Name of the host, by which the `Chassis` row is found that has another name.
+    pub hostname: Option<Arc<str>>,
+}
+
+/// Rows of a table that are wanted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Condition {
+    /// Name of the table.
+    pub table: &'static str,
+    /// Clauses of which a row has to meet one. Without any no row is wanted.
+    pub clauses: BTreeSet<Clause>,
+}
+
+/// A `<condition>` on rows (RFC 7047 section 5.1).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Clause {
+    /// A text column holds this text.
+    Text(&'static str, Arc<str>),
+    /// A column, which may be `_uuid`, holds this UUID.
+    Uuid(&'static str, Arc<str>),
+    /// A map holds this text under this key.
+    Pair(&'static str, &'static str, Arc<str>),
+}
+
+impl Clause {
+    fn json(&self) -> Value {
+        match self {
+            Self::Text(column, text) => json!([column, "==", &**text]),
+            Self::Uuid(column, uuid) => json!([column, "==", ["uuid", &**uuid]]),
+            Self::Pair(column, key, value) => json!([column, "includes", ["map", [[key, &**value]]]]),
+        }
+    }
+}
+
+impl Condition {
+    /// The member `where` of a `monitor_cond` request.
+    pub fn json(&self) -> Vec<Value> {
+        match self.clauses.is_empty() {
+            // No clause at all would stand for every row.
+            true => vec![Value::Bool(false)],
+            false => self.clauses.iter().map(Clause::json).collect(),
+        }
+    }
+}
+
+fn condition(table: &'static str, clauses: impl IntoIterator<Item = Clause>) -> Condition {
+    Condition { table, clauses: clauses.into_iter().collect() }
+}
+
+/// The names under which this node may be known as a chassis: its own, and those that `Chassis` rows of its host have.
+pub fn names(chassis: &Chassis, southbound: Option<&Follower>) -> BTreeSet<Arc<str>> {
+    let rows = southbound.into_iter().flat_map(|southbound| southbound.rows().of("Chassis"));
+    let of_host = rows.filter(|row| chassis.hostname.is_some() && row.text("hostname") == chassis.hostname.as_deref());
+    let names = of_host.filter_map(|row| row.text("name")).map(Arc::from);
+    names.chain(chassis.name.clone()).filter(|name| !name.is_empty()).collect()
+}
+
+/// The rows of a central Southbound database that concern this node.
+pub fn southbound(chassis: &Chassis, follower: &Follower) -> Vec<Condition> {
+    let names = names(chassis, Some(follower));
+    let rows = follower.rows();
+    let ports: Vec<&Arc<Row>> = rows
+        .of("Port_Binding")
+        .filter(|row| row.map_text("options", "l3gateway-chassis").is_some_and(|name| names.contains(name)))
+        .collect();
+    // A gateway router's ports are bound together with the switch ports at their other ends, so the datapaths are those
+    // of switches too, of which one spans all nodes. Only the rows of the datapaths tell them apart.
+    let datapaths: BTreeSet<Arc<str>> = ports.iter().filter_map(|row| row.text("datapath")).map(Arc::from).collect();
+    let is_router = |uuid: &&Arc<str>| rows.get("Datapath_Binding", uuid).is_some_and(|row| southbound::is_router(row));
+    let routers: Vec<&Arc<str>> = datapaths.iter().filter(is_router).collect();
+    let of_routers = || routers.iter().map(|uuid| Clause::Uuid("datapath", Arc::clone(uuid)));
+    let router_ports = ports
+        .iter()
+        .filter(|row| row.text("datapath").is_some_and(|uuid| routers.iter().any(|router| &***router == uuid)));
+    let chassis_rows = names.iter().map(|name| Clause::Text("name", Arc::clone(name)));
+    let host = chassis.hostname.iter().map(|name| Clause::Text("hostname", Arc::clone(name)));
+    let conditions = [
+        condition("Chassis", chassis_rows.chain(host)),
+        condition(
+            "Port_Binding",
+            names.iter().map(|name| Clause::Pair("options", "l3gateway-chassis", Arc::clone(name))),
+        ),
+        condition("Datapath_Binding", datapaths.iter().map(|uuid| Clause::Uuid("_uuid", Arc::clone(uuid)))),
+        condition("Learned_Route", of_routers()),
+        condition("MAC_Binding", of_routers()),
+        condition("Static_MAC_Binding", of_routers()),
+        condition("BFD", texts("logical_port", router_ports.copied(), "logical_port")),
+    ];
+    let monitored = follower.database().monitored();
+    conditions.into_iter().filter(|asked| monitored.iter().any(|read| read.table == asked.table)).collect()
+}
+
+/// The rows of a central Northbound database that concern this node. `names` are those of [`names`].
+///
+/// Rows of a router are asked for by their UUIDs. A router of 20,000 routes makes that a request of 1.2 MB, sent anew
+/// with every batch of routes, so batches are best waited for a moment.
+pub fn northbound(names: &BTreeSet<Arc<str>>, follower: &Follower) -> Vec<Condition> {
+    let rows = follower.rows();
+    let routers: Vec<&Arc<Row>> = rows
+        .of("Logical_Router")
+        .filter(|row| row.map_text("options", "chassis").is_some_and(|name| names.contains(name)))
+        .collect();
+    let held = |table, column| condition(table, routers.iter().flat_map(|row| uuids(row, column)));
+    let of_routers = |column, table| routers.iter().flat_map(move |row| rows.referred(row, column, table));
+    let sessions = of_routers("static_routes", "Logical_Router_Static_Route").flat_map(|row| uuids(row, "bfd"));
+    vec![
+        condition("Logical_Router", names.iter().map(|name| Clause::Pair("options", "chassis", Arc::clone(name)))),
+        held("Logical_Router_Static_Route", "static_routes"),
+        held("Logical_Router_Port", "ports"),
+        held("NAT", "nat"),
+        held("Logical_Router_Policy", "policies"),
+        condition("BFD", sessions),
+        condition("Static_MAC_Binding", texts("logical_port", of_routers("ports", "Logical_Router_Port"), "name")),
+    ]
+}
+
+fn uuids(row: &Row, column: &str) -> impl Iterator<Item = Clause> {
+    super::references::uuids(row, column).map(|uuid| Clause::Uuid("_uuid", Arc::clone(uuid)))
+}
+
+/// Clauses that a column holds one of the texts that a column of other rows holds.
+fn texts<'a>(
+    column: &'static str,
+    rows: impl Iterator<Item = &'a Arc<Row>>,
+    told_in: &'static str,
+) -> impl Iterator<Item = Clause> {
+    rows.filter_map(move |row| Some(Clause::Text(column, row.text(told_in)?.into())))
+}
+
+#[cfg(test)]
+mod tests;
