@@ -1,7 +1,8 @@
-//! Conntrack entries from the text of dumps.
+//! Conntrack entries: from the text of dumps, and the labelled ones kept in little memory.
 //!
-//! [`text`] reads one entry, [`reader`] a file of them. What the labels mean is [`crate::engine::label`].
+//! [`text`] reads one entry, [`reader`] a file of them; [`index`] keeps them. What the labels mean is [`crate::engine::label`].
 
 mod cursor;
+pub mod index;
 pub mod reader;
 pub mod text;
