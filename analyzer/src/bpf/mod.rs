@@ -1,0 +1,24 @@
+//! The kernel program: loading, attaching, and its maps.
+//!
+//! [`programs::load`] gives four parts that can be used apart from each other: [`programs`] attach, [`table`] holds the set of
+//! next hops that packets are judged by, [`readings`] tell what was counted, [`events`] what is to be looked at
+//! now. `analyzer_ebpf::maps` says how a packet takes its way through the maps.
+//!
+//! Kernels are probed by use, not by version. Needed are ring buffers (Linux 5.8) and, to attach, TCX (6.6) or clsact.
+
+pub mod attach;
+pub mod error;
+pub mod events;
+pub mod hooks;
+pub mod programs;
+pub mod readings;
+pub mod sizes;
+pub mod table;
+
+mod clsact;
+mod grace_period;
+mod map;
+mod places;
+mod plan;
+mod rtnl;
+mod sys;
