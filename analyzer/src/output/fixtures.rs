@@ -1,6 +1,7 @@
 //! Reports that the tests of JSON and text share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use analyzer_ebpf::abi::LinkTags;
 
@@ -10,6 +11,7 @@ use crate::engine::observation::Observation;
 use crate::engine::verdict::{Info, Undetermined, Verdict, Violating};
 use crate::engine::view::{BindingView, ConnectionView, Explanation, NexthopView, Standing};
 use crate::output::report::{Report, Skipped};
+use crate::output::status::{Loss, MapStatus, NicStatus, SourceStatus, Status};
 use crate::types::tuple::proto;
 use crate::types::{MacAddr, Place, Position, Timestamp, Tuple, Validity, Warning};
 
@@ -204,6 +206,7 @@ pub(super) fn hostile() -> Report {
     let unused = Latent { state: LatentState::Unused, ..latent.clone() };
     let warning = Warning { place: Place { file: evil.clone(), position: Position::Whole }, message: evil.to_string() };
     Report {
+        status: Some(status(&evil)),
         findings: vec![finding, info],
         latent: vec![latent, unused],
         warnings: vec![warning],
@@ -211,6 +214,25 @@ pub(super) fn hostile() -> Report {
         nic_names: vec![Some(evil.to_string())],
         node: Some(evil.to_string()),
         ..incident()
+    }
+}
+
+/// Everything that a status can hold.
+fn status(evil: &str) -> Status {
+    Status {
+        at: time("2022-06-09T22:48:30Z"),
+        nexthops_known: false,
+        sources: vec![SourceStatus {
+            name: "nb",
+            place: evil.to_owned(),
+            state: "lost",
+            since: time("2022-06-09T22:48:29Z"),
+            age: Some(Duration::from_millis(1500)),
+            error: Some(evil.to_owned()),
+        }],
+        nics: vec![NicStatus { name: evil.to_owned(), egress: Some("tcx"), ingress: None }],
+        losses: vec![Loss { name: "events_lost", count: 7 }],
+        maps: vec![MapStatus { name: "SUSPECTS4".to_owned(), capacity: 1024, bytes: 65_536 }],
     }
 }
 

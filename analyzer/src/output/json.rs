@@ -9,12 +9,16 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
 use self::listing::{ConnectionRow, ExplanationView, ListView, NexthopRow};
+use self::status::StatusView;
 use self::view::{FindingView, LatentView, ReportView, SummaryView};
 use super::escape::is_unprintable;
 use super::report::Report;
+use super::status::Status;
+use crate::engine::finding::{Finding, Latent};
 use crate::engine::view::{ConnectionView, Explanation, NexthopView};
 
 mod listing;
+mod status;
 mod view;
 
 /// Version of the output's schema. A key that is added does not raise it; one that changes its meaning does.
@@ -28,18 +32,45 @@ pub fn write_json(out: &mut impl io::Write, report: &Report) -> io::Result<()> {
     write_line(out, &ReportView::new(report))
 }
 
-/// Writes one object a line: findings, latent entries, the summary.
+/// Writes one object a line: findings, latent entries, a daemon's status, the summary.
 ///
 /// # Errors
 /// When `out` fails.
 pub fn write_jsonl(out: &mut impl io::Write, report: &Report) -> io::Result<()> {
     for finding in &report.findings {
-        write_line(out, &FindingView::new(report, finding))?;
+        write_finding(out, report, finding)?;
     }
     for latent in &report.latent {
-        write_line(out, &LatentView::new(report, latent))?;
+        write_latent(out, report, latent)?;
+    }
+    if let Some(status) = &report.status {
+        write_status(out, report, status)?;
     }
     write_line(out, &SummaryView::new(report))
+}
+
+/// Writes one finding as a line. `report` tells what lines have in common: the node, the names of NICs, how times look.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_finding(out: &mut impl io::Write, report: &Report, finding: &Finding) -> io::Result<()> {
+    write_line(out, &FindingView::new(report, finding))
+}
+
+/// Writes one latent entry as a line.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_latent(out: &mut impl io::Write, report: &Report, latent: &Latent) -> io::Result<()> {
+    write_line(out, &LatentView::new(report, latent))
+}
+
+/// Writes how a daemon is doing as a line.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_status(out: &mut impl io::Write, report: &Report, status: &Status) -> io::Result<()> {
+    write_line(out, &StatusView::new(report, status))
 }
 
 /// Writes the next-hop set: one document `{"schema":1,"type":"nexthops","entries":[..]}`, or an object a line.

@@ -11,6 +11,7 @@ pub mod listing;
 mod names;
 pub mod remedy;
 pub mod report;
+pub mod status;
 pub mod text;
 
 pub use self::json::{write_json, write_jsonl};

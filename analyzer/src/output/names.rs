@@ -25,5 +25,6 @@ pub(super) fn route_source(source: Source) -> &'static str {
         Source::NexthopsToml => "nexthops.toml",
         Source::Ovn => "Logical_Router_Static_Route",
         Source::LrRouteList => "lr-route-list",
+        Source::Kernel => "kernel",
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::finding::{CitedConnection, CtDirection, Finding, Latent, Summary};
 use crate::engine::verdict::Verdict;
+use crate::output::status::Status;
 use crate::types::{Tuple, Warning};
 
 /// All that a run has to say.
@@ -25,6 +26,8 @@ pub struct Report {
     pub time_digits: u8,
     /// Name of the node, where known.
     pub node: Option<String>,
+    /// How the daemon was doing at the end; `None` where there was none.
+    pub status: Option<Status>,
 }
 
 /// Counts of what was passed over.

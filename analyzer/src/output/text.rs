@@ -6,6 +6,7 @@ use std::io;
 use self::case::Item;
 use self::layout::Page;
 pub use self::layout::Style;
+pub use self::line::{write_finding_line, write_latent_line};
 use self::words::{count, grouped, leave};
 use super::escape::Escaped;
 use super::report::Report;
@@ -14,6 +15,7 @@ use crate::types::Timestamp;
 mod case;
 mod group;
 mod layout;
+mod line;
 mod words;
 
 /// Warnings shown. The summary of JSON has them all.
@@ -166,6 +168,18 @@ fn notes(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     if summary.ignored_neighbours > 0 {
         let frames = count(summary.ignored_neighbours, "frame");
         note(format!("{frames} of neighbours not listened to: the address changed its MAC too often."))?;
+    }
+    if summary.estimated {
+        note("Numbers of flows are estimates from samples; packets are counted.".to_owned())?;
+    }
+    if let Some(status) = &report.status {
+        for source in status.sources.iter().filter(|source| source.state != "synchronised") {
+            let why = source.error.as_deref().map(|why| format!(": {}", Escaped(why))).unwrap_or_default();
+            note(format!("Source {} ({}) is {}{why}.", source.name, Escaped(&source.place), source.state))?;
+        }
+        for loss in status.losses.iter().filter(|loss| loss.count > 0) {
+            note(format!("Lost: {} {}.", grouped(loss.count), loss.name.replace('_', " ")))?;
+        }
     }
     if summary.unsplit_epochs > 0 {
         let changes = count(summary.unsplit_epochs, "change");

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Serialize, Serializer};
 
 use super::SCHEMA;
+use super::status::StatusView;
 use crate::engine::finding::{
     CitedConnection, ExpectedNexthop, Finding, KnownAs, LastLegal, Latent, LatentState, NexthopCount, RouteId, Summary,
 };
@@ -45,6 +46,7 @@ pub(super) struct ReportView<'a> {
     r#type: &'static str,
     findings: FindingList<'a>,
     latent: LatentList<'a>,
+    status: Option<StatusView<'a>>,
     summary: SummaryView<'a>,
 }
 
@@ -58,6 +60,7 @@ impl<'a> ReportView<'a> {
             r#type: "report",
             findings: Each { report, members: &report.findings, view: FindingView::new },
             latent: Each { report, members: &report.latent, view: LatentView::new },
+            status: report.status.as_ref().map(|status| StatusView::new(report, status)),
             summary: SummaryView::new(report),
         }
     }
@@ -110,7 +113,7 @@ impl<'a> FindingView<'a> {
             bytes: finding.bytes,
             first_seen: time(finding.first_seen),
             last_seen: time(finding.last_seen),
-            // Every packet of a capture is counted.
+            // Every packet is counted, in a capture and by the kernel program.
             estimated: false,
             route: finding.routes.first().map(RouteView::new),
             routes: finding.routes.iter().map(RouteView::new).collect(),
@@ -380,7 +383,7 @@ impl<'a> SummaryView<'a> {
             nexthops: summary.nexthops.iter().map(NexthopView::new).collect(),
             skipped: SkippedView { truncated, not_ip, unparsed, lines },
             history: summary.history.map_or_else(|| "none".to_owned(), time),
-            estimated: false,
+            estimated: summary.estimated,
             first_seen: summary.first_seen.map(time),
             last_seen: summary.last_seen.map(time),
             evicted_flows: summary.evicted_flows,

@@ -1,0 +1,76 @@
+//! One line for a finding or a latent entry, as a daemon tells them while it runs.
+
+use std::fmt::Write as _;
+use std::io;
+
+use super::super::escape::Escaped;
+use super::super::report::{Report, leaving};
+use crate::engine::finding::{CitedConnection, ExpectedNexthop, Finding, Latent};
+
+/// Writes one line on a finding.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_finding_line(out: &mut impl io::Write, report: &Report, finding: &Finding) -> io::Result<()> {
+    let mut line = format!("{} {}", finding.first_seen.to_rfc3339(report.time_digits), finding.verdict.name());
+    if let Some(reason) = finding.verdict.reason() {
+        push(&mut line, format_args!(" {reason}"));
+    }
+    push(&mut line, format_args!(": {}", finding.tuple));
+    if let Some(mac) = finding.eth_dst {
+        push(&mut line, format_args!(" leaves to {mac}"));
+    }
+    if let Some(nic) = report.nic_name(finding.nic) {
+        push(&mut line, format_args!(" by {}", Escaped(nic)));
+    }
+    expected(&mut line, &finding.expected);
+    for entry in finding.conntrack.iter().filter(|entry| Some(entry.reply_eth) == finding.eth_dst) {
+        zone(&mut line, entry);
+    }
+    if let Some(last) = &finding.last_legal {
+        let until = last.until.to_rfc3339(report.time_digits);
+        push(&mut line, format_args!("; it was next hop {} until {until}", last.nexthop));
+    }
+    writeln!(out, "{line}")
+}
+
+/// Writes one line on a latent entry.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_latent_line(out: &mut impl io::Write, report: &Report, latent: &Latent) -> io::Result<()> {
+    let entry = &latent.connection;
+    let mut line = format!("latent {}: {} would leave to {}", latent.state.name(), leaving(entry), entry.reply_eth);
+    expected(&mut line, &latent.expected);
+    zone(&mut line, entry);
+    if let Some(last) = &latent.last_legal {
+        let until = last.until.to_rfc3339(report.time_digits);
+        push(&mut line, format_args!("; it was next hop {} until {until}", last.nexthop));
+    }
+    writeln!(out, "{line}")
+}
+
+fn expected(line: &mut String, expected: &[ExpectedNexthop]) {
+    for (index, hop) in expected.iter().enumerate() {
+        let lead = if index == 0 { "; next hops: " } else { ", " };
+        match hop.lladdr {
+            Some(mac) => push(line, format_args!("{lead}{} at {mac}", hop.nexthop)),
+            None => push(line, format_args!("{lead}{}", hop.nexthop)),
+        }
+        if hop.state.name() != "active" {
+            push(line, format_args!(" ({})", hop.state.name()));
+        }
+    }
+}
+
+fn zone(line: &mut String, entry: &CitedConnection) {
+    push(line, format_args!("; conntrack zone {}", entry.zone));
+    if let Some(name) = &entry.zone_name {
+        push(line, format_args!(" ({})", Escaped(name)));
+    }
+}
+
+fn push(line: &mut String, text: std::fmt::Arguments<'_>) {
+    // A string takes whatever it is given.
+    let _ = line.write_fmt(text);
+}
