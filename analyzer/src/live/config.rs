@@ -1,0 +1,170 @@
+//! Settings of a live run, resolved and checked once.
+
+mod change;
+mod error;
+mod sources;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use self::change::Changes;
+pub use self::error::ConfigError;
+pub use self::sources::{Database, Sources, Tls, Vswitchd, well_known};
+use crate::cli::{
+    Cli, Command, ConntrackSource, Ingress, Interface, LiveArgs, LiveRunArgs, OutputArgs, PathOrNone, TcxPosition,
+};
+use crate::engine::settings::Settings;
+use rustix::fs::Access;
+
+/// Settings of a live run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// NICs to watch; at least one.
+    pub interfaces: Vec<Interface>,
+    /// How packets that come in are heard.
+    pub ingress: Ingress,
+    /// Whether the NICs are mirror ports, whose incoming frames are judged.
+    pub mirror: bool,
+    /// Place among TCX programs.
+    pub tcx_position: TcxPosition,
+    /// One in so many conforming packets is sampled; 0 for none.
+    pub sample: u32,
+    /// Where the running system is asked.
+    pub sources: Sources,
+    /// nexthops.toml files, followed.
+    pub nexthops: Vec<PathBuf>,
+    /// Files that tell whose MAC it was.
+    pub mac_owners: Vec<PathBuf>,
+    /// Where conntrack entries are.
+    pub conntrack: ConntrackSource,
+    /// Time between two readings of all labelled entries; `None` for none but at the start and after a loss.
+    pub conntrack_interval: Option<Duration>,
+    /// Facts of a source that was lost longer ago are unknown.
+    pub max_age: Duration,
+    /// File that keeps the history of the next hops.
+    pub history: Option<PathBuf>,
+    /// How long the end of a next hop is remembered.
+    pub history_age: Duration,
+    /// Entries of the map of suspects, for each IP version.
+    pub max_suspects: u32,
+    /// Entries of the map of samples, for each IP version.
+    pub max_samples: u32,
+    /// Entries of each map of addresses and prefixes.
+    pub max_routes: u32,
+    /// How packets are judged.
+    pub judging: Settings,
+    /// When to end.
+    pub duration: Option<Duration>,
+    /// What the output looks like.
+    pub output: OutputArgs,
+    /// Whether standard error is for errors only.
+    pub quiet: bool,
+    /// The file of options.
+    file: Option<PathBuf>,
+    /// What was typed: [`Config::reread`] starts from there.
+    typed: Vec<OsString>,
+}
+
+impl TryFrom<LiveArgs> for Config {
+    type Error = ConfigError;
+
+    /// Resolves and checks what was typed.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where options contradict each other, or a file that they name cannot be read.
+    fn try_from(args: LiveArgs) -> Result<Self, ConfigError> {
+        let LiveArgs { hooks, sources, asking, judging, memory, output, run, typed } = args;
+        let LiveRunArgs { config, duration, quiet } = run;
+        if hooks.interface.is_empty() {
+            return Err(ConfigError::NoInterface { file: config });
+        }
+        let mirror = hooks.mirror.unwrap_or(false);
+        if mirror && hooks.ingress == Ingress::None {
+            return Err(ConfigError::MirrorWithoutIngress);
+        }
+        if mirror && hooks.interface.contains(&Interface::Auto) {
+            return Err(ConfigError::MirrorAuto);
+        }
+        let sources = Sources::try_from(sources)?;
+        for (option, files) in [("--nexthops", &asking.nexthops), ("--mac-owners", &asking.mac_owners)] {
+            files.iter().try_for_each(|file| readable(option, file))?;
+        }
+        let history = match memory.history {
+            PathOrNone::None => None,
+            PathOrNone::Path(path) => Some(path),
+        };
+        Ok(Self {
+            interfaces: distinct(hooks.interface),
+            ingress: hooks.ingress,
+            mirror,
+            tcx_position: hooks.tcx_position,
+            sample: hooks.sample,
+            sources,
+            nexthops: distinct(asking.nexthops),
+            mac_owners: distinct(asking.mac_owners),
+            conntrack: asking.conntrack,
+            conntrack_interval: Some(asking.conntrack_interval).filter(|interval| !interval.is_zero()),
+            max_age: asking.max_age,
+            history,
+            history_age: memory.history_age,
+            max_suspects: memory.max_suspects,
+            max_samples: memory.max_samples,
+            max_routes: memory.max_routes,
+            judging: Settings::from(&judging),
+            duration,
+            output,
+            quiet: quiet.unwrap_or(false),
+            file: config,
+            typed,
+        })
+    }
+}
+
+impl Config {
+    /// Sockets, files and folders that may have to be opened again while the daemon runs, and for what.
+    pub fn reached(&self) -> Vec<(PathBuf, Access)> {
+        let read = self.nexthops.iter().chain(&self.mac_owners).cloned();
+        let identity = self.sources.tls.identity.iter().flat_map(|(key, certificate)| [key, certificate]).cloned();
+        let read = read.chain(identity).chain(self.sources.tls.ca_cert.clone()).chain(self.file.clone());
+        // A file that is replaced is made anew in its folder.
+        let folder = self.history.as_ref().and_then(|path| path.ancestors().skip(1).find(|folder| folder.exists()));
+        let folder = folder.map(|folder| (folder.to_path_buf(), Access::WRITE_OK | Access::EXEC_OK));
+        let sockets = self.sources.sockets().into_iter().map(|socket| (socket, Access::WRITE_OK));
+        sockets.chain(read.map(|file| (file, Access::READ_OK))).chain(folder).collect()
+    }
+
+    /// The settings as they are now: the file that `--config` names is read again, what was typed wins over it as
+    /// before. [`Config::changes`] tells what is different.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; this configuration stays as it is.
+    pub fn reread(&self) -> Result<Self, ConfigError> {
+        match Cli::read(&self.typed)?.command {
+            Command::Live(args) => Self::try_from(*args),
+            _ => Err(ConfigError::NotTyped),
+        }
+    }
+}
+
+/// Without what is there twice, in the order given.
+fn distinct<T: PartialEq>(values: Vec<T>) -> Vec<T> {
+    values.into_iter().fold(Vec::new(), |mut known, value| {
+        if !known.contains(&value) {
+            known.push(value);
+        }
+        known
+    })
+}
+
+/// Checks that a file can be opened, so that a run fails at its start and not when the file is needed.
+fn readable(option: &'static str, path: &Path) -> Result<(), ConfigError> {
+    match File::open(path) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(ConfigError::File { option, path: path.to_owned(), source }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! What can be wrong with settings.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::cli::ReadError;
+
+/// Why settings cannot be used.
+#[derive(Error, Debug)]
+pub enum ConfigError {
+    /// Nothing to watch.
+    #[error(
+        "no NIC given: name it with -i NIC, or let -i auto find it{}",
+        .file.as_ref().map_or(String::new(), |file| format!("; {} has no `interface` either", file.display()))
+    )]
+    NoInterface {
+        /// The file of options, where there is one.
+        file: Option<PathBuf>,
+    },
+    /// A mirror port's frames come in, but are not to be heard.
+    #[error("--mirror judges frames that come in, and --ingress none leaves them out: choose --ingress tc or xdp")]
+    MirrorWithoutIngress,
+    /// No database tells which NIC is a mirror port.
+    #[error("--mirror takes the name of the mirror port: -i auto finds NICs that packets leave by")]
+    MirrorAuto,
+    /// `none` beside a remote.
+    #[error("{option} none switches the database off, but {option} names a remote too: give one or the other")]
+    NoneAndRemote {
+        /// The option.
+        option: &'static str,
+    },
+    /// A TLS remote without what checks the server.
+    #[error("{remote} needs --ca-cert FILE, the certificates that the server's is checked against")]
+    NoCaCert {
+        /// The remote.
+        remote: String,
+    },
+    /// A TLS remote without what proves who we are.
+    #[error("{remote} needs --private-key FILE and --certificate FILE: servers of OVSDB ask who their clients are")]
+    NoIdentity {
+        /// The remote.
+        remote: String,
+    },
+    /// Half a client certificate.
+    #[error("{given} goes with {missing} FILE: the two are one identity")]
+    HalfIdentity {
+        /// The option that was given.
+        given: &'static str,
+        /// The option that was not.
+        missing: &'static str,
+    },
+    /// A file cannot be opened.
+    #[error("cannot open {path} for {option}", path = path.display())]
+    File {
+        /// The option that names it.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The command line cannot be read again.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The settings were not made from a command line, so there is nothing to read again.
+    #[error("these settings were not typed, so there is nothing to read again")]
+    NotTyped,
+}

@@ -1,0 +1,203 @@
+//! When labelled conntrack entries are read as a whole, and by which way.
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc};
+
+use super::clock::Clock;
+use super::config::{Config, Sources as Asked};
+use super::event::{Event, Reading};
+use super::evidence::Evidence;
+use crate::cli::ConntrackSource;
+use crate::conntrack::index::LabelledIndex;
+use crate::netlink::conntrack::events::{self, Events};
+use crate::netlink::conntrack::{self, Table};
+use crate::ovn::local::{DatapathType, Node};
+use crate::types::Timestamp;
+use crate::unixctl::conntrack::{Pacing, UserspaceTable};
+
+/// Labelled entries that are kept.
+const MAX_ENTRIES: usize = 4_000_000;
+/// Room in the kernel for events that were not read yet, in bytes.
+const EVENT_BYTES: usize = 8 << 20;
+
+/// Readings of labelled entries.
+#[derive(Debug)]
+pub(super) struct Connections {
+    way: Way,
+    inbox: mpsc::Sender<Event>,
+    clock: Clock,
+    is_reading: bool,
+    is_wanted: bool,
+    last: Option<Timestamp>,
+    pub(super) overruns: u64,
+    pub(super) interrupted: u64,
+    pub(super) unreadable: u64,
+}
+
+/// By which way entries are read.
+#[derive(Clone, Debug)]
+pub(super) enum Way {
+    /// Not chosen yet: the node's own database has not told which datapath it has.
+    Open,
+    /// From the kernel.
+    Kernel,
+    /// From ovs-vswitchd.
+    Userspace(Arc<Mutex<UserspaceTable>>),
+    /// Not at all.
+    None,
+}
+
+impl Way {
+    /// Chooses the way, by what is asked for or by what the node's own database tells of its datapath.
+    ///
+    /// # Errors
+    /// The control socket of ovs-vswitchd is not found: the message says where it was looked for.
+    pub(super) fn choose(source: ConntrackSource, asked: &Asked, node: Option<&Node>) -> Result<Self, String> {
+        let is_userspace = match source {
+            ConntrackSource::None => return Ok(Self::None),
+            ConntrackSource::Kernel => false,
+            ConntrackSource::Userspace => true,
+            ConntrackSource::Auto => node.is_some_and(|node| node.datapath == DatapathType::Netdev),
+        };
+        if !is_userspace {
+            return Ok(Self::Kernel);
+        }
+        let table = UserspaceTable::new(asked.vswitchd_socket()?, None, Pacing::default());
+        Ok(Self::Userspace(Arc::new(Mutex::new(table))))
+    }
+}
+
+impl Connections {
+    pub(super) fn new(inbox: mpsc::Sender<Event>, clock: Clock) -> Self {
+        Self {
+            way: Way::Open,
+            inbox,
+            clock,
+            is_reading: false,
+            is_wanted: true,
+            last: None,
+            overruns: 0,
+            interrupted: 0,
+            unreadable: 0,
+        }
+    }
+
+    /// Whether a way was chosen.
+    pub(super) fn is_chosen(&self) -> bool {
+        !matches!(self.way, Way::Open)
+    }
+
+    /// Goes this way from now on.
+    ///
+    /// # Errors
+    /// The kernel's table or its events cannot be opened.
+    pub(super) fn go(&mut self, way: Way, evidence: &mut Evidence) -> Result<(), String> {
+        evidence.ask(&way)?;
+        if matches!(way, Way::Kernel) {
+            let listening = Events::open(EVENT_BYTES).map_err(|error| error.to_string())?;
+            tokio::spawn(forward(listening, self.inbox.clone()));
+        }
+        self.way = way;
+        Ok(())
+    }
+
+    /// Asks for a reading before the interval is over.
+    pub(super) fn want(&mut self) {
+        self.is_wanted = true;
+    }
+
+    /// Takes over what the kernel says of one entry.
+    pub(super) fn note(&mut self, event: events::Event, evidence: &mut Evidence) {
+        if event == events::Event::Overrun {
+            self.overruns += 1;
+            self.is_wanted = true;
+        }
+        evidence.note(event);
+    }
+
+    /// Starts a reading if it is time for one.
+    pub(super) fn tick(&mut self, config: &Config, zones: impl Iterator<Item = u16>) {
+        let now = self.clock.now();
+        let is_due = |last: Timestamp| config.conntrack_interval.is_some_and(|interval| now.since(last) >= interval);
+        if self.is_reading || !(self.is_wanted || self.last.is_none_or(is_due)) {
+            return;
+        }
+        if matches!(self.way, Way::Open | Way::None) {
+            return;
+        }
+        let (way, inbox, clock) = (self.way.clone(), self.inbox.clone(), self.clock);
+        let zones = zones.collect();
+        tokio::spawn(async move {
+            let reading = read(&way, zones, clock).await;
+            // Nobody waits for it any more where this fails.
+            let _ = inbox.send(Event::Labelled(reading)).await;
+        });
+        self.is_reading = true;
+        self.is_wanted = false;
+    }
+
+    /// Takes note that a reading is over.
+    pub(super) fn done(&mut self, reading: &Result<Reading, String>) {
+        self.is_reading = false;
+        self.last = Some(self.clock.now());
+        if let Ok(reading) = reading {
+            self.interrupted += u64::from(reading.is_interrupted);
+            self.unreadable += reading.unreadable;
+        }
+    }
+}
+
+async fn forward(mut listening: Events, inbox: mpsc::Sender<Event>) {
+    loop {
+        let event = match listening.next().await {
+            Ok(event) => Event::Conntrack(event),
+            Err(error) => {
+                // The readings at an interval go on.
+                let _ = inbox.send(Event::ConntrackLost(error.to_string())).await;
+                return;
+            }
+        };
+        if inbox.send(event).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads all labelled entries; of ovs-vswitchd, those in `zones`.
+///
+/// # Errors
+/// The table cannot be read, in words.
+pub(super) async fn read(way: &Way, zones: Vec<u16>, clock: Clock) -> Result<Reading, String> {
+    match way {
+        Way::Open | Way::None => Err("conntrack entries are not asked for".to_owned()),
+        // Half a million entries take a second, which packets do not wait for.
+        Way::Kernel => match tokio::task::spawn_blocking(read_kernel).await {
+            Ok(reading) => reading.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        },
+        Way::Userspace(table) => read_userspace(table, &zones, clock).await,
+    }
+}
+
+fn read_kernel() -> Result<Reading, conntrack::Error> {
+    let (index, dumped) = Table::open()?.labelled(MAX_ENTRIES)?;
+    Ok(Reading { index, is_interrupted: dumped.interrupted, unreadable: dumped.unreadable })
+}
+
+async fn read_userspace(table: &Mutex<UserspaceTable>, zones: &[u16], clock: Clock) -> Result<Reading, String> {
+    let mut table = table.lock().await;
+    let mut reading = Reading { index: LabelledIndex::new(MAX_ENTRIES), is_interrupted: false, unreadable: 0 };
+    for &zone in zones {
+        let read = table.dump(
+            zone,
+            || clock.now(),
+            |connection| {
+                reading.index.insert(connection);
+            },
+        );
+        let read = read.await.map_err(|error| error.to_string())?;
+        reading.unreadable += read.unreadable as u64;
+    }
+    Ok(reading)
+}

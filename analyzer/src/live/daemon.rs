@@ -1,0 +1,313 @@
+//! The daemon: what it knows, and what it does when something happens.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Interval, sleep_until};
+
+use super::clock::Clock;
+use super::config::Config;
+use super::connections::{Connections, Way};
+use super::databases::{Databases, Role, Told};
+use super::event::{Event, Reading};
+use super::evidence::Evidence;
+
+use super::ledger::Ledger;
+use super::news::News;
+use super::nexthop_files::NexthopFiles;
+use super::remembering::Remembering;
+use super::set::Set;
+use super::signals::Signals;
+use super::sources::{SourceId, Sources};
+use super::start;
+use super::watching::Watching;
+use crate::bpf::error::BpfError;
+use crate::bpf::events::{self, EventStream};
+use crate::bpf::programs::Programs;
+use crate::bpf::readings::{Axis, Heard, Key, Readings};
+use crate::bpf::table::Table;
+use crate::cli::ConntrackSource;
+use crate::engine::Engine;
+use crate::engine::fact::Delta;
+use crate::engine::finding::{Latent, LatentState};
+use crate::netlink::route;
+use crate::types::{MacAddr, Timestamp, Tuple};
+
+/// Events that are taken before what they tell takes effect: what comes together takes effect together.
+const BATCH: usize = 256;
+/// Ticks between two looks at what is rarely needed.
+const RARELY: u64 = 60;
+
+/// What the daemon knows.
+pub(super) struct Daemon {
+    pub(super) config: Config,
+    pub(super) clock: Clock,
+    pub(super) started: Timestamp,
+    pub(super) engine: Engine,
+    pub(super) set: Set,
+    pub(super) ledger: Ledger<Key>,
+    pub(super) evidence: Evidence,
+    pub(super) connections: Connections,
+    pub(super) news: News,
+    pub(super) programs: Programs,
+    pub(super) table: Table,
+    pub(super) readings: Readings,
+    pub(super) sources: Sources,
+    pub(super) databases: Databases,
+    pub(super) kernel: SourceId,
+    pub(super) files: NexthopFiles,
+    pub(super) watching: Watching,
+    pub(super) remembering: Remembering,
+    /// What was told and has not taken effect yet.
+    pub(super) pending: Vec<Delta>,
+    /// When a verdict changes by itself.
+    pub(super) due: Option<Timestamp>,
+    /// Whether the next hops are known.
+    pub(super) is_sighted: bool,
+    /// Whether the kernel did not take the set, and when it was tried last.
+    pub(super) must_switch: bool,
+    pub(super) switch_tried: u64,
+    /// Time of the last packet of neighbours that were listened to, in nanoseconds of CLOCK_MONOTONIC.
+    pub(super) heard_until_ns: u64,
+    /// Whether a neighbour was heard with a new MAC since the last commit.
+    pub(super) has_heard: bool,
+    /// Tuples under which conntrack entries of a flow were told to the engine, by the flow's tuple on the wire.
+    pub(super) told_connections: HashMap<Tuple, Vec<Tuple>>,
+    pub(super) latent: Vec<Latent>,
+    pub(super) latent_tuples: Vec<Tuple>,
+    pub(super) known_latent: HashSet<(u16, Tuple, MacAddr, LatentState)>,
+    /// How often each kind of request to the kernel failed, and what was said of it.
+    pub(super) failures: BTreeMap<String, u64>,
+    /// What was said already of NICs that cannot be watched.
+    pub(super) told_problems: HashSet<String>,
+    /// How often programs of ours were removed by others.
+    pub(super) lost_places: u64,
+    /// Packets of flows that nobody came to judge before the end.
+    pub(super) unjudged: u64,
+    pub(super) ticks: u64,
+}
+
+/// Where events come from.
+pub(super) struct Inbox {
+    pub(super) events: mpsc::Receiver<Event>,
+    pub(super) stream: EventStream,
+    pub(super) signals: Signals,
+    pub(super) ticks: Interval,
+    pub(super) end: Option<Instant>,
+}
+
+impl Daemon {
+    /// Runs until told to stop, and says why it did.
+    ///
+    /// # Errors
+    /// There is nothing to watch, or nothing can be attached.
+    pub(super) async fn run(&mut self, inbox: &mut Inbox) -> anyhow::Result<&'static str> {
+        loop {
+            let event = self.next(inbox).await;
+            if let ControlFlow::Break(reason) = self.handle(event).await {
+                return Ok(reason);
+            }
+            for _ in 0..BATCH {
+                let Some(event) = inbox.waiting() else { break };
+                if let ControlFlow::Break(reason) = self.handle(event).await {
+                    return Ok(reason);
+                }
+            }
+            self.commit();
+            self.open_nics()?;
+            // Under a flood of packets the sources have to be read too.
+            tokio::task::yield_now().await;
+            if self.news.has_failed() {
+                return Ok("nobody reads what is found");
+            }
+        }
+    }
+
+    /// The next event. The end first, then packets: somebody waits for the alert.
+    async fn next(&self, inbox: &mut Inbox) -> Event {
+        let due = self.due.map(|due| Instant::now() + due.since(self.clock.now()));
+        tokio::select! {
+            biased;
+            event = inbox.signals.next() => event,
+            () = at(inbox.end) => Event::Stop("its time is over"),
+            noticed = inbox.stream.next() => match noticed {
+                Ok(event) => Event::Noticed(event),
+                // The sweep finds what events tell, only later.
+                Err(_) => Event::Tick,
+            },
+            Some(event) = inbox.events.recv() => event,
+            () = at(due) => Event::Due,
+            _ = inbox.ticks.tick() => Event::Tick,
+        }
+    }
+
+    async fn handle(&mut self, event: Event) -> ControlFlow<&'static str> {
+        match event {
+            Event::Noticed(events::Event::Suspect { key, .. }) => self.noticed(key),
+            Event::Noticed(events::Event::Heard(heard)) => self.heard(&heard),
+            Event::Database(role, event) => {
+                let told = self.databases.take(role, event, &mut self.sources, self.clock.now());
+                self.take(told);
+            }
+            Event::Kernel(event) => self.kernel_tells(event),
+            Event::KernelLost(error) => self.kernel_lost(error.to_string()),
+            Event::Conntrack(event) => self.connections.note(event, &mut self.evidence),
+            Event::ConntrackLost(error) => self.failed_because("conntrack events", &error),
+            Event::Labelled(reading) => self.take_reading(reading),
+            Event::Tick => self.tick().await,
+            // What is due takes effect with the commit behind every event.
+            Event::Due => {}
+            Event::Reload => self.reload(),
+            Event::Stop(reason) => return ControlFlow::Break(reason),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn take(&mut self, told: Told) {
+        let Told { delta, warnings, message, is_synchronised, is_own } = told;
+        self.told(delta);
+        for warning in warnings {
+            self.news.say(&warning.to_string());
+        }
+        if let Some(message) = message {
+            self.news.say(&message);
+            self.tell_status();
+        }
+        if is_synchronised || is_own {
+            self.choose_conntrack();
+            self.find_nics();
+        }
+    }
+
+    /// Takes over a reading of all labelled entries.
+    fn take_reading(&mut self, reading: Result<Reading, String>) {
+        self.connections.done(&reading);
+        match reading {
+            Ok(reading) => {
+                self.evidence.replace(reading.index);
+                self.engine.note_connections_told();
+                if self.is_sighted {
+                    self.look_for_latent(self.clock.now());
+                }
+            }
+            Err(error) => self.failed_because("conntrack", &error),
+        }
+    }
+
+    /// Chooses where conntrack entries are read, once it can be told.
+    pub(super) fn choose_conntrack(&mut self) {
+        let node = self.databases.node();
+        let is_late = self.clock.now().since(self.started) > start::PATIENCE;
+        let is_told = node.is_some() || is_late || !self.databases.has(Role::OpenVswitch);
+        if self.connections.is_chosen() || self.config.conntrack == ConntrackSource::Auto && !is_told {
+            return;
+        }
+        let way = Way::choose(self.config.conntrack, &self.config.sources, node.as_ref());
+        let gone = way.and_then(|way| self.connections.go(way, &mut self.evidence));
+        if let Err(error) = gone {
+            self.failed_because("conntrack", &error);
+        }
+    }
+
+    fn kernel_tells(&mut self, event: route::Event) {
+        match event {
+            route::Event::Facts(delta) => self.told(delta),
+            route::Event::Links(changes) => {
+                self.watching.take(changes);
+                self.find_nics();
+            }
+            route::Event::Synchronised(losses) => {
+                self.watching.losses = losses;
+                let now = self.clock.now();
+                if self.sources.synchronised(self.kernel, now).is_some() {
+                    self.tell_status();
+                }
+            }
+            route::Event::Warning(message) => self.news.say(&message),
+        }
+    }
+
+    fn heard(&mut self, heard: &Heard) {
+        let neighbour = heard.neighbour(Axis { offset_ns: self.clock.offset() });
+        self.has_heard |= self.engine.hear(neighbour).iter().any(Option::is_some);
+    }
+
+    fn kernel_lost(&mut self, error: String) {
+        let now = self.clock.now();
+        let Some(source) = self.sources.lost(self.kernel, error, now) else { return };
+        let message = format!("{} is lost: {}", source.name, source.error.as_deref().unwrap_or_default());
+        self.news.complain(&message);
+        self.tell_status();
+    }
+
+    /// Listens to the neighbours of whom frames came since the last time: an event tells only of a MAC that is new, not
+    /// of one that comes back, and may be lost.
+    fn hear_all(&mut self) {
+        let mut heard = match self.readings.heard() {
+            Ok(heard) => heard,
+            Err(error) => return self.failed(&error),
+        };
+        heard.retain(|heard| heard.last_ns > self.heard_until_ns);
+        heard.sort_by_key(|heard| heard.last_ns);
+        for heard in &heard {
+            self.heard_until_ns = heard.last_ns;
+            // As of now: the last frame tells whose the address is.
+            self.heard(&Heard { first_ns: heard.last_ns, ..*heard });
+        }
+    }
+
+    async fn tick(&mut self) {
+        self.ticks += 1;
+        self.sweep().await;
+        self.hear_all();
+        self.check_nics();
+        for (delta, message) in self.files.poll(&mut self.sources, self.clock.now()) {
+            self.told(delta);
+            message.iter().for_each(|message| self.news.complain(message));
+        }
+        self.choose_conntrack();
+        self.connections.tick(&self.config, self.evidence.zones());
+        self.save_history().await;
+        if let Some(failure) = self.evidence.take_failure() {
+            self.failed_because("conntrack", &failure);
+        }
+        if self.ticks.is_multiple_of(RARELY) {
+            self.forget();
+            if let Some(seconds) = self.clock.jump() {
+                self.news.complain(&format!(
+                    "the wall clock was set by {seconds:+.1} s: times go on as they were when the daemon started; start \
+                     it again for times of the new clock"
+                ));
+            }
+        }
+    }
+
+    /// Says that the kernel refused something, once for each reason.
+    pub(super) fn failed(&mut self, error: &BpfError) {
+        self.failed_because("kernel program", &error.to_string());
+    }
+
+    pub(super) fn failed_because(&mut self, what: &str, error: &str) {
+        let message = format!("{what}: {error}");
+        if !self.failures.contains_key(&message) {
+            self.news.complain(&message);
+        }
+        *self.failures.entry(message).or_default() += 1;
+    }
+}
+
+impl Inbox {
+    /// An event that is there already.
+    fn waiting(&mut self) -> Option<Event> {
+        self.events.try_recv().ok().or_else(|| self.stream.taken().map(Event::Noticed))
+    }
+}
+
+/// Comes back at the instant; never without one.
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}

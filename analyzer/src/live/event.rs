@@ -1,0 +1,44 @@
+//! All that can happen to the daemon.
+
+use super::databases::Role;
+use crate::bpf::events;
+use crate::conntrack::index::LabelledIndex;
+use crate::netlink::{conntrack, route};
+use crate::ovsdb::client;
+
+/// Something happened.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A database tells something.
+    Database(Role, client::Event),
+    /// The kernel tells something of links, routes or neighbours.
+    Kernel(route::Event),
+    /// The kernel's routes cannot be followed any more.
+    KernelLost(route::Error),
+    /// The kernel program asks for a look.
+    Noticed(events::Event),
+    /// A conntrack entry came, changed or went.
+    Conntrack(conntrack::events::Event),
+    /// Events of conntrack entries are told no more.
+    ConntrackLost(String),
+    /// All labelled conntrack entries were read, or could not be.
+    Labelled(Result<Reading, String>),
+    /// A second has passed.
+    Tick,
+    /// A moment has come at which a verdict changes by itself.
+    Due,
+    /// The user wants the configuration read again.
+    Reload,
+    /// The user wants an end, or the time is over.
+    Stop(&'static str),
+}
+
+/// A reading of all labelled conntrack entries.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) index: LabelledIndex,
+    /// Whether the table changed while it was read, so that entries may be missing.
+    pub(super) is_interrupted: bool,
+    /// Entries that could not be read.
+    pub(super) unreadable: u64,
+}

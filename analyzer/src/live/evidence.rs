@@ -1,0 +1,262 @@
+//! Conntrack entries of flows under suspicion.
+//!
+//! The kernel's table is asked for each flow by itself, by tuple and zone, which costs the same in a table of a million
+//! entries. ovs-vswitchd can only be asked for whole zones, and answers in its main loop, so there the labelled entries
+//! of the last reading have to do; a reading is asked for when a flow comes under suspicion.
+
+use std::collections::BTreeSet;
+
+use hashbrown::HashSet;
+
+use super::connections::Way;
+use crate::conntrack::index::LabelledIndex;
+use crate::engine::Engine;
+use crate::engine::fact::{Connection, Delta, Fact};
+use crate::netlink::conntrack::{self, Table};
+use crate::types::{MacAddr, Tuple};
+
+/// Zones asked for each flow at most. A node has a few gateway routers; what is beyond is found by the index.
+const MAX_ZONES: usize = 64;
+/// Zone of the host, shared by source NAT of the default network.
+const HOST_ZONE: u16 = 0;
+/// Zone of br-ex.
+const BR_EX_ZONE: u16 = 64000;
+/// Tuples followed for each flow: its own, the other direction, and both behind a translation.
+const MAX_TUPLES: usize = 4;
+
+/// Where entries come from.
+#[derive(Debug)]
+enum Datapath {
+    /// The kernel's table.
+    Kernel(Table),
+    /// ovs-vswitchd's: the index is all there is.
+    Userspace,
+    /// Nobody is asked.
+    None,
+}
+
+/// Conntrack entries of flows under suspicion.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    datapath: Datapath,
+    index: LabelledIndex,
+    /// Zones of routers' destination NAT, as the Open_vSwitch database names them.
+    named: BTreeSet<u16>,
+    /// Zones asked for each flow.
+    zones: Vec<u16>,
+    failures: u64,
+    last_failure: Option<String>,
+    latent_beyond: u64,
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        let mut evidence = Self {
+            datapath: Datapath::None,
+            index: LabelledIndex::new(0),
+            named: BTreeSet::new(),
+            zones: Vec::new(),
+            failures: 0,
+            last_failure: None,
+            latent_beyond: 0,
+        };
+        evidence.choose_zones();
+        evidence
+    }
+}
+
+impl Evidence {
+    /// Asks this way from now on.
+    ///
+    /// # Errors
+    /// The kernel's table cannot be opened, in words.
+    pub(super) fn ask(&mut self, way: &Way) -> Result<(), String> {
+        self.datapath = match way {
+            Way::Kernel => Datapath::Kernel(Table::open().map_err(|error| error.to_string())?),
+            Way::Userspace(_) => Datapath::Userspace,
+            Way::Open | Way::None => Datapath::None,
+        };
+        Ok(())
+    }
+
+    /// Takes over a new reading of all labelled entries.
+    pub(super) fn replace(&mut self, index: LabelledIndex) {
+        self.index = index;
+        self.choose_zones();
+    }
+
+    /// The labelled entries.
+    pub(super) fn index(&mut self) -> &mut LabelledIndex {
+        &mut self.index
+    }
+
+    /// Zones of routers' destination NAT: those that a userspace datapath is asked for.
+    pub(super) fn zones(&self) -> impl Iterator<Item = u16> {
+        self.named.iter().copied()
+    }
+
+    /// Labelled entries that found no room in the index.
+    pub(super) fn refused(&self) -> u64 {
+        self.index.refused()
+    }
+
+    /// Whether a reading has to be asked for to learn of a flow.
+    pub(super) fn needs_reading(&self) -> bool {
+        matches!(self.datapath, Datapath::Userspace)
+    }
+
+    /// Failed requests so far.
+    pub(super) fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    /// Why the last request failed, once.
+    pub(super) fn take_failure(&mut self) -> Option<String> {
+        self.last_failure.take()
+    }
+
+    /// Notes which zones are named.
+    pub(super) fn follow(&mut self, delta: &Delta) {
+        let zone = |fact: &Fact| match fact {
+            Fact::Zone(zone) if zone.name.ends_with("_dnat") => Some(zone.zone),
+            _ => None,
+        };
+        let ended: Vec<u16> = delta.ended.iter().filter_map(zone).collect();
+        let begun: Vec<u16> = delta.begun.iter().filter_map(zone).collect();
+        if ended.is_empty() && begun.is_empty() {
+            return;
+        }
+        self.named.retain(|zone| !ended.contains(zone));
+        self.named.extend(begun);
+        self.choose_zones();
+    }
+
+    fn choose_zones(&mut self) {
+        let mut zones = BTreeSet::from([HOST_ZONE, BR_EX_ZONE]);
+        zones.extend(self.named.iter().take(MAX_ZONES));
+        zones.extend(self.index.zones().into_iter().take(MAX_ZONES));
+        self.zones = zones.into_iter().take(MAX_ZONES).collect();
+    }
+
+    /// Tells the engine the entries of a flow, as they are now, and returns the tuples that they were told under. Where
+    /// the table cannot be asked, nothing is told: that an entry is not known does not mean that there is none.
+    pub(super) fn tell(&mut self, wire: Tuple, engine: &mut Engine) -> Vec<Tuple> {
+        if matches!(self.datapath, Datapath::None) {
+            return Vec::new();
+        }
+        let failures = self.failures;
+        let mut tuples = vec![wire];
+        let mut found: Vec<Connection> = Vec::new();
+        let mut next = 0;
+        while let Some(&tuple) = tuples.get(next) {
+            next += 1;
+            for connection in self.of(tuple) {
+                if found.contains(&connection) {
+                    continue;
+                }
+                // A translated flow has its label in the entry of another zone, under the tuple of before.
+                for other in [connection.orig, connection.reply] {
+                    let is_known = tuples.iter().any(|known| *known == other || known.reversed() == other);
+                    if !is_known && tuples.len() < MAX_TUPLES {
+                        tuples.push(other);
+                    }
+                }
+                found.push(connection);
+            }
+        }
+        if self.failures != failures {
+            return Vec::new();
+        }
+        for &tuple in &tuples {
+            let touches = |entry: &&Connection| {
+                [entry.orig, entry.reply].into_iter().any(|own| own == tuple || own.reversed() == tuple)
+            };
+            engine.set_connections(tuple, found.iter().filter(touches).cloned().collect());
+        }
+        tuples
+    }
+
+    /// Entries one of whose tuples is this one, or its mirror.
+    fn of(&mut self, tuple: Tuple) -> Vec<Connection> {
+        let mirror = tuple.reversed();
+        let mut found: Vec<Connection> = Vec::new();
+        match &self.datapath {
+            Datapath::None => return found,
+            Datapath::Userspace => {}
+            Datapath::Kernel(table) => {
+                let indexed = self.index.of(tuple).chain(self.index.of(mirror)).map(|entry| entry.zone);
+                let zones: BTreeSet<u16> = indexed.chain(self.zones.iter().copied()).collect();
+                for zone in zones {
+                    for asked in [tuple, mirror] {
+                        match table.get(asked, zone) {
+                            Ok(Some(entry)) if !found.contains(&entry.connection) => found.push(entry.connection),
+                            Ok(_) => {}
+                            Err(error) => {
+                                self.failures += 1;
+                                self.last_failure = Some(error.to_string());
+                            }
+                        }
+                    }
+                }
+                return found;
+            }
+        }
+        for connection in self.index.of(tuple).chain(self.index.of(mirror)) {
+            if !found.contains(&connection) {
+                found.push(connection);
+            }
+        }
+        found
+    }
+
+    /// Entries of the last look whose MAC is outside the set and that were too many to be looked at.
+    pub(super) fn latent_beyond(&self) -> u64 {
+        self.latent_beyond
+    }
+
+    /// Tells the engine the labelled entries whose MAC is none of `legal`: those that may be latent. Returns their tuples.
+    pub(super) fn tell_outside(&mut self, legal: &HashSet<MacAddr>, limit: usize, engine: &mut Engine) -> Vec<Tuple> {
+        let mut told = Vec::new();
+        let mut outside = self.index.with_mac_outside(legal);
+        for connection in outside.by_ref().take(limit) {
+            told.push(connection.orig);
+            let own = self.index.of(connection.orig).chain(self.index.of(connection.orig.reversed()));
+            engine.set_connections(connection.orig, own.collect());
+        }
+        self.latent_beyond = outside.count() as u64;
+        told
+    }
+
+    /// Takes over what the kernel says of one entry.
+    pub(super) fn note(&mut self, event: conntrack::events::Event) {
+        use conntrack::events::Event;
+        match event {
+            Event::Changed(entry) => {
+                self.index.insert(&entry);
+            }
+            Event::Touched { orig, zone, .. } => {
+                let is_known = self.index.of(orig).any(|entry| entry.zone == zone && entry.orig == orig);
+                if let Datapath::Kernel(table) = &self.datapath
+                    && is_known
+                {
+                    match table.get(orig, zone) {
+                        Ok(Some(entry)) => {
+                            self.index.insert(&entry.connection);
+                        }
+                        Ok(None) => {
+                            self.index.remove(orig, zone, None);
+                        }
+                        Err(error) => {
+                            self.failures += 1;
+                            self.last_failure = Some(error.to_string());
+                        }
+                    }
+                }
+            }
+            Event::Destroyed { orig, zone, id } => {
+                self.index.remove(orig, zone, id);
+            }
+            Event::Overrun => {}
+        }
+    }
+}

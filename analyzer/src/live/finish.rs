@@ -1,0 +1,236 @@
+//! What a run amounts to, in the form in which replay tells it.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use analyzer_ebpf::maps::{Counter, PacketCount};
+use hashbrown::{HashMap, HashSet};
+
+use super::Outcome;
+use super::daemon::Daemon;
+use super::ledger::Known;
+use crate::engine::finding::{LatentState, NexthopCount, Summary};
+use crate::output::report::{Report, Skipped};
+use crate::output::status::{Loss, MapStatus, SourceStatus, Status};
+use crate::types::MacAddr;
+
+/// Losses that the kernel program counts, and what they are called.
+const KERNEL_LOSSES: [(Counter, &str); 10] = [
+    (Counter::Unloaded, "packets_before_nexthops_were_known"),
+    (Counter::Truncated, "packets_truncated"),
+    (Counter::Malformed, "packets_malformed"),
+    (Counter::SuspectsFull, "suspect_packets_untracked"),
+    (Counter::SamplesFull, "samples_untracked"),
+    (Counter::RequestsFull, "requests_untracked"),
+    (Counter::HeardFull, "neighbours_untracked"),
+    (Counter::EventsLost, "events_lost"),
+    (Counter::EventsLimited, "events_limited"),
+    (Counter::ReceivedUnparsed, "received_packets_unparsed"),
+];
+
+/// Flows that are judged at the end at most: whoever ended us waits.
+const LAST_JUDGED: usize = 100_000;
+
+/// What the kernel program counted, by [`Counter`].
+type Counters = [PacketCount; Counter::COUNT as usize];
+
+impl Daemon {
+    /// Detaches, reads what was counted to the last packet, and says what the run amounts to.
+    pub(super) fn finish(mut self) -> (Outcome, super::news::News) {
+        let nics = self.watching.status();
+        self.watching.close();
+        self.save_history_now();
+        self.read_the_last();
+        self.leave_out_cited();
+        let status = Status { nics, ..self.status() };
+        let counters = self.counters();
+        let conforming = self.conforming_flows();
+        let nexthops = self.nexthop_counts();
+        let tells_nexthops = self.is_sighted;
+        let now = self.clock.now();
+        let Self { ledger, latent, config, watching, news, started, unjudged, .. } = self;
+        let (findings, mut summary) = ledger.close_all();
+        add_kernel_counts(&mut summary, &counters);
+        summary.untracked_packets += unjudged;
+        summary.flows += conforming;
+        summary.covered_flows += conforming;
+        summary.conforming_flows += conforming;
+        summary.nexthops = nexthops;
+        summary.estimated = config.sample != 1;
+        let count = |state| latent.iter().filter(|latent| latent.state == state).count() as u64;
+        summary.latent_armed = count(LatentState::Armed);
+        summary.latent_unused = count(LatentState::Unused);
+        summary.history = Some(started);
+        summary.first_seen = Some(started);
+        summary.last_seen = Some(now);
+        let of = |counter: Counter| counters[counter as usize].packets;
+        let skipped = Skipped {
+            truncated: of(Counter::Truncated),
+            not_ip: of(Counter::NotIp),
+            unparsed: of(Counter::Malformed),
+            lines: 0,
+        };
+        let report = Report {
+            findings,
+            latent,
+            summary,
+            skipped,
+            warnings: Vec::new(),
+            files: Vec::new(),
+            nic_names: watching.names(),
+            time_digits: 6,
+            node: config.output.node.clone(),
+            status: Some(status),
+        };
+        (Outcome { report, tells_nexthops }, news)
+    }
+
+    /// Reads what was counted until the programs were detached, and judges it.
+    fn read_the_last(&mut self) {
+        match self.readings.suspects() {
+            Ok(suspects) => {
+                let mut budget = LAST_JUDGED;
+                for suspect in &suspects {
+                    self.look(suspect, &mut budget);
+                    if budget == 0 && self.ledger.known(&suspect.key, suspect.counts.packets) == Known::New {
+                        self.unjudged += suspect.counts.packets;
+                    }
+                }
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// Flows that conformed and were never suspect, as far as samples show them.
+    fn conforming_flows(&mut self) -> u64 {
+        let samples = match self.readings.samples() {
+            Ok(samples) => samples,
+            Err(error) => {
+                self.failed(&error);
+                return 0;
+            }
+        };
+        let mut flows = HashSet::new();
+        for sample in &samples {
+            // Those that were sampled while no set was loaded were judged by nobody.
+            if sample.key.epoch() == 0 {
+                continue;
+            }
+            let seen = self.observation(sample);
+            if !self.ledger.has_flow(&seen) {
+                flows.insert((seen.nic, seen.tags.outer(), seen.tags.inner(), seen.tuple));
+            }
+        }
+        flows.len() as u64
+    }
+
+    /// Conforming packets by next hop: those that the kernel counted by an outcome, and those of flows that were
+    /// suspect until the engine knew better.
+    fn nexthop_counts(&mut self) -> Vec<NexthopCount> {
+        let mut counts: HashMap<MacAddr, NexthopCount> = HashMap::new();
+        for count in self.ledger.conforming() {
+            counts.insert(count.lladdr, count);
+        }
+        let known = self.set.nexthops().to_vec();
+        let counted = match self.readings.nexthops(u32::try_from(known.len()).unwrap_or(u32::MAX)) {
+            Ok(counted) => counted,
+            Err(error) => {
+                self.failed(&error);
+                Vec::new()
+            }
+        };
+        for ((lladdr, nexthops), PacketCount { packets, bytes }) in known.iter().zip(counted) {
+            let count = counts.entry(*lladdr).or_insert_with(|| NexthopCount {
+                lladdr: *lladdr,
+                nexthops: Vec::new(),
+                packets: 0,
+                bytes: 0,
+            });
+            count.packets += packets;
+            count.bytes += bytes;
+            let all: BTreeSet<IpAddr> = count.nexthops.iter().chain(nexthops).copied().collect();
+            count.nexthops = all.into_iter().collect();
+        }
+        let mut counts: Vec<NexthopCount> = counts.into_values().filter(|count| count.packets > 0).collect();
+        counts.sort_by(|a, b| (&a.nexthops, a.lladdr).cmp(&(&b.nexthops, b.lladdr)));
+        counts
+    }
+
+    fn counters(&mut self) -> Counters {
+        match self.readings.counters() {
+            Ok(counters) => counters,
+            Err(error) => {
+                self.failed(&error);
+                Counters::default()
+            }
+        }
+    }
+
+    /// Tells programs how the daemon is doing.
+    pub(super) fn tell_status(&mut self) {
+        let status = self.status();
+        self.news.status(status);
+    }
+
+    /// How the daemon is doing.
+    fn status(&mut self) -> Status {
+        let at = self.clock.now();
+        let sources = self.sources.all().iter().map(|source| SourceStatus {
+            name: source.name,
+            place: source.place.clone(),
+            state: source.phase.name(),
+            since: source.since,
+            age: source.age(at),
+            error: source.error.clone(),
+        });
+        let maps = self.table.map_uses().into_iter().chain(self.readings.map_uses()).map(|map| MapStatus {
+            name: map.name.to_owned(),
+            capacity: u64::from(map.max_entries),
+            bytes: map.memory_bytes.unwrap_or(0),
+        });
+        let (sources, maps) = (sources.collect(), maps.collect());
+        Status {
+            at,
+            nexthops_known: self.is_sighted && !self.must_switch,
+            sources,
+            nics: self.watching.status(),
+            losses: self.losses(),
+            maps,
+        }
+    }
+
+    fn losses(&mut self) -> Vec<Loss> {
+        let counters = self.counters();
+        let kernel = KERNEL_LOSSES.map(|(counter, name)| Loss { name, count: counters[counter as usize].packets });
+        let route = self.watching.losses;
+        let own = [
+            ("conntrack_requests_failed", self.evidence.failures()),
+            ("conntrack_entries_refused", self.evidence.refused()),
+            ("conntrack_events_overrun", self.connections.overruns),
+            ("conntrack_readings_interrupted", self.connections.interrupted),
+            ("conntrack_entries_unreadable", self.connections.unreadable),
+            ("netlink_messages_malformed", route.malformed),
+            ("netlink_overruns", route.overruns),
+            ("netlink_objects_dropped", route.dropped),
+            ("history_facts_displaced", self.remembering.displaced()),
+            ("programs_removed_by_others", self.lost_places),
+            ("latent_entries_not_looked_at", self.evidence.latent_beyond()),
+            ("findings_not_kept", self.ledger.omitted()),
+            ("news_omitted", self.news.omitted()),
+            ("kernel_requests_failed", self.failures.values().sum()),
+        ];
+        kernel.into_iter().chain(own.map(|(name, count)| Loss { name, count })).collect()
+    }
+}
+
+/// Adds what the kernel program decided by itself, and the packets of all.
+fn add_kernel_counts(summary: &mut Summary, counters: &Counters) {
+    let of = |counter: Counter| counters[counter as usize].packets;
+    summary.packets = of(Counter::Seen);
+    summary.bytes = counters[Counter::Seen as usize].bytes;
+    let uncovered =
+        [Counter::NoRoute, Counter::Group, Counter::Control, Counter::Tunnel, Counter::LinkLocal, Counter::NotIp];
+    summary.uncovered_packets += uncovered.map(of).iter().sum::<u64>();
+    // Nobody judged these.
+    summary.untracked_packets += of(Counter::SuspectsFull) + of(Counter::Unloaded);
+}

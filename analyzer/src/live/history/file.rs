@@ -1,0 +1,175 @@
+//! The file of a history.
+//!
+//! It is written anew as a whole beside the old one and then takes its place, so that a crash at any moment leaves the
+//! one or the other. A disk that is full or read-only costs the memory over a restart, nothing else: it is said once, and
+//! tried again.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufReader, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Bounds, History, format};
+use crate::types::{Place, Position, Timestamp, Warning};
+
+/// Where the history is kept if nothing else is configured.
+pub const DEFAULT_PATH: &str = "/var/lib/analyzer/history.jsonl";
+
+/// After something changed, the history is saved at most this often.
+const WHEN_CHANGED: Duration = Duration::from_secs(30);
+
+/// Also if nothing changed, it is saved this often: what holds is known to have held until the last save.
+const WHEN_UNCHANGED: Duration = Duration::from_secs(600);
+
+/// Why a history could not be saved.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot save the history of next hops: {action} {path}: {source}")]
+pub struct SaveError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The history; empty where there is no file, or none that can be read.
+    pub history: History,
+    /// What was passed over.
+    pub warnings: Vec<Warning>,
+}
+
+/// Reads a history. That there is no file is nothing to speak of: it is the first start.
+pub fn load(path: &Path, bounds: Bounds, now: Timestamp) -> Loaded {
+    let file: Arc<str> = path.display().to_string().into();
+    let failed = |error: io::Error| {
+        let place = Place { file: Arc::clone(&file), position: Position::Whole };
+        let message = format!("cannot read the history of next hops, so it starts anew: {error}");
+        Loaded { history: History::new(bounds), warnings: vec![Warning { place, message }] }
+    };
+    // A pipe in its place would block for ever.
+    let opened = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => File::open(path),
+        Ok(_) => Err(io::Error::other("it is no regular file")),
+        Err(error) => Err(error),
+    };
+    match opened {
+        Ok(opened) => match format::decode(BufReader::new(opened), &file, bounds, now) {
+            Ok((history, warnings)) => Loaded { history, warnings },
+            Err(error) => failed(error),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Loaded { history: History::new(bounds), warnings: Vec::new() }
+        }
+        Err(error) => failed(error),
+    }
+}
+
+/// Says when the history is to be saved, and what is to be said of it.
+#[derive(Debug)]
+pub struct Saver {
+    path: PathBuf,
+    /// Time and [`History::changes`] of the last attempt.
+    last: Option<(Timestamp, u64)>,
+    is_failing: bool,
+}
+
+/// A history as text, to be written where waiting for the disk harms nobody.
+#[derive(Debug)]
+pub struct Job {
+    path: PathBuf,
+    text: Vec<u8>,
+}
+
+/// What came of saving that is worth saying.
+#[derive(Debug)]
+pub enum Notice {
+    /// It fails from now on.
+    Failing(SaveError),
+    /// It works again.
+    Recovered,
+}
+
+impl Saver {
+    /// A saver to this file.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, last: None, is_failing: false }
+    }
+
+    /// When [`Saver::job`] is worth calling next, for a history as it is.
+    pub fn due(&self, history: &History) -> Timestamp {
+        match self.last {
+            Some((at, changes)) if changes == history.changes() && !self.is_failing => {
+                at.saturating_add(WHEN_UNCHANGED)
+            }
+            Some((at, _)) => at.saturating_add(WHEN_CHANGED),
+            None => Timestamp::default(),
+        }
+    }
+
+    /// What is to be written at `now`, whether it is due or not.
+    pub fn job(&mut self, history: &History, now: Timestamp) -> Job {
+        self.last = Some((now, history.changes()));
+        Job { path: self.path.clone(), text: format::encode(history, now) }
+    }
+
+    /// Takes the outcome of [`Job::run`]. Only a change of state is worth a message.
+    pub fn done(&mut self, outcome: Result<(), SaveError>) -> Option<Notice> {
+        let was_failing = self.is_failing;
+        self.is_failing = outcome.is_err();
+        match outcome {
+            Err(error) if !was_failing => Some(Notice::Failing(error)),
+            Ok(()) if was_failing => Some(Notice::Recovered),
+            _ => None,
+        }
+    }
+
+    /// Whether the last attempt failed.
+    pub fn is_failing(&self) -> bool {
+        self.is_failing
+    }
+}
+
+impl Job {
+    /// Writes the file, readable by its owner alone.
+    ///
+    /// # Errors
+    /// When the file system does not let us; the file is as it was then.
+    pub fn run(self) -> Result<(), SaveError> {
+        let Self { path, text } = self;
+        let error = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| SaveError { action, path, source }
+        };
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(error("cannot make", directory))?;
+        let mut new = path.clone().into_os_string();
+        new.push(".new");
+        let new = PathBuf::from(new);
+        let written = write_anew(&new, &text).map_err(error("cannot write", &new));
+        let replaced = written.and_then(|()| fs::rename(&new, &path).map_err(error("cannot replace", &path)));
+        if replaced.is_err() {
+            // It may not be there; and on a full disk its space is needed.
+            let _ = fs::remove_file(&new);
+        }
+        replaced?;
+        // The new name, too, has to reach the disk.
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(error("cannot sync", directory))
+    }
+}
+
+fn write_anew(path: &Path, text: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // A file that is there, or a link, is not followed.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text)?;
+    file.sync_all()
+}

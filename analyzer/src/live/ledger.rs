@@ -1,0 +1,263 @@
+//! What the kernel counted of suspect packets, and what was said of them.
+//!
+//! The kernel counts under one key: flow, both MACs, generation. Packets counted since the last look belong to the
+//! verdict that the engine gives now; should it give another one later, what was counted before stays where it is. So
+//! each packet is in exactly one verdict, and the sum over all of them is what the kernel counted.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use analyzer_ebpf::abi::LinkTags;
+use hashbrown::hash_map::Entry as MapEntry;
+use hashbrown::{HashMap, HashSet};
+
+use crate::engine::Assessment;
+use crate::engine::finding::{self, Finding, NexthopCount, Summary};
+use crate::engine::observation::Observation;
+use crate::engine::verdict::Verdict;
+use crate::types::{MacAddr, Timestamp, Tuple};
+
+/// A flow: its NIC, its VLANs, its 5-tuple.
+type Flow = (u8, LinkTags, Tuple);
+
+/// What a finding is counted under.
+type FindingKey = (Flow, MacAddr, Verdict);
+
+/// The books of a run. `K` is the key that the kernel counts under.
+#[derive(Debug)]
+pub(super) struct Ledger<K> {
+    entries: HashMap<K, Entry>,
+    flows: HashMap<Flow, FlowState>,
+    findings: HashMap<FindingKey, Finding>,
+    nexthops: HashMap<MacAddr, Nexthop>,
+    summary: Summary,
+    max_findings: usize,
+    omitted: u64,
+}
+
+/// A finding that comes back after so long is news again.
+const FORGOTTEN: Duration = Duration::from_secs(120);
+
+/// What is known of one key of the kernel.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    flow: Flow,
+    packets: u64,
+    bytes: u64,
+    verdict: Verdict,
+    judged: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct FlowState {
+    worst: Verdict,
+    /// Keys of the kernel that count this flow.
+    keys: u32,
+}
+
+#[derive(Debug, Default)]
+struct Nexthop {
+    ips: HashSet<IpAddr>,
+    packets: u64,
+    bytes: u64,
+}
+
+/// What the books say of a key that the kernel counts under.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Known {
+    /// Nothing yet.
+    New,
+    /// No packet has come since.
+    Unchanged,
+    /// Packets have come; this was said of the last ones, at that time.
+    More(Verdict, Timestamp),
+}
+
+impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
+    pub(super) fn new(max_findings: usize) -> Self {
+        Self {
+            entries: HashMap::new(),
+            flows: HashMap::new(),
+            findings: HashMap::new(),
+            nexthops: HashMap::new(),
+            summary: Summary::default(),
+            max_findings,
+            omitted: 0,
+        }
+    }
+
+    /// What is known of `key`, under which the kernel has counted `packets` in all.
+    pub(super) fn known(&self, key: &K, packets: u64) -> Known {
+        match self.entries.get(key) {
+            None => Known::New,
+            Some(entry) if entry.packets >= packets => Known::Unchanged,
+            Some(entry) => Known::More(entry.verdict, entry.judged),
+        }
+    }
+
+    /// Books what the kernel has counted in all, under what was said of the key last.
+    pub(super) fn count(&mut self, key: &K, seen: &Observation) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let since = entry.take(seen);
+        let (verdict, flow) = (entry.verdict, entry.flow);
+        self.attribute(flow, verdict, &since);
+    }
+
+    /// Books what the kernel has counted in all, what is new of it under this assessment. Returns the finding where it is
+    /// news: the first of its kind, or the first for a long time.
+    pub(super) fn judge(
+        &mut self,
+        key: K,
+        seen: &Observation,
+        assessment: Assessment,
+        at: Timestamp,
+    ) -> Option<Finding> {
+        let flow = flow(seen);
+        let verdict = assessment.verdict;
+        let is_first = self.entries.get(&key).is_none_or(|entry| entry.verdict != verdict);
+        let entry = match self.entries.entry(key) {
+            MapEntry::Occupied(entry) => entry.into_mut(),
+            MapEntry::Vacant(place) => {
+                let state = self.flows.entry(flow).or_insert(FlowState { worst: verdict, keys: 0 });
+                state.keys += 1;
+                place.insert(Entry { flow, packets: 0, bytes: 0, verdict, judged: at })
+            }
+        };
+        (entry.verdict, entry.judged) = (verdict, at);
+        let since = entry.take(seen);
+        if let Some(state) = self.flows.get_mut(&flow) {
+            state.worst = state.worst.max(verdict);
+        }
+        if !assessment.legal_for.is_empty() {
+            self.nexthops.entry(seen.eth_dst).or_default().ips.extend(assessment.legal_for);
+        }
+        let news = assessment.finding.and_then(|finding| self.keep((flow, seen.eth_dst, verdict), finding, is_first));
+        self.attribute(flow, verdict, &since);
+        news
+    }
+
+    /// Closes the books on a key that the kernel no longer counts under.
+    pub(super) fn close(&mut self, key: &K) {
+        let Some(entry) = self.entries.remove(key) else { return };
+        let Some(state) = self.flows.get_mut(&entry.flow) else { return };
+        state.keys -= 1;
+        if state.keys == 0 {
+            let worst = state.worst;
+            self.flows.remove(&entry.flow);
+            self.summary.count_flow(worst);
+        }
+    }
+
+    /// Whether packets of the flow are on the books.
+    pub(super) fn has_flow(&self, seen: &Observation) -> bool {
+        self.flows.contains_key(&flow(seen))
+    }
+
+    /// Conntrack entries that findings cite for the MAC that they are about: orig tuple, zone, MAC.
+    pub(super) fn cited(&self) -> HashSet<(Tuple, u16, MacAddr)> {
+        let entries =
+            self.findings.values().flat_map(|finding| finding.conntrack.iter().map(move |entry| (finding, entry)));
+        let carrying = entries.filter(|(finding, entry)| finding.eth_dst == Some(entry.reply_eth));
+        carrying.map(|(_, entry)| (entry.orig, entry.zone, entry.reply_eth)).collect()
+    }
+
+    /// Packets that conformed beyond those that the kernel counts by next hop.
+    pub(super) fn conforming(&self) -> impl Iterator<Item = NexthopCount> {
+        self.nexthops.iter().map(|(&lladdr, nexthop)| {
+            let mut nexthops: Vec<IpAddr> = nexthop.ips.iter().copied().collect();
+            nexthops.sort_unstable();
+            NexthopCount { lladdr, nexthops, packets: nexthop.packets, bytes: nexthop.bytes }
+        })
+    }
+
+    /// The findings, worst first and by time, and the counts.
+    pub(super) fn close_all(mut self) -> (Vec<Finding>, Summary) {
+        self.summary.omitted_findings = self.omitted;
+        for state in self.flows.values() {
+            self.summary.count_flow(state.worst);
+        }
+        let mut findings: Vec<Finding> = self.findings.into_values().collect();
+        finding::sort(&mut findings);
+        (findings, self.summary)
+    }
+
+    /// Keeps a finding; of one that is kept already the evidence is renewed. Returns it where it is news. `is_first` says
+    /// whether the key that it is about is judged so for the first time.
+    fn keep(&mut self, key: FindingKey, mut finding: Finding, is_first: bool) -> Option<Finding> {
+        if let Some(kept) = self.findings.get_mut(&key) {
+            let is_news = is_first && finding.first_seen.since(kept.last_seen) > FORGOTTEN;
+            let news = is_news.then(|| finding.clone());
+            finding.packets = kept.packets;
+            finding.bytes = kept.bytes;
+            finding.first_seen = kept.first_seen.min(finding.first_seen);
+            finding.last_seen = kept.last_seen.max(finding.last_seen);
+            *kept = finding;
+            return news;
+        }
+        if self.findings.len() >= self.max_findings && !self.make_room(key.2) {
+            // It is told all the same, once: only the report at the end lacks it.
+            self.omitted += u64::from(is_first);
+            return is_first.then_some(finding);
+        }
+        let news = finding.clone();
+        // What the kernel counted is booked right behind.
+        (finding.packets, finding.bytes) = (0, 0);
+        self.findings.insert(key, finding);
+        Some(news)
+    }
+
+    /// Findings that were not kept for the report, because there were too many.
+    pub(super) fn omitted(&self) -> u64 {
+        self.omitted
+    }
+
+    /// Gives up findings that are no violations for one that is.
+    fn make_room(&mut self, verdict: Verdict) -> bool {
+        if !matches!(verdict, Verdict::Violating(_)) {
+            return false;
+        }
+        let before = self.findings.len();
+        self.findings.retain(|(.., verdict), _| matches!(verdict, Verdict::Violating(_)));
+        let given_up = before - self.findings.len();
+        self.omitted += given_up as u64;
+        given_up > 0
+    }
+
+    fn attribute(&mut self, flow: Flow, verdict: Verdict, since: &Observation) {
+        let summary = &mut self.summary;
+        match verdict {
+            Verdict::NotCovered(_) => summary.uncovered_packets += since.packets,
+            Verdict::Grace => summary.grace_packets += since.packets,
+            Verdict::Conforming => {
+                let nexthop = self.nexthops.entry(since.eth_dst).or_default();
+                nexthop.packets += since.packets;
+                nexthop.bytes += since.bytes;
+            }
+            Verdict::Violating(_) => summary.violating_packets += since.packets,
+            Verdict::Info(_) | Verdict::Undetermined(_) => {}
+        }
+        if let Some(finding) = self.findings.get_mut(&(flow, since.eth_dst, verdict)) {
+            finding.packets += since.packets;
+            finding.bytes += since.bytes;
+            finding.last_seen = finding.last_seen.max(since.last);
+        }
+    }
+}
+
+impl Entry {
+    /// What was counted since the last look.
+    fn take(&mut self, seen: &Observation) -> Observation {
+        let since = Observation {
+            packets: seen.packets.saturating_sub(self.packets),
+            bytes: seen.bytes.saturating_sub(self.bytes),
+            ..*seen
+        };
+        self.packets = self.packets.max(seen.packets);
+        self.bytes = self.bytes.max(seen.bytes);
+        since
+    }
+}
+
+fn flow(seen: &Observation) -> Flow {
+    (seen.nic, LinkTags(seen.tags.0 & LinkTags::FLOW.0), seen.tuple)
+}

@@ -1,0 +1,60 @@
+//! The daemon: events in, findings out, one loop.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`config`] | settings, resolved and checked once |
+//! | `start` | loads, asks, and attaches in this order |
+//! | `daemon` | the loop: `event` says all that can happen |
+//! | `databases`, `nexthop_files`, `connections`, `watching` | what each source tells |
+//! | `sources` | the state and the age of each source |
+//! | `facts`, `set` | facts into the engine, the engine's set into the kernel |
+//! | `judging`, `evidence`, `ledger` | suspect packets: what is counted, asked and said |
+//! | [`history`], `remembering` | what is kept over a restart |
+//! | `news`, `finish` | what is told on the way and at the end |
+//! | [`snapshot`] | the running system asked once, for commands that watch no packets |
+
+use crate::output::Report;
+use config::Config;
+
+mod clock;
+pub mod config;
+mod connections;
+mod daemon;
+mod databases;
+mod event;
+mod evidence;
+mod facts;
+mod finish;
+pub mod history;
+mod judging;
+mod ledger;
+mod news;
+mod nexthop_files;
+pub mod nics;
+pub mod privileges;
+mod reload;
+mod remembering;
+mod set;
+mod signals;
+pub mod snapshot;
+mod sources;
+mod start;
+pub mod toml_file;
+mod watching;
+
+/// How a live run ended.
+pub struct Outcome {
+    /// What is printed at the end.
+    pub report: Report,
+    /// Whether anything told next hops.
+    pub tells_nexthops: bool,
+}
+
+/// Watches until a signal or the end of [`Config::duration`]. What is found on the way goes to standard output.
+///
+/// # Errors
+/// When it cannot start, or standard output fails.
+pub fn run(config: Config) -> anyhow::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(start::run(config))
+}

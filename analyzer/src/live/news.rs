@@ -1,0 +1,172 @@
+//! What the daemon tells while it runs: findings on standard output as they come up, messages on standard error.
+//!
+//! A thread of its own writes them, so that a reader that does not read holds up nothing but itself. What does not fit
+//! into the queue is counted.
+
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::cli::Format;
+use crate::engine::finding::{Finding, Latent};
+use crate::output::escape::Escaped;
+use crate::output::status::Status;
+use crate::output::text::{write_finding_line, write_latent_line};
+use crate::output::{Report, json};
+
+/// How often, in hundredths of a second, it is waited for the last news to be written.
+const PATIENCE: u32 = 500;
+/// News that wait to be written, at most.
+const QUEUE: usize = 16_384;
+
+/// Where news go.
+#[derive(Debug)]
+pub(super) struct News {
+    queue: Option<SyncSender<Item>>,
+    writer: Option<JoinHandle<io::Result<()>>>,
+    omitted: u64,
+    has_failed: Arc<AtomicBool>,
+    quiet: bool,
+    format: Format,
+}
+
+/// Something to write.
+#[derive(Debug)]
+enum Item {
+    Finding(Box<Finding>),
+    Latent(Box<Latent>),
+    Status(Box<Status>),
+    Nics(Vec<Option<String>>),
+}
+
+impl News {
+    /// Starts the writer. `frame` tells the node and how times look.
+    ///
+    /// # Errors
+    /// When no thread can be had.
+    pub(super) fn start(format: Format, quiet: bool, frame: Report) -> io::Result<Self> {
+        let (queue, items) = sync_channel(QUEUE);
+        let has_failed = Arc::new(AtomicBool::new(false));
+        let failure = Arc::clone(&has_failed);
+        let writer = std::thread::Builder::new().name("news".to_owned()).spawn(move || {
+            let ended = write(&items, format, frame);
+            failure.store(ended.is_err(), Ordering::Relaxed);
+            ended
+        })?;
+        Ok(Self { queue: Some(queue), writer: Some(writer), omitted: 0, has_failed, quiet, format })
+    }
+
+    /// Tells a finding for the first time.
+    pub(super) fn finding(&mut self, finding: &Finding) {
+        self.send(Item::Finding(Box::new(finding.clone())));
+    }
+
+    /// Tells a latent entry for the first time.
+    pub(super) fn latent(&mut self, latent: &Latent) {
+        self.send(Item::Latent(Box::new(latent.clone())));
+    }
+
+    /// Tells how the daemon is doing, to programs; people get messages.
+    pub(super) fn status(&mut self, status: Status) {
+        if self.format == Format::Jsonl {
+            self.send(Item::Status(Box::new(status)));
+        }
+    }
+
+    /// Tells the names of NICs by their index, for what is told from now on.
+    pub(super) fn nics(&mut self, names: Vec<Option<String>>) {
+        self.send(Item::Nics(names));
+    }
+
+    /// Says something on standard error, unless the user wants it quiet.
+    pub(super) fn say(&self, message: &str) {
+        if !self.quiet {
+            self.complain(message);
+        }
+    }
+
+    /// Says what went wrong, always.
+    pub(super) fn complain(&self, message: &str) {
+        // A full disk behind standard error, or nobody at its other end, is no reason to stop.
+        let _ = writeln!(io::stderr().lock(), "analyzer: {}", Escaped(message));
+    }
+
+    /// Sets whether the user wants standard error quiet.
+    pub(super) fn set_quiet(&mut self, quiet: bool) {
+        self.quiet = quiet;
+    }
+
+    /// News that found no room in the queue.
+    pub(super) fn omitted(&self) -> u64 {
+        self.omitted
+    }
+
+    /// Whether standard output takes nothing any more.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
+    }
+
+    /// Writes what is queued and ends.
+    ///
+    /// # Errors
+    /// When standard output failed.
+    pub(super) fn end(mut self) -> io::Result<()> {
+        drop(self.queue.take());
+        let is_writing = |writer: &Option<JoinHandle<_>>| writer.as_ref().is_some_and(|writer| !writer.is_finished());
+        for _ in 0..PATIENCE {
+            if !is_writing(&self.writer) {
+                break;
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        if is_writing(&self.writer) {
+            return Err(io::Error::other("nobody reads standard output; what was queued for it is lost"));
+        }
+        match self.writer.take().map(JoinHandle::join) {
+            Some(Ok(ended)) => ended,
+            Some(Err(_)) => Err(io::Error::other("the writer of news ended early")),
+            None => Ok(()),
+        }
+    }
+
+    fn send(&mut self, item: Item) {
+        // One document tells everything at its end.
+        if self.format == Format::Json {
+            return;
+        }
+        let is_sent = self.queue.as_ref().is_some_and(|queue| queue.try_send(item).is_ok());
+        self.omitted += u64::from(!is_sent);
+    }
+}
+
+fn write(items: &Receiver<Item>, format: Format, mut frame: Report) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout());
+    while let Ok(item) = items.recv() {
+        let mut next = Some(item);
+        while let Some(item) = next {
+            write_item(&mut out, format, &mut frame, item)?;
+            next = items.try_recv().ok();
+        }
+        // Somebody waits for it.
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn write_item(out: &mut impl Write, format: Format, frame: &mut Report, item: Item) -> io::Result<()> {
+    match (item, format) {
+        (Item::Nics(names), _) => {
+            frame.nic_names = names;
+            Ok(())
+        }
+        (Item::Finding(finding), Format::Text) => write_finding_line(out, frame, &finding),
+        (Item::Latent(latent), Format::Text) => write_latent_line(out, frame, &latent),
+        (Item::Status(_), Format::Text) => Ok(()),
+        (Item::Finding(finding), _) => json::write_finding(out, frame, &finding),
+        (Item::Latent(latent), _) => json::write_latent(out, frame, &latent),
+        (Item::Status(status), _) => json::write_status(out, frame, &status),
+    }
+}

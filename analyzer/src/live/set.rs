@@ -1,0 +1,153 @@
+//! What the kernel program is told: classes, outcomes, and the switch from one generation to the next.
+//!
+//! The engine is asked once for each combination of classes and MACs, with a flow that was seen as its example. Before a
+//! switch all examples are asked again under the new facts, so that traffic which conforms before and after is never
+//! suspect in between.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
+
+use analyzer_ebpf::maps::Outcome;
+use hashbrown::{HashMap, HashSet};
+
+use crate::bpf::error::BpfError;
+use crate::bpf::table::Table;
+use crate::engine::Engine;
+use crate::engine::classes::{Classifier, Combination};
+use crate::engine::observation::Observation;
+use crate::engine::verdict::Verdict;
+use crate::types::{MacAddr, Timestamp};
+
+/// Next hops that the kernel counts apart. Packets to more of them are counted flow by flow.
+const MAX_NEXTHOPS: usize = 1024;
+/// Combinations that are kept. Flows of more of them are judged one by one.
+const MAX_COMBINATIONS: usize = 16_384;
+/// Generations that are remembered: of a packet that was counted longer ago nobody asks.
+const MAX_GENERATIONS: usize = 1024;
+
+/// What the kernel program is told.
+#[derive(Debug, Default)]
+pub(super) struct Set {
+    classifier: Classifier,
+    /// A flow that stands for all of its combination.
+    examples: HashMap<Combination, Observation>,
+    /// MACs by their index in the kernel's counts, with the next hops whose they were at first.
+    nexthops: Vec<(MacAddr, Vec<IpAddr>)>,
+    index: HashMap<MacAddr, u32>,
+    /// Generations and when they began, the present one last; empty while no set is loaded.
+    generations: VecDeque<(u32, Timestamp)>,
+    is_loaded: bool,
+}
+
+impl Set {
+    /// Switches to what the engine knows at `at`.
+    ///
+    /// # Errors
+    /// As [`Table::install`]; what was in force stays so.
+    pub(super) fn switch(&mut self, engine: &mut Engine, table: &mut Table, at: Timestamp) -> Result<(), BpfError> {
+        engine.classify(&mut self.classifier, at);
+        let examples = std::mem::take(&mut self.examples);
+        let mut outcomes = Vec::with_capacity(examples.len());
+        for example in examples.into_values() {
+            let example = Observation { first: at, last: at, ..example };
+            if let Some((combination, outcome)) = self.outcome(engine, &example) {
+                outcomes.push((combination, outcome));
+                self.examples.insert(combination, example);
+            }
+        }
+        let generation = table.install(self.classifier.classes(), outcomes, &legal_macs(engine, at))?;
+        if self.generations.len() == MAX_GENERATIONS {
+            self.generations.pop_front();
+        }
+        self.generations.push_back((generation, at));
+        self.is_loaded = true;
+        Ok(())
+    }
+
+    /// Tells the kernel that next hops are not known.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub(super) fn unload(&mut self, table: &mut Table) -> Result<(), BpfError> {
+        if self.is_loaded {
+            table.unload()?;
+            self.is_loaded = false;
+        }
+        Ok(())
+    }
+
+    /// The verdict that the flow shares with all of its combination, where there is one; the kernel is told it if the
+    /// packets were counted in the present generation.
+    ///
+    /// # Errors
+    /// When the map cannot be written. The verdict stands all the same.
+    pub(super) fn plain(
+        &mut self,
+        engine: &mut Engine,
+        table: &mut Table,
+        seen: &Observation,
+        is_present: bool,
+    ) -> (Option<Verdict>, Result<(), BpfError>) {
+        let Some(verdict) = engine.plain_verdict(seen) else { return (None, Ok(())) };
+        if !is_present || !self.is_loaded || self.examples.len() >= MAX_COMBINATIONS {
+            return (Some(verdict), Ok(()));
+        }
+        let Some((combination, outcome)) = self.outcome(engine, seen) else { return (Some(verdict), Ok(())) };
+        if self.examples.contains_key(&combination) {
+            return (Some(verdict), Ok(()));
+        }
+        self.examples.insert(combination, *seen);
+        let added = table.add_outcome(table.generation(), &combination, outcome);
+        (Some(verdict), added.map(|_| ()))
+    }
+
+    /// The generation that the kernel counts in, and since when.
+    pub(super) fn present(&self) -> Option<(u32, Timestamp)> {
+        self.generations.back().copied().filter(|_| self.is_loaded)
+    }
+
+    /// The time that a generation lasted, by the bits of it that flow keys hold. `None` for one long gone.
+    pub(super) fn span(&self, epoch: u16) -> Option<(Timestamp, Timestamp)> {
+        let index = self.generations.iter().rposition(|&(generation, _)| generation as u16 == epoch)?;
+        let until = self.generations.get(index + 1).map_or(Timestamp::MAX, |&(_, from)| from);
+        Some((self.generations[index].1, until))
+    }
+
+    /// MACs by their index in the kernel's counts, with the next hops whose they were at first.
+    pub(super) fn nexthops(&self) -> &[(MacAddr, Vec<IpAddr>)] {
+        &self.nexthops
+    }
+
+    /// The addresses of a flow of which only the combination matters, and what the kernel is to do with it.
+    fn outcome(&mut self, engine: &mut Engine, example: &Observation) -> Option<(Combination, Outcome)> {
+        let outcome = match engine.plain_verdict(example)? {
+            Verdict::Conforming => Outcome::conforming(self.index_of(engine, example)?),
+            Verdict::NotCovered(_) => Outcome::NOT_COVERED,
+            _ => return None,
+        };
+        let classes = self.classifier.classes();
+        let combination = classes.combination(&example.tuple, example.eth_src, example.eth_dst);
+        combination.may_have_outcome().then_some((combination, outcome))
+    }
+
+    fn index_of(&mut self, engine: &mut Engine, example: &Observation) -> Option<u32> {
+        let mac = example.eth_dst;
+        if let Some(&index) = self.index.get(&mac) {
+            return Some(index);
+        }
+        let index = u32::try_from(self.nexthops.len()).ok().filter(|_| self.nexthops.len() < MAX_NEXTHOPS)?;
+        self.nexthops.push((mac, engine.assess(example, &[]).legal_for));
+        self.index.insert(mac, index);
+        Some(index)
+    }
+}
+
+/// MACs whose packets need not be noted as they come in, as many as the kernel has room for: those of others are noted.
+fn legal_macs(engine: &Engine, at: Timestamp) -> HashSet<MacAddr> {
+    let all = engine.legal_macs(at);
+    if all.len() <= MAX_NEXTHOPS {
+        return all;
+    }
+    let all: BTreeSet<MacAddr> = all.into_iter().collect();
+    all.into_iter().take(MAX_NEXTHOPS).collect()
+}

@@ -1,0 +1,169 @@
+//! The running system, asked once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout_at};
+
+use super::clock::Clock;
+use super::config::Sources as Asked;
+use super::connections::{self, Way};
+use super::databases::{Databases, Role};
+use super::event::Event;
+use super::evidence::Evidence;
+use super::sources::Sources;
+use super::start::follow_kernel;
+use crate::cli::{ConntrackSource, KernelRoutes};
+use crate::engine::Engine;
+use crate::engine::fact::{Delta, Fact};
+use crate::engine::settings::Settings;
+use crate::netlink::route;
+use crate::types::{Place, Position, Tuple, Warning};
+
+/// How long sources may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a [`snapshot`] is to hold beside next hops.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    /// Nothing.
+    Nexthops,
+    /// All labelled conntrack entries.
+    Connections,
+    /// All that is known of one flow.
+    Flow(Tuple),
+}
+
+/// The running system at one moment.
+pub struct Snapshot {
+    /// Told all facts.
+    pub engine: Engine,
+    /// What was passed over, and sources that did not answer.
+    pub warnings: Vec<Warning>,
+    /// Whether anything told next hops.
+    pub tells_nexthops: bool,
+    /// Whether anything told conntrack entries.
+    pub tells_connections: bool,
+}
+
+/// Asks the running system once.
+///
+/// # Errors
+/// When no source can be asked.
+pub fn snapshot(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Result<Snapshot> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(take(asked, wanted, settings))
+}
+
+async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Result<Snapshot> {
+    let clock = Clock::new();
+    let (sender, mut events) = mpsc::channel(64);
+    let mut sources = Sources::default();
+    let mut databases = Databases::start(asked, &mut sources, &sender, clock.now());
+    let by_kernel = match asked.kernel_routes {
+        KernelRoutes::Yes => true,
+        KernelRoutes::No => false,
+        KernelRoutes::Auto => !databases.has(Role::Northbound),
+    };
+    // Neighbours of every device: which NIC is meant is not asked here.
+    let (_devices, watched) = watch::channel(None);
+    let kernel = follow_kernel(by_kernel, watched, clock, &mut sources, &sender);
+
+    let mut snapshot = Snapshot {
+        engine: Engine::new(settings),
+        warnings: Vec::new(),
+        tells_nexthops: false,
+        tells_connections: false,
+    };
+    let mut evidence = Evidence::default();
+    let deadline = Instant::now() + PATIENCE;
+    while !sources.are_settled() {
+        let Ok(Some(event)) = timeout_at(deadline, events.recv()).await else { break };
+        let delta = match event {
+            Event::Database(role, event) => {
+                let told = databases.take(role, event, &mut sources, clock.now());
+                snapshot.warnings.extend(told.warnings);
+                told.delta
+            }
+            Event::Kernel(route::Event::Facts(delta)) => delta,
+            Event::Kernel(route::Event::Synchronised(_)) => {
+                sources.synchronised(kernel, clock.now());
+                Delta::default()
+            }
+            Event::KernelLost(error) => {
+                sources.lost(kernel, error.to_string(), clock.now());
+                Delta::default()
+            }
+            _ => Delta::default(),
+        };
+        evidence.follow(&delta);
+        for fact in &delta.ended {
+            snapshot.engine.end(fact, clock.now());
+        }
+        for fact in delta.begun {
+            snapshot.tells_nexthops |= matches!(fact, Fact::Route(_));
+            snapshot.engine.begin(fact, None);
+        }
+    }
+    for source in sources.all().iter().filter(|source| !source.is_whole()) {
+        let error = source.error.as_deref().unwrap_or("it does not answer");
+        let place = Place { file: source.place.as_str().into(), position: Position::Whole };
+        snapshot.warnings.push(Warning { place, message: error.to_owned() });
+    }
+    if !snapshot.tells_nexthops && sources.all().iter().all(|source| !source.is_whole()) {
+        bail!("no source could be asked: {}", reasons(&snapshot.warnings));
+    }
+    snapshot.connections(asked, wanted, &databases, evidence, clock).await;
+    Ok(snapshot)
+}
+
+fn reasons(warnings: &[Warning]) -> String {
+    warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Snapshot {
+    /// Reads the conntrack entries that are wanted.
+    async fn connections(
+        &mut self,
+        asked: &Asked,
+        wanted: &Wanted,
+        databases: &Databases,
+        mut evidence: Evidence,
+        clock: Clock,
+    ) {
+        if *wanted == Wanted::Nexthops {
+            return;
+        }
+        let node = databases.node();
+        let way = match Way::choose(ConntrackSource::Auto, asked, node.as_ref()) {
+            Ok(way) => way,
+            Err(error) => return self.warn("conntrack", error),
+        };
+        if let Err(error) = evidence.ask(&way) {
+            return self.warn("conntrack", error);
+        }
+        let zones: Vec<u16> = evidence.zones().collect();
+        match connections::read(&way, zones, clock).await {
+            Ok(reading) => {
+                self.tells_connections = true;
+                evidence.replace(reading.index);
+            }
+            Err(error) => return self.warn("conntrack", error),
+        }
+        match wanted {
+            Wanted::Flow(tuple) => drop(evidence.tell(*tuple, &mut self.engine)),
+            _ => evidence.index().iter().for_each(|entry| self.engine.add(Fact::Connection(entry))),
+        }
+        if let Some(error) = evidence.take_failure() {
+            self.warn("conntrack", error);
+        }
+        self.engine.note_connections_told();
+    }
+
+    fn warn(&mut self, file: &str, message: String) {
+        let place = Place { file: Arc::from(file), position: Position::Whole };
+        self.warnings.push(Warning { place, message });
+    }
+}

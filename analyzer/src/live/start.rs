@@ -1,0 +1,212 @@
+//! How the daemon comes up: programs loaded, sources asked, and only then NICs watched.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::clock::Clock;
+use super::config::Config;
+use super::connections::Connections;
+use super::daemon::{Daemon, Inbox};
+use super::databases::{Databases, Role};
+use super::event::Event;
+use super::evidence::Evidence;
+use super::ledger::Ledger;
+use super::news::News;
+use super::nexthop_files::NexthopFiles;
+use super::remembering::Remembering;
+use super::set::Set;
+use super::signals::Signals;
+use super::sources::{SourceId, Sources};
+use super::watching::Watching;
+use super::{Outcome, privileges};
+use crate::bpf::programs::{self, Parts};
+use crate::bpf::sizes::Sizes;
+use crate::cli::KernelRoutes;
+use crate::engine::Engine;
+use crate::inputs::{self, Paths};
+use crate::netlink::route;
+use crate::output::Report;
+
+/// Events of all sources that wait for us.
+const QUEUE: usize = 1024;
+/// Events that a CPU may raise in a second. What is beyond is found by the next sweep.
+pub(super) const EVENTS_PER_SECOND: u32 = 10_000;
+/// How long sources may take before packets are watched all the same: nobody judges them until they tell.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// Time between two sweeps of what the kernel program counted.
+const SWEEP: Duration = Duration::from_secs(1);
+/// Room in the kernel for messages of rtnetlink that were not read yet, in bytes.
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// Time between two dumps of all that rtnetlink tells, as a safety.
+const RECONCILE: Duration = Duration::from_secs(300);
+
+/// Runs the daemon to its end.
+///
+/// # Errors
+/// What keeps it from watching at all.
+pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
+    let clock = Clock::new();
+    let started = clock.now();
+    let mut engine = Engine::new(config.judging.clone());
+    let (remembering, warnings) = Remembering::load(&config, &mut engine, started);
+    privileges::require()?;
+    let Parts { programs, mut table, readings, events: ring } = programs::load(&sizes(&config))?;
+    let reached = config.reached();
+    let kept =
+        privileges::drop_unneeded(&reached.iter().map(|(path, access)| (path.as_path(), *access)).collect::<Vec<_>>())?;
+    let frame = Report { node: config.output.node.clone(), time_digits: 6, ..Report::default() };
+    let news = News::start(config.output.format, config.quiet, frame).context("cannot start the writer of news")?;
+    let paths = Paths { mac_owners: config.mac_owners.clone(), ..Paths::default() };
+    let loaded = inputs::load(&paths, &mut |fact| engine.add(fact))?;
+    for warning in warnings.iter().chain(&loaded.warnings) {
+        news.say(&warning.to_string());
+    }
+    news.say(&format!("running with {kept}"));
+    // Until a source has told all it has.
+    engine.set_blind(started);
+
+    table.set_rates(config.sample, EVENTS_PER_SECOND)?;
+    let (sender, events) = mpsc::channel(QUEUE);
+    let mut sources = Sources::default();
+    let databases = Databases::start(&config.sources, &mut sources, &sender, started);
+    let files = NexthopFiles::new(&config.nexthops, &mut sources, started);
+    let by_kernel = match config.sources.kernel_routes {
+        KernelRoutes::Yes => true,
+        KernelRoutes::No => false,
+        KernelRoutes::Auto => !databases.has(Role::Northbound) && config.nexthops.is_empty(),
+    };
+    let (devices, watched) = watch::channel(Some(HashSet::new()));
+    let kernel = follow_kernel(by_kernel, watched, clock, &mut sources, &sender);
+    let mut inbox = Inbox {
+        events,
+        stream: ring.listen()?,
+        signals: Signals::listen().context("cannot listen to signals")?,
+        ticks: interval(SWEEP),
+        end: config.duration.map(|duration| Instant::now() + duration),
+    };
+    inbox.ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut daemon = Daemon {
+        clock,
+        started,
+        engine,
+        set: Set::default(),
+        ledger: Ledger::new(config.judging.max_findings),
+        evidence: Evidence::default(),
+        connections: Connections::new(sender, clock),
+        news,
+        programs,
+        table,
+        readings,
+        sources,
+        databases,
+        kernel,
+        files,
+        watching: Watching::new(&config, devices),
+        remembering,
+        pending: Vec::new(),
+        due: None,
+        is_sighted: false,
+        must_switch: false,
+        switch_tried: 0,
+        heard_until_ns: 0,
+        has_heard: false,
+        told_connections: HashMap::new(),
+        latent: Vec::new(),
+        latent_tuples: Vec::new(),
+        known_latent: HashSet::new(),
+        failures: BTreeMap::new(),
+        told_problems: HashSet::new(),
+        lost_places: 0,
+        unjudged: 0,
+        ticks: 0,
+        config,
+    };
+    daemon.choose_conntrack();
+    let reason = daemon.run(&mut inbox).await?;
+    daemon.news.say(&format!("ending: {reason}"));
+    let (outcome, news) = daemon.finish();
+    news.end().context("cannot write to standard output")?;
+    Ok(outcome)
+}
+
+/// Follows links and neighbours, and routes where these tell next hops.
+pub(super) fn follow_kernel(
+    routes: bool,
+    devices: watch::Receiver<Option<HashSet<Arc<str>>>>,
+    clock: Clock,
+    sources: &mut Sources,
+    sender: &mpsc::Sender<Event>,
+) -> SourceId {
+    let id = sources.add("kernel", "rtnetlink".to_owned(), routes, clock.now());
+    let options = route::Options {
+        routes,
+        neighbours: true,
+        tables: Vec::new(),
+        devices,
+        clock: Arc::new(move || clock.now()),
+        receive_buffer: RECEIVE_BUFFER,
+        reconcile: RECONCILE,
+    };
+    let (told, mut telling) = mpsc::channel(QUEUE);
+    let (forward, lost) = (sender.clone(), sender.clone());
+    tokio::spawn(async move {
+        if let Err(error) = route::follow(options, told).await {
+            // Nobody listens any more where this fails.
+            let _ = lost.send(Event::KernelLost(error)).await;
+        }
+    });
+    tokio::spawn(async move {
+        while let Some(event) = telling.recv().await {
+            if forward.send(Event::Kernel(event)).await.is_err() {
+                return;
+            }
+        }
+    });
+    id
+}
+
+fn sizes(config: &Config) -> Sizes {
+    Sizes {
+        hosts: config.max_routes,
+        prefixes: config.max_routes,
+        suspects: config.max_suspects,
+        samples: config.max_samples,
+        ..Sizes::default()
+    }
+}
+
+impl Daemon {
+    /// Attaches once the next hops are known, or when it has been waited for them long enough.
+    ///
+    /// # Errors
+    /// There is nothing to watch, or nothing can be attached.
+    pub(super) fn open_nics(&mut self) -> anyhow::Result<()> {
+        if self.watching.is_open() || !self.watching.has_links {
+            return Ok(());
+        }
+        let is_late = self.clock.now().since(self.started) > PATIENCE;
+        let is_untold = self.databases.has(Role::OpenVswitch) && self.databases.node().is_none();
+        if is_untold && self.watching.is_left_to_database() {
+            // A daemon that is started with the machine may be there before the database.
+            const MESSAGE: &str = "-i auto waits for the Open_vSwitch database, which has not told which NIC it is";
+            if is_late && self.told_problems.insert(MESSAGE.to_owned()) {
+                self.news.complain(MESSAGE);
+            }
+            return Ok(());
+        }
+        let is_ready = self.watching.is_complete() && self.is_sighted;
+        if !is_ready && !is_late && !self.watching.lacks_named() {
+            return Ok(());
+        }
+        self.watching.open().map_err(anyhow::Error::msg)?;
+        if let Some(error) = self.settle_nics().into_iter().next() {
+            return Err(error.into());
+        }
+        Ok(())
+    }
+}

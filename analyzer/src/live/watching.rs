@@ -1,0 +1,291 @@
+//! The NICs that are watched: which they are, and our programs at them as they come and go.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::config::Config;
+use super::daemon::Daemon;
+use super::nics::{Device, NicEvent, Nics};
+use crate::bpf::attach::{self, AttachOptions, Attachment, Mode, Position, TcForm, XdpMode};
+use crate::bpf::error::BpfError;
+use crate::bpf::programs::Programs;
+use crate::cli::{Ingress, Interface, TcxPosition};
+use crate::netlink::link::LinkChange;
+use crate::netlink::route::state::Losses;
+use crate::output::status::NicStatus;
+
+/// NICs that have an index in flow keys at most.
+const MAX_NICS: usize = 256;
+
+/// The NICs that are watched.
+#[derive(Debug)]
+pub(super) struct Watching {
+    nics: Nics,
+    named: BTreeSet<Arc<str>>,
+    is_auto: bool,
+    /// NICs that the Open_vSwitch database names.
+    found: BTreeSet<Arc<str>>,
+    /// Devices by which the frames of each NIC leave.
+    lower: BTreeMap<Arc<str>, Vec<Device>>,
+    attached: BTreeMap<u32, (Arc<str>, Attachment)>,
+    /// Names of devices by their index in flow keys.
+    names: Vec<Arc<str>>,
+    options: AttachOptions,
+    devices: watch::Sender<Option<HashSet<Arc<str>>>>,
+    /// Whether links were told: before, that a NIC is missing means nothing.
+    pub(super) has_links: bool,
+    /// Whether programs are to be attached: not before the set is known.
+    is_open: bool,
+    pub(super) losses: Losses,
+}
+
+impl Watching {
+    pub(super) fn new(config: &Config, devices: watch::Sender<Option<HashSet<Arc<str>>>>) -> Self {
+        let name = |interface: &Interface| match interface {
+            Interface::Named(name) => Some(Arc::from(name.as_str())),
+            Interface::Auto => None,
+        };
+        let named: BTreeSet<Arc<str>> = config.interfaces.iter().filter_map(name).collect();
+        Self {
+            nics: Nics::new(named.iter().cloned()),
+            named,
+            is_auto: config.interfaces.contains(&Interface::Auto),
+            found: BTreeSet::new(),
+            lower: BTreeMap::new(),
+            attached: BTreeMap::new(),
+            names: Vec::new(),
+            options: options(config),
+            devices,
+            has_links: false,
+            is_open: false,
+            losses: Losses::default(),
+        }
+    }
+
+    /// Takes over what happened to links. What follows for our programs is done by [`Watching::settle`].
+    pub(super) fn take(&mut self, changes: Vec<LinkChange>) {
+        self.has_links = true;
+        let events = self.nics.apply(changes);
+        self.note(events);
+    }
+
+    /// Watches the NICs that the database names, beside those that the user named.
+    fn find(&mut self, found: BTreeSet<Arc<str>>) {
+        if found != self.found {
+            self.found = found;
+            let events = self.nics.watch(self.named.union(&self.found).cloned());
+            self.note(events);
+        }
+    }
+
+    fn note(&mut self, events: Vec<NicEvent>) {
+        for event in events {
+            match event {
+                NicEvent::Present(nic) => {
+                    self.lower.insert(nic.name, nic.lower);
+                }
+                NicEvent::Gone { name } => {
+                    self.lower.remove(&name);
+                }
+            }
+        }
+        let devices = self.lower.values().flatten().map(|device| Arc::clone(&device.name));
+        let devices: HashSet<Arc<str>> = devices.chain(self.lower.keys().cloned()).collect();
+        self.devices.send_if_modified(|told| {
+            let is_new = told.as_ref() != Some(&devices);
+            *told = Some(devices);
+            is_new
+        });
+    }
+
+    /// Attaches to what is there and lets go of what is not. Returns what was done, in words, and what failed.
+    pub(super) fn settle(&mut self, programs: &mut Programs) -> (Vec<String>, Vec<BpfError>) {
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        if !self.is_open {
+            return (done, failed);
+        }
+        let wanted: BTreeMap<u32, Arc<str>> =
+            self.lower.values().flatten().map(|device| (device.ifindex, Arc::clone(&device.name))).collect();
+        self.attached.retain(|ifindex, (name, _)| {
+            let stays = wanted.contains_key(ifindex);
+            if !stays {
+                done.push(format!("{name} is gone"));
+            }
+            stays
+        });
+        for (ifindex, name) in wanted {
+            if self.attached.contains_key(&ifindex) {
+                continue;
+            }
+            let Some(index) = self.index_of(&name) else { continue };
+            let nic = attach::Nic { name: name.to_string(), ifindex, index };
+            match programs.attach(&nic, &self.options) {
+                Ok(attachment) => {
+                    done.push(format!("watching {name} ({})", modes(&attachment)));
+                    self.attached.insert(ifindex, (name, attachment));
+                }
+                Err(error) => failed.push(error),
+            }
+        }
+        (done, failed)
+    }
+
+    /// Lets go of NICs where somebody removed a program of ours. Returns their names, and what could not be found out.
+    fn check(&mut self) -> (Vec<Arc<str>>, Vec<BpfError>) {
+        let (mut lost, mut failed) = (Vec::new(), Vec::new());
+        self.attached.retain(|_, (name, attachment)| match attachment.is_in_place() {
+            Ok(true) => true,
+            Ok(false) => {
+                lost.push(Arc::clone(name));
+                false
+            }
+            Err(error) => {
+                failed.push(error);
+                true
+            }
+        });
+        (lost, failed)
+    }
+
+    /// Lets go of all NICs.
+    pub(super) fn close(&mut self) {
+        self.is_open = false;
+        self.attached.clear();
+    }
+
+    /// From now on programs are attached.
+    ///
+    /// # Errors
+    /// A NIC that the user named is not there, or none was found.
+    pub(super) fn open(&mut self) -> Result<(), String> {
+        self.nics.check().map_err(|error| error.to_string())?;
+        if self.lower.is_empty() {
+            return Err("no NIC to watch was found; name it with -i NIC".to_owned());
+        }
+        self.is_open = true;
+        Ok(())
+    }
+
+    /// Whether all NICs that the user asked for are there.
+    pub(super) fn is_complete(&self) -> bool {
+        self.has_links && self.nics.check().is_ok() && !self.lower.is_empty()
+    }
+
+    /// Whether a NIC that the user named is not there.
+    pub(super) fn lacks_named(&self) -> bool {
+        self.has_links && self.named.iter().any(|name| !self.lower.contains_key(name))
+    }
+
+    /// Whether only the database can tell which NICs are to be watched.
+    pub(super) fn is_left_to_database(&self) -> bool {
+        self.is_auto && self.named.is_empty() && self.found.is_empty()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Names of devices by their index in flow keys.
+    pub(super) fn names(&self) -> Vec<Option<String>> {
+        self.names.iter().map(|name| Some(name.to_string())).collect()
+    }
+
+    pub(super) fn status(&self) -> Vec<NicStatus> {
+        let devices: BTreeMap<u32, &Arc<str>> =
+            self.lower.values().flatten().map(|device| (device.ifindex, &device.name)).collect();
+        let status = |(ifindex, name): (u32, &Arc<str>)| {
+            // What judges comes first, at the egress or of a mirror port at the ingress.
+            let mut modes = self.attached.get(&ifindex).into_iter().flat_map(|(_, held)| held.modes()).map(Mode::name);
+            NicStatus { name: name.to_string(), egress: modes.next(), ingress: modes.next() }
+        };
+        devices.into_iter().map(status).collect()
+    }
+
+    /// The index of a device in flow keys; a NIC that comes back has the one that it had.
+    fn index_of(&mut self, name: &Arc<str>) -> Option<u8> {
+        let index = match self.names.iter().position(|known| known == name) {
+            Some(index) => index,
+            None if self.names.len() < MAX_NICS => {
+                self.names.push(Arc::clone(name));
+                self.names.len() - 1
+            }
+            None => return None,
+        };
+        u8::try_from(index).ok()
+    }
+}
+
+impl Daemon {
+    /// Looks which NICs are to be watched, and attaches to those that came.
+    pub(super) fn find_nics(&mut self) {
+        if self.watching.is_auto
+            && let Some(node) = self.databases.node()
+            && let Some(own) = self.databases.own()
+        {
+            let uplinks = node.uplinks(own.rows(), lower_devices);
+            for problem in uplinks.problems {
+                let problem = problem.to_string();
+                if self.told_problems.insert(problem.clone()) {
+                    self.news.complain(&problem);
+                }
+            }
+            self.watching.find(uplinks.nics);
+        }
+        self.settle_nics();
+    }
+
+    /// Looks whether our programs are where they were attached, and attaches them anew where they are not.
+    pub(super) fn check_nics(&mut self) {
+        let (lost, failed) = self.watching.check();
+        for name in lost {
+            self.lost_places += 1;
+            self.news.complain(&format!("our programs at {name} were removed; attaching anew"));
+        }
+        failed.iter().for_each(|error| self.failed(error));
+        self.settle_nics();
+    }
+
+    /// Attaches to NICs that came, lets go of those that went. Returns what failed, which was said.
+    pub(super) fn settle_nics(&mut self) -> Vec<BpfError> {
+        let (done, failed) = self.watching.settle(&mut self.programs);
+        if !done.is_empty() {
+            self.news.nics(self.watching.names());
+        }
+        done.iter().for_each(|done| self.news.say(done));
+        failed.iter().for_each(|error| self.failed(error));
+        if !done.is_empty() || !failed.is_empty() {
+            self.tell_status();
+        }
+        failed
+    }
+}
+
+fn options(config: &Config) -> AttachOptions {
+    AttachOptions {
+        ingress: match config.ingress {
+            Ingress::Tc => attach::Ingress::Tc,
+            Ingress::Xdp => attach::Ingress::Xdp(XdpMode::Native),
+            Ingress::XdpGeneric => attach::Ingress::Xdp(XdpMode::Generic),
+            Ingress::None => attach::Ingress::Nowhere,
+        },
+        mirror: config.mirror,
+        tcx_position: match config.tcx_position {
+            TcxPosition::First => Position::First,
+            TcxPosition::Last => Position::Last,
+        },
+        tc: TcForm::Auto,
+    }
+}
+
+fn modes(attachment: &Attachment) -> String {
+    attachment.modes().map(Mode::name).collect::<Vec<_>>().join(", ")
+}
+
+/// The devices that a device stands on, as sysfs tells them.
+fn lower_devices(name: &str) -> Vec<Arc<str>> {
+    let Ok(entries) = std::fs::read_dir(format!("/sys/class/net/{name}")) else { return Vec::new() };
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter_map(|name| name.strip_prefix("lower_").map(Arc::from)).collect()
+}
