@@ -1,10 +1,24 @@
 //! The command line, as typed.
 
+mod file;
+mod live;
+mod read;
+mod reading;
+mod sources;
+mod values;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::file::FileError;
+pub use self::live::{AskingArgs, ConntrackSource, HookArgs, Ingress, LiveArgs, LiveRunArgs, MemoryArgs, TcxPosition};
+pub use self::read::ReadError;
+pub use self::reading::ReadingArgs;
+pub use self::sources::{KernelRoutes, SourceArgs};
+use self::values::parse_seconds;
+pub use self::values::{Interface, PathOrNone, RemoteOrNone};
 use crate::inputs::Paths;
 use crate::types::{MacAddr, Timestamp, Tuple};
 
@@ -27,6 +41,10 @@ Examples:
       Conntrack entries that would send packets to a MAC that is no next hop
   analyzer explain 'udp 192.168.16.230:59943 -> 172.27.0.13:5005' pcaps/bz2095444
       Everything known of one flow
+  analyzer doctor
+      What this machine lets the analyzer do live, what is missing, and what to do about it
+  analyzer live -i auto
+      The verdict on a running worker, continuously
 
 Exit status: 0 no violation, 1 at least one violation, 2 could not run, 3 no violation but something could not be
 judged.";
@@ -52,10 +70,16 @@ pub enum Command {
     /// Judge captures
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),
+    /// Judge what leaves this machine, continuously
+    #[command(after_help = live::EXAMPLES)]
+    Live(Box<LiveArgs>),
     /// List conntrack entries that hold a gateway's MAC, decoded and compared with the next hops
     #[command(after_help = "\
 Examples:
+  analyzer conntrack --stale
+      Of the running system
   analyzer conntrack pcaps/bz2095444
+      Of dumps in a folder
   analyzer conntrack --stale --conntrack ct.txt --nb-db ovnnb_db.db --sb-db ovnsb_db.db
 
 Exit status: 0 no stale entry, 1 at least one, 2 could not run, 3 none, but the next hops are not fully known.")]
@@ -63,15 +87,32 @@ Exit status: 0 no stale entry, 1 at least one, 2 could not run, 3 none, but the 
     /// List next hops: route, MAC, BFD state, who tells each, and since when
     #[command(after_help = "\
 Examples:
+  analyzer nexthops
+      Of the running system
   analyzer nexthops pcaps/bz2095444
+      Of dumps in a folder
   analyzer nexthops --nb-db ovnnb_db.db --sb-db ovnsb_db.db --at 2022-06-07T20:13:00Z")]
     Nexthops(ListingArgs),
     /// Tell everything known of one flow, as evidence for a ticket
     #[command(after_help = "\
 Examples:
+  analyzer explain 'udp 192.168.16.230:59943 -> 172.27.0.13:5005'
+      What the running system knows of it
   analyzer explain 'udp 192.168.16.230:59943 -> 172.27.0.13:5005' pcaps/bz2095444
+      What a capture and the dumps beside it know of it
   analyzer explain 'icmp 10.244.0.5 -> 8.8.8.8 type 0 code 0 id 77' case/")]
     Explain(ExplainArgs),
+    /// Tell what this machine lets the analyzer do live, what is missing, and what to do about it
+    #[command(after_help = "\
+It tries what live will need: it loads programs that do nothing, attaches them in a network namespace of its own, and
+asks databases and the conntrack table. Nothing on the machine's own interfaces is changed.
+
+Examples:
+  analyzer doctor
+  analyzer doctor --format json | jq '.checks[] | select(.state != \"ok\")'
+
+Exit status: 0 all that live needs is there, 2 live cannot run, 3 it runs with limits.")]
+    Doctor(DoctorArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -80,7 +121,7 @@ Examples:
     /// Print a manual page
     Man {
         /// The command whose page it is, with all its options; that of the whole unless given
-        #[arg(value_parser = ["replay", "conntrack", "nexthops", "explain", "completions", "man"])]
+        #[arg(value_parser = ["replay", "live", "conntrack", "nexthops", "explain", "doctor", "completions", "man"])]
         command: Option<String>,
     },
 }
@@ -110,15 +151,18 @@ pub struct ConntrackArgs {
 /// Arguments of commands that list what dumps tell.
 #[derive(Args, Debug)]
 pub struct ListingArgs {
-    /// Folders that hold dumps under well-known names
+    /// Folders that hold dumps under well-known names; the running system is asked where no dump is given
     #[arg(value_name = "CASE_DIR")]
     pub inputs: Vec<PathBuf>,
-    /// The next hops of that time (RFC 3339); the latest known unless given
+    /// The next hops of that time (RFC 3339), which takes dumps; the latest known unless given
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,
     /// What the output looks like
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Where the running system is asked
+    #[command(flatten)]
+    pub sources: SourceArgs,
     /// Dumps
     #[command(flatten)]
     pub paths: Paths,
@@ -129,12 +173,35 @@ pub struct ListingArgs {
 pub struct ExplainArgs {
     /// The flow: 'udp 192.168.16.230:59943 -> 172.27.0.13:5005'
     pub tuple: Tuple,
-    /// Captures, and folders that hold captures and dumps
+    /// Captures, and folders that hold captures and dumps; the running system is asked where nothing is given
     #[arg(value_name = "CAPTURE|CASE_DIR")]
     pub inputs: Vec<PathBuf>,
+    /// Where the running system is asked
+    #[command(flatten)]
+    pub sources: SourceArgs,
     /// What goes with captures
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// Arguments of `doctor`.
+#[derive(Args, Debug)]
+pub struct DoctorArgs {
+    /// Form of the output (docs/live.md)
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: DocumentFormat,
+    /// When to colour text
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: Colour,
+}
+
+/// Forms of output of commands that have no lists to stream.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DocumentFormat {
+    /// For people
+    Text,
+    /// One document
+    Json,
 }
 
 /// Arguments of commands that judge captures.
@@ -177,7 +244,7 @@ pub enum Colour {
 }
 
 /// What output looks like.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// Form of the output (docs/output.md)
@@ -194,26 +261,8 @@ pub struct OutputArgs {
     pub node: Option<String>,
 }
 
-/// How captures are read.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Reading captures")]
-pub struct ReadingArgs {
-    /// Day of the first line of a `tcpdump -e` text that prints no dates
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_date)]
-    pub date: Option<jiff::civil::Date>,
-    /// Threads; all processors unless given
-    #[arg(long, value_name = "N")]
-    pub threads: Option<std::num::NonZeroUsize>,
-    /// Most flows kept at a time. Conforming flows make room for violating ones, and what was given up is told
-    #[arg(long, default_value_t = 2_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=500_000_000))]
-    pub max_flows: u64,
-    /// No progress bar
-    #[arg(long, short)]
-    pub quiet: bool,
-}
-
 /// How packets are judged.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Judging")]
 pub struct JudgingArgs {
     /// How long a MAC that left the set still counts as legal
@@ -228,45 +277,4 @@ pub struct JudgingArgs {
     /// Most findings kept; violations push out others
     #[arg(long, default_value_t = 100_000, value_name = "N")]
     pub max_findings: usize,
-}
-
-/// Reads a day that packets can have: times are counted in 64 bits of nanoseconds from 1970 on.
-fn parse_date(text: &str) -> Result<jiff::civil::Date, String> {
-    let date: jiff::civil::Date = text.parse().map_err(|_| "expected a day such as 2022-06-09".to_owned())?;
-    if (1970..2554).contains(&date.year()) { Ok(date) } else { Err("expected a day from 1970 to 2553".to_owned()) }
-}
-
-/// Reads a number of seconds, fractions included.
-fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds, such as 5 or 0.5".to_owned())?;
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|_| "expected a number of seconds from 0 on that is not beyond all measure".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_that_packets_can_have() {
-        for text in ["1970-01-01", "2022-06-09", "2553-12-31"] {
-            assert_eq!(parse_date(text).map(|date| date.to_string()), Ok(text.to_owned()));
-        }
-        for text in ["1969-12-31", "2554-01-01", "9999-12-31", "-000001-01-01", "2022-02-30", "yesterday", ""] {
-            assert!(parse_date(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn seconds() {
-        for (text, seconds) in [("0", 0.0), ("0.5", 0.5), ("1e10", 1e10)] {
-            assert_eq!(parse_seconds(text), Ok(Duration::from_secs_f64(seconds)));
-        }
-        for text in ["-1", "NaN", "inf", "1e300", "5s", ""] {
-            assert!(
-                parse_seconds(text).is_err_and(|error| error.starts_with("expected a number of seconds")),
-                "{text}"
-            );
-        }
-    }
 }

@@ -4,10 +4,16 @@
 
 pub mod types;
 
+pub mod jsonrpc;
+
 pub mod capture;
 pub mod conntrack;
 pub mod ovn;
 pub mod ovsdb;
+
+pub mod bpf;
+pub mod netlink;
+pub mod unixctl;
 
 pub mod inputs;
 
@@ -16,6 +22,9 @@ pub mod engine;
 pub mod replay;
 
 pub mod output;
+
+pub mod doctor;
+pub mod live;
 
 pub mod cli;
 pub mod commands;

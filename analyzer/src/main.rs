@@ -1,13 +1,19 @@
 //! The `analyzer` command.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use analyzer::cli::Cli;
+use analyzer::cli::{Cli, ReadError};
 use analyzer::commands::{self, Status};
-use clap::Parser;
 
 fn main() -> ExitCode {
-    match commands::run(Cli::parse()) {
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let result = match Cli::read(&typed) {
+        Ok(cli) => commands::run(cli),
+        Err(ReadError::Usage(error)) => error.exit(),
+        Err(error) => Err(error.into()),
+    };
+    match result {
         Ok(status) => status.into(),
         // Whoever read the output has gone, and so has the place to say so.
         Err(error) if commands::is_broken_pipe(&error) => Status::Failed.into(),

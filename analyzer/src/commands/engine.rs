@@ -73,9 +73,6 @@ fn remove_repeated(captures: &mut Vec<PathBuf>) -> Vec<Warning> {
 
 /// As [`prepare`], for commands that judge no packets.
 pub(super) fn prepare_dumps(given: &[PathBuf], paths: Paths) -> anyhow::Result<Prepared> {
-    if given.is_empty() && paths.is_empty() {
-        bail!("no dumps given: name a folder, or files with options such as --nb-db FILE; --help lists them");
-    }
     if let Some(file) = given.iter().find(|input| !input.is_dir()) {
         bail!("{} is no folder: name dumps with options such as --conntrack FILE; --help lists them", file.display());
     }

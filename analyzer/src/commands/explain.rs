@@ -3,19 +3,22 @@
 use super::counting::{count, nic_names};
 use super::engine::prepare;
 use super::printing::{frame, print};
-use super::{Status, warn};
+use super::{Status, running, warn};
 use crate::cli::{ExplainArgs, Format};
 use crate::engine::observation::Observation;
 use crate::engine::settings::Settings;
 use crate::engine::verdict::Verdict;
 use crate::engine::view::Standing;
+use crate::live::snapshot::Wanted;
 use crate::output::{json, listing};
 
-pub(super) fn run(ExplainArgs { tuple, inputs, run: args }: ExplainArgs) -> anyhow::Result<Status> {
-    if inputs.is_empty() && args.paths.is_empty() {
-        anyhow::bail!("no inputs given: name a capture, a folder, or dumps with options; --help lists them");
-    }
-    let mut prepared = prepare(&inputs, args.paths, Settings::from(&args.judging))?;
+pub(super) fn run(ExplainArgs { tuple, inputs, sources, run: args }: ExplainArgs) -> anyhow::Result<Status> {
+    let settings = Settings::from(&args.judging);
+    let from_running = running::prepare(&inputs, &args.paths, sources, &Wanted::Flow(tuple), settings.clone())?;
+    let mut prepared = match from_running {
+        Some(prepared) => prepared,
+        None => prepare(&inputs, args.paths, settings)?,
+    };
     warn(&prepared.loaded.warnings);
     let mut frame = frame(&args.output);
     let explanation = if prepared.captures.is_empty() {

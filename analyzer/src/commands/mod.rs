@@ -2,11 +2,14 @@
 
 mod conntrack;
 mod counting;
+mod doctor;
 mod engine;
 mod explain;
+mod live;
 mod nexthops;
 mod printing;
 mod replay;
+mod running;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -43,9 +46,11 @@ impl From<Status> for ExitCode {
 pub fn run(cli: Cli) -> anyhow::Result<Status> {
     match cli.command {
         Command::Replay(args) => replay::run(args),
+        Command::Live(args) => live::run(*args),
         Command::Conntrack(args) => conntrack::run(args),
         Command::Nexthops(args) => nexthops::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Doctor(args) => doctor::run(args),
         Command::Completions { shell } => {
             // clap_complete panics where the stream that it is given fails.
             let mut script = Vec::new();

@@ -1,17 +1,19 @@
 //! `analyzer nexthops`: the set.
 
-use super::engine::prepare_dumps;
 use super::printing::{frame, print};
+use super::running::prepare_listing;
 use super::{Status, warn};
 use crate::cli::{Format, ListingArgs};
+use crate::live::snapshot::Wanted;
 use crate::output::{json, listing};
 
 pub(super) fn run(args: ListingArgs) -> anyhow::Result<Status> {
-    let prepared = prepare_dumps(&args.inputs, args.paths)?;
+    let ListingArgs { inputs, at, output, sources, paths } = args;
+    let prepared = prepare_listing(&inputs, paths, sources, at, &Wanted::Nexthops)?;
     warn(&prepared.loaded.warnings);
-    let views = prepared.engine.nexthops(prepared.time(args.at)?);
-    let frame = frame(&args.output);
-    print(|out| match args.output.format {
+    let views = prepared.engine.nexthops(prepared.time(at)?);
+    let frame = frame(&output);
+    print(|out| match output.format {
         Format::Text => listing::write_nexthops(out, &views),
         format => json::write_nexthops(out, &frame, &views, format == Format::Jsonl),
     })?;

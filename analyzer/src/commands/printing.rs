@@ -10,16 +10,20 @@ use crate::output::text::Style;
 
 /// How text is to look: coloured on a terminal only, and not where `NO_COLOR` is set (no-color.org).
 pub(super) fn style(args: &OutputArgs) -> Style {
-    let colour = match args.color {
+    let limit = if args.limit == 0 { usize::MAX } else { args.limit };
+    Style { colour: is_coloured(args.color), limit, ..Style::default() }
+}
+
+/// Whether text on standard output is to be coloured.
+pub(super) fn is_coloured(when: Colour) -> bool {
+    match when {
         Colour::Always => true,
         Colour::Never => false,
         Colour::Auto => {
             let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
             io::stdout().is_terminal() && !refused
         }
-    };
-    let limit = if args.limit == 0 { usize::MAX } else { args.limit };
-    Style { colour, limit, ..Style::default() }
+    }
 }
 
 /// What listings as JSON have in common with a report: the node, and how times are written.

@@ -46,6 +46,7 @@ pub(super) fn run(ReplayArgs { inputs, run: args }: ReplayArgs) -> anyhow::Resul
         nic_names: nic_names(&counted),
         time_digits: counted.time_digits(),
         node: args.output.node.clone(),
+        status: None,
     };
     if args.output.format != Format::Text {
         warn(&report.warnings);
@@ -60,7 +61,7 @@ pub(super) fn run(ReplayArgs { inputs, run: args }: ReplayArgs) -> anyhow::Resul
 }
 
 /// Absence of data is never conformity: without next hops, or where a packet could not be judged, the run is not fine.
-fn status(summary: &Summary, skipped: &Skipped, tells_nexthops: bool) -> Status {
+pub(super) fn status(summary: &Summary, skipped: &Skipped, tells_nexthops: bool) -> Status {
     let is_whole = tells_nexthops
         && summary.covered_flows > 0
         && summary.undetermined_flows == 0

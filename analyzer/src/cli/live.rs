@@ -1,0 +1,203 @@
+//! Arguments of `live`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::sources::SourceArgs;
+use super::values::{Interface, PathOrNone, parse_positive_seconds, parse_seconds};
+use super::{JudgingArgs, OutputArgs};
+use crate::live::history::file::DEFAULT_PATH;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  analyzer live -i auto
+      On an OVN-Kubernetes worker: finds the NIC, the databases and the conntrack table by itself
+  analyzer live -i ens1 -i ens2 --sample 0 --format jsonl | jq 'select(.type == \"finding\")'
+      Two members of a bond; conforming packets are counted, their flows are not
+  analyzer live -i ens1 --nb ssl:192.0.2.1:6641,ssl:192.0.2.2:6641 --sb ssl:192.0.2.1:6642,ssl:192.0.2.2:6642 \\
+      --private-key key.pem --certificate cert.pem --ca-cert ca.pem
+      A central control plane
+  analyzer live -i ens1 --nb none --sb none --nexthops nexthops.toml --duration 60
+      Without OVN, for a minute
+  analyzer live --config /etc/analyzer/live.toml
+      All options from a file, by their long names: interface = [\"ens1\", \"ens2\"]
+
+It runs until SIGINT or SIGTERM and then prints the verdict as replay does. SIGHUP reads FILE.toml again. It never
+changes or drops a packet, and leaves nothing behind on the NIC. docs/live.md tells more; `analyzer doctor` tells what
+this machine lets it do.
+
+Exit status: 0 judged, no violation; 1 at least one violation; 2 could not run; 3 no violation, but something could not
+be judged, nothing was covered by a route, or nothing told next hops.";
+
+/// Arguments of `live`.
+#[derive(Args, Clone, Debug)]
+pub struct LiveArgs {
+    /// Packets
+    #[command(flatten)]
+    pub hooks: HookArgs,
+    /// Where the running system is asked
+    #[command(flatten)]
+    pub sources: SourceArgs,
+    /// What is asked, and how often
+    #[command(flatten)]
+    pub asking: AskingArgs,
+    /// How packets are judged
+    #[command(flatten)]
+    pub judging: JudgingArgs,
+    /// What is remembered
+    #[command(flatten)]
+    pub memory: MemoryArgs,
+    /// What the output looks like
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// The run
+    #[command(flatten)]
+    pub run: LiveRunArgs,
+    /// All that was typed, the program's name included: what a file of options is read for again.
+    #[arg(skip)]
+    pub typed: Vec<OsString>,
+}
+
+/// Which packets are seen, and how.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Packets")]
+pub struct HookArgs {
+    /// A NIC that packets leave by, best the physical one; auto for those that the Open_vSwitch database names; may be
+    /// given several times
+    #[arg(long, short, value_name = "NIC|auto", value_parser = str::parse::<Interface>)]
+    pub interface: Vec<Interface>,
+    /// How packets that come in are heard, which tells who is alive
+    #[arg(long, value_enum, default_value_t, value_name = "HOOK")]
+    pub ingress: Ingress,
+    /// The NIC is a mirror port: frames that left elsewhere come in by it, and are judged
+    #[arg(
+        long,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        value_name = "true|false"
+    )]
+    pub mirror: Option<bool>,
+    /// Place among the programs on the NIC, where the kernel has TCX. A program behind ours can still change a MAC
+    #[arg(long, value_enum, default_value_t, value_name = "PLACE")]
+    pub tcx_position: TcxPosition,
+    /// Sample one in N conforming packets, which tells their flows; 0 for none. Violations are counted exactly at any
+    /// rate
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    pub sample: u32,
+}
+
+/// Where packets that come in are heard.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Ingress {
+    /// At the TC hook
+    #[default]
+    Tc,
+    /// By XDP in the driver. To attach it can interrupt the link for a moment, and a NIC has one place for it
+    Xdp,
+    /// By XDP behind the driver, slower
+    XdpGeneric,
+    /// Not at all: no gateway counts as heard
+    None,
+}
+
+/// Place among the TCX programs of a hook.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum TcxPosition {
+    /// Before the programs that are there
+    #[default]
+    First,
+    /// Behind the programs that are there
+    Last,
+}
+
+/// What is asked, and how often.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Facts")]
+pub struct AskingArgs {
+    /// Next hops as you write them down yourself (docs/nexthops.md), read again when the file changes; may be given
+    /// several times
+    #[arg(long, value_name = "FILE")]
+    pub nexthops: Vec<PathBuf>,
+    /// Whose MAC it was: text or JSON of `ip -d link`, or `oc get pods -A -o json`; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub mac_owners: Vec<PathBuf>,
+    /// Where conntrack entries are
+    #[arg(long, value_enum, default_value_t, value_name = "WHERE")]
+    pub conntrack: ConntrackSource,
+    /// Time between two readings of all labelled conntrack entries; 0 to read them at the start and after a loss only
+    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub conntrack_interval: Duration,
+    /// Facts of a source that was lost longer ago than this are unknown
+    #[arg(long, default_value = "300", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub max_age: Duration,
+}
+
+/// Where conntrack entries are.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum ConntrackSource {
+    /// By the datapath that the Open_vSwitch database names; the kernel where it names none
+    #[default]
+    Auto,
+    /// In the kernel
+    Kernel,
+    /// In ovs-vswitchd
+    Userspace,
+    /// Not asked for
+    None,
+}
+
+/// What is remembered, and how much of it.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Memory")]
+pub struct MemoryArgs {
+    /// File that keeps the history of the next hops over a restart, which tells when a MAC was last legal; none for no
+    /// file
+    #[arg(long, default_value = DEFAULT_PATH, value_name = "FILE|none", value_parser = str::parse::<PathOrNone>)]
+    pub history: PathOrNone,
+    /// How long the end of a next hop is remembered
+    #[arg(long, default_value = "604800", value_name = "SECONDS", value_parser = parse_positive_seconds)]
+    pub history_age: Duration,
+    /// Most flows under suspicion that the kernel program counts at a time, for each IP version; what finds no place is
+    /// told
+    #[arg(long, default_value_t = 262_144, value_name = "N", value_parser = entries())]
+    pub max_suspects: u32,
+    /// Most sampled flows kept at a time, for each IP version; new ones push out old ones
+    #[arg(long, default_value_t = 65_536, value_name = "N", value_parser = entries())]
+    pub max_samples: u32,
+    /// Most addresses and prefixes of routes that the kernel program knows, for each IP version
+    #[arg(long, default_value_t = 65_536, value_name = "N", value_parser = entries())]
+    pub max_routes: u32,
+}
+
+/// Sizes that a map of the kernel may have: beyond 2^24 entries it would take gigabytes.
+fn entries() -> impl clap::builder::TypedValueParser<Value = u32> {
+    clap::value_parser!(u32).range(1..=1 << 24)
+}
+
+/// The run.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Run")]
+pub struct LiveRunArgs {
+    /// File that holds any of these options by its long name, as sample = 64; what is typed wins over it
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
+    /// End after this time; runs until SIGINT or SIGTERM unless given
+    #[arg(long, value_name = "SECONDS", value_parser = parse_positive_seconds)]
+    pub duration: Option<Duration>,
+    /// No messages on standard error but errors
+    #[arg(
+        long,
+        short,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        value_name = "true|false"
+    )]
+    pub quiet: Option<bool>,
+}

@@ -1,0 +1,59 @@
+//! Commands on the running system, where no dump was given.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+
+use super::engine::{Prepared, prepare_dumps};
+use crate::cli::SourceArgs;
+use crate::engine::settings::Settings;
+use crate::inputs::{Loaded, Paths};
+use crate::live::config::Sources;
+use crate::live::snapshot::{Snapshot, Wanted, snapshot};
+use crate::types::Timestamp;
+
+/// An engine that the running system told, where no file was given; else `None`.
+///
+/// # Errors
+/// When files were given and the running system was named too, or when no source answers.
+pub(super) fn prepare(
+    inputs: &[PathBuf],
+    paths: &Paths,
+    sources: SourceArgs,
+    wanted: &Wanted,
+    settings: Settings,
+) -> anyhow::Result<Option<Prepared>> {
+    if !inputs.is_empty() || !paths.is_empty() {
+        if !sources.is_default() {
+            bail!(
+                "options such as --nb ask the running system, and files were given too: give one or the other; --help \
+                 lists which is which"
+            );
+        }
+        return Ok(None);
+    }
+    let Snapshot { engine, warnings, tells_nexthops, tells_connections } =
+        snapshot(&Sources::try_from(sources)?, wanted, settings)?;
+    let loaded = Loaded { warnings, ..Loaded::default() };
+    Ok(Some(Prepared { engine, captures: Vec::new(), loaded, tells_nexthops, tells_connections }))
+}
+
+/// An engine that files told, or the running system where none was given, for commands that judge no packets.
+///
+/// # Errors
+/// As [`prepare`]; also when the running system is asked for another time than now.
+pub(super) fn prepare_listing(
+    inputs: &[PathBuf],
+    paths: Paths,
+    sources: SourceArgs,
+    at: Option<Timestamp>,
+    wanted: &Wanted,
+) -> anyhow::Result<Prepared> {
+    if inputs.is_empty() && paths.is_empty() && at.is_some() {
+        bail!("--at takes dumps, best database files, which hold history: the running system tells of now only");
+    }
+    match prepare(inputs, &paths, sources, wanted, Settings::default())? {
+        Some(prepared) => Ok(prepared),
+        None => prepare_dumps(inputs, paths),
+    }
+}
