@@ -1,7 +1,11 @@
 //! What the command does where it is used wrongly, and with what status it ends.
 
+mod common;
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+
+use common::TempDir;
 
 fn analyzer(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_analyzer"));
@@ -17,6 +21,7 @@ fn run(args: &[&str]) -> (Option<i32>, String, String) {
 
 const CASE: &str = "pcaps/bz2095444";
 const CAPTURE: &str = "pcaps/bz2095444/capture.pcap";
+const COMMANDS: [&str; 8] = ["replay", "live", "conntrack", "nexthops", "explain", "doctor", "completions", "man"];
 const HISTORY: &str = "pcaps/ovn-22.03-nexthop-mac-change";
 
 /// The arguments, and what the message has to tell.
@@ -33,6 +38,28 @@ fn misuse_fails_and_tells_the_way_out() {
         (&["conntrack", "--lr-routes", "pcaps/bz2095444/lr-route-list.txt"], "--conntrack FILE"),
         (&["conntrack", "--at", "2020-01-01T00:00:00Z", HISTORY], "history starts at 2026-11-22"),
         (&["nexthops", "--at", "2020-01-01T00:00:00Z", HISTORY], "history starts at 2026-11-22"),
+        (&["conntrack", "--nb", "none", CASE], "give one or the other"),
+        (&["nexthops", "--at", "2020-01-01T00:00:00Z"], "--at takes dumps"),
+        (&["nexthops", "--sb", "ssl:192.0.2.1:6642"], "needs --ca-cert FILE"),
+        (&["explain", "udp 10.0.0.1:1 -> 10.0.0.2:2", "--ovs", "/run/db.sock"], "expected unix:FILE"),
+        (&["live"], "no NIC given: name it with -i NIC, or let -i auto find it"),
+        (&["live", "-i", "a/b"], "hold no slash"),
+        (&["live", "-i", "ens1", "--ingress", "tcx"], "[possible values: tc, xdp, xdp-generic, none]"),
+        (&["live", "-i", "ens1", "--ingres", "tc"], "a similar argument exists: '--ingress'"),
+        (&["live", "-i", "ens1", "--sample=-1"], "not in 0..=4294967295"),
+        (&["live", "-i", "ens1", "--duration", "0"], "more than 0 seconds"),
+        (&["live", "-i", "ens1", "--max-routes", "0"], "not in 1..=16777216"),
+        (&["live", "-i", "ens1", "--nb", "tcp:2001:db8::1:6641"], "in brackets"),
+        (&["live", "-i", "ens1", "--nb", "none", "--nb", "tcp:h:1"], "--nb none switches the database off"),
+        (
+            &["live", "-i", "ens1", "--nexthops", "missing.toml"],
+            "cannot open missing.toml for --nexthops: No such file",
+        ),
+        (&["live", "-i", "ens1", "--certificate", CAPTURE], "--certificate goes with --private-key FILE"),
+        (&["live", "-i", "auto", "--mirror"], "--mirror takes the name of the mirror port"),
+        (&["live", "--config", "missing.toml"], "cannot read missing.toml for --config: No such file"),
+        (&["live", "--config", "pcaps/route-removed/nexthops.toml"], "there is no option"),
+        (&["doctor", "--format", "jsonl"], "[possible values: text, json]"),
         (&["replay", "\u{1b}[2Jmissing"], "\\u{1b}[2Jmissing"),
     ];
     for (args, expected) in cases {
@@ -77,15 +104,79 @@ fn a_reader_that_has_gone() {
 #[test]
 fn manual_pages() {
     let (_, whole, _) = run(&["man"]);
-    for command in ["replay", "conntrack", "nexthops", "explain", "completions", "man"] {
+    for command in COMMANDS {
         assert!(whole.contains(&format!("analyzer\\-{command}(1)")), "{command}\n{whole}");
         let (status, page, stderr) = run(&["man", command]);
         assert_eq!(status, Some(0), "{stderr}");
         assert!(page.contains(&format!(".TH analyzer-{command} 1")), "{page}");
         let (_, help, _) = run(&[command, "--help"]);
-        let options = help.split_whitespace().filter(|word| word.starts_with("--"));
-        for option in options.map(|word| word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric())) {
+        let words = help.split_whitespace().filter(|word| word.starts_with("--"));
+        let is_name = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+        for option in words.map(|word| word.chars().take_while(is_name).collect::<String>()) {
             assert!(page.contains(&option.replace('-', "\\-")), "{command}: {option} is not in its page");
+        }
+    }
+}
+
+/// Each command says what it is for, and how its run ends where scripts may depend on it.
+#[test]
+fn help_of_each_command() {
+    let (status, whole, _) = run(&["--help"]);
+    assert_eq!(status, Some(0));
+    for command in COMMANDS {
+        assert!(whole.contains(&format!("\n  {command} ")), "{command} is not in\n{whole}");
+        let (status, help, stderr) = run(&[command, "--help"]);
+        assert_eq!((status, stderr.as_str()), (Some(0), ""), "{command}");
+        assert!(help.contains(&format!("Usage: analyzer {command}")), "{help}");
+        if !["completions", "man"].contains(&command) {
+            assert!(help.contains("Examples:\n  analyzer "), "{command} has no example\n{help}");
+        }
+    }
+    for command in ["replay", "live", "conntrack", "doctor"] {
+        let (_, help, _) = run(&[command, "--help"]);
+        assert!(help.contains("Exit status: 0 "), "{command}\n{help}");
+    }
+}
+
+/// Options that belong together stand together.
+#[test]
+fn help_of_live_is_grouped() {
+    let (_, help, _) = run(&["live", "--help"]);
+    let order =
+        ["\nPackets:", "\nAsking the running system:", "\nFacts:", "\nJudging:", "\nMemory:", "\nOutput:", "\nRun:"];
+    let places: Vec<_> = order.iter().map(|heading| help.find(heading)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}\n{help}");
+}
+
+/// What is typed wins over the file, and a mistake in the file is told with its place. No NIC has the names used.
+#[test]
+fn options_from_a_file() {
+    let folder = TempDir::new();
+    let path = folder.path().join("live.toml");
+    let config = path.to_str().expect("the path is UTF-8");
+    let with = |text: &str, typed: &[&str]| {
+        std::fs::write(&path, text).expect("the file is written");
+        run(&[&["live", "--config", config], typed].concat())
+    };
+    let (status, _, stderr) = with("interface = 'ens1'\nsampel = 64\n", &[]);
+    assert_eq!(status, Some(2));
+    assert_eq!(stderr, format!("analyzer: {config}:2:1: there is no option \"sampel\"; did you mean sample?\n"));
+    let (_, _, stderr) = with("interface = 'ens1'\nnexthops = 'missing-a.toml'\n", &[]);
+    assert!(stderr.contains("cannot open missing-a.toml"), "{stderr}");
+    let (_, _, stderr) = with("interface = 'ens1'\nnexthops = 'missing-a.toml'\n", &["--nexthops", "missing-b.toml"]);
+    assert!(stderr.contains("cannot open missing-b.toml") && !stderr.contains("missing-a.toml"), "{stderr}");
+    let (_, _, stderr) = with("sample = 1\n", &[]);
+    assert!(stderr.contains(&format!("{config} has no `interface` either")), "{stderr}");
+}
+
+/// Shells complete the commands that there are.
+#[test]
+fn completions_know_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (status, script, stderr) = run(&["completions", shell]);
+        assert_eq!(status, Some(0), "{stderr}");
+        for word in COMMANDS.iter().chain(&["tcx-position", "kernel-routes", "xdp-generic"]) {
+            assert!(script.contains(word), "{shell} does not know {word}");
         }
     }
 }

@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs};
 
 /// Programs that tests run, and the Debian packages that have them.
-const PACKAGES: [(&str, &str); 8] = [
+const PACKAGES: [(&str, &str); 11] = [
+    ("mount", "mount"),
     ("ovs-appctl", "openvswitch-switch"),
+    ("ovs-pki", "openvswitch-common"),
     ("ovs-vsctl", "openvswitch-switch"),
     ("ovsdb-client", "openvswitch-switch"),
     ("ovsdb-server", "openvswitch-switch"),
@@ -18,6 +20,7 @@ const PACKAGES: [(&str, &str); 8] = [
     ("ovn-nbctl", "ovn-central"),
     ("ovn-sbctl", "ovn-central"),
     ("python3", "python3"),
+    ("unshare", "util-linux"),
 ];
 
 /// Whether the test can run: all `programs` are there. Where one is not, the test fails, naming the packages; with

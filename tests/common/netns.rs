@@ -1,12 +1,26 @@
 //! A network namespace of a test's own, and what to do where the machine cannot give one.
 
-use std::fmt;
+// Not `expect`, which would fail in a test that uses everything.
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::process::{self, Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::{fmt, panic, thread};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Why a test cannot run on this machine.
 #[derive(Debug)]
 pub(crate) struct Missing(String);
+
+impl Missing {
+    /// What is missing, in words.
+    pub(crate) fn new(what: &str) -> Self {
+        Self(what.to_owned())
+    }
+}
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,11 +65,34 @@ impl Netns {
         Ok(Self { name })
     }
 
+    /// Its name, as ip-netns(8) knows it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A command that runs a program in the namespace, under its own process id.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name, program]);
+        command
+    }
+
     /// A command that runs a shell script in the namespace.
     pub(crate) fn shell(&self, script: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name, "sh", "-c", script]);
         command
+    }
+
+    /// Runs code in the namespace, in a thread of its own. Sockets that it opens stay there.
+    pub(crate) fn inside<T: Send>(&self, code: impl FnOnce() -> T + Send) -> T {
+        let path = format!("/run/netns/{}", self.name);
+        let entered = || {
+            let file = File::open(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).expect("root may enter it");
+            code()
+        };
+        thread::scope(|scope| scope.spawn(entered).join()).unwrap_or_else(|panic| panic::resume_unwind(panic))
     }
 
     /// Runs a shell script in the namespace and gives what it prints. Panics where it fails.

@@ -1,0 +1,87 @@
+//! Who is heard at the ingress, and what that excuses.
+
+use analyzer::types::MacAddr;
+use serde_json::Value;
+
+use crate::lab::{GW1, GW2, GW3, Lab, ROUTER, nexthops_toml};
+use crate::netns::run;
+use crate::wire::{Count, Flow, gratuitous_arp};
+
+const NEXTHOPS: [(&str, MacAddr); 2] = [("172.18.0.101", GW1), ("172.18.0.102", GW2)];
+
+/// A gateway that died.
+const DEAD: MacAddr = MacAddr([2, 0, 0, 0, 1, 0xdd]);
+
+fn flow(port: u16, gateway: MacAddr) -> Flow {
+    Flow::new(&format!("udp 10.244.0.5:{port} -> 198.51.100.7:53"), ROUTER, gateway)
+}
+
+/// The frame of the other direction, from the gateway.
+fn request(flow: &Flow) -> Vec<u8> {
+    Flow { tuple: flow.tuple.reversed(), eth_src: flow.eth_dst, eth_dst: flow.eth_src, ..flow.clone() }.frame()
+}
+
+/// A live router that is no next hop is told as information for the flow whose requests it brings, and for no other; a
+/// dead gateway's last ARP excuses nothing.
+#[test]
+fn requests_of_the_flow_itself_count_and_nothing_else() {
+    run(|| {
+        let lab = Lab::new("live-heard")?;
+        let file = lab.write("nexthops.toml", &nexthops_toml(&[("10.244.0.5/32", &NEXTHOPS)]));
+        let mut live = lab.live_by_file(&file, &["-i", "out0"]);
+        live.ready();
+        let mut wire = lab.wire();
+        let (answered, other, dead) = (flow(4000, GW3), flow(4001, GW3), flow(4002, DEAD));
+        let mut requests = vec![request(&answered), request(&answered)];
+        requests.push(gratuitous_arp([172, 18, 0, 103], DEAD));
+        // Another flow's request from the dead gateway.
+        requests.push(request(&flow(4999, DEAD)));
+        wire.deliver("wan0", "out0", requests);
+
+        let to_answered = wire.send("out0", &answered, 5);
+        let info = live.wait_finding(&answered, "asymmetric-gateway");
+        assert_eq!((info["verdict"].as_str(), info["heard"]["packets"].as_u64()), (Some("info"), Some(2)), "{info}");
+        let to_other = wire.send("out0", &other, 6);
+        let to_dead = wire.send("out0", &dead, 7);
+        live.wait_finding(&other, "unknown-mac");
+        let violating = live.wait_finding(&dead, "unknown-mac");
+        assert_eq!(violating["heard"], Value::Null);
+
+        // Conforming, but the requests come in by the other next hop.
+        let crossed = flow(4003, GW1);
+        wire.deliver("wan0", "out0", [request(&crossed.to(GW2))]);
+        let to_crossed = wire.send("out0", &crossed, 8);
+
+        let ended = live.stop();
+        assert_eq!(ended.code, Some(1), "{}", ended.said());
+        ended.assert_complete(to_answered + to_other + to_dead + to_crossed);
+        assert_eq!(Count::of(ended.finding(&answered, "asymmetric-gateway")), to_answered);
+        assert_eq!(Count::of(ended.finding(&other, "unknown-mac")), to_other);
+        assert_eq!(Count::of(ended.finding(&dead, "unknown-mac")), to_dead);
+        assert_eq!(ended.number("violating_packets"), to_other.packets + to_dead.packets);
+        Ok(())
+    });
+}
+
+/// Information alone does not make the run fail; with nothing heard it is a violation.
+#[test]
+fn without_ingress_nobody_is_heard() {
+    run(|| {
+        let lab = Lab::new("live-deaf")?;
+        let file = lab.write("nexthops.toml", &nexthops_toml(&[("10.244.0.5/32", &NEXTHOPS)]));
+        for (ingress, reason, code) in [("tc", "asymmetric-gateway", 0), ("none", "unknown-mac", 1)] {
+            let mut live = lab.live_by_file(&file, &["-i", "out0", "--ingress", ingress]);
+            live.ready();
+            let mut wire = lab.wire();
+            let flow = flow(4000, GW3);
+            wire.deliver("wan0", "out0", [request(&flow)]);
+            let sent = wire.send("out0", &flow, 3);
+            live.wait_finding(&flow, reason);
+            let ended = live.stop();
+            assert_eq!(ended.code, Some(code), "{ingress}: {}", ended.said());
+            ended.assert_complete(sent);
+            assert_eq!(Count::of(ended.finding(&flow, reason)), sent, "{ingress}");
+        }
+        Ok(())
+    });
+}

@@ -1,0 +1,329 @@
+//! The three databases of a worker under OVN-Kubernetes, on real ovsdb-servers.
+
+use std::process::{Command, Output, Stdio};
+
+use analyzer::engine::fact::Connection;
+use analyzer::types::MacAddr;
+use serde_json::{Value, json};
+
+use crate::common::{command, run as run_command};
+use crate::daemon::{Live, pause};
+use crate::lab::{GW1, GW2, GW3, Lab, ROUTER, labelled};
+use crate::netns::{Missing, require, run};
+use crate::ovsdb::Server;
+use crate::wire::{Count, Flow};
+
+const ZONE: u16 = 35;
+
+/// A worker with its databases.
+struct Worker {
+    lab: Lab,
+    nb: Server,
+    sb: Server,
+    ovs: Server,
+}
+
+fn map(pairs: &[(&str, &str)]) -> Value {
+    json!(["map", pairs])
+}
+
+fn named(names: &[&str]) -> Value {
+    json!(["set", names.iter().map(|name| json!(["named-uuid", name])).collect::<Vec<_>>()])
+}
+
+/// Routes of a pod as OVN-Kubernetes writes them, by next hop.
+fn route(uuid_name: &str, nexthop: &str) -> Value {
+    json!({"op": "insert", "table": "Logical_Router_Static_Route", "uuid-name": uuid_name, "row": {
+        "policy": "src-ip", "ip_prefix": "10.244.0.5/32", "nexthop": nexthop, "output_port": "rtoe-GR_worker-08",
+        "options": map(&[("ecmp_symmetric_reply", "true")])}})
+}
+
+fn mac_binding(ip: &str, mac: MacAddr) -> Value {
+    json!({"op": "insert", "table": "MAC_Binding", "row": {
+        "logical_port": "rtoe-GR_worker-08", "ip": ip, "mac": mac.to_string(), "datapath": ["named-uuid", "gr"]}})
+}
+
+impl Worker {
+    fn new(purpose: &str) -> Result<Self, Missing> {
+        for (program, package) in [
+            ("ovsdb-server", "openvswitch-switch"),
+            ("ovsdb-tool", "openvswitch-switch"),
+            ("ovsdb-client", "openvswitch-switch"),
+            ("ovn-nbctl", "ovn-central"),
+        ] {
+            require(program, package)?;
+        }
+        let lab = Lab::new(purpose)?;
+        let server = |name: &'static str, database: &'static str, schema: &str| {
+            let file = lab.folder.path().join(format!("{name}.db"));
+            run_command(command("ovsdb-tool").arg("create").arg(file).arg(schema));
+            Server::start_with(&lab.folder, name, database, &[])
+        };
+        let nb = server("nb", "OVN_Northbound", "/usr/share/ovn/ovn-nb.ovsschema");
+        let sb = server("sb", "OVN_Southbound", "/usr/share/ovn/ovn-sb.ovsschema");
+        let ovs = server("ovs", "Open_vSwitch", "/usr/share/openvswitch/vswitch.ovsschema");
+        let worker = Self { lab, nb, sb, ovs };
+        worker.fill();
+        Ok(worker)
+    }
+
+    fn fill(&self) {
+        self.nb.transact(&[
+            json!({"op": "insert", "table": "Logical_Router_Port", "uuid-name": "port", "row": {
+                "name": "rtoe-GR_worker-08", "mac": ROUTER.to_string(), "networks": "172.18.0.4/24"}}),
+            route("first", "172.18.0.101"),
+            route("second", "172.18.0.102"),
+            json!({"op": "insert", "table": "Logical_Router", "row": {
+                "name": "GR_worker-08", "options": map(&[("chassis", "0fe3"), ("snat-ct-zone", "0")]),
+                "ports": named(&["port"]), "static_routes": named(&["first", "second"])}}),
+        ]);
+        self.sb.transact(&[
+            json!({"op": "insert", "table": "Datapath_Binding", "uuid-name": "gr", "row": {
+                "tunnel_key": 3, "external_ids": map(&[("name", "GR_worker-08")])}}),
+            json!({"op": "insert", "table": "Port_Binding", "row": {
+                "logical_port": "rtoe-GR_worker-08", "tunnel_key": 2, "datapath": ["named-uuid", "gr"], "type": "l3gateway",
+                "mac": format!("{ROUTER} 172.18.0.4/24")}}),
+            mac_binding("172.18.0.101", GW1),
+            mac_binding("172.18.0.102", GW2),
+            // Known, but no next hop.
+            mac_binding("172.18.0.103", GW3),
+        ]);
+        self.ovs.transact(&[
+            json!({"op": "insert", "table": "Interface", "uuid-name": "uplink", "row": {"name": "out0"}}),
+            json!({"op": "insert", "table": "Port", "uuid-name": "port", "row": {
+                "name": "out0", "interfaces": ["named-uuid", "uplink"]}}),
+            json!({"op": "insert", "table": "Bridge", "uuid-name": "ex", "row": {
+                "name": "br-ex", "ports": ["named-uuid", "port"]}}),
+            json!({"op": "insert", "table": "Bridge", "uuid-name": "int", "row": {
+                "name": "br-int", "external_ids": map(&[
+                    ("ct-zone-GR_worker-08_dnat", "35"), ("ct-zone-GR_worker-08_snat", "0"), ("ct-zone-pod", "36")])}}),
+            json!({"op": "insert", "table": "Open_vSwitch", "row": {
+                "bridges": named(&["ex", "int"]), "external_ids": map(&[
+                    ("system-id", "0fe3"), ("hostname", "worker-08"), ("ovn-bridge-mappings", "physnet:br-ex")])}}),
+        ]);
+    }
+
+    /// The options that lead to the databases.
+    fn sources(&self) -> Vec<String> {
+        let option = |name: &str, server: &Server| [format!("--{name}"), server.remote()];
+        [option("nb", &self.nb), option("sb", &self.sb), option("ovs", &self.ovs)].into_iter().flatten().collect()
+    }
+
+    fn live(&self, arguments: &[&str]) -> Live {
+        let sources = self.sources();
+        self.lab.live(sources.iter().map(String::as_str).chain(arguments.iter().copied()))
+    }
+
+    /// Runs another command on the system.
+    fn ask(&self, arguments: &[&str]) -> Output {
+        let mut command: Command = self.lab.netns.command(env!("CARGO_BIN_EXE_analyzer"));
+        command.args(arguments).args(self.sources()).stdin(Stdio::null());
+        command.output().expect("ip can be run")
+    }
+}
+
+fn flow(port: u16, gateway: MacAddr) -> Flow {
+    Flow::new(&format!("udp 10.244.0.5:{port} -> 198.51.100.7:53"), ROUTER, gateway)
+}
+
+fn state<'a>(object: &'a Value, source: &str) -> Option<&'a str> {
+    let sources = object["sources"].as_array()?;
+    sources.iter().find(|known| known["name"] == source)?["state"].as_str()
+}
+
+/// The NIC is found by itself; the zone's name decides which of two entries OVN honours; another sender's packets are no
+/// router's.
+#[test]
+fn next_hops_zones_and_the_nic_from_ovn() {
+    run(|| {
+        let worker = Worker::new("live-ovn")?;
+        let (stale, pod_zone) = (flow(4000, GW3), flow(4001, GW3));
+        worker.lab.conntrack().create(&[
+            labelled(stale.tuple, ZONE, GW3),
+            labelled(stale.tuple, 36, GW3),
+            labelled(pod_zone.tuple, 36, GW3),
+        ]);
+        let mut live = worker.live(&["-i", "auto", "--sample", "1"]);
+        live.ready();
+        let mut wire = worker.lab.wire();
+        let to_gw1 = wire.send("out0", &flow(1, GW1), 11);
+        let to_gw2 = wire.send("out0", &flow(2, GW2), 12);
+        let to_stale = wire.send("out0", &stale, 13);
+        let to_unknown = wire.send("out0", &pod_zone, 14);
+        let finding = live.wait_finding(&stale, "stale-conntrack");
+        let cited = finding["conntrack"].as_array().expect("a list");
+        assert_eq!(cited.len(), 1, "{finding}");
+        assert_eq!((&cited[0]["zone"], &cited[0]["zone_name"]), (&json!(ZONE), &json!("GR_worker-08_dnat")));
+        assert_eq!(finding["route"]["router"], "GR_worker-08");
+        let known = json!([{"source": "MAC_Binding", "ip": "172.18.0.103", "logical_port": "rtoe-GR_worker-08",
+                            "owner": null, "from": null, "until": null}]);
+        assert_eq!(finding["known_as"], known);
+        live.wait_finding(&pod_zone, "unknown-mac");
+        let stranger = Flow { eth_src: MacAddr([2, 0, 0, 0, 0, 0x77]), ..flow(5, GW3) };
+        let to_stranger = wire.send("out0", &stranger, 15);
+        let ended = live.stop();
+        assert_eq!(ended.code, Some(1), "{}", ended.said());
+        ended.assert_complete(to_gw1 + to_gw2 + to_stale + to_unknown + to_stranger);
+        assert_eq!((ended.conforming(GW1), ended.conforming(GW2)), (to_gw1, to_gw2));
+        assert_eq!(Count::of(ended.finding(&stale, "stale-conntrack")), to_stale);
+        assert_eq!(Count::of(ended.finding(&pod_zone, "unknown-mac")), to_unknown);
+        assert_eq!(ended.number("uncovered_packets"), to_stranger.packets);
+        Ok(())
+    });
+}
+
+/// The Northbound server is killed and comes back; then it is killed again and a route goes while nobody looks.
+#[test]
+fn a_server_that_is_killed_and_comes_back() {
+    run(|| {
+        let mut worker = Worker::new("live-ovn-kill")?;
+        let mut live = worker.live(&["-i", "auto", "--grace", "2"]);
+        live.ready();
+        let mut wire = worker.lab.wire();
+        let (first, second) = (flow(1, GW1), flow(2, GW2));
+        let mut to_gw1 = Count::default();
+        let mut to_gw2 = Count::default();
+        let mut both = |wire: &mut crate::wire::Wire, times| {
+            to_gw1 += wire.send("out0", &first, times);
+            to_gw2 += wire.send("out0", &second, times);
+        };
+        both(&mut wire, 1);
+        worker.nb.kill();
+        both(&mut wire, 2);
+        live.wait("the loss", |object| state(object, "nb") == Some("lost"));
+        both(&mut wire, 4);
+        worker.nb.restart();
+        both(&mut wire, 8);
+        live.wait("the return", |object| state(object, "nb") == Some("synchronised"));
+        both(&mut wire, 16);
+
+        worker.nb.kill();
+        live.wait("the loss", |object| state(object, "nb") == Some("lost"));
+        let gone = json!(["OVN_Northbound", {"op": "mutate", "table": "Logical_Router", "where": [],
+            "mutations": [["static_routes", "delete", ["set", [["uuid", route_uuid(&worker)]]]]]}]);
+        run_command(command("ovsdb-tool").arg("transact").arg(worker.nb.path("db")).arg(gone.to_string()));
+        both(&mut wire, 32);
+        worker.nb.restart();
+        let probe = flow(3, GW2);
+        let json = probe.json();
+        let mut probed = Count::default();
+        while !live.has(|object: &Value| object["type"] == "finding" && object["flow"] == json) {
+            probed += wire.send("out0", &probe, 1);
+            assert!(probed.packets < 1000, "the set does not change");
+            pause(200);
+        }
+        let late = wire.send("out0", &second, 64);
+        to_gw1 += wire.send("out0", &first, 64);
+
+        let ended = live.stop();
+        assert_eq!(ended.code, Some(1), "{}", ended.said());
+        ended.assert_complete(to_gw1 + to_gw2 + probed + late);
+        assert_eq!(ended.conforming(GW1), to_gw1, "{}", ended.summary);
+        assert_eq!(Count::of(ended.finding(&second, "former-nexthop")), late);
+        let of_probe = Count::of(ended.finding(&probe, "former-nexthop"));
+        let conforming = ended.conforming(GW2).packets;
+        assert_eq!(conforming + ended.number("grace_packets") + of_probe.packets, (to_gw2 + probed).packets);
+        assert!(conforming >= to_gw2.packets, "nothing is missed before the route went: {}", ended.summary);
+        assert_eq!(ended.findings.len(), 2, "{:#?}", ended.findings);
+        assert_eq!(ended.number("undetermined_flows"), 0);
+        Ok(())
+    });
+}
+
+/// The daemon is there before the database that names the NIC.
+#[test]
+fn the_nic_is_waited_for() {
+    run(|| {
+        let mut worker = Worker::new("live-ovn-late")?;
+        worker.ovs.kill();
+        let mut live = worker.live(&["-i", "auto"]);
+        live.wait_message("-i auto waits for the Open_vSwitch database");
+        worker.ovs.restart();
+        live.ready();
+        let flow = flow(1, GW1);
+        let sent = worker.lab.wire().send("out0", &flow, 7);
+        let ended = live.stop();
+        assert_eq!(ended.code, Some(0), "{}", ended.said());
+        ended.assert_complete(sent);
+        assert_eq!(ended.conforming(GW1), sent);
+        Ok(())
+    });
+}
+
+/// What a server told is believed for as long as the user says; then nobody judges until it is back.
+#[test]
+fn a_server_that_is_away_for_too_long() {
+    run(|| {
+        let mut worker = Worker::new("live-ovn-old")?;
+        let mut live = worker.live(&["-i", "auto", "--max-age", "1"]);
+        live.ready();
+        let mut wire = worker.lab.wire();
+        let (good, bad) = (flow(1, GW1), flow(2, GW3));
+        let mut to_gw1 = wire.send("out0", &good, 3);
+        let mut violating = wire.send("out0", &bad, 4);
+        worker.nb.kill();
+        live.wait("too old facts", |object| object["nexthops_known"] == false);
+        let unjudged = wire.send_all("out0", [(&good, 5), (&bad, 6)]);
+        worker.nb.restart();
+        live.ready();
+        to_gw1 += wire.send("out0", &good, 7);
+        violating += wire.send("out0", &bad, 8);
+        let ended = live.stop();
+        assert_eq!(ended.code, Some(1), "{}", ended.said());
+        ended.assert_complete(to_gw1 + violating + unjudged);
+        assert_eq!(ended.conforming(GW1), to_gw1);
+        assert_eq!(Count::of(ended.finding(&bad, "unknown-mac")), violating);
+        assert_eq!(ended.number("untracked_packets"), unjudged.packets);
+        assert_eq!(ended.findings.len(), 1, "{:#?}", ended.findings);
+        Ok(())
+    });
+}
+
+/// The UUID of the route by the second gateway, from the server's own file.
+fn route_uuid(worker: &Worker) -> String {
+    let query = json!(["OVN_Northbound", {"op": "select", "table": "Logical_Router_Static_Route",
+        "where": [["nexthop", "==", "172.18.0.102"]], "columns": ["_uuid"]}]);
+    let answer = run_command(command("ovsdb-tool").arg("query").arg(worker.nb.path("db")).arg(query.to_string()));
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    answer[0]["rows"][0]["_uuid"][1].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+/// The commands that watch no packets, on the running system.
+#[test]
+fn the_running_system_is_listed_and_explained() {
+    run(|| {
+        let worker = Worker::new("live-ask")?;
+        let flow = flow(4000, GW3);
+        let fine = labelled(self::flow(4001, GW1).tuple, ZONE, GW1);
+        worker.lab.conntrack().create(&[labelled(flow.tuple, ZONE, GW3), Connection { ..fine }]);
+        let json = |output: &Output, code: i32| -> Value {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            let stdout = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(output.status.code(), Some(code), "{stderr}\n{stdout}");
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"))
+        };
+        let nexthops = json(&worker.ask(&["nexthops", "--format", "json"]), 0);
+        let rows = nexthops["entries"].as_array().expect("a list");
+        let found: Vec<(&Value, &Value)> =
+            rows.iter().map(|row| (&row["nexthop"], &row["expected"][0]["lladdr"])).collect();
+        let (first, second) = (json!("172.18.0.101"), json!("172.18.0.102"));
+        let (gw1, gw2) = (json!(GW1.to_string()), json!(GW2.to_string()));
+        assert_eq!(found, [(&first, &gw1), (&second, &gw2)], "{nexthops}");
+
+        let all = json(&worker.ask(&["conntrack", "--format", "json"]), 1);
+        assert_eq!(all["entries"].as_array().map(Vec::len), Some(2), "{all}");
+        let stale = json(&worker.ask(&["conntrack", "--stale", "--format", "json"]), 1);
+        let rows = stale["entries"].as_array().expect("a list");
+        assert_eq!(rows.len(), 1, "{stale}");
+        assert!(
+            stale.to_string().contains(&GW3.to_string()) && stale.to_string().contains("GR_worker-08_dnat"),
+            "{stale}"
+        );
+
+        let explained = json(&worker.ask(&["explain", &flow.tuple.to_string(), "--format", "json"]), 1).to_string();
+        for said in ["GR_worker-08", &GW1.to_string(), &GW3.to_string(), "GR_worker-08_dnat"] {
+            assert!(explained.contains(said), "{said}: {explained}");
+        }
+        Ok(())
+    });
+}
