@@ -31,12 +31,14 @@ struct Target {
 /// Every target, by the name of its file in fuzz/fuzz_targets. Seeds of its own lie in fuzz/seeds/NAME.
 const TARGETS: &[Target] = &[
     Target { name: "conntrack_text", samples: &["/conntrack.txt", "/conntrack-m.txt"] },
+    Target { name: "ctnetlink", samples: &[] },
     Target { name: "header", samples: &[] },
     Target { name: "lr_route_list", samples: &["/lr-route-list.txt"] },
     Target { name: "mac_owners", samples: &[] },
     Target { name: "nexthops_toml", samples: &[] },
     Target { name: "ovsdb_file", samples: &[".db"] },
     Target { name: "ovsdb_records", samples: &[] },
+    Target { name: "ovsdb_session", samples: &[] },
     Target {
         name: "ovsdb_text",
         samples: &["/mac_binding.txt", "/static_routes.txt", "/datapath_binding.txt", "/port_binding"],
@@ -44,6 +46,7 @@ const TARGETS: &[Target] = &[
     Target { name: "packed", samples: &[] },
     Target { name: "pcap", samples: &[".pcap"] },
     Target { name: "pcapng", samples: &[] },
+    Target { name: "rtnetlink", samples: &[] },
     Target { name: "tcpdump_text", samples: &["/capture.txt"] },
     Target { name: "zones", samples: &["/ct-zones.txt", "/ct-zone-list.txt"] },
 ];

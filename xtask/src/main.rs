@@ -4,6 +4,7 @@ mod bench;
 mod bless;
 mod capture;
 mod cases;
+mod ebpf;
 mod frame;
 mod fuzz;
 mod incident;
@@ -24,6 +25,8 @@ enum Command {
     Test(test::Args),
     /// Check what compilers do not: the arrows between modules, file sizes, folders of cases, leftovers.
     Tidy,
+    /// Build the kernel program, which is committed so that nobody else needs its compiler.
+    Ebpf(ebpf::Args),
     /// Feed every parser of foreign bytes with mutated input, guided by coverage.
     Fuzz(fuzz::Args),
     /// Rewrite what the golden tests expect of the cases in pcaps/ by running the analyzer on them.
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Test(args) => test::run(&args),
         Command::Tidy => tidy::run(),
+        Command::Ebpf(args) => ebpf::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Bless(args) => bless::run(&args),
         Command::Incident => incident::run(),

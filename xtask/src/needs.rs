@@ -12,7 +12,7 @@ use crate::project;
 
 /// A program that must be there.
 pub(crate) struct Need {
-    /// Its name in `PATH`.
+    /// Its name in `PATH`, or the path of a file.
     pub(crate) program: &'static str,
     /// The Debian package that holds it.
     pub(crate) package: &'static str,
@@ -27,12 +27,31 @@ pub(crate) const TESTS: &[Need] = &[
     Need { program: "tcpdump", package: "tcpdump", purpose: "prints captures as text for the text reader" },
     Need { program: "tshark", package: "tshark", purpose: "decodes captures independently of the analyzer" },
     Need { program: "ip", package: "iproute2", purpose: "makes network namespaces" },
+    Need { program: "unshare", package: "util-linux", purpose: "makes mount namespaces" },
+    Need { program: "mount", package: "mount", purpose: "makes disks that are full or read-only" },
+    Need { program: "setpriv", package: "util-linux", purpose: "runs the doctor with fewer rights" },
     Need { program: "nft", package: "nftables", purpose: "makes traffic enter conntrack zones" },
     Need { program: "conntrack", package: "conntrack", purpose: "runs the printed remedies on a real table" },
     Need { program: "ovsdb-tool", package: "openvswitch-common", purpose: "writes and compacts database files" },
     Need { program: "ovs-vswitchd", package: "openvswitch-switch", purpose: "runs the userspace datapath of the lab" },
     Need { program: "ovn-nbctl", package: "ovn-common", purpose: "prints routes and rows" },
     Need { program: "ovn-northd", package: "ovn-central", purpose: "runs the gateway routers of the lab" },
+];
+
+/// What the kernel program is built with, beside its linker. The committed object is of these packages.
+pub(crate) const KERNEL_PROGRAM: &[Need] = &[
+    Need { program: "/usr/bin/rustc", package: "rustc-web", purpose: "compiles the kernel program" },
+    Need { program: "/usr/bin/cargo", package: "cargo-web", purpose: "compiles the kernel program" },
+    Need {
+        program: "/usr/lib/rustlib/src/rust/library/core/src/lib.rs",
+        package: "rust-web-src",
+        purpose: "is compiled into the kernel program",
+    },
+    Need {
+        program: "/usr/lib/llvm-22/bin/llvm-config",
+        package: "llvm-22-dev",
+        purpose: "is the library that the linker of the kernel program is made of",
+    },
 ];
 
 /// Those of the needs that this machine lacks.

@@ -46,9 +46,19 @@ pub(crate) fn capture(command: &mut Command) -> Result<Vec<u8>> {
 
 /// Builds the analyzer as users run it, and gives the path of the program.
 pub(crate) fn release_analyzer() -> Result<PathBuf> {
+    Ok(release_build(&[])?.join(format!("analyzer{}", env::consts::EXE_SUFFIX)))
+}
+
+/// Builds an example of the analyzer as users run the analyzer, and gives the path of the program.
+pub(crate) fn release_example(name: &str) -> Result<PathBuf> {
+    Ok(release_build(&["--example", name])?.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX)))
+}
+
+/// Builds what the arguments name of the analyzer, all programs by default, and gives their folder.
+fn release_build(args: &[&str]) -> Result<PathBuf> {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    run(cargo().args(["build", "--release", "--package", "analyzer", "--target-dir"]).arg(&target))?;
-    Ok(target.join("release").join(format!("analyzer{}", env::consts::EXE_SUFFIX)))
+    run(cargo().args(["build", "--release", "--package", "analyzer"]).args(args).arg("--target-dir").arg(&target))?;
+    Ok(target.join("release"))
 }
 
 /// Finds a program as a shell of root would: in `PATH`, then in the folders of system programs.

@@ -1,5 +1,10 @@
 //! Benchmarks. They print; no test asserts a time.
 
+mod conntrack;
+mod ebpf;
+mod figures;
+mod lab;
+mod latency;
 mod measure;
 mod replay;
 mod scratch;
@@ -14,11 +19,20 @@ use anyhow::Result;
 pub(crate) enum Command {
     /// Judge a generated capture, side by side with other readers of the same file.
     Replay(replay::Args),
+    /// Read and index the labelled conntrack entries of the kernel, side by side with `conntrack -L`.
+    Conntrack(conntrack::Args),
+    /// Cost of the kernel program a packet, side by side with an empty program.
+    Ebpf(ebpf::Args),
+    /// Time from a violating packet to the daemon's finding, and what the daemon takes while legal traffic passes.
+    Latency(latency::Args),
 }
 
 /// Runs one benchmark.
 pub(crate) fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Replay(args) => replay::run(args),
+        Command::Conntrack(args) => conntrack::run(args),
+        Command::Ebpf(args) => ebpf::run(args),
+        Command::Latency(args) => latency::run(args),
     }
 }

@@ -9,7 +9,7 @@ use std::process::{ExitCode, Stdio};
 use anyhow::{Context, Result};
 
 use self::summary::{Summary, Verbosity};
-use crate::{fuzz, needs, project, tidy};
+use crate::{ebpf, fuzz, needs, project, tidy};
 
 /// Tests read it: `report` makes one that lacks something (root, a program, a kernel feature) print why it is skipped.
 /// Otherwise it fails.
@@ -28,7 +28,8 @@ pub(crate) struct Args {
 /// Runs the checks and the tests. A failed test is told by the tests' own words and the exit status.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let strict = args.install || env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
-    let missing = needs::missing(needs::TESTS);
+    let mut missing = needs::missing(needs::TESTS);
+    missing.extend(needs::missing(needs::KERNEL_PROGRAM));
     if !missing.is_empty() {
         if args.install {
             needs::install(&missing)?;
@@ -36,8 +37,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             needs::report(&missing);
         }
     }
+    if args.install {
+        ebpf::install_linker()?;
+    }
     if args.filters.is_empty() {
         static_checks()?;
+        kernel_program(strict)?;
         if strict || missing.iter().all(|need| need.program != "g++") {
             fuzz::smoke()?;
         } else {
@@ -45,6 +50,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     tests(&args.filters, strict)
+}
+
+/// That the committed object of the kernel program is what its sources give.
+fn kernel_program(strict: bool) -> Result<()> {
+    let missing = ebpf::missing();
+    if strict || missing.is_empty() {
+        return ebpf::check();
+    }
+    eprintln!("skipped: building the kernel program anew, for want of\n  {}", missing.join("\n  "));
+    ebpf::check_record()
 }
 
 /// What can be said without running the analyzer.

@@ -9,11 +9,15 @@ use super::paths::{CodePath, Role, module_of};
 /// ARCHITECTURE.md draws the same arrows.
 const ARROWS: &[(&str, &[&[&str]])] = &[
     ("types", &[]),
+    ("jsonrpc", &[]),
     ("capture", &[&["types"]]),
-    ("ovsdb", &[&["types"]]),
-    ("conntrack", &[&["types"], &["engine", "fact"]]),
+    ("ovsdb", &[&["types"], &["jsonrpc"]]),
+    ("conntrack", &[&["types"], &["engine", "fact"], &["engine", "label"]]),
     ("ovn", &[&["types"], &["ovsdb"], &["engine", "fact"]]),
     ("inputs", &[&["types"], &["capture"], &["conntrack"], &["ovn"], &["ovsdb"], &["engine", "fact"]]),
+    ("bpf", &[&["types"], &["engine", "classes"], &["engine", "observation"]]),
+    ("netlink", &[&["types"], &["conntrack"], &["engine", "fact"], &["engine", "label"]]),
+    ("unixctl", &[&["types"], &["conntrack"], &["jsonrpc"], &["engine", "fact"]]),
     ("replay", &[&["types"], &["capture"], &["engine"]]),
     ("engine", &[&["types"]]),
     (
@@ -31,7 +35,7 @@ const ARROWS: &[(&str, &[&[&str]])] = &[
 ];
 
 /// Modules that know both ends: they may use every other, and no other may use them.
-const BOTH_ENDS: &[&str] = &["commands", "cli"];
+const BOTH_ENDS: &[&str] = &["commands", "cli", "doctor", "live"];
 
 /// Paths that would give the engine a clock, a file, a socket, a thread or a format of the outside.
 const NOT_IN_ENGINE: &[&[&str]] = &[
