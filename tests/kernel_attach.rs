@@ -6,12 +6,12 @@ mod netns;
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, panic, thread};
 
 use analyzer::bpf::attach::{AttachOptions, Attachment, Ingress, Mode, Nic, Position, TcForm, XdpMode};
@@ -107,9 +107,23 @@ fn count_of(readings: &Readings, counter: Counter) -> u64 {
     readings.counters().expect("counters can be read")[counter as usize].packets
 }
 
+/// The socket that all packets come from. One closed a moment ago may live on in a child that another test is about to
+/// execute, so a port in use is waited for.
+fn source_socket() -> UdpSocket {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match UdpSocket::bind((SOURCE, 4000)) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            bound => return bound.expect("the address is ours"),
+        }
+    }
+}
+
 /// Sends `count` packets with destinations from `DESTINATION` on, one port after the other.
 fn send(count: usize) {
-    let socket = UdpSocket::bind((SOURCE, 4000)).expect("the address is ours");
+    let socket = source_socket();
     for index in 0..count {
         let port = 5000 + (index % 16) as u16;
         socket.send_to(b"x", (DESTINATION, port)).expect("the NIC takes packets");
