@@ -23,6 +23,8 @@ pub mod replay;
 
 pub mod output;
 
+pub mod alerts;
+
 pub mod doctor;
 pub mod live;
 

@@ -32,6 +32,10 @@ const ARROWS: &[(&str, &[&[&str]])] = &[
             &["engine", "view"],
         ],
     ),
+    ("alerts", &[&["types"], &["engine", "finding"], &["engine", "verdict"], &["output"]]),
+    ("sinks", &[&["types"], &["alerts"]]),
+    ("metrics", &[&["types"], &["alerts"]]),
+    ("repair", &[&["types"], &["engine"], &["conntrack"], &["netlink"], &["unixctl"], &["output"]]),
 ];
 
 /// Modules that know both ends: they may use every other, and no other may use them.
