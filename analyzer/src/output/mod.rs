@@ -8,7 +8,7 @@ pub mod escape;
 mod fixtures;
 pub mod json;
 pub mod listing;
-mod names;
+pub mod names;
 pub mod remedy;
 pub mod report;
 pub mod status;

@@ -1,10 +1,10 @@
-//! Stable names that JSON and text share.
+//! Stable names that JSON, text and alerts share.
 
 use crate::engine::fact::{Policy, Source};
 use crate::engine::finding::CtDirection;
 
 /// The value of `Logical_Router_Static_Route.policy`.
-pub(super) fn policy(policy: Policy) -> &'static str {
+pub fn policy(policy: Policy) -> &'static str {
     match policy {
         Policy::SrcIp => "src-ip",
         Policy::DstIp => "dst-ip",
@@ -12,7 +12,7 @@ pub(super) fn policy(policy: Policy) -> &'static str {
 }
 
 /// The name that dump-conntrack gives a direction.
-pub(super) fn direction(direction: CtDirection) -> &'static str {
+pub fn direction(direction: CtDirection) -> &'static str {
     match direction {
         CtDirection::Orig => "orig",
         CtDirection::Reply => "reply",

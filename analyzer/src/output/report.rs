@@ -53,13 +53,13 @@ impl Report {
 /// The entries of a finding that are to be deleted: those that hold the MAC, where that MAC is wrong.
 ///
 /// A router that is alive and no next hop is pinned to by design, and where a verdict is missing nothing is deleted.
-pub(super) fn to_heal(finding: &Finding) -> impl Iterator<Item = &CitedConnection> {
+pub fn to_heal(finding: &Finding) -> impl Iterator<Item = &CitedConnection> {
     let wrong = matches!(finding.verdict, Verdict::Violating(_));
     finding.conntrack.iter().filter(move |entry| wrong && Some(entry.reply_eth) == finding.eth_dst)
 }
 
 /// The tuple of an entry whose packets leave the node.
-pub(super) fn leaving(entry: &CitedConnection) -> &Tuple {
+pub fn leaving(entry: &CitedConnection) -> &Tuple {
     match entry.direction {
         CtDirection::Orig => &entry.orig,
         CtDirection::Reply => &entry.reply,

@@ -6,7 +6,7 @@ use std::io;
 use self::case::Item;
 use self::layout::Page;
 pub use self::layout::Style;
-pub use self::line::{write_finding_line, write_latent_line};
+pub use self::line::{finding_sentence, latent_sentence, write_finding_line, write_latent_line};
 use self::words::{count, grouped, leave};
 use super::escape::Escaped;
 use super::report::Report;

@@ -1,22 +1,34 @@
-//! One line for a finding or a latent entry, as a daemon tells them while it runs.
+//! One line for a finding or a latent entry, as a daemon tells them while it runs, and the same as a sentence.
 
 use std::fmt::Write as _;
 use std::io;
 
 use super::super::escape::Escaped;
 use super::super::report::{Report, leaving};
-use crate::engine::finding::{CitedConnection, ExpectedNexthop, Finding, Latent};
+use crate::engine::finding::{CitedConnection, ExpectedNexthop, Finding, LastLegal, Latent};
 
 /// Writes one line on a finding.
 ///
 /// # Errors
 /// When `out` fails.
 pub fn write_finding_line(out: &mut impl io::Write, report: &Report, finding: &Finding) -> io::Result<()> {
-    let mut line = format!("{} {}", finding.first_seen.to_rfc3339(report.time_digits), finding.verdict.name());
-    if let Some(reason) = finding.verdict.reason() {
-        push(&mut line, format_args!(" {reason}"));
-    }
-    push(&mut line, format_args!(": {}", finding.tuple));
+    let time = finding.first_seen.to_rfc3339(report.time_digits);
+    let (verdict, reason) = (finding.verdict.name(), finding.verdict.reason());
+    let reason = reason.map(|reason| format!(" {reason}")).unwrap_or_default();
+    writeln!(out, "{time} {verdict}{reason}: {}", finding_sentence(report, finding))
+}
+
+/// Writes one line on a latent entry.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_latent_line(out: &mut impl io::Write, report: &Report, latent: &Latent) -> io::Result<()> {
+    writeln!(out, "latent {}: {}", latent.state.name(), latent_sentence(report, latent))
+}
+
+/// What is wrong with a flow, without a full stop. Foreign names in it are escaped.
+pub fn finding_sentence(report: &Report, finding: &Finding) -> String {
+    let mut line = finding.tuple.to_string();
     if let Some(mac) = finding.eth_dst {
         push(&mut line, format_args!(" leaves to {mac}"));
     }
@@ -27,27 +39,25 @@ pub fn write_finding_line(out: &mut impl io::Write, report: &Report, finding: &F
     for entry in finding.conntrack.iter().filter(|entry| Some(entry.reply_eth) == finding.eth_dst) {
         zone(&mut line, entry);
     }
-    if let Some(last) = &finding.last_legal {
-        let until = last.until.to_rfc3339(report.time_digits);
-        push(&mut line, format_args!("; it was next hop {} until {until}", last.nexthop));
-    }
-    writeln!(out, "{line}")
+    legal(&mut line, report, finding.last_legal.as_ref());
+    line
 }
 
-/// Writes one line on a latent entry.
-///
-/// # Errors
-/// When `out` fails.
-pub fn write_latent_line(out: &mut impl io::Write, report: &Report, latent: &Latent) -> io::Result<()> {
+/// What is wrong with a labelled entry, without a full stop. Foreign names in it are escaped.
+pub fn latent_sentence(report: &Report, latent: &Latent) -> String {
     let entry = &latent.connection;
-    let mut line = format!("latent {}: {} would leave to {}", latent.state.name(), leaving(entry), entry.reply_eth);
+    let mut line = format!("{} would leave to {}", leaving(entry), entry.reply_eth);
     expected(&mut line, &latent.expected);
     zone(&mut line, entry);
-    if let Some(last) = &latent.last_legal {
+    legal(&mut line, report, latent.last_legal.as_ref());
+    line
+}
+
+fn legal(line: &mut String, report: &Report, last: Option<&LastLegal>) {
+    if let Some(last) = last {
         let until = last.until.to_rfc3339(report.time_digits);
-        push(&mut line, format_args!("; it was next hop {} until {until}", last.nexthop));
+        push(line, format_args!("; it was next hop {} until {until}", last.nexthop));
     }
-    writeln!(out, "{line}")
 }
 
 fn expected(line: &mut String, expected: &[ExpectedNexthop]) {

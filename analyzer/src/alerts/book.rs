@@ -1,0 +1,379 @@
+//! Everything that is open, and what is to be told of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::alert::{Alert, Field, Kind};
+use super::cause::{Cause, Subject};
+use super::fields::Account;
+use super::limiter::Limiter;
+use super::losses::Losses;
+use super::member::Member;
+use super::settings::Settings;
+use super::sources::Sources;
+use super::wording;
+use crate::engine::finding::{Finding, Latent, LatentState};
+use crate::engine::verdict::Verdict;
+use crate::output::report::Report;
+use crate::types::{MacAddr, Timestamp};
+
+/// MACs that are kept open at most. A sender that makes them up must not take our memory.
+const MAX_CAUSES: usize = 4096;
+/// Flows and entries that are followed one by one at most. What is beyond is counted.
+const MAX_MEMBERS: usize = 1 << 18;
+/// The losses that MACs and flows beyond the bounds are.
+const CAUSES_BEYOND: &str = "alert_causes_beyond";
+const MEMBERS_BEYOND: &str = "alert_flows_beyond";
+
+/// Packets and bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Counts {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+}
+
+/// Why a flow counts no more. The names are stable.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum End {
+    /// Its packets leave to a current next hop.
+    Conforming,
+    /// Its conntrack entry is gone, or holds the MAC no more.
+    EntryGone,
+    /// It sent nothing to the MAC for the hold time.
+    Quiet,
+    /// Of a latent entry: packets were seen, and another message tells of them.
+    Seen,
+}
+
+impl End {
+    /// All of them.
+    pub(super) const ALL: [Self; 4] = [Self::Conforming, Self::EntryGone, Self::Quiet, Self::Seen];
+
+    /// Its stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Conforming => "conforming",
+            Self::EntryGone => "entry-gone",
+            Self::Quiet => "quiet",
+            Self::Seen => "seen",
+        }
+    }
+
+    /// The field that counts flows which ended so.
+    pub(super) fn field(self) -> &'static str {
+        match self {
+            Self::Conforming => "cleared_conforming",
+            Self::EntryGone => "cleared_entry_gone",
+            Self::Quiet => "cleared_quiet",
+            Self::Seen => "cleared_seen",
+        }
+    }
+}
+
+/// Names a cause.
+pub(super) type Key = (Subject, MacAddr);
+
+/// Everything that is open.
+#[derive(Debug)]
+pub struct Alerts {
+    pub(super) settings: Settings,
+    pub(super) causes: BTreeMap<Key, Cause>,
+    members: usize,
+    sources: Sources,
+    losses: Losses,
+    limiter: Limiter,
+    /// What found no room: MACs, and how often a flow.
+    beyond: (u64, u64),
+    /// Whether something may be due before [`Alerts::tick`].
+    is_urgent: bool,
+    changes: u64,
+}
+
+impl Alerts {
+    /// Nothing is open.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            causes: BTreeMap::new(),
+            members: 0,
+            sources: Sources::default(),
+            losses: Losses::default(),
+            limiter: Limiter::new(&settings),
+            beyond: (0, 0),
+            is_urgent: false,
+            changes: 0,
+        }
+    }
+
+    /// A flow was found violating. `report` tells names of NICs and of the node. A finding that is no violation, or has
+    /// no MAC, is passed over.
+    pub fn violating(&mut self, finding: &Finding, report: &Report, at: Timestamp) {
+        let (Verdict::Violating(_), Some(reason), Some(mac)) =
+            (finding.verdict, finding.verdict.reason(), finding.eth_dst)
+        else {
+            return;
+        };
+        let member = Member::of_finding(finding);
+        self.add((Subject::Packets, mac), member, reason, (finding.first_seen.min(at), finding.last_seen), || {
+            Account::of_finding(report, finding)
+        });
+    }
+
+    /// Packets of a flow left to a MAC that is wrong, the last of them at `last`.
+    pub fn count(&mut self, member: &Member, mac: MacAddr, counts: Counts, last: Timestamp) {
+        let Some(cause) = self.causes.get_mut(&(Subject::Packets, mac)) else { return };
+        cause.counts.packets += counts.packets;
+        cause.counts.bytes += counts.bytes;
+        cause.goes_on(member, last);
+    }
+
+    /// The flow conforms, to whatever MAC it left before.
+    pub fn conforms(&mut self, member: &Member) {
+        let causes = self.causes.iter_mut().filter(|((subject, _), _)| *subject == Subject::Packets);
+        let ended = causes.filter_map(|(_, cause)| cause.end(member, End::Conforming).then_some(())).count();
+        self.lessen(ended);
+    }
+
+    /// A flow counts no more under this MAC.
+    pub fn end(&mut self, member: &Member, mac: MacAddr, end: End) {
+        let ended = self.causes.get_mut(&(Subject::Packets, mac)).is_some_and(|cause| cause.end(member, end));
+        self.lessen(usize::from(ended));
+    }
+
+    /// All latent entries as they are at `at`. Those whose pin cannot apply are no alert.
+    pub fn latent(&mut self, latent: &[Latent], report: &Report, at: Timestamp) {
+        let armed = || latent.iter().filter(|latent| latent.state == LatentState::Armed);
+        let present: BTreeSet<(MacAddr, Member)> =
+            armed().map(|latent| (latent.connection.reply_eth, Member::of_latent(latent))).collect();
+        let violating: BTreeSet<MacAddr> =
+            self.causes.keys().filter(|key| key.0 == Subject::Packets).map(|key| key.1).collect();
+        let mut ended = 0;
+        for ((subject, mac), cause) in &mut self.causes {
+            if *subject == Subject::Packets {
+                continue;
+            }
+            let gone: Vec<Member> =
+                cause.members.keys().filter(|member| !present.contains(&(*mac, **member))).copied().collect();
+            let end = if violating.contains(mac) { End::Seen } else { End::EntryGone };
+            ended += gone.iter().filter(|member| cause.end(member, end)).count();
+        }
+        self.lessen(ended);
+        for latent in armed() {
+            let mac = latent.connection.reply_eth;
+            self.add((Subject::Latent, mac), Member::of_latent(latent), latent.state.name(), (at, at), || {
+                Account::of_latent(report, latent)
+            });
+        }
+    }
+
+    /// The state of a source of facts: `error` says why it is lost. A source that is only on its way is not told of.
+    pub fn source(&mut self, name: &'static str, place: &str, error: Option<&str>, at: Timestamp) {
+        self.is_urgent |= self.sources.note((name, place.to_owned()), error, at);
+    }
+
+    /// What was lost in all so far, by cause.
+    pub fn loss(&mut self, cause: &'static str, count: u64) {
+        self.is_urgent |= self.losses.note(cause, count);
+    }
+
+    /// Flows whose last packet to a MAC was before `before`: what has become of them is to be found out. At most
+    /// `limit`, those that were not asked for longest first.
+    pub fn quiet(&mut self, before: Timestamp, limit: usize, at: Timestamp) -> Vec<(Member, MacAddr, Timestamp)> {
+        let mut quiet: Vec<_> = self
+            .causes
+            .iter()
+            .filter(|((subject, _), _)| *subject == Subject::Packets)
+            .flat_map(|((_, mac), cause)| cause.members.iter().map(move |(member, seen)| (*mac, member, seen)))
+            .filter(|(.., seen)| seen.last < before)
+            .map(|(mac, member, seen)| (seen.looked, mac, *member, seen.last))
+            .collect();
+        if quiet.len() > limit {
+            quiet.select_nth_unstable(limit);
+            quiet.truncate(limit);
+        }
+        for (_, mac, member, _) in &quiet {
+            let cause = self.causes.get_mut(&(Subject::Packets, *mac));
+            if let Some(seen) = cause.and_then(|cause| cause.members.get_mut(member)) {
+                seen.looked = at;
+            }
+        }
+        quiet.into_iter().map(|(_, mac, member, last)| (member, mac, last)).collect()
+    }
+
+    /// Lets go of flows that were quiet for the hold time. To be called about each second; what is due by time alone is
+    /// told behind it.
+    pub fn tick(&mut self, at: Timestamp) {
+        self.is_urgent = true;
+        let before = at.saturating_sub(self.settings.hold);
+        let mut ended = 0;
+        for ((subject, _), cause) in &mut self.causes {
+            if *subject == Subject::Latent {
+                continue;
+            }
+            let quiet: Vec<Member> =
+                cause.members.iter().filter(|(_, seen)| seen.last <= before).map(|(member, _)| *member).collect();
+            ended += quiet.iter().filter(|member| cause.end(member, End::Quiet)).count();
+        }
+        self.lessen(ended);
+    }
+
+    /// What is to be told at `at`, in order.
+    pub fn poll(&mut self, report: &Report, at: Timestamp) -> Vec<Alert> {
+        if !std::mem::take(&mut self.is_urgent) {
+            return Vec::new();
+        }
+        let mut told = Vec::new();
+        let mut waits = false;
+        for (key, kind) in self.due(at) {
+            let Some(cause) = self.causes.get_mut(&key) else { continue };
+            if !self.limiter.take(at) {
+                waits = true;
+                wait(&mut cause.is_held, &mut self.limiter, at);
+                continue;
+            }
+            told.push(wording::message(cause, kind, report, &self.settings, at));
+            if kind == Kind::Cleared {
+                self.causes.remove(&key);
+            } else {
+                cause.told(kind, &self.settings, at);
+            }
+        }
+        if !told.is_empty() {
+            self.changes += 1;
+        }
+        waits |= self.poll_states(&mut told, at);
+        if !waits && let Some((since, count)) = self.limiter.held() {
+            told.push(self.held_back(since, count, at));
+            self.limiter.release();
+        }
+        told
+    }
+
+    /// Ends all windows: whatever was gathered is due.
+    pub fn end_windows(&mut self) {
+        self.is_urgent = true;
+        self.causes.values_mut().for_each(|cause| cause.gathers_until = None);
+    }
+
+    /// Causes that are open, by what they are about: packets, latent entries.
+    pub fn open(&self) -> [usize; 2] {
+        let packets = self.causes.keys().filter(|key| key.0 == Subject::Packets).count();
+        [packets, self.causes.len() - packets]
+    }
+
+    /// Grows with each change that is worth saving.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Messages that wait for the rate limit, and since when.
+    pub fn held(&self) -> Option<(Timestamp, u64)> {
+        self.limiter.held()
+    }
+
+    /// Causes of which there is something to tell, new ones first.
+    fn due(&self, at: Timestamp) -> Vec<(Key, Kind)> {
+        let kind = |cause: &Cause| cause.due(&self.settings, at);
+        let mut due: Vec<(Key, Kind)> =
+            self.causes.iter().filter_map(|(key, cause)| Some((*key, kind(cause)?))).collect();
+        due.sort_by_key(|(key, kind)| (*kind, self.causes.get(key).map(|cause| cause.since)));
+        due
+    }
+
+    /// Tells of sources and losses. Returns whether some have to wait.
+    fn poll_states(&mut self, told: &mut Vec<Alert>, at: Timestamp) -> bool {
+        let mut waits = false;
+        let mut sources = Vec::new();
+        for (name, is_held) in self.sources.due(at) {
+            if self.limiter.take(at) {
+                sources.push(name);
+            } else {
+                waits = true;
+                wait(is_held, &mut self.limiter, at);
+            }
+        }
+        let mut losses = Vec::new();
+        for (cause, is_held) in self.losses.due(at) {
+            if self.limiter.take(at) {
+                losses.push(cause);
+            } else {
+                waits = true;
+                wait(is_held, &mut self.limiter, at);
+            }
+        }
+        told.extend(sources.iter().filter_map(|name| self.sources.tell(name, &self.settings, at)));
+        told.extend(losses.iter().filter_map(|cause| self.losses.tell(cause, &self.settings, at)));
+        waits
+    }
+
+    fn held_back(&self, since: Timestamp, count: u64, at: Timestamp) -> Alert {
+        let seconds = at.since(since).as_secs();
+        let limit = self.limiter.per_minute();
+        let text = format!(
+            "the limit of {limit} messages a minute held {count} back for up to {seconds} s; by now they were told, what \
+             belongs together in one"
+        );
+        let field = |name, value: String| Field { name, value };
+        let fields = vec![
+            field("cause", "alerts_held_back".to_owned()),
+            field("count", count.to_string()),
+            field("seconds", seconds.to_string()),
+        ];
+        Alert { kind: Kind::Loss, reason: None, at, text, fields }
+    }
+
+    fn add(
+        &mut self,
+        key: Key,
+        member: Member,
+        reason: &'static str,
+        (first, last): (Timestamp, Timestamp),
+        account: impl FnOnce() -> Account,
+    ) {
+        if !self.causes.contains_key(&key) {
+            if self.causes.len() >= MAX_CAUSES {
+                self.beyond.0 += 1;
+                self.loss(CAUSES_BEYOND, self.beyond.0);
+                return;
+            }
+            self.causes.insert(key, Cause::new(key.0, key.1, reason, &self.settings, first));
+        }
+        let Some(cause) = self.causes.get_mut(&key) else { return };
+        if cause.goes_on(&member, last) {
+            return;
+        }
+        if self.members >= MAX_MEMBERS {
+            self.beyond.1 += 1;
+            self.loss(MEMBERS_BEYOND, self.beyond.1);
+            return;
+        }
+        cause.add(member, reason, last, account);
+        self.members += 1;
+        self.is_urgent = true;
+        self.changes += 1;
+    }
+
+    /// Members are followed no more.
+    fn lessen(&mut self, ended: usize) {
+        if ended > 0 {
+            self.members -= ended;
+            self.is_urgent = true;
+            self.changes += 1;
+        }
+    }
+
+    /// Takes over a cause that was open before a restart.
+    pub(super) fn reopen(&mut self, cause: Cause) {
+        if self.causes.len() < MAX_CAUSES {
+            self.members += cause.members.len();
+            self.causes.insert((cause.subject, cause.mac), cause);
+        }
+    }
+}
+
+fn wait(is_held: &mut bool, limiter: &mut Limiter, at: Timestamp) {
+    if !std::mem::replace(is_held, true) {
+        limiter.hold(at);
+    }
+}
