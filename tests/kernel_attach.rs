@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{env, panic, thread};
 
 use analyzer::bpf::attach::{AttachOptions, Attachment, Ingress, Mode, Nic, Position, TcForm, XdpMode};
@@ -108,17 +108,15 @@ fn count_of(readings: &Readings, counter: Counter) -> u64 {
 }
 
 /// The socket that all packets come from. One closed a moment ago may live on in a child that another test is about to
-/// execute, so a port in use is waited for.
+/// execute, so a port in use is tried again, for ten seconds at most.
 fn source_socket() -> UdpSocket {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
+    for _ in 0..10_000 {
         match UdpSocket::bind((SOURCE, 4000)) {
-            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
-                thread::sleep(Duration::from_millis(1));
-            }
+            Err(error) if error.kind() == ErrorKind::AddrInUse => thread::park_timeout(Duration::from_millis(1)),
             bound => return bound.expect("the address is ours"),
         }
     }
+    panic!("port 4000 stays in use");
 }
 
 /// Sends `count` packets with destinations from `DESTINATION` on, one port after the other.
