@@ -1,5 +1,6 @@
 //! The command line, as typed.
 
+mod alerts;
 mod file;
 mod live;
 mod read;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::alerts::AlertArgs;
 pub use self::file::FileError;
 pub use self::live::{AskingArgs, ConntrackSource, HookArgs, Ingress, LiveArgs, LiveRunArgs, MemoryArgs, TcxPosition};
 pub use self::read::ReadError;

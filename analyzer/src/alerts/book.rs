@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::alert::{Alert, Field, Kind};
-use super::cause::{Cause, Subject};
+use super::cause::{Cause, Seen, Subject};
 use super::fields::Account;
 use super::limiter::Limiter;
 use super::losses::Losses;
@@ -71,6 +71,26 @@ impl End {
     }
 }
 
+/// A flow that sent nothing to a wrong MAC for a while.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Silent {
+    /// The flow.
+    pub member: Member,
+    /// The MAC.
+    pub mac: MacAddr,
+    /// Time of its last packet to it.
+    pub last: Timestamp,
+    /// Whether a conntrack entry of the flow held the MAC.
+    pub by_entry: bool,
+}
+
+/// What is new of a member: the times of its first and its last packet, and whether an entry of it held the MAC.
+struct Times {
+    first: Timestamp,
+    last: Timestamp,
+    by_entry: bool,
+}
+
 /// Names a cause.
 pub(super) type Key = (Subject, MacAddr);
 
@@ -114,8 +134,9 @@ impl Alerts {
         else {
             return;
         };
-        let member = Member::of_finding(finding);
-        self.add((Subject::Packets, mac), member, reason, (finding.first_seen.min(at), finding.last_seen), || {
+        let by_entry = finding.conntrack.iter().any(|entry| entry.reply_eth == mac);
+        let times = Times { first: finding.first_seen.min(at), last: finding.last_seen, by_entry };
+        self.add((Subject::Packets, mac), Member::of_finding(finding), reason, times, || {
             Account::of_finding(report, finding)
         });
     }
@@ -161,7 +182,8 @@ impl Alerts {
         self.lessen(ended);
         for latent in armed() {
             let mac = latent.connection.reply_eth;
-            self.add((Subject::Latent, mac), Member::of_latent(latent), latent.state.name(), (at, at), || {
+            let times = Times { first: at, last: at, by_entry: true };
+            self.add((Subject::Latent, mac), Member::of_latent(latent), latent.state.name(), times, || {
                 Account::of_latent(report, latent)
             });
         }
@@ -179,26 +201,26 @@ impl Alerts {
 
     /// Flows whose last packet to a MAC was before `before`: what has become of them is to be found out. At most
     /// `limit`, those that were not asked for longest first.
-    pub fn quiet(&mut self, before: Timestamp, limit: usize, at: Timestamp) -> Vec<(Member, MacAddr, Timestamp)> {
-        let mut quiet: Vec<_> = self
+    pub fn quiet(&mut self, before: Timestamp, limit: usize, at: Timestamp) -> Vec<Silent> {
+        let mut quiet: Vec<(Timestamp, Silent)> = self
             .causes
             .iter()
             .filter(|((subject, _), _)| *subject == Subject::Packets)
-            .flat_map(|((_, mac), cause)| cause.members.iter().map(move |(member, seen)| (*mac, member, seen)))
+            .flat_map(|((_, mac), cause)| cause.members.iter().map(move |(member, seen)| (*mac, *member, seen)))
             .filter(|(.., seen)| seen.last < before)
-            .map(|(mac, member, seen)| (seen.looked, mac, *member, seen.last))
+            .map(|(mac, member, &Seen { last, looked, by_entry })| (looked, Silent { member, mac, last, by_entry }))
             .collect();
         if quiet.len() > limit {
             quiet.select_nth_unstable(limit);
             quiet.truncate(limit);
         }
-        for (_, mac, member, _) in &quiet {
-            let cause = self.causes.get_mut(&(Subject::Packets, *mac));
-            if let Some(seen) = cause.and_then(|cause| cause.members.get_mut(member)) {
+        for (_, silent) in &quiet {
+            let cause = self.causes.get_mut(&(Subject::Packets, silent.mac));
+            if let Some(seen) = cause.and_then(|cause| cause.members.get_mut(&silent.member)) {
                 seen.looked = at;
             }
         }
-        quiet.into_iter().map(|(_, mac, member, last)| (member, mac, last)).collect()
+        quiet.into_iter().map(|(_, silent)| silent).collect()
     }
 
     /// Lets go of flows that were quiet for the hold time. To be called about each second; what is due by time alone is
@@ -328,7 +350,7 @@ impl Alerts {
         key: Key,
         member: Member,
         reason: &'static str,
-        (first, last): (Timestamp, Timestamp),
+        Times { first, last, by_entry }: Times,
         account: impl FnOnce() -> Account,
     ) {
         if !self.causes.contains_key(&key) {
@@ -348,7 +370,7 @@ impl Alerts {
             self.loss(MEMBERS_BEYOND, self.beyond.1);
             return;
         }
-        cause.add(member, reason, last, account);
+        cause.add(member, reason, (last, by_entry), account);
         self.members += 1;
         self.is_urgent = true;
         self.changes += 1;

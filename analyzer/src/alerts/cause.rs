@@ -73,6 +73,8 @@ pub(super) struct Seen {
     pub(super) last: Timestamp,
     /// When somebody looked last what has become of it.
     pub(super) looked: Timestamp,
+    /// Whether a conntrack entry of it held the MAC.
+    pub(super) by_entry: bool,
 }
 
 impl Cause {
@@ -129,10 +131,10 @@ impl Cause {
         &mut self,
         member: Member,
         reason: &'static str,
-        last: Timestamp,
+        (last, by_entry): (Timestamp, bool),
         account: impl FnOnce() -> Account,
     ) {
-        self.members.insert(member, Seen { last, looked: last });
+        self.members.insert(member, Seen { last, looked: last, by_entry });
         if self.expected > 0 {
             self.expected -= 1;
             return;

@@ -32,6 +32,6 @@ mod tests;
 mod wording;
 
 pub use alert::{Alert, Field, Kind};
-pub use book::{Alerts, Counts, End};
+pub use book::{Alerts, Counts, End, Silent};
 pub use member::Member;
 pub use settings::Settings;

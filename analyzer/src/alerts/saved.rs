@@ -141,7 +141,7 @@ fn restored(saved: SavedCause, settings: &Settings, at: Timestamp) -> Option<Cau
         rest: fields(saved.rest),
     };
     for member in saved.members.iter().take(NAMED).filter_map(|text| text.parse().ok()) {
-        cause.members.insert(member, Seen { last: at, looked: Timestamp::default() });
+        cause.members.insert(member, Seen { last: at, looked: Timestamp::default(), by_entry: false });
     }
     cause.expected = saved.open.saturating_sub(cause.members.len() as u64);
     (cause.flows, cause.new) = (saved.flows, saved.new.min(saved.flows));

@@ -253,7 +253,7 @@ fn what_is_quiet_is_asked_for_in_turn() {
     sees(&mut alerts, 11, DEAD, 5);
     let mut asked: Vec<Member> = Vec::new();
     for second in 6..=7 {
-        asked.extend(alerts.quiet(at(5), 5, at(second)).into_iter().map(|(member, ..)| member));
+        asked.extend(alerts.quiet(at(5), 5, at(second)).into_iter().map(|silent| silent.member));
     }
     asked.sort();
     assert_eq!(asked, (1..=10).map(member).collect::<Vec<_>>(), "each once, and none that goes on");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::alerts::AlertArgs;
 use super::sources::SourceArgs;
 use super::values::{Interface, PathOrNone, parse_positive_seconds, parse_seconds};
 use super::{JudgingArgs, OutputArgs};
@@ -50,6 +51,9 @@ pub struct LiveArgs {
     /// What is remembered
     #[command(flatten)]
     pub memory: MemoryArgs,
+    /// When and how often people are told
+    #[command(flatten)]
+    pub alerts: AlertArgs,
     /// What the output looks like
     #[command(flatten)]
     pub output: OutputArgs,

@@ -12,6 +12,7 @@ use std::time::Duration;
 pub use self::change::Changes;
 pub use self::error::ConfigError;
 pub use self::sources::{Database, Sources, Tls, Vswitchd, well_known};
+use crate::alerts;
 use crate::cli::{
     Cli, Command, ConntrackSource, Ingress, Interface, LiveArgs, LiveRunArgs, OutputArgs, PathOrNone, TcxPosition,
 };
@@ -55,6 +56,10 @@ pub struct Config {
     pub max_routes: u32,
     /// How packets are judged.
     pub judging: Settings,
+    /// When and how often people are told.
+    pub alerts: alerts::Settings,
+    /// File that keeps open alerts.
+    pub alert_state: Option<PathBuf>,
     /// When to end.
     pub duration: Option<Duration>,
     /// What the output looks like.
@@ -75,7 +80,7 @@ impl TryFrom<LiveArgs> for Config {
     /// # Errors
     /// [`ConfigError`] where options contradict each other, or a file that they name cannot be read.
     fn try_from(args: LiveArgs) -> Result<Self, ConfigError> {
-        let LiveArgs { hooks, sources, asking, judging, memory, output, run, typed } = args;
+        let LiveArgs { hooks, sources, asking, judging, memory, alerts, output, run, typed } = args;
         let LiveRunArgs { config, duration, quiet } = run;
         if hooks.interface.is_empty() {
             return Err(ConfigError::NoInterface { file: config });
@@ -91,7 +96,7 @@ impl TryFrom<LiveArgs> for Config {
         for (option, files) in [("--nexthops", &asking.nexthops), ("--mac-owners", &asking.mac_owners)] {
             files.iter().try_for_each(|file| readable(option, file))?;
         }
-        let history = match memory.history {
+        let path = |given| match given {
             PathOrNone::None => None,
             PathOrNone::Path(path) => Some(path),
         };
@@ -107,12 +112,14 @@ impl TryFrom<LiveArgs> for Config {
             conntrack: asking.conntrack,
             conntrack_interval: Some(asking.conntrack_interval).filter(|interval| !interval.is_zero()),
             max_age: asking.max_age,
-            history,
+            history: path(memory.history),
             history_age: memory.history_age,
             max_suspects: memory.max_suspects,
             max_samples: memory.max_samples,
             max_routes: memory.max_routes,
             judging: Settings::from(&judging),
+            alerts: alerts::Settings::from(&alerts),
+            alert_state: path(alerts.alert_state),
             duration,
             output,
             quiet: quiet.unwrap_or(false),
@@ -129,10 +136,11 @@ impl Config {
         let identity = self.sources.tls.identity.iter().flat_map(|(key, certificate)| [key, certificate]).cloned();
         let read = read.chain(identity).chain(self.sources.tls.ca_cert.clone()).chain(self.file.clone());
         // A file that is replaced is made anew in its folder.
-        let folder = self.history.as_ref().and_then(|path| path.ancestors().skip(1).find(|folder| folder.exists()));
-        let folder = folder.map(|folder| (folder.to_path_buf(), Access::WRITE_OK | Access::EXEC_OK));
+        let folder = |path: &PathBuf| path.ancestors().skip(1).find(|folder| folder.exists()).map(Path::to_path_buf);
+        let folders = self.history.iter().chain(&self.alert_state).filter_map(folder);
+        let folders = folders.map(|folder| (folder, Access::WRITE_OK | Access::EXEC_OK));
         let sockets = self.sources.sockets().into_iter().map(|socket| (socket, Access::WRITE_OK));
-        sockets.chain(read.map(|file| (file, Access::READ_OK))).chain(folder).collect()
+        sockets.chain(read.map(|file| (file, Access::READ_OK))).chain(folders).collect()
     }
 
     /// The settings as they are now: the file that `--config` names is read again, what was typed wins over it as

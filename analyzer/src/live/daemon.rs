@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, sleep_until};
 
+use super::alerting::Alerting;
 use super::clock::Clock;
 use super::config::Config;
 use super::connections::{Connections, Way};
@@ -47,6 +48,7 @@ pub(super) struct Daemon {
     pub(super) engine: Engine,
     pub(super) set: Set,
     pub(super) ledger: Ledger<Key>,
+    pub(super) alerting: Alerting,
     pub(super) evidence: Evidence,
     pub(super) connections: Connections,
     pub(super) news: News,
@@ -116,6 +118,7 @@ impl Daemon {
             }
             self.commit();
             self.open_nics()?;
+            self.tell_alerts();
             // Under a flood of packets the sources have to be read too.
             tokio::task::yield_now().await;
             if self.news.has_failed() {
@@ -185,7 +188,7 @@ impl Daemon {
         self.connections.done(&reading);
         match reading {
             Ok(reading) => {
-                self.evidence.replace(reading.index);
+                self.evidence.replace(reading.index, self.clock.now());
                 self.engine.note_connections_told();
                 if self.is_sighted {
                     self.look_for_latent(self.clock.now());
@@ -269,6 +272,7 @@ impl Daemon {
         self.choose_conntrack();
         self.connections.tick(&self.config, self.evidence.zones());
         self.save_history().await;
+        self.tick_alerts().await;
         if let Some(failure) = self.evidence.take_failure() {
             self.failed_because("conntrack", &failure);
         }

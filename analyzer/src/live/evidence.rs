@@ -12,8 +12,9 @@ use super::connections::Way;
 use crate::conntrack::index::LabelledIndex;
 use crate::engine::Engine;
 use crate::engine::fact::{Connection, Delta, Fact};
+use crate::engine::label;
 use crate::netlink::conntrack::{self, Table};
-use crate::types::{MacAddr, Tuple};
+use crate::types::{MacAddr, Timestamp, Tuple};
 
 /// Zones asked for each flow at most. A node has a few gateway routers; what is beyond is found by the index.
 const MAX_ZONES: usize = 64;
@@ -40,6 +41,8 @@ enum Datapath {
 pub(super) struct Evidence {
     datapath: Datapath,
     index: LabelledIndex,
+    /// When all labelled entries were read last.
+    read: Timestamp,
     /// Zones of routers' destination NAT, as the Open_vSwitch database names them.
     named: BTreeSet<u16>,
     /// Zones asked for each flow.
@@ -54,6 +57,7 @@ impl Default for Evidence {
         let mut evidence = Self {
             datapath: Datapath::None,
             index: LabelledIndex::new(0),
+            read: Timestamp::default(),
             named: BTreeSet::new(),
             zones: Vec::new(),
             failures: 0,
@@ -80,8 +84,9 @@ impl Evidence {
     }
 
     /// Takes over a new reading of all labelled entries.
-    pub(super) fn replace(&mut self, index: LabelledIndex) {
+    pub(super) fn replace(&mut self, index: LabelledIndex, at: Timestamp) {
         self.index = index;
+        self.read = at;
         self.choose_zones();
     }
 
@@ -141,8 +146,32 @@ impl Evidence {
     /// Tells the engine the entries of a flow, as they are now, and returns the tuples that they were told under. Where
     /// the table cannot be asked, nothing is told: that an entry is not known does not mean that there is none.
     pub(super) fn tell(&mut self, wire: Tuple, engine: &mut Engine) -> Vec<Tuple> {
+        let Some((tuples, found)) = self.entries(wire) else { return Vec::new() };
+        for &tuple in &tuples {
+            let touches = |entry: &&Connection| {
+                [entry.orig, entry.reply].into_iter().any(|own| own == tuple || own.reversed() == tuple)
+            };
+            engine.set_connections(tuple, found.iter().filter(touches).cloned().collect());
+        }
+        tuples
+    }
+
+    /// Whether an entry of the flow holds the MAC now. `None` where that is not known, as where entries were read last
+    /// before `since`.
+    pub(super) fn holds(&mut self, wire: Tuple, mac: MacAddr, since: Timestamp) -> Option<bool> {
+        if matches!(self.datapath, Datapath::Userspace) && self.read <= since {
+            return None;
+        }
+        let (_, found) = self.entries(wire)?;
+        let mut labels = found.iter().filter_map(|entry| label::decode(entry.label, entry.mark));
+        Some(labels.any(|reply| reply.eth == mac))
+    }
+
+    /// The entries of a flow, as they are now, and the tuples that they were found by. `None` where the table cannot be
+    /// asked.
+    fn entries(&mut self, wire: Tuple) -> Option<(Vec<Tuple>, Vec<Connection>)> {
         if matches!(self.datapath, Datapath::None) {
-            return Vec::new();
+            return None;
         }
         let failures = self.failures;
         let mut tuples = vec![wire];
@@ -164,16 +193,7 @@ impl Evidence {
                 found.push(connection);
             }
         }
-        if self.failures != failures {
-            return Vec::new();
-        }
-        for &tuple in &tuples {
-            let touches = |entry: &&Connection| {
-                [entry.orig, entry.reply].into_iter().any(|own| own == tuple || own.reversed() == tuple)
-            };
-            engine.set_connections(tuple, found.iter().filter(touches).cloned().collect());
-        }
-        tuples
+        (self.failures == failures).then_some((tuples, found))
     }
 
     /// Entries one of whose tuples is this one, or its mirror.

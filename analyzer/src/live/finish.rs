@@ -42,6 +42,8 @@ impl Daemon {
         self.save_history_now();
         self.read_the_last();
         self.leave_out_cited();
+        self.tell_alerts();
+        self.save_alerts_now();
         let status = Status { nics, ..self.status() };
         let counters = self.counters();
         let conforming = self.conforming_flows();
@@ -199,7 +201,8 @@ impl Daemon {
         }
     }
 
-    fn losses(&mut self) -> Vec<Loss> {
+    /// What was lost since the start, by cause.
+    pub(super) fn losses(&mut self) -> Vec<Loss> {
         let counters = self.counters();
         let kernel = KERNEL_LOSSES.map(|(counter, name)| Loss { name, count: counters[counter as usize].packets });
         let route = self.watching.losses;

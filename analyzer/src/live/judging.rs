@@ -74,7 +74,7 @@ impl Daemon {
             Ok(removed) => {
                 for counted in removed {
                     let seen = self.observation(&counted);
-                    self.ledger.count(&counted.key, &seen);
+                    self.book(&counted.key, &seen);
                     self.ledger.close(&counted.key);
                     for tuple in self.told_connections.remove(&seen.tuple).unwrap_or_default() {
                         self.engine.set_connections(tuple, Vec::new());
@@ -105,7 +105,7 @@ impl Daemon {
                 };
                 // What was counted under an earlier set was judged by that set.
                 if is_settled || !self.is_present(key) || *budget == 0 {
-                    self.ledger.count(key, &seen);
+                    self.book(key, &seen);
                 } else {
                     *budget -= 1;
                     self.judge(*key, &seen, now);
@@ -134,8 +134,20 @@ impl Daemon {
                 self.engine.assess(seen, &requests)
             }
         };
-        if let Some(finding) = self.ledger.judge(key, seen, assessment, now) {
+        if let Some(finding) = &assessment.finding {
+            self.alerting.violating(finding, now);
+        }
+        let (booked, news) = self.ledger.judge(key, seen, assessment, now);
+        self.alerting.booked(seen, booked);
+        if let Some(finding) = news {
             self.news.finding(&finding);
+        }
+    }
+
+    /// Books what was counted since, under what was said of the key last.
+    fn book(&mut self, key: &Key, seen: &Observation) {
+        if let Some(booked) = self.ledger.count(key, seen) {
+            self.alerting.booked(seen, booked);
         }
     }
 

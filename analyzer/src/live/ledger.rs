@@ -73,6 +73,14 @@ pub(super) enum Known {
     More(Verdict, Timestamp),
 }
 
+/// Packets that were booked, and under which verdict.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Booked {
+    pub(super) verdict: Verdict,
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
+}
+
 impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
     pub(super) fn new(max_findings: usize) -> Self {
         Self {
@@ -95,23 +103,24 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
         }
     }
 
-    /// Books what the kernel has counted in all, under what was said of the key last.
-    pub(super) fn count(&mut self, key: &K, seen: &Observation) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
+    /// Books what the kernel has counted in all, under what was said of the key last. Returns what was new.
+    pub(super) fn count(&mut self, key: &K, seen: &Observation) -> Option<Booked> {
+        let entry = self.entries.get_mut(key)?;
         let since = entry.take(seen);
         let (verdict, flow) = (entry.verdict, entry.flow);
         self.attribute(flow, verdict, &since);
+        Some(Booked { verdict, packets: since.packets, bytes: since.bytes })
     }
 
-    /// Books what the kernel has counted in all, what is new of it under this assessment. Returns the finding where it is
-    /// news: the first of its kind, or the first for a long time.
+    /// Books what the kernel has counted in all, what is new of it under this assessment. Returns what was new, and the
+    /// finding where it is news: the first of its kind, or the first for a long time.
     pub(super) fn judge(
         &mut self,
         key: K,
         seen: &Observation,
         assessment: Assessment,
         at: Timestamp,
-    ) -> Option<Finding> {
+    ) -> (Booked, Option<Finding>) {
         let flow = flow(seen);
         let verdict = assessment.verdict;
         let is_first = self.entries.get(&key).is_none_or(|entry| entry.verdict != verdict);
@@ -133,7 +142,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
         }
         let news = assessment.finding.and_then(|finding| self.keep((flow, seen.eth_dst, verdict), finding, is_first));
         self.attribute(flow, verdict, &since);
-        news
+        (Booked { verdict, packets: since.packets, bytes: since.bytes }, news)
     }
 
     /// Closes the books on a key that the kernel no longer counts under.

@@ -9,13 +9,15 @@
 //! | `sources` | the state and the age of each source |
 //! | `facts`, `set` | facts into the engine, the engine's set into the kernel |
 //! | `judging`, `evidence`, `ledger` | suspect packets: what is counted, asked and said |
-//! | [`history`], `remembering` | what is kept over a restart |
+//! | [`kept`], [`history`], `remembering` | what is kept over a restart |
+//! | `alerting` | who is told of it |
 //! | `news`, `finish` | what is told on the way and at the end |
 //! | [`snapshot`] | the running system asked once, for commands that watch no packets |
 
 use crate::output::Report;
 use config::Config;
 
+mod alerting;
 mod clock;
 pub mod config;
 mod connections;
@@ -27,6 +29,7 @@ mod facts;
 mod finish;
 pub mod history;
 mod judging;
+pub mod kept;
 mod ledger;
 mod news;
 mod nexthop_files;

@@ -1,11 +1,10 @@
 //! The history of next hops, kept over a restart.
 
-use tokio::task::JoinHandle;
-
 use super::config::Config;
 use super::daemon::Daemon;
-use super::history::file::{self, Notice, SaveError, Saver};
+use super::history::file::{self, Notice, Saver};
 use super::history::{Bounds, History};
+use super::kept::Saving;
 use crate::engine::Engine;
 use crate::engine::fact::{Delta, Fact};
 use crate::types::{Timestamp, Warning};
@@ -15,7 +14,7 @@ use crate::types::{Timestamp, Warning};
 pub(super) struct Remembering {
     history: History,
     saver: Option<Saver>,
-    saving: Option<JoinHandle<Result<(), SaveError>>>,
+    saving: Saving,
 }
 
 impl Remembering {
@@ -23,11 +22,11 @@ impl Remembering {
     pub(super) fn load(config: &Config, engine: &mut Engine, now: Timestamp) -> (Self, Vec<Warning>) {
         let bounds = Bounds { age: config.history_age, ..Bounds::default() };
         let Some(path) = &config.history else {
-            return (Self { history: History::new(bounds), saver: None, saving: None }, Vec::new());
+            return (Self { history: History::new(bounds), saver: None, saving: Saving::default() }, Vec::new());
         };
         let file::Loaded { history, warnings } = file::load(path, bounds, now);
         history.ended().for_each(|fact| engine.add(fact));
-        (Self { history, saver: Some(Saver::new(path.clone())), saving: None }, warnings)
+        (Self { history, saver: Some(Saver::new(path.clone())), saving: Saving::default() }, warnings)
     }
 
     pub(super) fn record(&mut self, delta: &Delta, at: Timestamp) {
@@ -54,19 +53,15 @@ impl Daemon {
     pub(super) async fn save_history(&mut self) {
         let now = self.clock.now();
         let Remembering { history, saver: Some(saver), saving } = &mut self.remembering else { return };
-        if saving.as_ref().is_some_and(JoinHandle::is_finished)
-            && let Some(saved) = saving.take()
-            && let Ok(outcome) = saved.await
-        {
+        if let Some(outcome) = saving.outcome().await {
             match saver.done(outcome) {
                 Some(Notice::Failing(error)) => self.news.complain(&format!("{error}; it is tried again")),
                 Some(Notice::Recovered) => self.news.say("the history of next hops is saved again"),
                 None => {}
             }
         }
-        if saving.is_none() && saver.due(history) <= now {
-            let job = saver.job(history, now);
-            *saving = Some(tokio::task::spawn_blocking(move || job.run()));
+        if !saving.is_busy() && saver.due(history) <= now {
+            saving.start(saver.job(history, now));
         }
     }
 

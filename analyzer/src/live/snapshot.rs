@@ -148,7 +148,7 @@ impl Snapshot {
         match connections::read(&way, zones, clock).await {
             Ok(reading) => {
                 self.tells_connections = true;
-                evidence.replace(reading.index);
+                evidence.replace(reading.index, clock.now());
             }
             Err(error) => return self.warn("conntrack", error),
         }

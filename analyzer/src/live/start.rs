@@ -8,6 +8,7 @@ use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::alerting::Alerting;
 use super::clock::Clock;
 use super::config::Config;
 use super::connections::Connections;
@@ -60,10 +61,11 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
     let kept =
         privileges::drop_unneeded(&reached.iter().map(|(path, access)| (path.as_path(), *access)).collect::<Vec<_>>())?;
     let frame = Report { node: config.output.node.clone(), time_digits: 6, ..Report::default() };
+    let (alerting, unread) = Alerting::load(&config, frame.clone(), started);
     let news = News::start(config.output.format, config.quiet, frame).context("cannot start the writer of news")?;
     let paths = Paths { mac_owners: config.mac_owners.clone(), ..Paths::default() };
     let loaded = inputs::load(&paths, &mut |fact| engine.add(fact))?;
-    for warning in warnings.iter().chain(&loaded.warnings) {
+    for warning in warnings.iter().chain(&unread).chain(&loaded.warnings) {
         news.say(&warning.to_string());
     }
     news.say(&format!("running with {kept}"));
@@ -97,6 +99,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
         set: Set::default(),
         ledger: Ledger::new(config.judging.max_findings),
         evidence: Evidence::default(),
+        alerting,
         connections: Connections::new(sender, clock),
         news,
         programs,

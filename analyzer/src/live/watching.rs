@@ -252,6 +252,7 @@ impl Daemon {
         let (done, failed) = self.watching.settle(&mut self.programs);
         if !done.is_empty() {
             self.news.nics(self.watching.names());
+            self.alerting.nics(self.watching.names());
         }
         done.iter().for_each(|done| self.news.say(done));
         failed.iter().for_each(|error| self.failed(error));

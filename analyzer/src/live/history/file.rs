@@ -1,36 +1,29 @@
 //! The file of a history.
 //!
-//! It is written anew as a whole beside the old one and then takes its place, so that a crash at any moment leaves the
-//! one or the other. A disk that is full or read-only costs the memory over a restart, nothing else: it is said once, and
+//! A disk that is full or read-only costs the memory over a restart, nothing else: it is said once, and
 //! tried again.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, BufReader, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Bounds, History, format};
+pub use crate::live::kept::{Job, SaveError};
 use crate::types::{Place, Position, Timestamp, Warning};
 
 /// Where the history is kept if nothing else is configured.
 pub const DEFAULT_PATH: &str = "/var/lib/analyzer/history.jsonl";
+
+/// What messages call it.
+const WHAT: &str = "the history of next hops";
 
 /// After something changed, the history is saved at most this often.
 const WHEN_CHANGED: Duration = Duration::from_secs(30);
 
 /// Also if nothing changed, it is saved this often: what holds is known to have held until the last save.
 const WHEN_UNCHANGED: Duration = Duration::from_secs(600);
-
-/// Why a history could not be saved.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot save the history of next hops: {action} {path}: {source}")]
-pub struct SaveError {
-    action: &'static str,
-    path: PathBuf,
-    source: io::Error,
-}
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -76,13 +69,6 @@ pub struct Saver {
     is_failing: bool,
 }
 
-/// A history as text, to be written where waiting for the disk harms nobody.
-#[derive(Debug)]
-pub struct Job {
-    path: PathBuf,
-    text: Vec<u8>,
-}
-
 /// What came of saving that is worth saying.
 #[derive(Debug)]
 pub enum Notice {
@@ -112,7 +98,7 @@ impl Saver {
     /// What is to be written at `now`, whether it is due or not.
     pub fn job(&mut self, history: &History, now: Timestamp) -> Job {
         self.last = Some((now, history.changes()));
-        Job { path: self.path.clone(), text: format::encode(history, now) }
+        Job { what: WHAT, path: self.path.clone(), text: format::encode(history, now) }
     }
 
     /// Takes the outcome of [`Job::run`]. Only a change of state is worth a message.
@@ -130,46 +116,4 @@ impl Saver {
     pub fn is_failing(&self) -> bool {
         self.is_failing
     }
-}
-
-impl Job {
-    /// Writes the file, readable by its owner alone.
-    ///
-    /// # Errors
-    /// When the file system does not let us; the file is as it was then.
-    pub fn run(self) -> Result<(), SaveError> {
-        let Self { path, text } = self;
-        let error = |action, path: &Path| {
-            let path = path.to_owned();
-            move |source| SaveError { action, path, source }
-        };
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(error("cannot make", directory))?;
-        let mut new = path.clone().into_os_string();
-        new.push(".new");
-        let new = PathBuf::from(new);
-        let written = write_anew(&new, &text).map_err(error("cannot write", &new));
-        let replaced = written.and_then(|()| fs::rename(&new, &path).map_err(error("cannot replace", &path)));
-        if replaced.is_err() {
-            // It may not be there; and on a full disk its space is needed.
-            let _ = fs::remove_file(&new);
-        }
-        replaced?;
-        // The new name, too, has to reach the disk.
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(error("cannot sync", directory))
-    }
-}
-
-fn write_anew(path: &Path, text: &[u8]) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    // A file that is there, or a link, is not followed.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text)?;
-    file.sync_all()
 }
