@@ -3,6 +3,7 @@
 mod alerts;
 mod file;
 mod live;
+mod metrics;
 mod read;
 mod reading;
 mod sources;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::alerts::AlertArgs;
 pub use self::file::FileError;
 pub use self::live::{AskingArgs, ConntrackSource, HookArgs, Ingress, LiveArgs, LiveRunArgs, MemoryArgs, TcxPosition};
+pub use self::metrics::MetricsArgs;
 pub use self::read::ReadError;
 pub use self::reading::ReadingArgs;
 pub use self::sources::{KernelRoutes, SourceArgs};

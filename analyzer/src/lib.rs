@@ -25,6 +25,8 @@ pub mod output;
 
 pub mod alerts;
 
+pub mod metrics;
+
 pub mod doctor;
 pub mod live;
 

@@ -21,6 +21,9 @@ use super::table::Table;
 /// The compiled kernel program.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../ebpf/analyzer.bpf.o");
 
+/// What it was built with, and of what.
+static BUILD: &str = include_str!("../../ebpf/analyzer.bpf.toml");
+
 /// Lines of the verifier's log that a message holds; the reason stands at its end.
 const LOG_LINES: usize = 12;
 
@@ -107,6 +110,12 @@ impl Programs {
         let id = program.info().map_err(|error| refused(name, error))?.id();
         Ok(Loaded { name, fd: program.fd().map_err(|error| refused(name, error))?.as_fd(), id })
     }
+}
+
+/// SHA-256 of the sources of the kernel program, in hexadecimal. Programs of one digest do the same.
+pub fn sources_digest() -> &'static str {
+    let line = BUILD.lines().find_map(|line| line.strip_prefix("sources = \""));
+    line.and_then(|rest| rest.strip_suffix('"')).unwrap_or_default()
 }
 
 /// Takes a map out of the object.
@@ -205,6 +214,12 @@ fn last_lines(log: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digest_of_the_sources_is_known() {
+        let digest = sources_digest();
+        assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{digest}");
+    }
 
     #[test]
     fn log_is_cut_to_its_end() {

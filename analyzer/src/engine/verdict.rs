@@ -78,6 +78,30 @@ pub enum Violating {
 }
 
 impl Verdict {
+    /// Each verdict with each of its reasons.
+    pub const ALL: [Self; 20] = [
+        Self::NotCovered(NotCovered::Group),
+        Self::NotCovered(NotCovered::Control),
+        Self::NotCovered(NotCovered::Tunnel),
+        Self::NotCovered(NotCovered::Inbound),
+        Self::NotCovered(NotCovered::OtherSender),
+        Self::NotCovered(NotCovered::OnLink),
+        Self::NotCovered(NotCovered::NoRoute),
+        Self::Conforming,
+        Self::Grace,
+        Self::Info(Info::AsymmetricGateway),
+        Self::Info(Info::AsymmetricReply),
+        Self::Undetermined(Undetermined::NotObservable),
+        Self::Undetermined(Undetermined::NoNexthopData),
+        Self::Undetermined(Undetermined::NexthopUnresolved),
+        Self::Undetermined(Undetermined::TranslatedSource),
+        Self::Violating(Violating::NexthopDown),
+        Self::Violating(Violating::StaleConntrack),
+        Self::Violating(Violating::FormerNexthop),
+        Self::Violating(Violating::StaleNeighbour),
+        Self::Violating(Violating::UnknownMac),
+    ];
+
     /// The verdict's stable name.
     pub fn name(self) -> &'static str {
         match self {
@@ -113,5 +137,19 @@ impl Verdict {
             Self::Violating(Violating::StaleNeighbour) => "stale-neighbour",
             Self::Violating(Violating::UnknownMac) => "unknown-mac",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_verdicts_stand_in_their_order_and_have_names_of_their_own() {
+        assert!(Verdict::ALL.is_sorted_by(|a, b| a < b));
+        let mut names: Vec<_> = Verdict::ALL.iter().map(|verdict| (verdict.name(), verdict.reason())).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Verdict::ALL.len());
     }
 }
