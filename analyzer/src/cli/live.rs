@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::alerts::AlertArgs;
+use super::metrics::MetricsArgs;
 use super::sources::SourceArgs;
 use super::values::{Interface, PathOrNone, parse_positive_seconds, parse_seconds};
 use super::{JudgingArgs, OutputArgs};
@@ -54,6 +55,9 @@ pub struct LiveArgs {
     /// When and how often people are told
     #[command(flatten)]
     pub alerts: AlertArgs,
+    /// What is exported for Prometheus
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// What the output looks like
     #[command(flatten)]
     pub output: OutputArgs,

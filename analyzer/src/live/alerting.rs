@@ -101,6 +101,11 @@ impl Alerting {
         self.alerts.latent(latent, &self.frame, at);
     }
 
+    /// Messages so far, by kind, and causes that are open.
+    pub(super) fn counts(&self) -> (&BTreeMap<Kind, u64>, u64) {
+        (&self.told, self.alerts.open().iter().sum::<usize>() as u64)
+    }
+
     fn job(&mut self) -> Option<Job> {
         let path = self.path.clone()?;
         self.saved_changes = self.alerts.changes();

@@ -17,6 +17,7 @@ use crate::cli::{
     Cli, Command, ConntrackSource, Ingress, Interface, LiveArgs, LiveRunArgs, OutputArgs, PathOrNone, TcxPosition,
 };
 use crate::engine::settings::Settings;
+use crate::metrics::address::ListenAddress;
 use rustix::fs::Access;
 
 /// Settings of a live run.
@@ -60,6 +61,8 @@ pub struct Config {
     pub alerts: alerts::Settings,
     /// File that keeps open alerts.
     pub alert_state: Option<PathBuf>,
+    /// Where metrics are served.
+    pub metrics: Vec<ListenAddress>,
     /// When to end.
     pub duration: Option<Duration>,
     /// What the output looks like.
@@ -80,7 +83,7 @@ impl TryFrom<LiveArgs> for Config {
     /// # Errors
     /// [`ConfigError`] where options contradict each other, or a file that they name cannot be read.
     fn try_from(args: LiveArgs) -> Result<Self, ConfigError> {
-        let LiveArgs { hooks, sources, asking, judging, memory, alerts, output, run, typed } = args;
+        let LiveArgs { hooks, sources, asking, judging, memory, alerts, metrics, output, run, typed } = args;
         let LiveRunArgs { config, duration, quiet } = run;
         if hooks.interface.is_empty() {
             return Err(ConfigError::NoInterface { file: config });
@@ -120,6 +123,7 @@ impl TryFrom<LiveArgs> for Config {
             judging: Settings::from(&judging),
             alerts: alerts::Settings::from(&alerts),
             alert_state: path(alerts.alert_state),
+            metrics: distinct(metrics.metrics),
             duration,
             output,
             quiet: quiet.unwrap_or(false),

@@ -13,6 +13,7 @@ use super::connections::{Connections, Way};
 use super::databases::{Databases, Role, Told};
 use super::event::{Event, Reading};
 use super::evidence::Evidence;
+use super::exporting::Exporting;
 
 use super::ledger::Ledger;
 use super::news::News;
@@ -49,6 +50,7 @@ pub(super) struct Daemon {
     pub(super) set: Set,
     pub(super) ledger: Ledger<Key>,
     pub(super) alerting: Alerting,
+    pub(super) exporting: Exporting,
     pub(super) evidence: Evidence,
     pub(super) connections: Connections,
     pub(super) news: News,
@@ -273,6 +275,7 @@ impl Daemon {
         self.connections.tick(&self.config, self.evidence.zones());
         self.save_history().await;
         self.tick_alerts().await;
+        self.tick_export();
         if let Some(failure) = self.evidence.take_failure() {
             self.failed_because("conntrack", &failure);
         }

@@ -100,6 +100,11 @@ impl Evidence {
         self.named.iter().copied()
     }
 
+    /// Labelled entries that are kept.
+    pub(super) fn kept(&self) -> usize {
+        self.index.len()
+    }
+
     /// Labelled entries that found no room in the index.
     pub(super) fn refused(&self) -> u64 {
         self.index.refused()

@@ -101,6 +101,7 @@ impl Daemon {
             self.news.complain("next hops are not known any more: packets are undetermined until a source comes back");
         }
         self.tell_status();
+        self.publish();
     }
 
     fn next_due(&mut self, at: Timestamp) -> Option<Timestamp> {

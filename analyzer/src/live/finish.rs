@@ -32,7 +32,7 @@ const KERNEL_LOSSES: [(Counter, &str); 10] = [
 const LAST_JUDGED: usize = 100_000;
 
 /// What the kernel program counted, by [`Counter`].
-type Counters = [PacketCount; Counter::COUNT as usize];
+pub(super) type Counters = [PacketCount; Counter::COUNT as usize];
 
 impl Daemon {
     /// Detaches, reads what was counted to the last packet, and says what the run amounts to.
@@ -128,7 +128,7 @@ impl Daemon {
 
     /// Conforming packets by next hop: those that the kernel counted by an outcome, and those of flows that were
     /// suspect until the engine knew better.
-    fn nexthop_counts(&mut self) -> Vec<NexthopCount> {
+    pub(super) fn nexthop_counts(&mut self) -> Vec<NexthopCount> {
         let mut counts: HashMap<MacAddr, NexthopCount> = HashMap::new();
         for count in self.ledger.conforming() {
             counts.insert(count.lladdr, count);
@@ -158,7 +158,7 @@ impl Daemon {
         counts
     }
 
-    fn counters(&mut self) -> Counters {
+    pub(super) fn counters(&mut self) -> Counters {
         match self.readings.counters() {
             Ok(counters) => counters,
             Err(error) => {
@@ -175,7 +175,7 @@ impl Daemon {
     }
 
     /// How the daemon is doing.
-    fn status(&mut self) -> Status {
+    pub(super) fn status(&mut self) -> Status {
         let at = self.clock.now();
         let sources = self.sources.all().iter().map(|source| SourceStatus {
             name: source.name,

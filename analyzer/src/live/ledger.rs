@@ -30,6 +30,7 @@ pub(super) struct Ledger<K> {
     flows: HashMap<Flow, FlowState>,
     findings: HashMap<FindingKey, Finding>,
     nexthops: HashMap<MacAddr, Nexthop>,
+    judged: HashMap<Verdict, Judged>,
     summary: Summary,
     max_findings: usize,
     omitted: u64,
@@ -73,6 +74,14 @@ pub(super) enum Known {
     More(Verdict, Timestamp),
 }
 
+/// Packets that a verdict was said of, and flows on the books whose worst verdict it is.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Judged {
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
+    pub(super) flows: u64,
+}
+
 /// Packets that were booked, and under which verdict.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Booked {
@@ -88,6 +97,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
             flows: HashMap::new(),
             findings: HashMap::new(),
             nexthops: HashMap::new(),
+            judged: HashMap::new(),
             summary: Summary::default(),
             max_findings,
             omitted: 0,
@@ -127,15 +137,22 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
         let entry = match self.entries.entry(key) {
             MapEntry::Occupied(entry) => entry.into_mut(),
             MapEntry::Vacant(place) => {
-                let state = self.flows.entry(flow).or_insert(FlowState { worst: verdict, keys: 0 });
+                let state = self.flows.entry(flow).or_insert_with(|| {
+                    self.judged.entry(verdict).or_default().flows += 1;
+                    FlowState { worst: verdict, keys: 0 }
+                });
                 state.keys += 1;
                 place.insert(Entry { flow, packets: 0, bytes: 0, verdict, judged: at })
             }
         };
         (entry.verdict, entry.judged) = (verdict, at);
         let since = entry.take(seen);
-        if let Some(state) = self.flows.get_mut(&flow) {
-            state.worst = state.worst.max(verdict);
+        if let Some(state) = self.flows.get_mut(&flow)
+            && state.worst < verdict
+        {
+            self.judged.entry(state.worst).or_default().flows -= 1;
+            self.judged.entry(verdict).or_default().flows += 1;
+            state.worst = verdict;
         }
         if !assessment.legal_for.is_empty() {
             self.nexthops.entry(seen.eth_dst).or_default().ips.extend(assessment.legal_for);
@@ -153,6 +170,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
         if state.keys == 0 {
             let worst = state.worst;
             self.flows.remove(&entry.flow);
+            self.judged.entry(worst).or_default().flows -= 1;
             self.summary.count_flow(worst);
         }
     }
@@ -168,6 +186,11 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
             self.findings.values().flat_map(|finding| finding.conntrack.iter().map(move |entry| (finding, entry)));
         let carrying = entries.filter(|(finding, entry)| finding.eth_dst == Some(entry.reply_eth));
         carrying.map(|(_, entry)| (entry.orig, entry.zone, entry.reply_eth)).collect()
+    }
+
+    /// What was said of packets so far, and flows on the books.
+    pub(super) fn judged(&self, verdict: Verdict) -> Judged {
+        self.judged.get(&verdict).copied().unwrap_or_default()
     }
 
     /// Packets that conformed beyond those that the kernel counts by next hop.
@@ -233,6 +256,9 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
     }
 
     fn attribute(&mut self, flow: Flow, verdict: Verdict, since: &Observation) {
+        let judged = self.judged.entry(verdict).or_default();
+        judged.packets += since.packets;
+        judged.bytes += since.bytes;
         let summary = &mut self.summary;
         match verdict {
             Verdict::NotCovered(_) => summary.uncovered_packets += since.packets,

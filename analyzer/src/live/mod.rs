@@ -10,7 +10,7 @@
 //! | `facts`, `set` | facts into the engine, the engine's set into the kernel |
 //! | `judging`, `evidence`, `ledger` | suspect packets: what is counted, asked and said |
 //! | [`kept`], [`history`], `remembering` | what is kept over a restart |
-//! | `alerting` | who is told of it |
+//! | `alerting`, `exporting` | who is told of it, by messages and by metrics |
 //! | `news`, `finish` | what is told on the way and at the end |
 //! | [`snapshot`] | the running system asked once, for commands that watch no packets |
 
@@ -25,6 +25,7 @@ mod daemon;
 mod databases;
 mod event;
 mod evidence;
+mod exporting;
 mod facts;
 mod finish;
 pub mod history;

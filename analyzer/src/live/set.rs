@@ -37,6 +37,7 @@ pub(super) struct Set {
     /// Generations and when they began, the present one last; empty while no set is loaded.
     generations: VecDeque<(u32, Timestamp)>,
     is_loaded: bool,
+    switches: u64,
 }
 
 impl Set {
@@ -61,6 +62,7 @@ impl Set {
         }
         self.generations.push_back((generation, at));
         self.is_loaded = true;
+        self.switches += 1;
         Ok(())
     }
 
@@ -111,6 +113,11 @@ impl Set {
         let index = self.generations.iter().rposition(|&(generation, _)| generation as u16 == epoch)?;
         let until = self.generations.get(index + 1).map_or(Timestamp::MAX, |&(_, from)| from);
         Some((self.generations[index].1, until))
+    }
+
+    /// How often the kernel program was switched.
+    pub(super) fn switches(&self) -> u64 {
+        self.switches
     }
 
     /// MACs by their index in the kernel's counts, with the next hops whose they were at first.

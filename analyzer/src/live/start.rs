@@ -16,6 +16,7 @@ use super::daemon::{Daemon, Inbox};
 use super::databases::{Databases, Role};
 use super::event::Event;
 use super::evidence::Evidence;
+use super::exporting::Exporting;
 use super::ledger::Ledger;
 use super::news::News;
 use super::nexthop_files::NexthopFiles;
@@ -57,12 +58,14 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
     let (remembering, warnings) = Remembering::load(&config, &mut engine, started);
     privileges::require()?;
     let Parts { programs, mut table, readings, events: ring } = programs::load(&sizes(&config))?;
+    let listeners = Exporting::bind(&config.metrics)?;
     let reached = config.reached();
     let kept =
         privileges::drop_unneeded(&reached.iter().map(|(path, access)| (path.as_path(), *access)).collect::<Vec<_>>())?;
     let frame = Report { node: config.output.node.clone(), time_digits: 6, ..Report::default() };
     let (alerting, unread) = Alerting::load(&config, frame.clone(), started);
     let news = News::start(config.output.format, config.quiet, frame).context("cannot start the writer of news")?;
+    let exporting = Exporting::start(listeners)?;
     let paths = Paths { mac_owners: config.mac_owners.clone(), ..Paths::default() };
     let loaded = inputs::load(&paths, &mut |fact| engine.add(fact))?;
     for warning in warnings.iter().chain(&unread).chain(&loaded.warnings) {
@@ -100,6 +103,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
         ledger: Ledger::new(config.judging.max_findings),
         evidence: Evidence::default(),
         alerting,
+        exporting,
         connections: Connections::new(sender, clock),
         news,
         programs,

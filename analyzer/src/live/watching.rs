@@ -257,6 +257,7 @@ impl Daemon {
         done.iter().for_each(|done| self.news.say(done));
         failed.iter().for_each(|error| self.failed(error));
         if !done.is_empty() || !failed.is_empty() {
+            self.publish();
             self.tell_status();
         }
         failed
