@@ -51,13 +51,15 @@ pub(crate) struct Ended {
 }
 
 impl Live {
-    /// Starts it in the namespace, with no file of history unless one is given.
+    /// Starts it in the namespace, with no files of its own unless they are given.
     pub(crate) fn start<'a>(netns: &Netns, arguments: impl IntoIterator<Item = &'a str>) -> Self {
         let arguments: Vec<&str> = arguments.into_iter().collect();
         let mut command = netns.command(env!("CARGO_BIN_EXE_analyzer"));
         command.args(["live", "--format", "jsonl"]);
-        if !arguments.contains(&"--history") {
-            command.args(["--history", "none"]);
+        for own in ["--history", "--alert-state"] {
+            if !arguments.contains(&own) {
+                command.args([own, "none"]);
+            }
         }
         command.args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
