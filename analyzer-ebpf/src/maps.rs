@@ -279,6 +279,12 @@ pub enum Counter {
     Suspect,
     /// Every packet that the ingress program saw.
     Received,
+    /// New keys in the maps of samples, as packets. What is beyond the keys that are there was pushed out by newer ones.
+    SamplesNew,
+    /// New keys in the map of requests, likewise.
+    RequestsNew,
+    /// New keys in the map of neighbours heard, likewise.
+    HeardNew,
     /// Headers cut short: not judged.
     Truncated,
     /// Headers that contradict themselves: not judged.

@@ -70,6 +70,12 @@ pub(super) fn count(counter: Counter, wire: PacketCount) {
     add(&COUNTERS, counter as u32, wire);
 }
 
+/// Counts a key that is new in a map.
+#[inline(always)]
+pub(super) fn count_key(counter: Counter) {
+    add(&COUNTERS, counter as u32, PacketCount { packets: 1, bytes: 0 });
+}
+
 /// Counts conforming packets under their next hop.
 #[inline(always)]
 pub(super) fn count_nexthop(index: u32, wire: PacketCount) {

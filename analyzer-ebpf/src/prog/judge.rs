@@ -251,8 +251,10 @@ fn sample<P: Packet, A: Family>(packet: &P, link: &Link, ip: &Ip<A>, config: &Pr
 
 #[inline(never)]
 fn note_sample<A: Family>(key: &FlowKey<A>, wire: PacketCount) {
-    if flows::count(A::samples(), key, wire) == Counted::NoRoom {
-        cpu::count(Counter::SamplesFull, wire);
+    match flows::count(A::samples(), key, wire) {
+        Counted::Known => {}
+        Counted::New => cpu::count_key(Counter::SamplesNew),
+        Counted::NoRoom => cpu::count(Counter::SamplesFull, wire),
     }
 }
 

@@ -119,8 +119,10 @@ fn request<P: Packet, A: Family>(packet: &P, eth_dst: [u8; 6], eth_src: [u8; 6],
 
 #[inline(never)]
 fn note_request(key: &RequestKey, wire: PacketCount) {
-    if flows::count(&REQUESTS, key, wire) == Counted::NoRoom {
-        cpu::count(Counter::RequestsFull, wire);
+    match flows::count(&REQUESTS, key, wire) {
+        Counted::Known => {}
+        Counted::New => cpu::count_key(Counter::RequestsNew),
+        Counted::NoRoom => cpu::count(Counter::RequestsFull, wire),
     }
 }
 
@@ -142,6 +144,7 @@ fn hear(neighbour: Neighbour, wire: PacketCount) {
     if HEARD.insert(key, HeardAt { first_ns: now, last_ns: now }, 0).is_err() {
         return cpu::count(Counter::HeardFull, wire);
     }
+    cpu::count_key(Counter::HeardNew);
     if let Some(config) = CONFIG.get(0) {
         events::raise(event_kind::HEARD, &key, config.events_per_second, wire);
     }

@@ -30,6 +30,9 @@ const LOOK: u64 = 5;
 const MAX_LOOKED: usize = 1_000;
 /// Longest file of open causes that is read.
 const MAX_FILE: u64 = 64 << 20;
+/// Losses that cost time, or the precision of an estimate: metrics and the summary tell them, and nobody is woken.
+const UNALARMING: [&str; 5] =
+    ["events_limited", "events_lost", "samples_evicted", "samples_untracked", "requests_evicted"];
 /// What messages call the file.
 const WHAT: &str = "open alerts";
 
@@ -146,7 +149,7 @@ impl Daemon {
             let error = (!self.is_sighted).then_some(UNKNOWN);
             self.alerting.alerts.source("nexthops", "", error, now);
         }
-        for loss in self.losses() {
+        for loss in self.losses().iter().filter(|loss| !UNALARMING.contains(&loss.name)) {
             self.alerting.alerts.loss(loss.name, loss.count);
         }
     }

@@ -14,6 +14,7 @@ use super::databases::{Databases, Role, Told};
 use super::event::{Event, Reading};
 use super::evidence::Evidence;
 use super::exporting::Exporting;
+use super::finish::Evicted;
 
 use super::ledger::Ledger;
 use super::news::News;
@@ -87,6 +88,8 @@ pub(super) struct Daemon {
     pub(super) told_problems: HashSet<String>,
     /// How often programs of ours were removed by others.
     pub(super) lost_places: u64,
+    /// Keys that were pushed out of the kernel's maps, when they were counted last.
+    pub(super) evicted: Evicted,
     /// Packets of flows that nobody came to judge before the end.
     pub(super) unjudged: u64,
     pub(super) ticks: u64,
@@ -280,6 +283,7 @@ impl Daemon {
             self.failed_because("conntrack", &failure);
         }
         if self.ticks.is_multiple_of(RARELY) {
+            self.count_evicted();
             self.forget();
             if let Some(seconds) = self.clock.jump() {
                 self.news.complain(&format!(

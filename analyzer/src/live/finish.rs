@@ -42,6 +42,7 @@ impl Daemon {
         self.save_history_now();
         self.read_the_last();
         self.leave_out_cited();
+        self.count_evicted();
         self.tell_alerts();
         self.save_alerts_now();
         let status = Status { nics, ..self.status() };
@@ -207,6 +208,9 @@ impl Daemon {
         let kernel = KERNEL_LOSSES.map(|(counter, name)| Loss { name, count: counters[counter as usize].packets });
         let route = self.watching.losses;
         let own = [
+            ("samples_evicted", self.evicted.samples),
+            ("requests_evicted", self.evicted.requests),
+            ("neighbours_evicted", self.evicted.neighbours),
             ("conntrack_requests_failed", self.evidence.failures()),
             ("conntrack_entries_refused", self.evidence.refused()),
             ("conntrack_events_overrun", self.connections.overruns),
@@ -223,6 +227,42 @@ impl Daemon {
             ("kernel_requests_failed", self.failures.values().sum()),
         ];
         kernel.into_iter().chain(own.map(|(name, count)| Loss { name, count })).collect()
+    }
+}
+
+/// Keys that newer ones pushed out of the kernel's maps.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Evicted {
+    samples: u64,
+    requests: u64,
+    neighbours: u64,
+}
+
+impl Daemon {
+    /// Counts the keys that are in the maps against those that ever came. Takes some ten milliseconds.
+    pub(super) fn count_evicted(&mut self) {
+        // Keys that come while the maps are read are in them and not in the counts, which then errs to fewer.
+        let counters = self.counters();
+        let present = [
+            self.readings.samples().map(|samples| samples.len()),
+            self.readings.requests().map(|requests| requests.len()),
+            self.readings.heard().map(|heard| heard.len()),
+        ];
+        let new = [Counter::SamplesNew, Counter::RequestsNew, Counter::HeardNew];
+        let mut evicted = [0; 3];
+        for ((counter, present), evicted) in new.into_iter().zip(present).zip(&mut evicted) {
+            match present {
+                Ok(present) => *evicted = counters[counter as usize].packets.saturating_sub(present as u64),
+                Err(error) => self.failed(&error),
+            }
+        }
+        let [samples, requests, neighbours] = evicted;
+        let known = self.evicted;
+        self.evicted = Evicted {
+            samples: known.samples.max(samples),
+            requests: known.requests.max(requests),
+            neighbours: known.neighbours.max(neighbours),
+        };
     }
 }
 
