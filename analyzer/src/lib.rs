@@ -5,6 +5,7 @@
 pub mod types;
 
 pub mod jsonrpc;
+pub mod net;
 
 pub mod capture;
 pub mod conntrack;
