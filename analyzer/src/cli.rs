@@ -5,6 +5,7 @@ mod live;
 mod read;
 mod reading;
 mod sources;
+mod syslog;
 mod values;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub use self::live::{AskingArgs, ConntrackSource, HookArgs, Ingress, LiveArgs, L
 pub use self::read::ReadError;
 pub use self::reading::ReadingArgs;
 pub use self::sources::{KernelRoutes, SourceArgs};
+pub use self::syslog::{HalfIdentity, SyslogArgs, SyslogFormat};
 use self::values::parse_seconds;
 pub use self::values::{Interface, PathOrNone, RemoteOrNone};
 use crate::inputs::Paths;

@@ -26,6 +26,8 @@ pub mod output;
 
 pub mod alerts;
 
+pub mod sinks;
+
 pub mod doctor;
 pub mod live;
 
