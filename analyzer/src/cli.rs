@@ -7,6 +7,7 @@ mod metrics;
 mod read;
 mod reading;
 mod sources;
+mod syslog;
 mod values;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use self::metrics::MetricsArgs;
 pub use self::read::ReadError;
 pub use self::reading::ReadingArgs;
 pub use self::sources::{KernelRoutes, SourceArgs};
+pub use self::syslog::{HalfIdentity, SyslogArgs, SyslogFormat};
 use self::values::parse_seconds;
 pub use self::values::{Interface, PathOrNone, RemoteOrNone};
 use crate::inputs::Paths;

@@ -5,6 +5,7 @@
 pub mod types;
 
 pub mod jsonrpc;
+pub mod net;
 
 pub mod capture;
 pub mod conntrack;
@@ -26,6 +27,7 @@ pub mod output;
 pub mod alerts;
 
 pub mod metrics;
+pub mod sinks;
 
 pub mod doctor;
 pub mod live;

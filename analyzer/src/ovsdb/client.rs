@@ -33,8 +33,9 @@ mod update;
 pub use cache::UnknownRow;
 pub use connection::ConnectionError;
 pub use remote::{Remote, RemoteError};
-pub use schedule::Backoff;
 pub use tls::TlsFiles;
+
+pub use crate::net::Backoff;
 
 /// What to follow, and how.
 #[derive(Clone, Debug)]

@@ -10,8 +10,9 @@ use super::paths::{CodePath, Role, module_of};
 const ARROWS: &[(&str, &[&[&str]])] = &[
     ("types", &[]),
     ("jsonrpc", &[]),
+    ("net", &[]),
     ("capture", &[&["types"]]),
-    ("ovsdb", &[&["types"], &["jsonrpc"]]),
+    ("ovsdb", &[&["types"], &["jsonrpc"], &["net"]]),
     ("conntrack", &[&["types"], &["engine", "fact"], &["engine", "label"]]),
     ("ovn", &[&["types"], &["ovsdb"], &["engine", "fact"]]),
     ("inputs", &[&["types"], &["capture"], &["conntrack"], &["ovn"], &["ovsdb"], &["engine", "fact"]]),
@@ -33,7 +34,7 @@ const ARROWS: &[(&str, &[&[&str]])] = &[
         ],
     ),
     ("alerts", &[&["types"], &["engine", "finding"], &["engine", "verdict"], &["output"]]),
-    ("sinks", &[&["types"], &["alerts"]]),
+    ("sinks", &[&["types"], &["alerts"], &["net"], &["output", "escape"]]),
     ("metrics", &[&["types"], &["alerts"]]),
     ("repair", &[&["types"], &["engine"], &["conntrack"], &["netlink"], &["unixctl"], &["output"]]),
 ];

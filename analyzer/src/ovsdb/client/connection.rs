@@ -10,9 +10,11 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{self};
 
 use super::SessionError;
-use super::remote::{HostPort, Remote};
-use super::tls::{TlsError, TlsFiles};
+use super::remote::Remote;
+use super::tls::TlsFiles;
 use crate::jsonrpc::FramingError;
+use crate::net::HostPort;
+use crate::net::tls::TlsError;
 
 /// Why there is no connection, or no longer.
 #[derive(Debug, thiserror::Error)]

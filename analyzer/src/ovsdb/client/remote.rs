@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::net::HostPort;
+
 /// The port of a remote that names none (RFC 7047 section 10).
 const DEFAULT_PORT: u16 = 6640;
 
@@ -16,15 +18,6 @@ pub enum Remote {
     Tcp(HostPort),
     /// `ssl:HOST[:PORT]`: TLS over TCP.
     Ssl(HostPort),
-}
-
-/// A host and a TCP port.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct HostPort {
-    /// A name or an address, an IPv6 address without its brackets.
-    pub host: String,
-    /// The port, in host order.
-    pub port: u16,
 }
 
 /// A text that is no remote.
@@ -61,39 +54,11 @@ impl FromStr for Remote {
         match method {
             "unix" if address.is_empty() => Err(error("it names no file")),
             "unix" => Ok(Self::Unix(address.into())),
-            "tcp" => HostPort::parse(address).map(Self::Tcp).map_err(error),
-            "ssl" => HostPort::parse(address).map(Self::Ssl).map_err(error),
+            "tcp" => HostPort::parse(address, DEFAULT_PORT).map(Self::Tcp).map_err(error),
+            "ssl" => HostPort::parse(address, DEFAULT_PORT).map(Self::Ssl).map_err(error),
             "ptcp" | "pssl" | "punix" => Err(error("it is for a server to listen on")),
             _ => Err(error("its method is not known")),
         }
-    }
-}
-
-impl HostPort {
-    fn parse(text: &str) -> Result<Self, &'static str> {
-        let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (host, port) = rest.split_once(']').ok_or("a bracket is not closed")?;
-                host.parse::<std::net::Ipv6Addr>().map_err(|_| "no IPv6 address is in the brackets")?;
-                match port {
-                    "" => (host, None),
-                    port => (host, Some(port.strip_prefix(':').ok_or("`:` must follow the bracket")?)),
-                }
-            }
-            None => match text.split_once(':') {
-                Some((_, port)) if port.contains(':') => return Err("an IPv6 address must be in brackets"),
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            },
-        };
-        if host.is_empty() {
-            return Err("it names no host");
-        }
-        let port = match port {
-            Some(port) => port.parse().ok().filter(|&port| port != 0).ok_or("its port is no number from 1 to 65535")?,
-            None => DEFAULT_PORT,
-        };
-        Ok(Self { host: host.to_owned(), port })
     }
 }
 
@@ -104,13 +69,6 @@ impl fmt::Display for Remote {
             Self::Tcp(address) => write!(f, "tcp:{address}"),
             Self::Ssl(address) => write!(f, "ssl:{address}"),
         }
-    }
-}
-
-impl fmt::Display for HostPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }
 

@@ -3,19 +3,8 @@
 use std::time::Duration;
 
 use super::remote::Remote;
-
-/// Within this the first retry follows, so that a server's restart is hardly noticed and yet not all clients that it
-/// lost come back in the same moment.
-const AT_ONCE: Duration = Duration::from_millis(200);
-
-/// Bounds of the back-off.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Backoff {
-    /// Pause after the second round of failures; each further one doubles it.
-    pub min: Duration,
-    /// The longest pause.
-    pub max: Duration,
-}
+use crate::net::Backoff;
+use crate::net::backoff::SplitMix64;
 
 /// Goes through the remotes in rounds. The first retry comes at once; pauses between further rounds grow.
 pub(super) struct Schedule {
@@ -51,38 +40,10 @@ impl Schedule {
         if held >= self.backoff.max {
             self.failures = 0;
         }
-        let rounds = self.failures / u32::try_from(self.remotes.len()).unwrap_or(u32::MAX).max(1);
-        let is_new_round = self.failures.is_multiple_of(u32::try_from(self.remotes.len()).unwrap_or(u32::MAX).max(1));
+        let in_a_round = u32::try_from(self.remotes.len()).unwrap_or(u32::MAX).max(1);
+        let (rounds, is_new_round) = (self.failures / in_a_round, self.failures.is_multiple_of(in_a_round));
         self.failures = self.failures.saturating_add(1);
-        if rounds == 0 || !is_new_round {
-            return self.random.up_to(AT_ONCE);
-        }
-        let doubled = self.backoff.min.saturating_mul(1_u32.checked_shl(rounds - 1).unwrap_or(u32::MAX));
-        let pause = doubled.min(self.backoff.max);
-        // Half of it is chance: clients that lost a server together come back apart.
-        pause / 2 + self.random.up_to(pause / 2)
-    }
-}
-
-/// Random numbers that a seed determines (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators").
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut number = self.0;
-        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        number ^ (number >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
-    }
-
-    fn up_to(&mut self, bound: Duration) -> Duration {
-        let nanos = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
-        Duration::from_nanos(self.below(nanos.saturating_add(1)))
+        self.backoff.pause(if is_new_round { rounds.saturating_add(1) } else { 1 }, &mut self.random)
     }
 }
 
@@ -91,6 +52,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::net::backoff::AT_ONCE;
 
     const BACKOFF: Backoff = Backoff { min: Duration::from_secs(1), max: Duration::from_secs(8) };
 

@@ -1,19 +1,16 @@
 //! Keys and certificates for remotes of the kind `ssl:`.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::ParsedCertificate;
-use tokio_rustls::rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, InconsistentKeys, RootCertStore,
-    SignatureScheme,
-};
+use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+use crate::net::tls::{self, Identity, TlsError};
 
 /// Files in PEM, as `--private-key`, `--certificate` and `--ca-cert` of the OVS and OVN programs name them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,145 +28,25 @@ pub struct TlsFiles {
     pub verify_name: bool,
 }
 
-/// Files that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// Reading failed.
-    #[error("cannot read {}: {source}", file.display())]
-    Read {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Broken PEM.
-    #[error("{}: broken PEM: {source}", file.display())]
-    Pem {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: pem::Error,
-    },
-    /// What is wanted is not in it.
-    #[error("{}: there is no {wanted} in PEM in it", file.display())]
-    Missing {
-        /// The file.
-        file: PathBuf,
-        /// What was looked for.
-        wanted: &'static str,
-    },
-    /// An authority's certificate that cannot be used.
-    #[error("{}: no certificate of an authority: {source}", file.display())]
-    Authority {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: Error,
-    },
-    /// The key is that of another certificate.
-    #[error("the key in {} does not fit the certificate in {}", private_key.display(), certificate.display())]
-    KeyMismatch {
-        /// The key's file.
-        private_key: PathBuf,
-        /// The certificate's file.
-        certificate: PathBuf,
-    },
-    /// The key or the certificate cannot be used.
-    #[error("{} with {}: {source}", private_key.display(), certificate.display())]
-    Identity {
-        /// The key's file.
-        private_key: PathBuf,
-        /// The certificate's file.
-        certificate: PathBuf,
-        /// Why.
-        source: Error,
-    },
-    /// The program's own TLS settings do not work.
-    #[error("TLS cannot be set up: {0}")]
-    Setup(Error),
-}
-
 impl TlsFiles {
     /// Reads the files.
     ///
     /// # Errors
     /// [`TlsError`].
     pub fn load(&self) -> Result<Arc<ClientConfig>, TlsError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(&self.ca_certificate)? {
-            let authority = |source| TlsError::Authority { file: self.ca_certificate.clone(), source };
-            roots.add(certificate).map_err(authority)?;
-        }
-        let chain = certificates(&self.certificate)?;
-        let key = match PrivateKeyDer::from_pem_slice(&read(&self.private_key)?) {
-            Ok(key) => key,
-            Err(pem::Error::NoItemsFound) => {
-                return Err(TlsError::Missing { file: self.private_key.clone(), wanted: "private key" });
-            }
-            Err(source) => return Err(TlsError::Pem { file: self.private_key.clone(), source }),
-        };
+        let roots = tls::authorities(&self.ca_certificate)?;
         let provider = Arc::new(ring::default_provider());
         let verifier = Verifier { roots, provider: Arc::clone(&provider), verify_name: self.verify_name };
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let builder =
             builder.map_err(TlsError::Setup)?.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
-        let config = builder.with_client_auth_cert(chain, key).map_err(|source| self.identity_error(source))?;
-        Ok(Arc::new(config))
-    }
-
-    fn identity_error(&self, source: Error) -> TlsError {
-        let (private_key, certificate) = (self.private_key.clone(), self.certificate.clone());
-        match source {
-            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                TlsError::KeyMismatch { private_key, certificate }
-            }
-            source => TlsError::Identity { private_key, certificate, source },
-        }
+        let identity = Identity { private_key: self.private_key.clone(), certificate: self.certificate.clone() };
+        Ok(Arc::new(identity.configure(builder)?))
     }
 
     /// Says of a connection's failure which file has to do with it.
     pub(super) fn explain(&self, error: &Error) -> String {
-        use AlertDescription as Alert;
-        let (ours, authorities) = (self.certificate.display(), self.ca_certificate.display());
-        match error {
-            Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-                format!("the server's certificate is signed by none of the authorities in {authorities}")
-            }
-            Error::InvalidCertificate(CertificateError::BadSignature) => {
-                format!(
-                    "the server's certificate bears the name of an authority in {authorities}, but not its signature"
-                )
-            }
-            Error::InvalidCertificate(error) => format!("the server's certificate cannot be trusted: {error}"),
-            Error::AlertReceived(
-                alert @ (Alert::BadCertificate
-                | Alert::UnsupportedCertificate
-                | Alert::CertificateRevoked
-                | Alert::CertificateExpired
-                | Alert::CertificateUnknown
-                | Alert::UnknownCA
-                | Alert::AccessDenied
-                | Alert::DecryptError
-                | Alert::CertificateRequired),
-            ) => format!("the server does not accept our certificate {ours}: {alert:?}"),
-            error => error.to_string(),
-        }
-    }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(file).map_err(|source| TlsError::Read { file: file.to_owned(), source })
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let content = read(file)?;
-    let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&content).collect();
-    match certificates {
-        Ok(certificates) if certificates.is_empty() => {
-            Err(TlsError::Missing { file: file.to_owned(), wanted: "certificate" })
-        }
-        Ok(certificates) => Ok(certificates),
-        Err(source) => Err(TlsError::Pem { file: file.to_owned(), source }),
+        tls::explain(error, &format!("the authorities in {}", self.ca_certificate.display()), Some(&self.certificate))
     }
 }
 
