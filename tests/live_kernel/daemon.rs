@@ -56,7 +56,7 @@ impl Live {
         let arguments: Vec<&str> = arguments.into_iter().collect();
         let mut command = netns.command(env!("CARGO_BIN_EXE_analyzer"));
         command.args(["live", "--format", "jsonl"]);
-        for own in ["--history", "--alert-state"] {
+        for own in ["--history", "--alert-state", "--syslog"] {
             if !arguments.contains(&own) {
                 command.args([own, "none"]);
             }

@@ -12,6 +12,9 @@ pub struct Alert {
     pub reason: Option<&'static str>,
     /// When it happened.
     pub at: Timestamp,
+    /// When the packet left that the message is about, where it was told of at once: what alerts take is measured from
+    /// there. `None` for what was gathered, and for what is not about packets.
+    pub seen: Option<Timestamp>,
     /// One sentence for people, without a full stop or a line break. Foreign names in it are escaped already.
     pub text: String,
     /// What programs read, the most important first: where a format has a limit, fields are left out from the end.

@@ -342,7 +342,7 @@ impl Alerts {
             field("count", count.to_string()),
             field("seconds", seconds.to_string()),
         ];
-        Alert { kind: Kind::Loss, reason: None, at, text, fields }
+        Alert { kind: Kind::Loss, reason: None, at, seen: None, text, fields }
     }
 
     fn add(

@@ -35,6 +35,8 @@ pub(super) struct Cause {
     pub(super) reason: &'static str,
     /// What is said of its first flow, or of one that came by itself.
     pub(super) account: Account,
+    /// When the packet left that is told of at once.
+    pub(super) seen: Option<Timestamp>,
     /// Flows that leave to it.
     pub(super) members: HashMap<Member, Seen>,
     /// Flows that were known before a restart and not seen since.
@@ -91,6 +93,7 @@ impl Cause {
             since: at,
             reason,
             account: Account::default(),
+            seen: None,
             members: HashMap::new(),
             expected: 0,
             flows: 0,
@@ -141,6 +144,7 @@ impl Cause {
         }
         if self.new == 0 {
             self.account = account();
+            self.seen = (!self.gathers(last)).then_some(last);
             self.sample.clear();
         }
         if self.sample.len() < SAMPLE {
@@ -149,6 +153,11 @@ impl Cause {
         self.flows += 1;
         self.new += 1;
         *self.reasons.entry(reason).or_default() += 1;
+    }
+
+    /// Whether flows are gathered at `at`.
+    fn gathers(&self, at: Timestamp) -> bool {
+        self.gathers_until.is_some_and(|until| at < until)
     }
 
     /// Takes a member away. Returns whether it was one.
@@ -172,13 +181,12 @@ impl Cause {
             Subject::Packets => Kind::Violation,
             Subject::Latent => Kind::Latent,
         };
-        let gathers = self.gathers_until.is_some_and(|until| at < until);
         let is_active = self.subject == Subject::Latent || self.counts.packets > self.told_packets;
         if !self.is_told {
             Some(new)
         } else if self.is_over(settings, at) {
             Some(Kind::Cleared)
-        } else if self.new > 0 && !gathers {
+        } else if self.new > 0 && !self.gathers(at) {
             Some(new)
         } else if self.remind_at <= at && is_active {
             Some(Kind::Repeated)

@@ -56,6 +56,6 @@ impl Losses {
             Field { name: "total", value: counter.now.to_string() },
         ];
         let text = format!("lost: {} {lost} more, {} since the start", cause.replace('_', " "), counter.now);
-        Some(Alert { kind: Kind::Loss, reason: None, at, text, fields })
+        Some(Alert { kind: Kind::Loss, reason: None, at, seen: None, text, fields })
     }
 }

@@ -92,6 +92,6 @@ impl Sources {
         };
         add("losses", state.losses.to_string());
         state.losses = 0;
-        Some(Alert { kind, reason: None, at, text, fields })
+        Some(Alert { kind, reason: None, at, seen: None, text, fields })
     }
 }

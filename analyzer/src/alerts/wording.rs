@@ -45,7 +45,8 @@ pub(super) fn message(cause: &Cause, kind: Kind, report: &Report, settings: &Set
             fields.extend(cause.account.rest.iter().cloned());
         }
     }
-    Alert { kind, reason: Some(cause.reason), at, text, fields }
+    let seen = cause.seen.filter(|_| is_single && kind == Kind::Violation);
+    Alert { kind, reason: Some(cause.reason), at, seen, text, fields }
 }
 
 fn field(name: &'static str, value: impl ToString) -> Field {

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::alerts::AlertArgs;
 use super::metrics::MetricsArgs;
 use super::sources::SourceArgs;
+use super::syslog::SyslogArgs;
 use super::values::{Interface, PathOrNone, parse_positive_seconds, parse_seconds};
 use super::{JudgingArgs, OutputArgs};
 use crate::live::history::file::DEFAULT_PATH;
@@ -55,6 +56,9 @@ pub struct LiveArgs {
     /// When and how often people are told
     #[command(flatten)]
     pub alerts: AlertArgs,
+    /// Where messages go, and how they look
+    #[command(flatten)]
+    pub syslog: SyslogArgs,
     /// What is exported for Prometheus
     #[command(flatten)]
     pub metrics: MetricsArgs,

@@ -14,7 +14,7 @@ use crate::sinks::severity::{Facility, Severities, SeverityRule};
 use crate::sinks::target::Target;
 
 /// Where alerts go, and how they look.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
 #[command(next_help_heading = "Alerts")]
 pub struct SyslogArgs {
     /// Where alerts go: local (/dev/log), unix:PATH, udp:HOST:PORT, tcp:HOST:PORT, tls:HOST:PORT, journald, auto

@@ -4,12 +4,19 @@
 //! flows that no longer leave to their MAC is found out: once a flow is healed, the kernel program knows its outcome, and
 //! nobody hears of it but by samples.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::clock::Clock;
 use super::config::Config;
 use super::daemon::Daemon;
 use super::kept::{Job, SaveError, Saving};
@@ -19,7 +26,11 @@ use crate::alerts::{Alerts, Counts, End, Kind, Member, Silent};
 use crate::engine::finding::{Finding, Latent};
 use crate::engine::observation::Observation;
 use crate::engine::verdict::Verdict;
+use crate::metrics::Latency;
 use crate::output::Report;
+use crate::sinks::saved::Unsent;
+use crate::sinks::status::{Happening, SinkStatus};
+use crate::sinks::{self, Hooks, Sinks, Written};
 use crate::types::{Place, Position, Timestamp, Warning};
 
 /// A flow that was silent for so long may be healed.
@@ -30,51 +41,67 @@ const LOOK: u64 = 5;
 const MAX_LOOKED: usize = 1_000;
 /// Longest file of open causes that is read.
 const MAX_FILE: u64 = 64 << 20;
-/// Losses that cost time, or the precision of an estimate: metrics and the summary tell them, and nobody is woken.
-const UNALARMING: [&str; 5] =
-    ["events_limited", "events_lost", "samples_evicted", "samples_untracked", "requests_evicted"];
+/// Losses that cost time, or the precision of an estimate: metrics and the summary tell them, and nobody is woken. Of
+/// messages that were dropped each sink tells its own receiver.
+const UNALARMING: [&str; 6] =
+    ["alerts_dropped", "events_limited", "events_lost", "samples_evicted", "samples_untracked", "requests_evicted"];
+/// How long the last messages are waited for at the end.
+const LAST: Duration = Duration::from_secs(5);
 /// What messages call the file.
 const WHAT: &str = "open alerts";
 
 /// What is to be told, and what was.
-#[derive(Debug)]
 pub(super) struct Alerting {
     alerts: Alerts,
+    sinks: Sinks,
+    /// Time from packets to messages about them.
+    latency: Arc<Mutex<Latency>>,
     /// Names of the node and of NICs, and how times look.
     frame: Report,
     /// Messages so far, by kind.
     told: BTreeMap<Kind, u64>,
     path: Option<PathBuf>,
     saving: Saving,
-    saved_changes: u64,
+    saved: Option<State>,
     is_failing: bool,
 }
 
 impl Alerting {
-    /// Opens again what was open at the end of the last run.
-    pub(super) fn load(config: &Config, frame: Report, now: Timestamp) -> (Self, Vec<Warning>) {
-        let mut alerts = Alerts::new(config.alerts);
+    /// Opens again what was open at the end of the last run, and starts the sinks.
+    ///
+    /// # Errors
+    /// The sinks' settings cannot be used.
+    pub(super) fn start(
+        config: &Config,
+        frame: Report,
+        clock: Clock,
+    ) -> Result<(Self, Vec<Warning>), sinks::config::ConfigError> {
+        let latency = Arc::new(Mutex::new(Latency::default()));
+        let mut alerting = Self {
+            alerts: Alerts::new(config.alerts),
+            sinks: Sinks::start(&config.messages(), &hooks(clock, Arc::clone(&latency)))?,
+            latency,
+            frame,
+            told: BTreeMap::new(),
+            path: config.alert_state.clone(),
+            saving: Saving::default(),
+            saved: None,
+            is_failing: false,
+        };
         let mut warnings = Vec::new();
         if let Some(path) = &config.alert_state
-            && let Err(message) = restore(&mut alerts, path, now)
+            && let Err(message) = alerting.restore(path, clock.now())
         {
             let place = Place { file: path.display().to_string().into(), position: Position::Whole };
-            warnings.push(Warning { place, message: format!("{message}; what was told before may be told again") });
+            warnings.push(Warning { place, message });
         }
-        let saved_changes = alerts.changes();
-        let path = config.alert_state.clone();
-        (
-            Self {
-                alerts,
-                frame,
-                told: BTreeMap::new(),
-                path,
-                saving: Saving::default(),
-                saved_changes,
-                is_failing: false,
-            },
-            warnings,
-        )
+        alerting.saved = Some(alerting.state());
+        Ok((alerting, warnings))
+    }
+
+    /// Whether messages go nowhere.
+    pub(super) fn is_mute(&self) -> bool {
+        self.sinks.is_empty()
     }
 
     /// Names of NICs by their index, from now on.
@@ -109,11 +136,86 @@ impl Alerting {
         (&self.told, self.alerts.open().iter().sum::<usize>() as u64)
     }
 
-    fn job(&mut self) -> Option<Job> {
-        let path = self.path.clone()?;
-        self.saved_changes = self.alerts.changes();
-        Some(Job { what: WHAT, path, text: self.alerts.save().into_bytes() })
+    /// Time from packets to messages about them, and what became of messages.
+    pub(super) fn delivered(&self) -> (Latency, Vec<SinkStatus>) {
+        let latency = *self.latency.lock().unwrap_or_else(PoisonError::into_inner);
+        (latency, self.sinks.status())
     }
+
+    /// Messages that no sink will get.
+    pub(super) fn dropped(&self) -> u64 {
+        self.sinks.status().iter().map(|sink| sink.counts.dropped + sink.counts.too_long).sum()
+    }
+
+    /// Grows or changes with what is worth saving: open causes, messages that were sent and that wait.
+    fn state(&self) -> State {
+        let sinks = self.sinks.status();
+        let sent = sinks.iter().map(|sink| sink.counts.sent + sink.counts.dropped).sum();
+        (self.alerts.changes(), sent, sinks.iter().map(|sink| sink.queued).sum())
+    }
+
+    fn job(&mut self) -> Option<Job> {
+        let unsent = self.sinks.unsent();
+        self.saved = Some(self.state());
+        self.job_with(&unsent)
+    }
+
+    fn job_with(&self, unsent: &[Unsent]) -> Option<Job> {
+        let open = RawValue::from_string(self.alerts.save()).expect("it is JSON");
+        let kept = Kept { open, unsent: Cow::Borrowed(unsent) };
+        let text = serde_json::to_vec(&kept).expect("strings and numbers can be written as JSON");
+        Some(Job { what: WHAT, path: self.path.clone()?, text })
+    }
+
+    /// Reads what was open and what was not sent. That there is no file is nothing to speak of.
+    fn restore(&mut self, path: &Path, now: Timestamp) -> Result<(), String> {
+        let read = || {
+            // A pipe in its place would block for ever.
+            if !fs::metadata(path)?.is_file() {
+                return Err(io::Error::other("it is no regular file"));
+            }
+            let mut text = String::new();
+            File::open(path)?.take(MAX_FILE).read_to_string(&mut text)?;
+            Ok(text)
+        };
+        let failed = |error: &dyn Display| {
+            format!("cannot read {WHAT}: {error}; what was told before may be told again, and not be cleared")
+        };
+        let text = match read() {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(&error)),
+        };
+        let kept: Kept<'_> = serde_json::from_str(&text).map_err(|error| failed(&error))?;
+        self.alerts.restore(kept.open.get(), now).map_err(|error| failed(&error))?;
+        match self.sinks.resume(&kept.unsent) {
+            0 => Ok(()),
+            left => {
+                Err(format!("{left} messages that an earlier run did not send are left: no such receiver is named now"))
+            }
+        }
+    }
+}
+
+/// What the file holds.
+#[derive(Serialize, Deserialize)]
+struct Kept<'a> {
+    open: Box<RawValue>,
+    unsent: Cow<'a, [Unsent]>,
+}
+
+/// What is compared to know whether to save: changes of causes, messages sent, messages that wait.
+type State = (u64, u64, usize);
+
+/// What the sinks need of us.
+fn hooks(clock: Clock, latency: Arc<Mutex<Latency>>) -> Hooks {
+    let written = move |written: &Written<'_>| {
+        if let Some(seen) = written.alert.seen {
+            let took = written.alert.at.since(seen) + written.took;
+            latency.lock().unwrap_or_else(PoisonError::into_inner).observe(took);
+        }
+    };
+    Hooks { now: Arc::new(move || clock.now()), written: Arc::new(written) }
 }
 
 impl Daemon {
@@ -122,7 +224,7 @@ impl Daemon {
         let now = self.clock.now();
         for alert in self.alerting.alerts.poll(&self.alerting.frame, now) {
             *self.alerting.told.entry(alert.kind).or_default() += 1;
-            drop(alert);
+            self.alerting.sinks.send(&Arc::new(alert));
         }
     }
 
@@ -135,6 +237,14 @@ impl Daemon {
         }
         self.alerting.alerts.tick(now);
         self.tell_alerts();
+        for news in self.alerting.sinks.take_news() {
+            match news.what {
+                Happening::Connected => self.news.say(&news.to_string()),
+                Happening::Failed(_) | Happening::Full | Happening::TooLong(_) => {
+                    self.news.complain(&news.to_string());
+                }
+            }
+        }
         self.save_alerts().await;
     }
 
@@ -194,7 +304,7 @@ impl Daemon {
         if let Some(outcome) = self.alerting.saving.outcome().await {
             self.saved(outcome);
         }
-        if self.alerting.saving.is_busy() || self.alerting.saved_changes == self.alerting.alerts.changes() {
+        if self.alerting.saving.is_busy() || self.alerting.saved == Some(self.alerting.state()) {
             return;
         }
         if let Some(job) = self.alerting.job() {
@@ -202,9 +312,20 @@ impl Daemon {
         }
     }
 
-    /// Saves what is open at the end of the run.
-    pub(super) fn save_alerts_now(&mut self) {
-        if let Some(job) = self.alerting.job() {
+    /// Sends what waits at the end of the run, and keeps what is open and what could not be sent.
+    pub(super) async fn end_alerts(&mut self) {
+        self.tell_alerts();
+        let sinks = std::mem::take(&mut self.alerting.sinks);
+        let unsent = sinks.end(LAST).await;
+        let count: usize = unsent.iter().map(|unsent| unsent.alerts.len()).sum();
+        if count > 0 {
+            let then = match self.alerting.path {
+                Some(_) => "they are sent at the next start",
+                None => "they are lost, as --alert-state none keeps nothing",
+            };
+            self.news.complain(&format!("{count} messages were not delivered: {then}"));
+        }
+        if let Some(job) = self.alerting.job_with(&unsent) {
             let outcome = job.run();
             self.saved(outcome);
         }
@@ -228,23 +349,4 @@ impl Daemon {
 /// The flow that was observed.
 fn member(seen: &Observation) -> Member {
     Member::Flow { vlan: [seen.tags.outer(), seen.tags.inner()], tuple: seen.tuple }
-}
-
-/// Reads what was open. That there is no file is nothing to speak of.
-fn restore(alerts: &mut Alerts, path: &Path, now: Timestamp) -> Result<(), String> {
-    let read = || {
-        // A pipe in its place would block for ever.
-        if !fs::metadata(path)?.is_file() {
-            return Err(io::Error::other("it is no regular file"));
-        }
-        let mut text = String::new();
-        File::open(path)?.take(MAX_FILE).read_to_string(&mut text)?;
-        Ok(text)
-    };
-    let text = match read() {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(format!("cannot read {WHAT}: {error}")),
-    };
-    alerts.restore(&text, now).map(drop).map_err(|error| format!("cannot read {WHAT}: {error}"))
 }

@@ -14,10 +14,13 @@ pub use self::error::ConfigError;
 pub use self::sources::{Database, Sources, Tls, Vswitchd, well_known};
 use crate::alerts;
 use crate::cli::{
-    Cli, Command, ConntrackSource, Ingress, Interface, LiveArgs, LiveRunArgs, OutputArgs, PathOrNone, TcxPosition,
+    Cli, Command, ConntrackSource, Ingress, Interface, LiveArgs, LiveRunArgs, OutputArgs, PathOrNone, SyslogArgs,
+    TcxPosition,
 };
 use crate::engine::settings::Settings;
 use crate::metrics::address::ListenAddress;
+use crate::sinks;
+use crate::sinks::target::Target;
 use rustix::fs::Access;
 
 /// Settings of a live run.
@@ -61,6 +64,8 @@ pub struct Config {
     pub alerts: alerts::Settings,
     /// File that keeps open alerts.
     pub alert_state: Option<PathBuf>,
+    /// Where messages go, and how they look.
+    pub syslog: SyslogArgs,
     /// Where metrics are served.
     pub metrics: Vec<ListenAddress>,
     /// When to end.
@@ -83,7 +88,7 @@ impl TryFrom<LiveArgs> for Config {
     /// # Errors
     /// [`ConfigError`] where options contradict each other, or a file that they name cannot be read.
     fn try_from(args: LiveArgs) -> Result<Self, ConfigError> {
-        let LiveArgs { hooks, sources, asking, judging, memory, alerts, metrics, output, run, typed } = args;
+        let LiveArgs { hooks, sources, asking, judging, memory, alerts, syslog, metrics, output, run, typed } = args;
         let LiveRunArgs { config, duration, quiet } = run;
         if hooks.interface.is_empty() {
             return Err(ConfigError::NoInterface { file: config });
@@ -99,6 +104,7 @@ impl TryFrom<LiveArgs> for Config {
         for (option, files) in [("--nexthops", &asking.nexthops), ("--mac-owners", &asking.mac_owners)] {
             files.iter().try_for_each(|file| readable(option, file))?;
         }
+        syslog.config(Target::Auto)?;
         let path = |given| match given {
             PathOrNone::None => None,
             PathOrNone::Path(path) => Some(path),
@@ -123,6 +129,7 @@ impl TryFrom<LiveArgs> for Config {
             judging: Settings::from(&judging),
             alerts: alerts::Settings::from(&alerts),
             alert_state: path(alerts.alert_state),
+            syslog,
             metrics: distinct(metrics.metrics),
             duration,
             output,
@@ -144,7 +151,15 @@ impl Config {
         let folders = self.history.iter().chain(&self.alert_state).filter_map(folder);
         let folders = folders.map(|folder| (folder, Access::WRITE_OK | Access::EXEC_OK));
         let sockets = self.sources.sockets().into_iter().map(|socket| (socket, Access::WRITE_OK));
+        let messages = self.messages();
+        let sockets = sockets.chain(messages.sockets().into_iter().map(|socket| (socket, Access::WRITE_OK)));
+        let read = read.chain(messages.files());
         sockets.chain(read.map(|file| (file, Access::READ_OK))).chain(folders).collect()
+    }
+
+    /// Where messages go: to journald or /dev/log, whichever is there, unless told.
+    pub fn messages(&self) -> sinks::config::Config {
+        self.syslog.config(Target::Auto).expect("it was checked as these settings were made")
     }
 
     /// The settings as they are now: the file that `--config` names is read again, what was typed wins over it as

@@ -14,8 +14,10 @@ use crate::engine::finding::LatentState;
 use crate::engine::verdict::{NotCovered, Verdict};
 use crate::metrics::address::ListenAddress;
 use crate::metrics::{
-    Conformed, Count, Judged, Latency, Listeners, Map, MetricsError, Nic, Server, Snapshot, Source, SourceState, bind,
+    Conformed, Count, Judged, Listeners, Map, MetricsError, Nic, Server, SinkCounts, Snapshot, Source, SourceState,
+    bind,
 };
+use crate::sinks::status::SinkStatus;
 use crate::types::MacAddr;
 
 /// Ticks between two times that something is published: to count the flows of each next hop takes time.
@@ -25,8 +27,6 @@ const PUBLISH: u64 = 5;
 #[derive(Debug)]
 pub(super) struct Exporting {
     server: Option<(Server, watch::Sender<Arc<Snapshot>>)>,
-    /// Time from a violating packet to its alert.
-    pub(super) latency: Latency,
 }
 
 impl Exporting {
@@ -47,7 +47,7 @@ impl Exporting {
             let (sender, receiver) = watch::channel(Arc::new(Snapshot::default()));
             Ok((listeners.serve(receiver)?, sender))
         };
-        Ok(Self { server: listeners.map(serve).transpose()?, latency: Latency::default() })
+        Ok(Self { server: listeners.map(serve).transpose()? })
     }
 }
 
@@ -83,6 +83,7 @@ impl Daemon {
         let counters = self.counters();
         let latent = |state| self.latent.iter().filter(|latent| latent.state == state).count() as u64;
         let (alerts, open_causes) = self.alerting.counts();
+        let (latency, sinks) = self.alerting.delivered();
         let count = |name, count| Count { name, count };
         let sources = status.sources.into_iter().zip(self.sources.all()).map(|(status, source)| Source {
             name: status.name,
@@ -104,8 +105,8 @@ impl Daemon {
             labelled_entries: self.evidence.kept() as u64,
             open_causes,
             alerts: alerts.clone(),
-            sinks: Vec::new(),
-            latency: self.exporting.latency,
+            sinks: sinks.into_iter().map(sink).collect(),
+            latency,
             losses: status.losses.iter().map(|loss| count(loss.name, loss.count)).collect(),
             repairs: Vec::new(),
             sources: sources.collect(),
@@ -160,5 +161,17 @@ fn state(phase: Phase) -> SourceState {
         Phase::Connecting => SourceState::Connecting,
         Phase::Synchronised => SourceState::Synchronised,
         Phase::Lost => SourceState::Lost,
+    }
+}
+
+fn sink(status: SinkStatus) -> SinkCounts {
+    let SinkStatus { name, counts, queued, .. } = status;
+    SinkCounts {
+        sink: name.into(),
+        sent: counts.sent,
+        resent: counts.resent,
+        dropped: counts.dropped + counts.too_long,
+        failed: counts.failures,
+        queued: queued as u64,
     }
 }

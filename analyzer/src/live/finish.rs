@@ -36,15 +36,14 @@ pub(super) type Counters = [PacketCount; Counter::COUNT as usize];
 
 impl Daemon {
     /// Detaches, reads what was counted to the last packet, and says what the run amounts to.
-    pub(super) fn finish(mut self) -> (Outcome, super::news::News) {
+    pub(super) async fn finish(mut self) -> (Outcome, super::news::News) {
         let nics = self.watching.status();
         self.watching.close();
         self.save_history_now();
         self.read_the_last();
         self.leave_out_cited();
         self.count_evicted();
-        self.tell_alerts();
-        self.save_alerts_now();
+        self.end_alerts().await;
         let status = Status { nics, ..self.status() };
         let counters = self.counters();
         let conforming = self.conforming_flows();
@@ -224,6 +223,7 @@ impl Daemon {
             ("latent_entries_not_looked_at", self.evidence.latent_beyond()),
             ("findings_not_kept", self.ledger.omitted()),
             ("news_omitted", self.news.omitted()),
+            ("alerts_dropped", self.alerting.dropped()),
             ("kernel_requests_failed", self.failures.values().sum()),
         ];
         kernel.into_iter().chain(own.map(|(name, count)| Loss { name, count })).collect()

@@ -64,13 +64,17 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
     let kept =
         privileges::drop_unneeded(&reached.iter().map(|(path, access)| (path.as_path(), *access)).collect::<Vec<_>>())?;
     let frame = Report { node: config.output.node.clone(), time_digits: 6, ..Report::default() };
-    let (alerting, unread) = Alerting::load(&config, frame.clone(), started);
-    let news = News::start(config.output.format, config.quiet, frame).context("cannot start the writer of news")?;
+    let news =
+        News::start(config.output.format, config.quiet, frame.clone()).context("cannot start the writer of news")?;
     let exporting = Exporting::start(listeners)?;
+    let (alerting, unread) = Alerting::start(&config, frame, clock).context("cannot send alerts")?;
     let paths = Paths { mac_owners: config.mac_owners.clone(), ..Paths::default() };
     let loaded = inputs::load(&paths, &mut |fact| engine.add(fact))?;
     for warning in warnings.iter().chain(&unread).chain(&loaded.warnings) {
         news.say(&warning.to_string());
+    }
+    if alerting.is_mute() && config.syslog.syslog.is_empty() {
+        news.say("alerts go nowhere: there is neither journald nor /dev/log; --syslog names a receiver");
     }
     news.say(&format!("running with {kept}"));
     // Until a source has told all it has.
@@ -138,7 +142,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
     daemon.choose_conntrack();
     let reason = daemon.run(&mut inbox).await?;
     daemon.news.say(&format!("ending: {reason}"));
-    let (outcome, news) = daemon.finish();
+    let (outcome, news) = daemon.finish().await;
     news.end().context("cannot write to standard output")?;
     Ok(outcome)
 }

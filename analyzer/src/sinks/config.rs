@@ -113,6 +113,23 @@ pub enum TrustError {
 }
 
 impl Config {
+    /// Sockets in the file system that messages go to, on this machine as it is now.
+    pub fn sockets(&self) -> Vec<PathBuf> {
+        let places = self.targets.iter().filter_map(Target::place);
+        let socket = |place| match place {
+            Place::Unix(path) | Place::Journald(path) => Some(path),
+            Place::Udp(_) | Place::Tcp(_) | Place::Tls(_) => None,
+        };
+        places.filter_map(socket).collect()
+    }
+
+    /// Files that are read for each connection.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let TlsTrust { authorities, identity } = &self.delivery.tls;
+        let identity = identity.iter().flat_map(|identity| [&identity.private_key, &identity.certificate]);
+        authorities.iter().chain(identity).cloned().collect()
+    }
+
     /// The places that are meant, on this machine as it is now, each once.
     ///
     /// # Errors

@@ -41,7 +41,7 @@ impl Loss {
         let counts = self.by_kind.iter().zip(Kind::ALL).filter(|(count, _)| **count > 0);
         fields.extend(counts.map(|(count, kind)| field(name(kind), count.to_string())));
         let text = format!("{dropped} {noun} dropped because the queue to this receiver was full");
-        Alert { kind: Kind::Loss, reason: None, at: now, text, fields }
+        Alert { kind: Kind::Loss, reason: None, at: now, seen: None, text, fields }
     }
 }
 

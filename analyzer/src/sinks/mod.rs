@@ -47,6 +47,7 @@ use crate::alerts::Alert;
 use crate::net::backoff::SplitMix64;
 
 /// All sinks. Dropping them ends their tasks at once.
+#[derive(Default)]
 pub struct Sinks {
     sinks: Vec<Arc<shared::Shared>>,
     tasks: JoinSet<()>,

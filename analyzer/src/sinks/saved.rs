@@ -64,7 +64,8 @@ impl Names {
         };
         let field = |(name, value): &(String, String)| Some(Field { name: self.name(name)?, value: value.clone() });
         let fields = saved.fields.iter().map(field).collect::<Option<_>>()?;
-        Some(Arc::new(Alert { kind, reason, at: Timestamp::from_nanos(saved.at), text: saved.text.clone(), fields }))
+        let (at, text) = (Timestamp::from_nanos(saved.at), saved.text.clone());
+        Some(Arc::new(Alert { kind, reason, at, seen: None, text, fields }))
     }
 
     fn name(&mut self, name: &str) -> Option<&'static str> {
@@ -91,6 +92,7 @@ mod tests {
             kind: Kind::SourceLost,
             reason: Some("stale-conntrack"),
             at: Timestamp::from_millis(7),
+            seen: None,
             text: "a text".into(),
             fields: vec![Field { name: "flow", value: "a\n]".into() }, Field { name: "flow", value: "b".into() }],
         };

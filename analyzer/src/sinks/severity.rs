@@ -179,7 +179,7 @@ mod tests {
     use crate::types::Timestamp;
 
     fn alert(kind: Kind, reason: Option<&'static str>) -> Alert {
-        Alert { kind, reason, at: Timestamp::default(), text: "t".into(), fields: vec![] }
+        Alert { kind, reason, at: Timestamp::default(), seen: None, text: "t".into(), fields: vec![] }
     }
 
     #[test]

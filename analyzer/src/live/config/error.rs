@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::cli::ReadError;
+use crate::cli::{HalfIdentity, ReadError};
 
 /// Why settings cannot be used.
 #[derive(Error, Debug)]
@@ -64,6 +64,9 @@ pub enum ConfigError {
     /// The command line cannot be read again.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// Half of what says who we are to receivers of messages.
+    #[error(transparent)]
+    Syslog(#[from] HalfIdentity),
     /// The settings were not made from a command line, so there is nothing to read again.
     #[error("these settings were not typed, so there is nothing to read again")]
     NotTyped,

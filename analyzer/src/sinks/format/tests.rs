@@ -28,6 +28,7 @@ fn alert() -> Alert {
         kind: Kind::Violation,
         reason: Some("stale-conntrack"),
         at: "2022-06-09T22:48:28.272315Z".parse().unwrap(),
+        seen: None,
         text: "2 flows leave to ce:73:29:66:39:a4".into(),
         fields: vec![
             Field { name: "reason", value: "stale-conntrack".into() },
@@ -127,6 +128,7 @@ fn the_least_limit_holds_the_longest_header() {
         fields: vec![field; 20_000],
         text: "ü".repeat(500),
         at: Timestamp::MAX,
+        seen: None,
         ..alert()
     };
     for form in [Form::Rfc5424, Form::Rfc3164, Form::Local] {
@@ -147,7 +149,7 @@ fn any_alert() -> impl Strategy<Value = Alert> {
     (prop::sample::select(Kind::ALL.to_vec()), any::<u64>(), text, prop::collection::vec(field, 0..20)).prop_map(
         |(kind, at, text, fields)| {
             // Of these times jiff knows all.
-            Alert { kind, reason: Some("stale-conntrack"), at: Timestamp::from_nanos(at), text, fields }
+            Alert { kind, reason: Some("stale-conntrack"), at: Timestamp::from_nanos(at), seen: None, text, fields }
         },
     )
 }

@@ -5,7 +5,7 @@ use super::*;
 const KEEP: Retention = Retention { young: Duration::from_secs(60), count: 4, old: Duration::from_secs(600) };
 
 fn alert(kind: Kind) -> Arc<Alert> {
-    Arc::new(Alert { kind, reason: None, at: Timestamp::default(), text: "t".into(), fields: vec![] })
+    Arc::new(Alert { kind, reason: None, at: Timestamp::default(), seen: None, text: "t".into(), fields: vec![] })
 }
 
 fn push(queue: &mut Queue, kind: Kind) -> u64 {
