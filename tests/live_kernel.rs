@@ -11,6 +11,8 @@ mod netns;
 #[path = "common/ovsdb.rs"]
 mod ovsdb;
 
+#[path = "live_kernel/alerts.rs"]
+mod alerts;
 #[path = "live_kernel/bad_days.rs"]
 mod bad_days;
 #[path = "live_kernel/capacity.rs"]
@@ -31,5 +33,7 @@ mod nexthops;
 mod nics;
 #[path = "live_kernel/ovn.rs"]
 mod ovn;
+#[path = "live_kernel/syslog.rs"]
+mod syslog;
 #[path = "live_kernel/wire.rs"]
 mod wire;

@@ -11,6 +11,7 @@ use crate::daemon::{Live, pause};
 use crate::lab::{GW1, GW2, GW3, Lab, ROUTER, labelled};
 use crate::netns::{Missing, require, run};
 use crate::ovsdb::Server;
+use crate::syslog::Receiver;
 use crate::wire::{Count, Flow};
 
 const ZONE: u16 = 35;
@@ -255,7 +256,11 @@ fn the_nic_is_waited_for() {
 fn a_server_that_is_away_for_too_long() {
     run(|| {
         let mut worker = Worker::new("live-ovn-old")?;
-        let mut live = worker.live(&["-i", "auto", "--max-age", "1"]);
+        let receiver = Receiver::new(worker.lab.folder.path());
+        let target = receiver.arguments();
+        let mut arguments = vec!["-i", "auto", "--max-age", "1", "--alert-gather", "1"];
+        arguments.extend(target.iter().map(String::as_str));
+        let mut live = worker.live(&arguments);
         live.ready();
         let mut wire = worker.lab.wire();
         let (good, bad) = (flow(1, GW1), flow(2, GW3));
@@ -264,10 +269,17 @@ fn a_server_that_is_away_for_too_long() {
         worker.nb.kill();
         live.wait("too old facts", |object| object["nexthops_known"] == false);
         let unjudged = wire.send_all("out0", [(&good, 5), (&bad, 6)]);
+        // Who is on call learns that nobody judges.
+        for source in ["nb", "nexthops"] {
+            assert_eq!(receiver.wait("SOURCE-LOST").value("source"), Some(source));
+        }
         worker.nb.restart();
         live.ready();
         to_gw1 += wire.send("out0", &good, 7);
         violating += wire.send("out0", &bad, 8);
+        let mut back = [(); 2].map(|()| receiver.wait("SOURCE-BACK").value("source").map(str::to_owned));
+        back.sort();
+        assert_eq!(back, ["nb", "nexthops"].map(|source| Some(source.to_owned())));
         let ended = live.stop();
         assert_eq!(ended.code, Some(1), "{}", ended.said());
         ended.assert_complete(to_gw1 + violating + unjudged);
