@@ -88,10 +88,11 @@ fn who_is_not_trusted_gets_nothing_and_it_is_said_why() {
                         vec!["does not accept our certificate", "expired-client-cert.pem"],
                     ),
                 ] {
-                    let sinks = tls(target, trust);
+                    let mut sinks = tls(target, trust);
                     let status = until(&sinks, 0, "refused", |status| status.counts.failures >= 2).await;
                     assert!(told.iter().all(|told| failure(&status).contains(told)), "{told:?}: {status:?}");
                     assert_eq!((status.counts.sent, status.queued), (0, 1), "{told:?}");
+                    assert_eq!(sinks.take_news().len(), 1, "it is told once");
                 }
                 assert_eq!(well.end(PATIENCE).await, []);
             });

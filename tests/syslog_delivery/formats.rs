@@ -100,7 +100,7 @@ fn plain_transports() {
             input(type="imtcp" address="::1" port="5144" name="tcp6")
             input(type="imudp" address="127.0.0.1" port="5145" name="old-udp")
             input(type="imtcp" address="127.0.0.1" port="5146" name="old-tcp")
-            input(type="imuxsock" Socket="DIR/log" CreatePath="off")
+            input(type="imuxsock" Socket="DIR/log" CreatePath="off" UseSysTimeStamp="off" IgnoreTimestamp="off")
         "#;
         let mut rsyslog = Rsyslog::new(&netns, inputs, &[5141, 5142, 5143, 5144, 5145, 5146], &["log"]);
         rsyslog.start();

@@ -8,11 +8,13 @@ use analyzer::alerts::Kind;
 use analyzer::sinks::saved::Unsent;
 use analyzer::sinks::status::Happening;
 use rustix::process::Signal;
-use tokio::time::sleep;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::time::{sleep, timeout};
 
 use crate::PROGRAMS;
 use crate::alerts::{PATIENCE, alert, block_on, config, failure, is_connected, start, until};
-use crate::common::require;
+use crate::common::{TempDir, require};
 use crate::netns::{self, Netns};
 use crate::rsyslog::{Received, Rsyslog};
 
@@ -20,7 +22,7 @@ const INPUTS: &str = r#"
     module(load="imudp") module(load="imtcp") module(load="imuxsock" SysSock.Use="off")
     input(type="imudp" address="127.0.0.1" port="5141" name="udp")
     input(type="imtcp" address="127.0.0.1" port="5143" name="tcp")
-    input(type="imuxsock" Socket="DIR/log" CreatePath="off")
+    input(type="imuxsock" Socket="DIR/log" CreatePath="off" UseSysTimeStamp="off" IgnoreTimestamp="off")
 "#;
 const PORTS: [u16; 2] = [5141, 5143];
 const SOCKETS: [&str; 1] = ["log"];
@@ -87,7 +89,12 @@ fn a_receiver_killed_in_the_middle_misses_nothing() {
                 for number in 0..30 {
                     sinks.send(&alert(number));
                 }
-                rsyslog.until("the first of them", |received| first_numbers(received, "tcp").len() >= 10);
+                let first = async {
+                    while first_numbers(&rsyslog.received(), "tcp").len() < 10 {
+                        sleep(Duration::from_millis(20)).await;
+                    }
+                };
+                timeout(PATIENCE, first).await.expect("the first of them arrive");
                 rsyslog.kill();
                 // An idle connection that ends is noticed before anything is sent.
                 until(&sinks, 1, "failed", |status| !failure(status).is_empty()).await;
@@ -145,6 +152,10 @@ fn a_receiver_that_is_away_from_the_start_gets_everything_in_order() {
                     assert!(failure(&status).contains(told), "{status:?}");
                 }
                 assert_eq!(sinks.status()[1].queued, 200);
+                // A datagram socket always connects; it is told once that nobody is there, not at each attempt.
+                let news = sinks.take_news().into_iter().filter(|news| news.sink.starts_with("udp"));
+                let news: Vec<_> = news.map(|news| news.what).collect();
+                assert!(matches!(&news[..], [Happening::Connected, Happening::Failed(_)]), "{news:?}");
                 rsyslog.start();
                 assert_eq!(sinks.end(PATIENCE).await, []);
             });
@@ -270,5 +281,84 @@ fn what_was_not_sent_survives_a_restart() {
         let received = rsyslog.until("all messages", has_all(30, &["tcp"]));
         assert_eq!(first_numbers(&received, "tcp"), all(30));
         assert_eq!(received.len(), 30);
+    });
+}
+
+/// A socket of a stream, as syslog-ng may have.
+#[test]
+fn a_local_stream_ends_messages_as_syslog_does() {
+    let directory = TempDir::new();
+    let path = directory.path().join("log");
+    block_on(async {
+        let listener = UnixListener::bind(&path).unwrap();
+        let (mut sinks, _) = start(&config(&[&format!("unix:{}", path.display())]));
+        let (mut stream, _) = listener.accept().await.unwrap();
+        for number in 0..3 {
+            sinks.send(&alert(number));
+        }
+        let ended = tokio::spawn(sinks.end(PATIENCE));
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        drop(stream);
+        assert_eq!(ended.await.unwrap(), []);
+        let messages: Vec<&str> = text.split_terminator('\0').collect();
+        assert_eq!(messages.len(), 3, "{text:?}");
+        for (number, message) in messages.into_iter().enumerate() {
+            let start = format!("Jun  9 22:48:{:02} analyzer[4711]: message {number}: ", 28 + number);
+            assert!(message.contains(&start) && !message.contains('\0'), "{message}");
+        }
+    });
+}
+
+/// A receiver that closes the connection, with all that it was sent unread, gets it again.
+#[test]
+fn what_a_receiver_did_not_read_comes_again() {
+    block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (mut sinks, _) = start(&config(&[&format!("tcp:{}", listener.local_addr().unwrap())]));
+        let (unread, _) = listener.accept().await.unwrap();
+        for number in 0..100 {
+            sinks.send(&alert(number));
+        }
+        until(&sinks, 0, "done", |status| status.counts.sent == 100).await;
+        drop(unread);
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let ended = tokio::spawn(sinks.end(PATIENCE));
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        drop(stream);
+        assert_eq!(ended.await.unwrap(), []);
+        let mut rest = text.as_str();
+        for number in 1..=100 {
+            let (len, behind) = rest.split_once(' ').expect("a length");
+            let (message, next) = behind.split_at(len.parse().unwrap());
+            assert!(message.contains(&format!("[meta sequenceId=\"{number}\"]")), "{message}");
+            rest = next;
+        }
+        assert_eq!(rest, "");
+    });
+}
+
+/// What nobody takes is returned, in time.
+#[test]
+fn the_end_does_not_wait_for_ever() {
+    block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let taken = format!("tcp:{}", listener.local_addr().unwrap());
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let (mut sinks, _) = start(&config(&[&taken, &format!("tcp:{free}")]));
+        let (mut stream, _) = listener.accept().await.unwrap();
+        for number in 0..5 {
+            sinks.send(&alert(number));
+        }
+        let unsent = timeout(PATIENCE, sinks.end(Duration::from_millis(500))).await.expect("it is bounded");
+        let names: Vec<_> = unsent.iter().map(|unsent| (unsent.sink.as_str(), unsent.alerts.len())).collect();
+        assert_eq!(names, [(format!("tcp:{free}").as_str(), 5)]);
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text.matches("sequenceId").count(), 5);
+        // With nothing to send it does not wait at all.
+        let (sinks, _) = start(&config(&[&format!("tcp:{free}")]));
+        assert_eq!(timeout(PATIENCE, sinks.end(Duration::from_secs(3600))).await.expect("at once"), []);
     });
 }

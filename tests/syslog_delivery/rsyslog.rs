@@ -165,7 +165,7 @@ impl<'a> Rsyslog<'a> {
         whole.lines().map(parse).filter(|message| message.app_name != "rsyslogd").collect()
     }
 
-    /// Waits until it has received what makes `is_done` true.
+    /// Waits until it has received what makes `is_done` true. Not for use in a runtime, which would stand still.
     pub(crate) fn until(&self, what: &str, is_done: impl Fn(&[Received]) -> bool) -> Vec<Received> {
         wait_for(what, || is_done(&self.received()));
         self.received()
@@ -173,12 +173,12 @@ impl<'a> Rsyslog<'a> {
 }
 
 fn wait_for(what: &str, is_true: impl Fn() -> bool) {
-    let end = std::time::Duration::from_millis(50);
-    let mut rounds = PATIENCE.as_millis() / end.as_millis();
+    let between = Duration::from_millis(50);
+    let mut rounds = PATIENCE.as_millis() / between.as_millis();
     while !is_true() {
         rounds -= 1;
         assert!(rounds > 0, "waited in vain for {what}");
-        pause(end);
+        pause(between);
     }
 }
 
