@@ -70,7 +70,7 @@ pub(crate) fn alert(number: usize) -> Arc<Alert> {
         at,
         text: format!(
             "message {number}: {} leaves to ce:73:29:66:39:a4",
-            if number % 2 == 0 { "a flow" } else { "Zürich" }
+            if number.is_multiple_of(2) { "a flow" } else { "Zürich" }
         ),
         fields: vec![
             field("number", &number.to_string()),

@@ -7,8 +7,10 @@ use std::{fs, thread};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 
+use crate::PROGRAMS;
 use crate::alerts::PATIENCE;
-use crate::common::{Process, TempDir};
+use crate::authority::Authority;
+use crate::common::{Process, TempDir, command, require};
 use crate::netns::Netns;
 
 /// A message as rsyslog understood it.
@@ -185,4 +187,26 @@ fn wait_for(what: &str, is_true: impl Fn() -> bool) {
 #[expect(clippy::disallowed_methods, reason = "rsyslogd tells nobody when it is done")]
 fn pause(duration: Duration) {
     thread::sleep(duration);
+}
+
+/// The example of docs/alerts.md is what rsyslogd takes.
+#[test]
+fn the_documented_configuration_is_valid() {
+    if !require(&PROGRAMS) {
+        return;
+    }
+    let directory = TempDir::new();
+    let authority = Authority::new(&directory, "ca");
+    authority.issue("server", &["log.example"], 2999);
+    for (of, file) in [("server-cert.pem", "cert.pem"), ("server-key.pem", "key.pem")] {
+        fs::rename(authority.path(of), authority.path(file)).unwrap();
+    }
+    let docs = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/alerts.md")).unwrap();
+    let (_, behind) = docs.split_once("```rsyslog\n").expect("there is an example");
+    let (example, _) = behind.split_once("```").expect("it ends");
+    let file = directory.path().join("rsyslog.conf");
+    fs::write(&file, example.replace("/etc/rsyslog.d", &directory.path().display().to_string())).unwrap();
+    let output = command("rsyslogd").arg("-N1").arg("-f").arg(&file).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !said.contains("error"), "{said}");
 }

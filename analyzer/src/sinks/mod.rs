@@ -3,7 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`target`] | the places, as typed |
-//! | [`format`] | alerts as bytes, within a limit. Pure |
+//! | [`mod@format`] | alerts as bytes, within a limit. Pure |
 //! | [`severity`] | facility and severity |
 //! | [`config`] | settings, checked once |
 //! | `queue`, `loss` | what waits, what may have to be sent again, what found no place |
