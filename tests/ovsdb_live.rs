@@ -1,5 +1,7 @@
 //! The client that follows a database, against the real ovsdb-server and against servers that are none.
 
+#[path = "common/authority.rs"]
+mod authority;
 mod common;
 #[path = "common/ovsdb.rs"]
 mod ovsdb;

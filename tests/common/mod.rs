@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs};
 
 /// Programs that tests run, and the Debian packages that have them.
-const PACKAGES: [(&str, &str); 11] = [
+const PACKAGES: [(&str, &str); 15] = [
+    ("ip", "iproute2"),
+    ("journalctl", "systemd"),
     ("mount", "mount"),
     ("ovs-appctl", "openvswitch-switch"),
     ("ovs-pki", "openvswitch-common"),
@@ -20,6 +22,8 @@ const PACKAGES: [(&str, &str); 11] = [
     ("ovn-nbctl", "ovn-central"),
     ("ovn-sbctl", "ovn-central"),
     ("python3", "python3"),
+    ("rsyslogd", "rsyslog"),
+    ("ss", "iproute2"),
     ("unshare", "util-linux"),
 ];
 
@@ -68,6 +72,13 @@ impl Process {
     pub(crate) fn start(command: &mut Command) -> Self {
         let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Self(quiet.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+}
+
+impl Process {
+    /// Its process id, for signals.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
     }
 }
 

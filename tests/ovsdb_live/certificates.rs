@@ -1,60 +1,24 @@
 //! TLS, with certificates made here: who is let in, who is trusted, and what is said of those who are not.
 
 use std::fs;
-use std::path::PathBuf;
 
 use analyzer::ovsdb::client::{Config, TlsFiles};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use serde_json::json;
 
 use crate::PROGRAMS;
+use crate::authority::Authority;
 use crate::common::{TempDir, command, require, run};
 use crate::observer::{Observer, block_on, config};
 use crate::ovsdb::{DATABASE, SCHEMA, Server};
 use crate::writer::Writer;
 
-/// Certificates in files.
-struct Authority<'a> {
-    directory: &'a TempDir,
-    name: &'static str,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl<'a> Authority<'a> {
-    /// Its own certificate is in `NAME.pem`.
-    fn new(directory: &'a TempDir, name: &'static str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, format!("authority {name}"));
-        let key = KeyPair::generate().unwrap();
-        fs::write(directory.path().join(format!("{name}.pem")), params.self_signed(&key).unwrap().pem()).unwrap();
-        Self { directory, name, issuer: Issuer::new(params, key) }
-    }
-
-    /// Makes `NAME-key.pem` and `NAME-cert.pem`, which expire at the end of a year.
-    fn issue(&self, name: &str, alternative_names: &[&str], until_year: i32) {
-        let names: Vec<String> = alternative_names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(until_year, 12, 31);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        fs::write(self.path(&format!("{name}-key.pem")), key.serialize_pem()).unwrap();
-        fs::write(self.path(&format!("{name}-cert.pem")), certificate.pem()).unwrap();
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.directory.path().join(file)
-    }
-
-    fn files(&self, name: &str) -> TlsFiles {
-        TlsFiles {
-            private_key: self.path(&format!("{name}-key.pem")),
-            certificate: self.path(&format!("{name}-cert.pem")),
-            ca_certificate: self.path(&format!("{}.pem", self.name)),
-            verify_name: false,
-        }
+/// The files of a certificate.
+fn files(authority: &Authority<'_>, name: &str) -> TlsFiles {
+    TlsFiles {
+        private_key: authority.path(&format!("{name}-key.pem")),
+        certificate: authority.path(&format!("{name}-cert.pem")),
+        ca_certificate: authority.path(&format!("{}.pem", authority.name())),
+        verify_name: false,
     }
 }
 
@@ -101,10 +65,10 @@ fn certificates() {
     ours.issue("client", &[], 4000);
     ours.issue("expired-client", &[], 2021);
     theirs.issue("stranger", &[], 4000);
-    let (server, port) = serve(&directory, "nb", ours.files("server"));
-    let (_expired, expired_port) = serve(&directory, "nb2", ours.files("expired-server"));
+    let (server, port) = serve(&directory, "nb", files(&ours, "server"));
+    let (_expired, expired_port) = serve(&directory, "nb2", files(&ours, "expired-server"));
     block_on(async {
-        let mut observer = Observer::start(with(port, "127.0.0.1", ours.files("client")));
+        let mut observer = Observer::start(with(port, "127.0.0.1", files(&ours, "client")));
         observer.until_synchronised().await;
         observer.compare(&server, "let in").await;
         let large = (0..20_000)
@@ -115,39 +79,39 @@ fn certificates() {
         assert_eq!(observer.lost, [""; 0]);
 
         // The certificate is that of ovn.example, which is looked at only on request.
-        let strict = TlsFiles { verify_name: true, ..ours.files("client") };
+        let strict = TlsFiles { verify_name: true, ..files(&ours, "client") };
         let error = refused(with(port, "127.0.0.1", strict)).await;
         assert!(
             error.contains("the server's certificate cannot be trusted: certificate not valid for name"),
             "{error}"
         );
 
-        let error = refused(with(expired_port, "127.0.0.1", ours.files("client"))).await;
+        let error = refused(with(expired_port, "127.0.0.1", files(&ours, "client"))).await;
         assert!(error.contains("the server's certificate cannot be trusted: certificate expired"), "{error}");
 
-        let wrong = TlsFiles { ca_certificate: directory.path().join("theirs.pem"), ..ours.files("client") };
+        let wrong = TlsFiles { ca_certificate: directory.path().join("theirs.pem"), ..files(&ours, "client") };
         let error = refused(with(port, "127.0.0.1", wrong)).await;
         assert!(error.contains("signed by none of the authorities in") && error.contains("theirs.pem"), "{error}");
 
         // Refused by the server, which may close before its reason arrives.
-        let stranger = TlsFiles { ca_certificate: directory.path().join("ours.pem"), ..theirs.files("stranger") };
+        let stranger = TlsFiles { ca_certificate: directory.path().join("ours.pem"), ..files(&theirs, "stranger") };
         let error = refused(with(port, "127.0.0.1", stranger)).await;
         assert!(error.contains("the server does not accept our certificate") && error.contains("stranger"), "{error}");
-        let error = refused(with(port, "127.0.0.1", ours.files("expired-client"))).await;
+        let error = refused(with(port, "127.0.0.1", files(&ours, "expired-client"))).await;
         assert!(error.contains("does not accept") && error.contains("CertificateExpired"), "{error}");
 
         // Files.
-        let mixed = TlsFiles { private_key: directory.path().join("stranger-key.pem"), ..ours.files("client") };
+        let mixed = TlsFiles { private_key: directory.path().join("stranger-key.pem"), ..files(&ours, "client") };
         let error = refused(with(port, "127.0.0.1", mixed)).await;
         assert!(error.contains("stranger-key.pem does not fit the certificate in"), "{error}");
-        let missing = TlsFiles { certificate: directory.path().join("none.pem"), ..ours.files("client") };
+        let missing = TlsFiles { certificate: directory.path().join("none.pem"), ..files(&ours, "client") };
         let error = refused(with(port, "127.0.0.1", missing)).await;
         assert!(error.contains("cannot read") && error.contains("none.pem: No such file"), "{error}");
-        let swapped = TlsFiles { private_key: directory.path().join("client-cert.pem"), ..ours.files("client") };
+        let swapped = TlsFiles { private_key: directory.path().join("client-cert.pem"), ..files(&ours, "client") };
         let error = refused(with(port, "127.0.0.1", swapped)).await;
         assert!(error.contains("client-cert.pem: there is no private key in PEM in it"), "{error}");
         fs::write(directory.path().join("broken.pem"), "-----BEGIN CERTIFICATE-----\n???\n").unwrap();
-        let broken = TlsFiles { ca_certificate: directory.path().join("broken.pem"), ..ours.files("client") };
+        let broken = TlsFiles { ca_certificate: directory.path().join("broken.pem"), ..files(&ours, "client") };
         let error = refused(with(port, "127.0.0.1", broken)).await;
         assert!(error.contains("broken.pem: broken PEM"), "{error}");
 
@@ -161,7 +125,7 @@ fn certificates() {
                 let _ = tokio::io::AsyncWriteExt::write_all(&mut client, b"{\"method\":\"echo\"}").await;
             }
         });
-        let error = refused(with(plain_port, "127.0.0.1", ours.files("client"))).await;
+        let error = refused(with(plain_port, "127.0.0.1", files(&ours, "client"))).await;
         assert!(error.contains("TLS: "), "{error}");
     });
 }

@@ -3,7 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`target`] | the places, as typed |
-//! | [`format`] | alerts as bytes, within a limit. Pure |
+//! | [`mod@format`] | alerts as bytes, within a limit. Pure |
 //! | [`severity`] | facility and severity |
 //! | [`config`] | settings, checked once |
 //! | `queue`, `loss` | what waits, what may have to be sent again, what found no place |
@@ -40,8 +40,8 @@ use self::link::Link;
 use self::queue::Queue;
 use self::saved::{Names, SavedAlert, Unsent};
 pub use self::shared::{Hooks, Written};
-use self::status::{News, SinkStatus};
-use self::target::Place;
+use self::status::{Happening, News, SinkStatus};
+use self::target::{Place, Target};
 use self::worker::Worker;
 use crate::alerts::Alert;
 use crate::net::backoff::SplitMix64;
@@ -51,6 +51,8 @@ use crate::net::backoff::SplitMix64;
 pub struct Sinks {
     sinks: Vec<Arc<shared::Shared>>,
     tasks: JoinSet<()>,
+    /// What is to be told of targets that became no sink.
+    news: Vec<News>,
 }
 
 impl Sinks {
@@ -59,8 +61,12 @@ impl Sinks {
     /// # Errors
     /// Settings that cannot be used. A receiver that is not there is no error: it is waited for.
     pub fn start(config: &Config, hooks: &Hooks) -> Result<Self, ConfigError> {
-        let mut sinks = Self { sinks: Vec::new(), tasks: JoinSet::new() };
-        for place in config.places()? {
+        let places = config.places()?;
+        let mut sinks = Self { sinks: Vec::new(), tasks: JoinSet::new(), news: Vec::new() };
+        if places.is_empty() && config.targets.contains(&Target::Auto) {
+            sinks.news.push(News { sink: Target::Auto.to_string(), what: Happening::Nobody });
+        }
+        for place in places {
             sinks.add(place, config, hooks);
         }
         Ok(sinks)
@@ -100,7 +106,9 @@ impl Sinks {
 
     /// What is to be told of them since this was last asked.
     pub fn take_news(&mut self) -> Vec<News> {
-        self.sinks.iter().flat_map(|sink| sink.take_news()).collect()
+        let mut news = std::mem::take(&mut self.news);
+        news.extend(self.sinks.iter().flat_map(|sink| sink.take_news()));
+        news
     }
 
     /// What waits in the queues, to be kept over a restart.

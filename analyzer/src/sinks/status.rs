@@ -78,6 +78,8 @@ pub enum Happening {
     Full,
     /// A message cannot be sent at all.
     TooLong(String),
+    /// `auto` found nobody on this machine. It is not looked for again.
+    Nobody,
 }
 
 impl fmt::Display for News {
@@ -91,6 +93,9 @@ impl fmt::Display for News {
             Happening::Full => {
                 write!(f, "alerts to {sink} are dropped: the queue is full (--syslog-queue sets its length)")
             }
+            Happening::Nobody => f.write_str(
+                "alerts go nowhere: there is neither journald's socket nor /dev/log (--syslog names another place, or none)",
+            ),
             Happening::TooLong(error) => write!(f, "an alert to {sink} is dropped: {error}"),
         }
     }

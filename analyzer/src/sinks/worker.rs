@@ -53,7 +53,10 @@ impl Worker {
 
     /// Sends what comes until the end.
     async fn deliver(&self, mut link: Link) -> Result<(), LinkError> {
-        self.shared.connected();
+        let mut is_told = link.is_sure();
+        if is_told {
+            self.shared.connected();
+        }
         let is_numbered = Link::is_numbered(&self.place);
         loop {
             let next = tokio::select! {
@@ -68,7 +71,12 @@ impl Worker {
             };
             let encoded = self.encoder.encode(&entry.alert, is_numbered.then_some(entry.sequence));
             match link.write(&encoded.bytes, self.delivery.stall_timeout).await {
-                Ok(()) => self.shared.written(&entry, &encoded),
+                Ok(()) => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        self.shared.connected();
+                    }
+                    self.shared.written(&entry, &encoded);
+                }
                 Err(error @ LinkError::TooLong(_)) => self.shared.refused(error.to_string()),
                 Err(error) => return Err(error),
             }

@@ -68,7 +68,8 @@ fn short(hostname: &str) -> String {
 /// At most 32 characters, none of which ends the tag (RFC 3164 section 4.1.3).
 fn tag(app_name: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/') { c } else { '_' };
-    app_name.chars().map(safe).take(32).collect()
+    let tag: String = app_name.chars().map(safe).take(32).collect();
+    if tag.is_empty() { "-".to_owned() } else { tag }
 }
 
 /// ` key=value`, the value in quotes where it is more than one plain word: in quotes, `"` and `\` have a `\` in front.

@@ -117,6 +117,14 @@ impl Link {
         matches!(place, Place::Udp(_) | Place::Tcp(_) | Place::Tls(_))
     }
 
+    /// Whether somebody is known to be there before anything is written.
+    pub(super) fn is_sure(&self) -> bool {
+        match self {
+            Self::Udp(udp) => !udp.is_probing(),
+            Self::Unix(_) | Self::Stream(_) | Self::Journal(_) => true,
+        }
+    }
+
     /// Writes a message. After an error other than [`LinkError::TooLong`] the connection is of no further use.
     pub(super) async fn write(&mut self, message: &[u8], stall_timeout: Duration) -> Result<(), LinkError> {
         match self {

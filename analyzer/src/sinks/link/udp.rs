@@ -43,6 +43,10 @@ impl Udp {
         Err(LinkError::Connect(failure.unwrap_or_else(no_address)))
     }
 
+    pub(super) fn is_probing(&self) -> bool {
+        self.is_probing
+    }
+
     pub(super) async fn write(&mut self, message: &[u8], stall_timeout: Duration) -> Result<(), LinkError> {
         if self.sent == BURST {
             sleep(BETWEEN_BURSTS).await;

@@ -133,10 +133,7 @@ pub(super) fn bsd(line: &str, has_hostname: bool) -> Result<((String, u32), &str
     if has_hostname {
         cursor.header_field(255)?;
     }
-    let tag = cursor.run(32, |c| c.is_ascii_alphanumeric() || "-_./".contains(c)).or_else(|error| {
-        // The empty name has an empty tag.
-        if cursor.0.starts_with('[') { Ok(String::new()) } else { Err(error) }
-    })?;
+    let tag = cursor.run(32, |c| c.is_ascii_alphanumeric() || "-_./".contains(c))?;
     cursor.literal("[")?;
     let process_id = cursor.run(10, |c| c.is_ascii_digit())?.parse().map_err(|_| "no process id")?;
     cursor.literal("]: ")?;
