@@ -62,6 +62,8 @@ Examples:
   tcpdump -i ens1 -w - | analyzer replay --nexthops nexthops.toml -
   analyzer replay --date 2022-06-09 --nexthops nexthops.toml pasted-tcpdump.txt
   analyzer replay --format jsonl must-gather/ | jq 'select(.type == \"finding\")'
+  analyzer replay --syslog udp:192.0.2.1 --syslog tls:log.example:6514 pcaps/bz2095444
+      Sends what the daemon would have sent, with the captures' own times
 
 A CASE_DIR holds captures and dumps under well-known names: nexthops.toml, lr-route-list.txt, lr-route-list.ROUTER.txt,
 mac_binding.txt, static_mac_binding.txt, bfd.txt, static_routes.txt, port_binding*.txt, datapath_binding.txt, ovnnb.db,
@@ -138,6 +140,9 @@ pub struct ReplayArgs {
     /// Captures, folders that hold captures and dumps, or - for standard input
     #[arg(required = true, value_name = "CAPTURE|CASE_DIR")]
     pub inputs: Vec<PathBuf>,
+    /// Where messages go, and how they look
+    #[command(flatten)]
+    pub syslog: SyslogArgs,
     /// What goes with captures
     #[command(flatten)]
     pub run: RunArgs,

@@ -68,6 +68,7 @@ pub(crate) fn alert(number: usize) -> Arc<Alert> {
         kind,
         reason: (kind == Kind::Violation).then_some(["stale-conntrack", "unknown-mac", "nexthop-down"][number % 3]),
         at,
+        seen: None,
         text: format!(
             "message {number}: {} leaves to ce:73:29:66:39:a4",
             if number.is_multiple_of(2) { "a flow" } else { "Zürich" }

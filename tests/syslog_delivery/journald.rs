@@ -108,6 +108,7 @@ fn journald_keeps_every_field() {
         kind: Kind::Violation,
         reason: Some("unknown-mac"),
         at: alert(0).at,
+        seen: None,
         text: "a large one".into(),
         fields: vec![Field { name: "large", value: "0123456789\n".repeat(40_000) }],
     });

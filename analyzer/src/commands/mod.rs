@@ -10,6 +10,7 @@ mod nexthops;
 mod printing;
 mod replay;
 mod running;
+mod telling;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

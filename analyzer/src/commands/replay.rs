@@ -3,13 +3,15 @@
 use super::counting::{count, nic_names};
 use super::engine::prepare;
 use super::printing::{print, style};
-use super::{Status, warn};
+use super::{Status, telling, warn};
 use crate::cli::{Format, ReplayArgs};
 use crate::engine::finding::Summary;
 use crate::engine::settings::Settings;
 use crate::output::{Report, Skipped, write_json, write_jsonl, write_text};
+use crate::sinks::target::Target;
 
-pub(super) fn run(ReplayArgs { inputs, run: args }: ReplayArgs) -> anyhow::Result<Status> {
+pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyhow::Result<Status> {
+    let messages = syslog.config(Target::None)?;
     let mut prepared = prepare(&inputs, args.paths, Settings::from(&args.judging))?;
     if prepared.captures.is_empty() {
         anyhow::bail!("no capture given: the folder holds dumps only; name a capture, or - for standard input");
@@ -57,6 +59,7 @@ pub(super) fn run(ReplayArgs { inputs, run: args }: ReplayArgs) -> anyhow::Resul
         Format::Json => write_json(out, &report),
         Format::Jsonl => write_jsonl(out, &report),
     })?;
+    telling::tell(&report, &messages)?;
     Ok(status)
 }
 

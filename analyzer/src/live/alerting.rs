@@ -99,11 +99,6 @@ impl Alerting {
         Ok((alerting, warnings))
     }
 
-    /// Whether messages go nowhere.
-    pub(super) fn is_mute(&self) -> bool {
-        self.sinks.is_empty()
-    }
-
     /// Names of NICs by their index, from now on.
     pub(super) fn nics(&mut self, names: Vec<Option<String>>) {
         self.frame.nic_names = names;
@@ -239,7 +234,7 @@ impl Daemon {
         self.tell_alerts();
         for news in self.alerting.sinks.take_news() {
             match news.what {
-                Happening::Connected => self.news.say(&news.to_string()),
+                Happening::Connected | Happening::Nobody => self.news.say(&news.to_string()),
                 Happening::Failed(_) | Happening::Full | Happening::TooLong(_) => {
                     self.news.complain(&news.to_string());
                 }
@@ -315,8 +310,7 @@ impl Daemon {
     /// Sends what waits at the end of the run, and keeps what is open and what could not be sent.
     pub(super) async fn end_alerts(&mut self) {
         self.tell_alerts();
-        let sinks = std::mem::take(&mut self.alerting.sinks);
-        let unsent = sinks.end(LAST).await;
+        let unsent = std::mem::take(&mut self.alerting.sinks).end(LAST).await;
         let count: usize = unsent.iter().map(|unsent| unsent.alerts.len()).sum();
         if count > 0 {
             let then = match self.alerting.path {

@@ -14,7 +14,10 @@
 //! | `news`, `finish` | what is told on the way and at the end |
 //! | [`snapshot`] | the running system asked once, for commands that watch no packets |
 
+use std::sync::Arc;
+
 use crate::output::Report;
+use crate::sinks::Hooks;
 use config::Config;
 
 mod alerting;
@@ -61,4 +64,10 @@ pub struct Outcome {
 pub fn run(config: Config) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(start::run(config))
+}
+
+/// What sinks need of a run that is no daemon: the time.
+pub fn hooks() -> Hooks {
+    let clock = clock::Clock::new();
+    Hooks { now: Arc::new(move || clock.now()), written: Arc::new(|_| {}) }
 }

@@ -73,9 +73,6 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
     for warning in warnings.iter().chain(&unread).chain(&loaded.warnings) {
         news.say(&warning.to_string());
     }
-    if alerting.is_mute() && config.syslog.syslog.is_empty() {
-        news.say("alerts go nowhere: there is neither journald nor /dev/log; --syslog names a receiver");
-    }
     news.say(&format!("running with {kept}"));
     // Until a source has told all it has.
     engine.set_blind(started);

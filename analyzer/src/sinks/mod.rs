@@ -104,6 +104,12 @@ impl Sinks {
         self.sinks.iter().map(|sink| sink.status()).collect()
     }
 
+    /// Tells how the sinks are, also when they have ended.
+    pub fn observer(&self) -> impl Fn() -> Vec<SinkStatus> + use<> {
+        let sinks = self.sinks.clone();
+        move || sinks.iter().map(|sink| sink.status()).collect()
+    }
+
     /// What is to be told of them since this was last asked.
     pub fn take_news(&mut self) -> Vec<News> {
         let mut news = std::mem::take(&mut self.news);
@@ -113,7 +119,11 @@ impl Sinks {
 
     /// What waits in the queues, to be kept over a restart.
     pub fn unsent(&self) -> Vec<Unsent> {
-        unsent(&self.sinks)
+        let of = |sink: &Arc<shared::Shared>| Unsent {
+            sink: sink.name.clone(),
+            alerts: sink.unsent(|alert| SavedAlert::from(alert)),
+        };
+        self.sinks.iter().map(of).filter(|unsent| !unsent.alerts.is_empty()).collect()
     }
 
     /// Hands over what an earlier run did not send, to the sinks of the same names; to be called before anything else is
@@ -142,14 +152,6 @@ impl Sinks {
         let all = async { while self.tasks.join_next().await.is_some() {} };
         // What is not done by then is what is returned.
         let _ = timeout(patience, all).await;
-        unsent(&self.sinks)
+        self.unsent()
     }
-}
-
-fn unsent(sinks: &[Arc<shared::Shared>]) -> Vec<Unsent> {
-    let of = |sink: &Arc<shared::Shared>| Unsent {
-        sink: sink.name.clone(),
-        alerts: sink.unsent(|alert| SavedAlert::from(alert)),
-    };
-    sinks.iter().map(of).filter(|unsent| !unsent.alerts.is_empty()).collect()
 }
