@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs};
 
 /// Programs that tests run, and the Debian packages that have them.
-const PACKAGES: [(&str, &str); 11] = [
+const PACKAGES: [(&str, &str); 14] = [
     ("mount", "mount"),
     ("ovs-appctl", "openvswitch-switch"),
     ("ovs-pki", "openvswitch-common"),
@@ -19,7 +19,10 @@ const PACKAGES: [(&str, &str); 11] = [
     ("ovsdb-tool", "openvswitch-switch"),
     ("ovn-nbctl", "ovn-central"),
     ("ovn-sbctl", "ovn-central"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
     ("python3", "python3"),
+    ("systemd-analyze", "systemd"),
     ("unshare", "util-linux"),
 ];
 
