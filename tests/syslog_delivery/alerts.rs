@@ -96,7 +96,7 @@ pub(crate) async fn until(sinks: &Sinks, number: usize, what: &str, is: impl Fn(
 }
 
 pub(crate) fn is_connected(status: &SinkStatus) -> bool {
-    matches!(status.state, State::Connected { .. })
+    status.state.is_connected()
 }
 
 /// Why there is no connection.

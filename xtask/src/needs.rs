@@ -49,6 +49,13 @@ pub(crate) const TESTS: &[Need] = &[
     Need { program: "ovs-vswitchd", package: "openvswitch-switch", purpose: "runs the userspace datapath of the lab" },
     Need { program: "ovn-nbctl", package: "ovn-common", purpose: "prints routes and rows" },
     Need { program: "ovn-northd", package: "ovn-central", purpose: "runs the gateway routers of the lab" },
+    Need { program: "prometheus", package: "prometheus", purpose: "scrapes the daemon; its promtool tries the rules" },
+    Need { program: "systemd-analyze", package: "systemd", purpose: "checks the unit file" },
+    Need {
+        program: "/usr/lib/python3/dist-packages/yaml/__init__.py",
+        package: "python3-yaml",
+        purpose: "reads the manifest of the daemon set",
+    },
 ];
 
 /// What the kernel program is built with, beside its linker. The committed object is of these packages.

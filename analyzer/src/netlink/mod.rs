@@ -4,7 +4,7 @@
 //!
 //! rtnetlink in order of use: [`rtnetlink`] frames messages and numbers them, [`attribute`] reads their attributes,
 //! [`link`], [`address`], [`neighbour`] and [`nexthop`] each read one kind of object, [`route`] keeps all of them and
-//! says what follows for next hops, [`socket`] does the I/O.
+//! says what follows for next hops, [`socket`] does the I/O. [`owners`] asks once who has which MAC on this machine.
 //!
 //! The objects are read here rather than by netlink-packet-route: it does not know nexthop objects, and it refuses a
 //! whole message where one attribute of a hundred has another length than it expects. A link must not be lost because a
@@ -16,6 +16,7 @@ pub mod conntrack;
 pub mod link;
 pub mod neighbour;
 pub mod nexthop;
+pub mod owners;
 pub mod route;
 pub mod rtnetlink;
 pub mod socket;

@@ -161,8 +161,10 @@ pub enum Dump {
     Neighbours,
 }
 
-/// `IFLA_EXT_MASK` and `RTEXT_FILTER_SKIP_STATS`: links without their statistics.
-const WITHOUT_STATISTICS: (u16, u32) = (29, 1 << 3);
+/// `RTEXT_FILTER_VF` (include/uapi/linux/rtnetlink.h): links with their virtual functions.
+const WITH_VIRTUAL_FUNCTIONS: u32 = 1;
+/// `RTEXT_FILTER_SKIP_STATS`: links without their statistics.
+const WITHOUT_STATISTICS: u32 = 1 << 3;
 
 impl Dump {
     /// All dumps, in order.
@@ -179,10 +181,10 @@ impl Dump {
 
     /// The request.
     pub(super) fn request(self, sequence: u32) -> Vec<u8> {
-        // The family is the first octet of each fixed part, whose other fields are zero. Lengths are those of ifinfomsg,
-        // ifaddrmsg, nhmsg, rtmsg, fib_rule_hdr and ndmsg.
+        // The family is the first octet of each fixed part, whose other fields are zero. Lengths are those of ifaddrmsg,
+        // nhmsg, rtmsg, fib_rule_hdr and ndmsg.
         let (kind, family, fixed_len) = match self {
-            Self::Links => (kind::GET_LINK, AF_UNSPEC, 16),
+            Self::Links => return links_request(WITHOUT_STATISTICS, sequence),
             Self::Addresses => (kind::GET_ADDRESS, AF_UNSPEC, 8),
             Self::Nexthops => (kind::GET_NEXTHOP, AF_UNSPEC, 8),
             Self::Ipv4Routes => (kind::GET_ROUTE, AF_INET, 12),
@@ -193,21 +195,7 @@ impl Dump {
         };
         let mut payload = vec![0; fixed_len];
         payload[0] = family;
-        if self == Self::Links {
-            let (attribute, value) = WITHOUT_STATISTICS;
-            payload.extend(8_u16.to_ne_bytes());
-            payload.extend(attribute.to_ne_bytes());
-            payload.extend(value.to_ne_bytes());
-        }
-        let length = 16 + payload.len();
-        let mut request = vec![0; length];
-        request[16..].copy_from_slice(&payload);
-        let mut header = NetlinkBuffer::new(&mut request);
-        header.set_length(u32::try_from(length).expect("a request has at most 40 octets"));
-        header.set_message_type(kind);
-        header.set_flags(NLM_F_REQUEST | NLM_F_DUMP);
-        header.set_sequence_number(sequence);
-        request
+        dump_request(kind, &payload, sequence)
     }
 
     /// What it lists, in words.
@@ -223,6 +211,33 @@ impl Dump {
             Self::Neighbours => "neighbours",
         }
     }
+}
+
+/// The request for all links with their virtual functions. The kernel tells no changes of these.
+pub(super) fn virtual_functions_request(sequence: u32) -> Vec<u8> {
+    links_request(WITHOUT_STATISTICS | WITH_VIRTUAL_FUNCTIONS, sequence)
+}
+
+/// The request for all links, with what `mask` (`RTEXT_FILTER_*`) says.
+fn links_request(mask: u32, sequence: u32) -> Vec<u8> {
+    // struct ifinfomsg of zeros, and IFLA_EXT_MASK (29).
+    let mut payload = vec![0; 16];
+    payload.extend(8_u16.to_ne_bytes());
+    payload.extend(29_u16.to_ne_bytes());
+    payload.extend(mask.to_ne_bytes());
+    dump_request(kind::GET_LINK, &payload, sequence)
+}
+
+fn dump_request(kind: u16, payload: &[u8], sequence: u32) -> Vec<u8> {
+    let length = 16 + payload.len();
+    let mut request = vec![0; length];
+    request[16..].copy_from_slice(payload);
+    let mut header = NetlinkBuffer::new(&mut request);
+    header.set_length(u32::try_from(length).expect("a request has at most 40 octets"));
+    header.set_message_type(kind);
+    header.set_flags(NLM_F_REQUEST | NLM_F_DUMP);
+    header.set_sequence_number(sequence);
+    request
 }
 
 #[cfg(test)]

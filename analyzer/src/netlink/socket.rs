@@ -56,7 +56,12 @@ impl RouteSocket {
 
     /// Asks for a dump.
     pub(super) fn request(&self, dump: Dump, sequence: u32) -> io::Result<()> {
-        self.socket.socket_ref().send_to(&dump.request(sequence), &SocketAddr::new(0, 0), 0).map(drop)
+        self.send(&dump.request(sequence))
+    }
+
+    /// Sends a message to the kernel.
+    pub(super) fn send(&self, message: &[u8]) -> io::Result<()> {
+        self.socket.socket_ref().send_to(message, &SocketAddr::new(0, 0), 0).map(drop)
     }
 
     /// Waits for a datagram and reads it into `buffer`.

@@ -39,6 +39,13 @@ pub enum State {
     },
 }
 
+impl State {
+    /// Whether there is a connection.
+    pub fn is_connected(&self) -> bool {
+        matches!(self, Self::Connected { .. })
+    }
+}
+
 /// What became of messages; numbers since the start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {

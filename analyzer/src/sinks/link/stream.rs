@@ -12,9 +12,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::super::config::{Delivery, TlsTrust};
-use super::LinkError;
+use super::{LinkError, SETTLING};
 use crate::net::HostPort;
+use crate::sinks::config::{Delivery, TlsTrust};
 
 /// Bytes that the kernel may hold for a receiver that does not acknowledge them.
 const SEND_BUFFER: usize = 64 << 10;
@@ -81,11 +81,22 @@ impl Framed {
             match written.map_err(|_| LinkError::Blocked(stall_timeout))? {
                 Ok(0) => return Err(LinkError::Closed),
                 Ok(written) => rest = &rest[written..],
-                Err(error) => return Err(self.broken(error)),
+                Err(error) => return Err(self.reason(error).await),
             }
         }
         let flushed = timeout(stall_timeout, self.stream.flush()).await;
-        flushed.map_err(|_| LinkError::Blocked(stall_timeout))?.map_err(|error| self.broken(error))
+        match flushed.map_err(|_| LinkError::Blocked(stall_timeout))? {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.reason(error).await),
+        }
+    }
+
+    /// Why writing failed: a receiver that ends TLS may have said why before.
+    async fn reason(&mut self, error: io::Error) -> LinkError {
+        match timeout(SETTLING, self.closed()).await {
+            Ok(said @ LinkError::Tls(_)) => said,
+            Ok(_) | Err(_) => self.broken(error),
+        }
     }
 
     /// Waits until the receiver closes the stream. Receivers say nothing; what comes nevertheless is not looked at.
