@@ -61,8 +61,8 @@ pub(super) struct Account {
     pub(super) flow: Vec<Field>,
     /// What holds for every flow to the MAC, the most important of it.
     pub(super) nexthops: Vec<Field>,
-    /// Its conntrack entry, and what heals it.
-    pub(super) entry: Vec<Field>,
+    /// The zone of its conntrack entry, and what heals it.
+    pub(super) remedy: Vec<Field>,
     /// Whatever else is known.
     pub(super) rest: Vec<Field>,
 }
@@ -93,17 +93,20 @@ impl Account {
         let mut flow = flow(&finding.tuple, finding.later_fragments);
         flow.add_some("nic", report.nic_name(finding.nic));
         flow.add("vlan", finding.vlan.iter().map(u16::to_string).collect::<Vec<_>>().join("."));
-        flow.add("eth_src", finding.eth_src);
-        flow.add("first_seen", time(finding.first_seen));
-        let mut entry = Fields::default();
         // The entry that holds the MAC first: where there is room for one only, it is this.
         let holds = |entry: &&CitedConnection| Some(entry.reply_eth) == finding.eth_dst;
         let (holding, others): (Vec<_>, Vec<_>) = finding.conntrack.iter().partition(holds);
-        for cited in holding.into_iter().chain(others) {
-            connection(&mut entry, cited);
-        }
-        to_heal(finding).for_each(|cited| remedy(&mut entry, cited));
+        let mut heals = Fields::default();
+        holding.iter().for_each(|cited| zone(&mut heals, cited));
+        to_heal(finding).for_each(|cited| remedy(&mut heals, cited));
         let mut rest = rest(report, &finding.routes, finding.heard, &finding.known_as, &finding.evidence);
+        rest.add("first_seen", time(finding.first_seen));
+        rest.add("eth_src", finding.eth_src);
+        holding.iter().for_each(|cited| connection(&mut rest, cited));
+        for cited in others {
+            zone(&mut rest, cited);
+            connection(&mut rest, cited);
+        }
         if finding.later_fragments {
             rest.add("later_fragments", true);
         }
@@ -111,7 +114,7 @@ impl Account {
             text: finding_sentence(report, finding),
             flow: flow.0,
             nexthops: nexthops(report, &finding.expected, finding.last_legal.as_ref()),
-            entry: entry.0,
+            remedy: heals.0,
             rest: rest.0,
         }
     }
@@ -119,17 +122,19 @@ impl Account {
     /// What is to be said of a latent entry.
     pub(super) fn of_latent(report: &Report, latent: &Latent) -> Self {
         let cited = &latent.connection;
-        let mut entry = Fields::default();
-        connection(&mut entry, cited);
+        let mut heals = Fields::default();
+        zone(&mut heals, cited);
         if latent.state == LatentState::Armed {
-            remedy(&mut entry, cited);
+            remedy(&mut heals, cited);
         }
+        let mut rest = rest(report, &latent.routes, None, &latent.known_as, &latent.evidence);
+        connection(&mut rest, cited);
         Self {
             text: latent_sentence(report, latent),
             flow: flow(leaving(cited), false).0,
             nexthops: nexthops(report, &latent.expected, latent.last_legal.as_ref()),
-            entry: entry.0,
-            rest: rest(report, &latent.routes, None, &latent.known_as, &latent.evidence).0,
+            remedy: heals.0,
+            rest: rest.0,
         }
     }
 }
@@ -168,9 +173,12 @@ fn nexthop(expected: &ExpectedNexthop) -> String {
     }
 }
 
-fn connection(fields: &mut Fields, cited: &CitedConnection) {
+fn zone(fields: &mut Fields, cited: &CitedConnection) {
     fields.add("zone", cited.zone);
     fields.add_some("zone_name", cited.zone_name.as_ref());
+}
+
+fn connection(fields: &mut Fields, cited: &CitedConnection) {
     fields.add("label", format_args!("{:#x}", cited.label));
     fields.add("mark", cited.mark);
     fields.add("reply_eth", cited.reply_eth);

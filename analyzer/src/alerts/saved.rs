@@ -42,7 +42,7 @@ struct SavedCause {
     text: String,
     flow: Vec<(String, String)>,
     nexthops: Vec<(String, String)>,
-    entry: Vec<(String, String)>,
+    remedy: Vec<(String, String)>,
     rest: Vec<(String, String)>,
     members: Vec<String>,
     open: u64,
@@ -95,7 +95,7 @@ impl Alerts {
 }
 
 fn saved(cause: &Cause) -> SavedCause {
-    let Account { text, flow, nexthops, entry, rest } = &cause.account;
+    let Account { text, flow, nexthops, remedy, rest } = &cause.account;
     let pairs = |fields: &[Field]| {
         fields.iter().take(FIELDS).map(|field| (field.name.to_owned(), field.value.clone())).collect()
     };
@@ -108,7 +108,7 @@ fn saved(cause: &Cause) -> SavedCause {
         text: text.clone(),
         flow: pairs(flow),
         nexthops: pairs(nexthops),
-        entry: pairs(entry),
+        remedy: pairs(remedy),
         rest: pairs(rest),
         members: cause.members.keys().take(NAMED).map(ToString::to_string).collect(),
         open: cause.members.len() as u64 + cause.expected,
@@ -137,7 +137,7 @@ fn restored(saved: SavedCause, settings: &Settings, at: Timestamp) -> Option<Cau
         text: saved.text,
         flow: fields(saved.flow),
         nexthops: fields(saved.nexthops),
-        entry: fields(saved.entry),
+        remedy: fields(saved.remedy),
         rest: fields(saved.rest),
     };
     for member in saved.members.iter().take(NAMED).filter_map(|text| text.parse().ok()) {

@@ -22,8 +22,8 @@ pub(super) fn message(cause: &Cause, kind: Kind, report: &Report, settings: &Set
     if is_single {
         fields.extend(cause.account.flow.iter().cloned());
         fields.extend(cause.account.nexthops.iter().cloned());
-        fields.extend(cause.account.entry.iter().cloned());
         counts(&mut fields, cause, report);
+        fields.extend(cause.account.remedy.iter().cloned());
         fields.extend(cause.account.rest.iter().cloned());
     } else {
         if kind == Kind::Cleared {
@@ -39,7 +39,7 @@ pub(super) fn message(cause: &Cause, kind: Kind, report: &Report, settings: &Set
         }
         fields.extend(cause.account.nexthops.iter().cloned());
         if cause.flows == 1 {
-            fields.extend(cause.account.entry.iter().cloned());
+            fields.extend(cause.account.remedy.iter().cloned());
         }
         if kind != Kind::Cleared {
             fields.extend(cause.account.rest.iter().cloned());
