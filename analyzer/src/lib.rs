@@ -25,6 +25,8 @@ pub mod output;
 
 pub mod alerts;
 
+pub mod repair;
+
 pub mod doctor;
 pub mod live;
 
