@@ -4,6 +4,7 @@ mod file;
 mod live;
 mod read;
 mod reading;
+mod repair;
 mod sources;
 mod values;
 
@@ -13,9 +14,12 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::file::FileError;
-pub use self::live::{AskingArgs, ConntrackSource, HookArgs, Ingress, LiveArgs, LiveRunArgs, MemoryArgs, TcxPosition};
+pub use self::live::{
+    AskingArgs, ConntrackSource, HookArgs, Ingress, LiveArgs, LiveRunArgs, MemoryArgs, RepairingArgs, TcxPosition,
+};
 pub use self::read::ReadError;
 pub use self::reading::ReadingArgs;
+pub use self::repair::{ActingArgs, RepairArgs, RulingArgs, SelectingArgs, TableChoice};
 pub use self::sources::{KernelRoutes, SourceArgs};
 use self::values::parse_seconds;
 pub use self::values::{Interface, PathOrNone, RemoteOrNone};
@@ -41,6 +45,8 @@ Examples:
       Conntrack entries that would send packets to a MAC that is no next hop
   analyzer explain 'udp 192.168.16.230:59943 -> 172.27.0.13:5005' pcaps/bz2095444
       Everything known of one flow
+  analyzer repair --all
+      What would heal the stale entries of this node; --apply does it
   analyzer doctor
       What this machine lets the analyzer do live, what is missing, and what to do about it
   analyzer live -i auto
@@ -102,6 +108,9 @@ Examples:
       What a capture and the dumps beside it know of it
   analyzer explain 'icmp 10.244.0.5 -> 8.8.8.8 type 0 code 0 id 77' case/")]
     Explain(ExplainArgs),
+    /// Heal conntrack entries that keep flows at a gateway that is gone; a dry run unless --apply is given
+    #[command(after_help = repair::EXAMPLES)]
+    Repair(Box<RepairArgs>),
     /// Tell what this machine lets the analyzer do live, what is missing, and what to do about it
     #[command(after_help = "\
 It tries what live will need: it loads programs that do nothing, attaches them in a network namespace of its own, and
@@ -121,7 +130,7 @@ Exit status: 0 all that live needs is there, 2 live cannot run, 3 it runs with l
     /// Print a manual page
     Man {
         /// The command whose page it is, with all its options; that of the whole unless given
-        #[arg(value_parser = ["replay", "live", "conntrack", "nexthops", "explain", "doctor", "completions", "man"])]
+        #[arg(value_parser = ["replay", "live", "conntrack", "nexthops", "explain", "repair", "doctor", "completions", "man"])]
         command: Option<String>,
     },
 }

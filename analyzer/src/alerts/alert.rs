@@ -49,15 +49,8 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
-        Self::Violation,
-        Self::Repeated,
-        Self::Cleared,
-        Self::Latent,
-        Self::SourceLost,
-        Self::SourceBack,
-        Self::Loss,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Violation, Self::Repeated, Self::Cleared, Self::Latent, Self::SourceLost, Self::SourceBack, Self::Loss];
 
     /// The kind's stable name, as MSGID has it.
     pub fn name(self) -> &'static str {

@@ -36,7 +36,9 @@ impl Flush {
                 Some((icmp_type @ (0 | 8 | 13..=16), code)) => {
                     append(&mut tuple, format_args!(",icmp_type={icmp_type},icmp_code={code},icmp_id={tp_src}"));
                 }
-                _ => return Err("ovs-vswitchd aborts when told to flush an ICMP tuple of this type (seen with OVS 3.1)"),
+                _ => {
+                    return Err("ovs-vswitchd aborts when told to flush an ICMP tuple of this type (seen with OVS 3.1)");
+                }
             },
             _ if orig.has_ports() => {
                 if tp_src == 0 || tp_dst == 0 {

@@ -13,9 +13,12 @@ pub use self::change::Changes;
 pub use self::error::ConfigError;
 pub use self::sources::{Database, Sources, Tls, Vswitchd, well_known};
 use crate::cli::{
-    Cli, Command, ConntrackSource, Ingress, Interface, LiveArgs, LiveRunArgs, OutputArgs, PathOrNone, TcxPosition,
+    Cli, Command, ConntrackSource, Ingress, Interface, LiveArgs, LiveRunArgs, OutputArgs, PathOrNone, RepairingArgs,
+    TcxPosition,
 };
 use crate::engine::settings::Settings;
+use crate::live::repairing;
+use crate::repair::rules::Rules;
 use rustix::fs::Access;
 
 /// Settings of a live run.
@@ -55,6 +58,8 @@ pub struct Config {
     pub max_routes: u32,
     /// How packets are judged.
     pub judging: Settings,
+    /// How stale entries are healed; `None` for not at all.
+    pub repair: Option<repairing::Settings>,
     /// When to end.
     pub duration: Option<Duration>,
     /// What the output looks like.
@@ -75,7 +80,7 @@ impl TryFrom<LiveArgs> for Config {
     /// # Errors
     /// [`ConfigError`] where options contradict each other, or a file that they name cannot be read.
     fn try_from(args: LiveArgs) -> Result<Self, ConfigError> {
-        let LiveArgs { hooks, sources, asking, judging, memory, output, run, typed } = args;
+        let LiveArgs { hooks, sources, asking, judging, repairing, memory, output, run, typed } = args;
         let LiveRunArgs { config, duration, quiet } = run;
         if hooks.interface.is_empty() {
             return Err(ConfigError::NoInterface { file: config });
@@ -113,6 +118,7 @@ impl TryFrom<LiveArgs> for Config {
             max_samples: memory.max_samples,
             max_routes: memory.max_routes,
             judging: Settings::from(&judging),
+            repair: repair(repairing),
             duration,
             output,
             quiet: quiet.unwrap_or(false),
@@ -132,7 +138,9 @@ impl Config {
         let folder = self.history.as_ref().and_then(|path| path.ancestors().skip(1).find(|folder| folder.exists()));
         let folder = folder.map(|folder| (folder.to_path_buf(), Access::WRITE_OK | Access::EXEC_OK));
         let sockets = self.sources.sockets().into_iter().map(|socket| (socket, Access::WRITE_OK));
-        sockets.chain(read.map(|file| (file, Access::READ_OK))).chain(folder).collect()
+        // The journal was made already.
+        let journal = self.repair.iter().map(|repair| (repair.journal.clone(), Access::WRITE_OK));
+        sockets.chain(read.map(|file| (file, Access::READ_OK))).chain(folder).chain(journal).collect()
     }
 
     /// The settings as they are now: the file that `--config` names is read again, what was typed wins over it as
@@ -146,6 +154,18 @@ impl Config {
             _ => Err(ConfigError::NotTyped),
         }
     }
+}
+
+/// How stale entries are healed, where that is asked for.
+fn repair(args: RepairingArgs) -> Option<repairing::Settings> {
+    let rules = Rules {
+        method: args.repair?,
+        settle: args.repair_settle,
+        tcp: args.repair_tcp.unwrap_or(false),
+        unused: false,
+        zone: None,
+    };
+    Some(repairing::Settings { rules, per_minute: args.repair_rate, journal: args.repair_journal })
 }
 
 /// Without what is there twice, in the order given.

@@ -136,6 +136,7 @@ impl Daemon {
         };
         if let Some(finding) = self.ledger.judge(key, seen, assessment, now) {
             self.news.finding(&finding);
+            self.note_stale(&finding);
         }
     }
 

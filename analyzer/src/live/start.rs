@@ -19,6 +19,7 @@ use super::ledger::Ledger;
 use super::news::News;
 use super::nexthop_files::NexthopFiles;
 use super::remembering::Remembering;
+use super::repairing::Repairing;
 use super::set::Set;
 use super::signals::Signals;
 use super::sources::{SourceId, Sources};
@@ -55,6 +56,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
     let mut engine = Engine::new(config.judging.clone());
     let (remembering, warnings) = Remembering::load(&config, &mut engine, started);
     privileges::require()?;
+    let repairing = config.repair.as_ref().map(Repairing::new).transpose().context("--repair")?;
     let Parts { programs, mut table, readings, events: ring } = programs::load(&sizes(&config))?;
     let reached = config.reached();
     let kept =
@@ -108,6 +110,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
         files,
         watching: Watching::new(&config, devices),
         remembering,
+        repairing,
         pending: Vec::new(),
         due: None,
         is_sighted: false,

@@ -1,6 +1,7 @@
 //! Repairs by a daemon: the same rules, a limit per minute, and no entry twice within a minute.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 use std::time::Duration;
 
 use super::plan::Step;
@@ -133,9 +134,9 @@ impl Automatic {
     /// The entries whose turn it is.
     fn turn(&mut self, now: Timestamp) -> Vec<Key> {
         let is_due = |(key, waiting): &(&Key, &Waiting)| waiting.due <= now && !self.changed.contains_key(*key);
-        let from = self.next.unwrap_or((0, self.waiting.keys().next().map_or(LOWEST, |key| key.1)));
-        let behind = self.waiting.range(from..).filter(is_due);
-        let before = self.waiting.range(..from).filter(is_due);
+        let start = self.next.map_or(Bound::Unbounded, Bound::Included);
+        let behind = self.waiting.range((start, Bound::Unbounded)).filter(is_due);
+        let before = self.next.into_iter().flat_map(|next| self.waiting.range(..next)).filter(is_due);
         let mut keys: Vec<Key> = behind.chain(before).map(|(key, _)| *key).take(LOOKS + 1).collect();
         self.next = if keys.len() > LOOKS { keys.pop() } else { None };
         keys
@@ -147,9 +148,7 @@ impl Automatic {
         waiting.due = match refusal {
             Refusal::RecentChange { changed, settle } => changed.saturating_add(*settle).max(now),
             // The first change that is a minute ago makes room.
-            Refusal::RateLimit { .. } => {
-                self.begun.front().map_or(now, |begun| begun.saturating_add(MINUTE)).max(now)
-            }
+            Refusal::RateLimit { .. } => self.begun.front().map_or(now, |begun| begun.saturating_add(MINUTE)).max(now),
             _ => now.saturating_add(MINUTE),
         };
         waiting.told.replace(refusal.name()) != Some(refusal.name())
@@ -162,15 +161,6 @@ impl Automatic {
         self.changed.retain(|_, &mut changed| now.since(changed) < MINUTE);
     }
 }
-
-/// The first of all tuples, where there is none to begin with.
-const LOWEST: Tuple = Tuple {
-    src: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
-    dst: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
-    nw_proto: 0,
-    tp_src: 0,
-    tp_dst: 0,
-};
 
 #[cfg(test)]
 mod tests;

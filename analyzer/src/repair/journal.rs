@@ -116,14 +116,12 @@ impl Journal {
                 Before::Userspace(_) => Datapath::Userspace.name(),
             },
             entry: EntryView::new(before),
-            mark: rewrite.and_then(|new| new.mark()).map(|mark| MaskedView {
-                value: format!("{:#x}", mark.value()),
-                mask: format!("{:#x}", mark.mask()),
-            }),
-            label: rewrite.and_then(|new| new.label()).map(|label| MaskedView {
-                value: label_text(label.value()),
-                mask: label_text(label.mask()),
-            }),
+            mark: rewrite
+                .and_then(|new| new.mark())
+                .map(|mark| MaskedView { value: format!("{:#x}", mark.value()), mask: format!("{:#x}", mark.mask()) }),
+            label: rewrite
+                .and_then(|new| new.label())
+                .map(|label| MaskedView { value: label_text(label.value()), mask: label_text(label.mask()) }),
         };
         self.append(&intent)?;
         Ok(number)

@@ -18,6 +18,7 @@ use std::fmt;
 
 use crate::engine::pins::Pin;
 use crate::output::remedy::Datapath;
+use crate::output::repair::RepairRow;
 use crate::types::Timestamp;
 use rules::{Action, Method, Refusal};
 
@@ -57,6 +58,33 @@ pub enum Outcome {
         /// How it failed.
         reason: String,
     },
+}
+
+impl Repair {
+    /// The repair as output shows it.
+    pub fn row(&self) -> RepairRow {
+        let Self { at, method, datapath, pin, outcome } = self;
+        RepairRow {
+            at: datapath.is_some().then_some(*at),
+            method: method.name(),
+            datapath: *datapath,
+            outcome: outcome.name(),
+            reason: match outcome {
+                Outcome::Refused(refusal) => Some(refusal.name()),
+                _ => None,
+            },
+            message: outcome.to_string(),
+            connection: pin.cited.clone(),
+            id: pin.connection.id,
+            relabel: match outcome.action() {
+                Some(&Action::Relabel { nexthop, lladdr }) => Some((nexthop, lladdr)),
+                _ => None,
+            },
+            expected: pin.expected.clone(),
+            last_legal: pin.last_legal.clone(),
+            known_as: pin.known_as.clone(),
+        }
+    }
 }
 
 impl Outcome {

@@ -62,8 +62,7 @@ pub fn plan(
     at: Timestamp,
 ) -> Vec<Step> {
     let meant = pins.into_iter().filter(|pin| selection.means(pin));
-    let mut steps: Vec<Step> =
-        meant.map(|pin| Step { verdict: judge(&pin, rules, datapath, at), pin }).collect();
+    let mut steps: Vec<Step> = meant.map(|pin| Step { verdict: judge(&pin, rules, datapath, at), pin }).collect();
     let count = steps.iter().filter(|step| step.verdict.is_ok()).count();
     if count > max {
         for step in steps.iter_mut().filter(|step| step.verdict.is_ok()) {

@@ -141,7 +141,9 @@ pub enum Refusal {
     #[error("the pin cannot apply: {0}; --unused takes the entry all the same")]
     Unused(&'static str),
     /// TCP is not to be deleted.
-    #[error("it is a TCP connection, which a firewall may not let go on without its entry; --tcp deletes it all the same, --method unpin keeps the entry")]
+    #[error(
+        "it is a TCP connection, which a firewall may not let go on without its entry; --tcp deletes it all the same, --method unpin keeps the entry"
+    )]
     TcpDelete,
     /// There are too many.
     #[error("{count} entries would be changed, more than --max {max}: none is")]

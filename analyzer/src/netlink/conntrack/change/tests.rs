@@ -80,8 +80,13 @@ fn any_tuple() -> impl Strategy<Value = Tuple> {
         any::<[[u8; 4]; 2]>().prop_map(|[src, dst]| (IpAddr::from(src), IpAddr::from(dst))),
         any::<[[u8; 16]; 2]>().prop_map(|[src, dst]| (IpAddr::from(src), IpAddr::from(dst))),
     ];
-    (ends, any::<u8>(), any::<u16>(), any::<u16>())
-        .prop_map(|((src, dst), nw_proto, tp_src, tp_dst)| Tuple { src, dst, nw_proto, tp_src, tp_dst })
+    (ends, any::<u8>(), any::<u16>(), any::<u16>()).prop_map(|((src, dst), nw_proto, tp_src, tp_dst)| Tuple {
+        src,
+        dst,
+        nw_proto,
+        tp_src,
+        tp_dst,
+    })
 }
 
 proptest! {
