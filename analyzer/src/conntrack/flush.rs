@@ -37,7 +37,9 @@ impl Flush {
                     append(&mut tuple, format_args!(",icmp_type={icmp_type},icmp_code={code},icmp_id={tp_src}"));
                 }
                 _ => {
-                    return Err("ovs-vswitchd aborts when told to flush an ICMP tuple of this type (seen with OVS 3.1)");
+                    return Err(
+                        "ovs-vswitchd aborts when told to flush an ICMP tuple of this type (seen with OVS 3.1)",
+                    );
                 }
             },
             _ if orig.has_ports() => {

@@ -36,8 +36,9 @@ pub struct RepairRow {
 }
 
 impl RepairRow {
-    /// Whether a command that does the same is shown: where the entry is, or was, to be changed.
+    /// Whether a command that does the same is shown: where the entry is, or was, to be deleted. Bits of marks and labels
+    /// no tool changes in one zone alone.
     pub(super) fn has_remedy(&self) -> bool {
-        matches!(self.outcome, "would" | "failed")
+        self.method == "delete" && matches!(self.outcome, "would" | "failed")
     }
 }

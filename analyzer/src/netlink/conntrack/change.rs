@@ -53,7 +53,8 @@ impl Deletion {
         let mut message = Encoder::new(wire::CT_DELETE, flags, encode::family(&self.orig), sequence);
         message.tuple(self.orig);
         message.attribute(wire::CTA_ZONE, &self.zone.to_be_bytes());
-        // An entry that has taken its place since has another.
+        // An entry that has taken its place since has another, but for one of the same tuple at the same place in memory
+        // (`nf_ct_get_id`).
         message.attribute(wire::CTA_ID, &self.id.to_be_bytes());
         message.into_bytes()
     }

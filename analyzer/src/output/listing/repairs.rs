@@ -25,7 +25,7 @@ pub fn write_repairs(out: &mut impl io::Write, rows: &[RepairRow]) -> io::Result
             entry.zone, entry.orig, entry.reply_eth, entry.reply_port
         )?;
         writeln!(out, "    {}", escaped(&row.message))?;
-        if row.has_remedy() && row.method == "delete" {
+        if row.has_remedy() {
             for remedy in remedies(entry).into_iter().flatten().filter(|remedy| is_there(row, remedy.datapath)) {
                 writeln!(out, "    by hand: {}", remedy.command)?;
             }
