@@ -31,5 +31,7 @@ mod nexthops;
 mod nics;
 #[path = "live_kernel/ovn.rs"]
 mod ovn;
+#[path = "live_kernel/repairing.rs"]
+mod repairing;
 #[path = "live_kernel/wire.rs"]
 mod wire;

@@ -54,3 +54,27 @@ fn words(outcome: &str) -> &'static str {
         _ => "failed",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::escape::is_unprintable;
+    use crate::output::fixtures::repairs;
+
+    fn written(rows: &[RepairRow]) -> String {
+        let mut out = Vec::new();
+        write_repairs(&mut out, rows).expect("memory takes it");
+        String::from_utf8(out).expect("text is UTF-8")
+    }
+
+    #[test]
+    fn each_outcome() {
+        let text = written(&repairs());
+        assert!(!text.replace('\n', "").contains(is_unprintable), "{text:?}");
+        assert!(text.contains("failed: \\u{1b}[2Jevil"), "{text}");
+        assert_eq!(text.matches("by hand: conntrack -D -w ").count(), 2, "{text}");
+        assert_eq!(text.matches("by hand: ovs-appctl ").count(), 1, "a dump does not tell where it is: {text}");
+        assert!(text.ends_with("1 would be changed (--apply does it), 1 done, 1 left alone, 1 failed\n"), "{text}");
+        assert_eq!(written(&[]), "No entry to repair.\n");
+    }
+}
