@@ -21,7 +21,8 @@ fn run(args: &[&str]) -> (Option<i32>, String, String) {
 
 const CASE: &str = "pcaps/bz2095444";
 const CAPTURE: &str = "pcaps/bz2095444/capture.pcap";
-const COMMANDS: [&str; 8] = ["replay", "live", "conntrack", "nexthops", "explain", "doctor", "completions", "man"];
+const COMMANDS: [&str; 9] =
+    ["replay", "live", "conntrack", "nexthops", "explain", "repair", "doctor", "completions", "man"];
 const HISTORY: &str = "pcaps/ovn-22.03-nexthop-mac-change";
 
 /// The arguments, and what the message has to tell.
@@ -59,6 +60,13 @@ fn misuse_fails_and_tells_the_way_out() {
         (&["live", "-i", "auto", "--mirror"], "--mirror takes the name of the mirror port"),
         (&["live", "--config", "missing.toml"], "cannot read missing.toml for --config: No such file"),
         (&["live", "--config", "pcaps/route-removed/nexthops.toml"], "there is no option"),
+        (&["repair", CASE], "--all"),
+        (&["repair", "--all", "--apply", CASE], "--apply changes the running system, and dumps were given"),
+        (&["repair", "--all", "--nb", "none", CASE], "give one or the other"),
+        (&["repair", "--all", "--lr-routes", "pcaps/bz2095444/lr-route-list.txt"], "--conntrack FILE"),
+        (&["repair", "--mac", "ce:73", CASE], "ce:73"),
+        (&["repair", "--flow", "udp 10.0.0.1", CASE], "the destination is missing"),
+        (&["live", "-i", "ens1", "--repair", "kill"], "[possible values: delete, unpin, relabel]"),
         (&["doctor", "--format", "jsonl"], "[possible values: text, json]"),
         (&["replay", "\u{1b}[2Jmissing"], "\\u{1b}[2Jmissing"),
     ];
@@ -132,7 +140,7 @@ fn help_of_each_command() {
             assert!(help.contains("Examples:\n  analyzer "), "{command} has no example\n{help}");
         }
     }
-    for command in ["replay", "live", "conntrack", "doctor"] {
+    for command in ["replay", "live", "conntrack", "repair", "doctor"] {
         let (_, help, _) = run(&[command, "--help"]);
         assert!(help.contains("Exit status: 0 "), "{command}\n{help}");
     }
@@ -142,8 +150,16 @@ fn help_of_each_command() {
 #[test]
 fn help_of_live_is_grouped() {
     let (_, help, _) = run(&["live", "--help"]);
-    let order =
-        ["\nPackets:", "\nAsking the running system:", "\nFacts:", "\nJudging:", "\nMemory:", "\nOutput:", "\nRun:"];
+    let order = [
+        "\nPackets:",
+        "\nAsking the running system:",
+        "\nFacts:",
+        "\nJudging:",
+        "\nRepairing:",
+        "\nMemory:",
+        "\nOutput:",
+        "\nRun:",
+    ];
     let places: Vec<_> = order.iter().map(|heading| help.find(heading)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}\n{help}");
 }
@@ -179,4 +195,20 @@ fn completions_know_every_command() {
             assert!(script.contains(word), "{shell} does not know {word}");
         }
     }
+}
+
+/// A dry run on dumps: what would be done, and its exit status.
+#[test]
+fn a_repair_by_dumps() {
+    let (status, stdout, stderr) = run(&["repair", "--all", CASE]);
+    assert_eq!((status, stderr.as_str()), (Some(1), ""));
+    assert!(stdout.contains("refused (zone-owner-unknown)") && stdout.ends_with("\n2 left alone\n"), "{stdout}");
+    let (status, stdout, _) = run(&["repair", "--zone", "35", CASE]);
+    assert_eq!(status, Some(0), "{stdout}");
+    assert_eq!(stdout.matches("by hand: conntrack -D -w 35 ").count(), 2, "{stdout}");
+    let (status, stdout, _) = run(&["repair", "--mac", "02:00:00:00:00:01", CASE]);
+    assert_eq!((status, stdout.as_str()), (Some(0), "No entry to repair.\n"));
+    let (status, stdout, _) = run(&["repair", "--zone", "35", "--method", "unpin", "--format", "json", CASE]);
+    assert_eq!(status, Some(0));
+    assert!(stdout.starts_with("{\"schema\":1,\"type\":\"repairs\",\"entries\":[{"), "{stdout}");
 }

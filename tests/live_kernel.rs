@@ -33,6 +33,8 @@ mod nexthops;
 mod nics;
 #[path = "live_kernel/ovn.rs"]
 mod ovn;
+#[path = "live_kernel/repairing.rs"]
+mod repairing;
 #[path = "live_kernel/syslog.rs"]
 mod syslog;
 #[path = "live_kernel/wire.rs"]

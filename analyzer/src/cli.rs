@@ -6,6 +6,7 @@ mod live;
 mod metrics;
 mod read;
 mod reading;
+mod repair;
 mod sources;
 mod syslog;
 mod values;
@@ -17,10 +18,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::alerts::AlertArgs;
 pub use self::file::FileError;
-pub use self::live::{AskingArgs, ConntrackSource, HookArgs, Ingress, LiveArgs, LiveRunArgs, MemoryArgs, TcxPosition};
+pub use self::live::{
+    AskingArgs, ConntrackSource, HookArgs, Ingress, LiveArgs, LiveRunArgs, MemoryArgs, RepairingArgs, TcxPosition,
+};
 pub use self::metrics::MetricsArgs;
 pub use self::read::ReadError;
 pub use self::reading::ReadingArgs;
+pub use self::repair::{ActingArgs, RepairArgs, RulingArgs, SelectingArgs, TableChoice};
 pub use self::sources::{KernelRoutes, SourceArgs};
 pub use self::syslog::{HalfIdentity, SyslogArgs, SyslogFormat};
 use self::values::parse_seconds;
@@ -47,6 +51,8 @@ Examples:
       Conntrack entries that would send packets to a MAC that is no next hop
   analyzer explain 'udp 192.168.16.230:59943 -> 172.27.0.13:5005' pcaps/bz2095444
       Everything known of one flow
+  analyzer repair --all
+      What would heal the stale entries of this node; --apply does it
   analyzer doctor
       What this machine lets the analyzer do live, what is missing, and what to do about it
   analyzer live -i auto
@@ -110,6 +116,9 @@ Examples:
       What a capture and the dumps beside it know of it
   analyzer explain 'icmp 10.244.0.5 -> 8.8.8.8 type 0 code 0 id 77' case/")]
     Explain(ExplainArgs),
+    /// Heal conntrack entries that keep flows at a gateway that is gone; a dry run unless --apply is given
+    #[command(after_help = repair::EXAMPLES)]
+    Repair(Box<RepairArgs>),
     /// Tell what this machine lets the analyzer do live, what is missing, and what to do about it
     #[command(after_help = "\
 It tries what live will need: it loads programs that do nothing, attaches them in a network namespace of its own, and
@@ -129,7 +138,7 @@ Exit status: 0 all that live needs is there, 2 live cannot run, 3 it runs with l
     /// Print a manual page
     Man {
         /// The command whose page it is, with all its options; that of the whole unless given
-        #[arg(value_parser = ["replay", "live", "conntrack", "nexthops", "explain", "doctor", "completions", "man"])]
+        #[arg(value_parser = ["replay", "live", "conntrack", "nexthops", "explain", "repair", "doctor", "completions", "man"])]
         command: Option<String>,
     },
 }

@@ -27,6 +27,7 @@ pub mod output;
 pub mod alerts;
 
 pub mod metrics;
+pub mod repair;
 pub mod sinks;
 
 pub mod doctor;

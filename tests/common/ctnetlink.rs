@@ -18,7 +18,8 @@ const REQUEST: u16 = 1;
 const ACK: u16 = 4;
 const EXCL: u16 = 0x200;
 const CREATE: u16 = 0x400;
-const NESTED: u16 = 0x8000;
+/// `NLA_F_NESTED`.
+pub(crate) const NESTED: u16 = 0x8000;
 
 /// `IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED`: as a connection that is under way.
 const STATUS: u32 = 1 << 3 | 1 << 1 | 1 << 2;
@@ -51,6 +52,15 @@ impl Writer {
             let batch: Vec<_> = batch.collect();
             self.send(batch);
         }
+    }
+
+    /// Makes one entry with this status, timeout and, where not empty, this content of `CTA_PROTOINFO`.
+    pub(crate) fn create_as(&mut self, entry: &Connection, status: u32, timeout: u32, protoinfo: &[u8]) {
+        let mut body = filled_as(entry, status, timeout);
+        if !protoinfo.is_empty() {
+            body.extend(attribute(4 | NESTED, protoinfo.to_vec()));
+        }
+        self.send(vec![(CT_NEW, CREATE | EXCL, entry.orig, body)]);
     }
 
     /// Sets mark and label of an entry that exists.
@@ -99,17 +109,22 @@ impl Writer {
 
 /// All attributes of an entry.
 fn filled(entry: &Connection) -> Vec<u8> {
+    filled_as(entry, STATUS, TIMEOUT)
+}
+
+fn filled_as(entry: &Connection, status: u32, timeout: u32) -> Vec<u8> {
     let mut body = attribute(1 | NESTED, tuple(entry.orig));
     body.extend(attribute(2 | NESTED, tuple(entry.reply)));
-    body.extend(attribute(3, STATUS.to_be_bytes().to_vec()));
-    body.extend(attribute(7, TIMEOUT.to_be_bytes().to_vec()));
+    body.extend(attribute(3, status.to_be_bytes().to_vec()));
+    body.extend(attribute(7, timeout.to_be_bytes().to_vec()));
     body.extend(attribute(8, entry.mark.to_be_bytes().to_vec()));
     body.extend(attribute(18, entry.zone.to_be_bytes().to_vec()));
     body.extend(attribute(22, entry.label.to_ne_bytes().to_vec()));
     body
 }
 
-fn attribute(kind: u16, value: Vec<u8>) -> Vec<u8> {
+/// An attribute in bytes.
+pub(crate) fn attribute(kind: u16, value: Vec<u8>) -> Vec<u8> {
     let mut bytes = (4 + value.len() as u16).to_ne_bytes().to_vec();
     bytes.extend(kind.to_ne_bytes());
     bytes.extend(value);

@@ -9,13 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs};
 
 /// Programs that tests run, and the Debian packages that have them.
-<<<<<<< ours
-const PACKAGES: [(&str, &str); 15] = [
+const PACKAGES: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("journalctl", "systemd"),
-=======
-const PACKAGES: [(&str, &str); 14] = [
->>>>>>> theirs
     ("mount", "mount"),
     ("ovs-appctl", "openvswitch-switch"),
     ("ovs-pki", "openvswitch-common"),
@@ -28,12 +24,9 @@ const PACKAGES: [(&str, &str); 14] = [
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("python3", "python3"),
-<<<<<<< ours
     ("rsyslogd", "rsyslog"),
     ("ss", "iproute2"),
-=======
     ("systemd-analyze", "systemd"),
->>>>>>> theirs
     ("unshare", "util-linux"),
 ];
 

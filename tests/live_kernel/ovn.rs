@@ -17,8 +17,8 @@ use crate::wire::{Count, Flow};
 const ZONE: u16 = 35;
 
 /// A worker with its databases.
-struct Worker {
-    lab: Lab,
+pub(crate) struct Worker {
+    pub(crate) lab: Lab,
     nb: Server,
     sb: Server,
     ovs: Server,
@@ -110,7 +110,7 @@ impl Worker {
         [option("nb", &self.nb), option("sb", &self.sb), option("ovs", &self.ovs)].into_iter().flatten().collect()
     }
 
-    fn live(&self, arguments: &[&str]) -> Live {
+    pub(crate) fn live(&self, arguments: &[&str]) -> Live {
         let sources = self.sources();
         self.lab.live(sources.iter().map(String::as_str).chain(arguments.iter().copied()))
     }
@@ -298,6 +298,92 @@ fn route_uuid(worker: &Worker) -> String {
     let answer = run_command(command("ovsdb-tool").arg("query").arg(worker.nb.path("db")).arg(query.to_string()));
     let answer: Value = serde_json::from_str(&answer).expect("JSON");
     answer[0]["rows"][0]["_uuid"][1].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+/// A daemon that repairs, by the names that the databases give to zones.
+#[test]
+fn the_daemon_heals_a_violating_flow() {
+    run(|| {
+        crate::repairing::heals_a_violating_flow(&Worker::new("live-repair")?);
+        Ok(())
+    });
+}
+
+/// A daemon that repairs no faster than it may.
+#[test]
+fn the_daemon_keeps_the_limit() {
+    run(|| {
+        crate::repairing::keeps_the_limit(&Worker::new("live-repair-rate")?);
+        Ok(())
+    });
+}
+
+/// `analyzer repair` by the databases: the owner of a zone decides; a next hop that goes while it watches is noticed; a
+/// server that is away forbids all.
+#[test]
+fn entries_are_repaired_by_the_databases() {
+    run(|| {
+        let mut worker = Worker::new("live-repair-ask")?;
+        let journal = worker.lab.folder.path().join("journal.jsonl");
+        let journal = journal.to_str().expect("its name is ours").to_owned();
+        let (stale, fine) = (flow(4000, GW3), flow(4001, GW2));
+        let entries = [
+            labelled(stale.tuple, ZONE, GW3),
+            labelled(stale.tuple, 36, GW3),
+            labelled(stale.tuple, 99, GW3),
+            labelled(fine.tuple, ZONE, GW2),
+        ];
+        worker.lab.conntrack().create(&entries);
+        let repair = |worker: &Worker, arguments: &[&str]| -> (Option<i32>, Vec<Value>, String) {
+            let output = worker.ask(&[&["repair", "--format", "jsonl", "--journal", &journal], arguments].concat());
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            let objects = String::from_utf8_lossy(&output.stdout);
+            let objects = objects.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+            (output.status.code(), objects, stderr)
+        };
+        let outcomes = |objects: &[Value]| -> Vec<(u64, String)> {
+            let name = |object: &Value| object["reason"].as_str().or(object["outcome"].as_str()).map(str::to_owned);
+            let zone = |object: &Value| object["conntrack"]["zone"].as_u64();
+            objects.iter().map(|object| (zone(object).expect("a zone"), name(object).expect("a name"))).collect()
+        };
+        let (code, objects, stderr) = repair(&worker, &["--all"]);
+        let expected = [(35, "would".to_owned()), (99, "zone-owner-unknown".to_owned())];
+        assert_eq!((code, outcomes(&objects)), (Some(1), expected.to_vec()), "{stderr}");
+        assert!(stderr.contains("nothing tells how long the next hops"), "{stderr}");
+        assert_eq!(objects[0]["conntrack"]["zone_name"], "GR_worker-08_dnat");
+
+        // A server that is away: what it told nobody knows.
+        worker.sb.kill();
+        let (code, objects, stderr) = repair(&worker, &["--zone", "35", "--apply", "--settle", "0"]);
+        assert_eq!((code, objects.is_empty()), (Some(1), false), "{stderr}");
+        assert!(objects.iter().all(|object| object["outcome"] == "refused"), "{objects:#?}");
+        assert!(outcomes(&objects).iter().all(|(_, reason)| reason == "source-too-old"), "{objects:#?}\n{stderr}");
+        worker.sb.restart();
+
+        // The second gateway goes while the next hops are watched: its flow is stale from now on, and not yet settled.
+        let gone = [json!({"op": "mutate", "table": "Logical_Router", "where": [],
+            "mutations": [["static_routes", "delete", ["set", [["uuid", route_uuid(&worker)]]]]]})];
+        let (watched, _) = std::thread::scope(|scope| {
+            let watching = scope.spawn(|| repair(&worker, &["--all", "--apply", "--settle", "6"]));
+            pause(3_000);
+            worker.nb.transact(&gone);
+            (watching.join().expect("it ends"), ())
+        });
+        let (code, objects, stderr) = watched;
+        assert!(stderr.contains("watching for 6 s"), "{stderr}");
+        let expected = [(35, "recent-change"), (35, "recent-change"), (99, "zone-owner-unknown")];
+        let expected: Vec<_> = expected.iter().map(|&(zone, name)| (zone, name.to_owned())).collect();
+        assert_eq!((code, outcomes(&objects)), (Some(1), expected), "{objects:#?}\n{stderr}");
+
+        let (code, objects, stderr) = repair(&worker, &["--all", "--apply", "--settle", "1"]);
+        let expected = [(35, "done"), (35, "done"), (99, "zone-owner-unknown")];
+        let expected: Vec<_> = expected.iter().map(|&(zone, name)| (zone, name.to_owned())).collect();
+        assert_eq!((code, outcomes(&objects)), (Some(1), expected), "{objects:#?}\n{stderr}");
+        let left = worker.lab.netns.sh("conntrack -L 2>/dev/null");
+        let zones: Vec<bool> = ["zone=35 ", "zone=36 ", "zone=99 "].map(|zone| left.contains(zone)).to_vec();
+        assert_eq!((zones, left.lines().count()), (vec![false, true, true], 2), "{left}");
+        Ok(())
+    });
 }
 
 /// The commands that watch no packets, on the running system.

@@ -13,6 +13,8 @@ use super::syslog::SyslogArgs;
 use super::values::{Interface, PathOrNone, parse_positive_seconds, parse_seconds};
 use super::{JudgingArgs, OutputArgs};
 use crate::live::history::file::DEFAULT_PATH;
+use crate::repair::journal::DEFAULT_PATH as JOURNAL_PATH;
+use crate::repair::rules::Method;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -27,6 +29,9 @@ Examples:
       Without OVN, for a minute
   analyzer live --config /etc/analyzer/live.toml
       All options from a file, by their long names: interface = [\"ens1\", \"ens2\"]
+
+  analyzer live -i auto --repair unpin --repair-rate 5
+      Heals stale entries, five a minute at most (docs/repair.md)
 
 It runs until SIGINT or SIGTERM and then prints the verdict as replay does. SIGHUP reads FILE.toml again. It never
 changes or drops a packet, and leaves nothing behind on the NIC. docs/live.md tells more; `analyzer doctor` tells what
@@ -50,6 +55,9 @@ pub struct LiveArgs {
     /// How packets are judged
     #[command(flatten)]
     pub judging: JudgingArgs,
+    /// How stale entries are healed
+    #[command(flatten)]
+    pub repairing: RepairingArgs,
     /// What is remembered
     #[command(flatten)]
     pub memory: MemoryArgs,
@@ -161,6 +169,35 @@ pub enum ConntrackSource {
     Userspace,
     /// Not asked for
     None,
+}
+
+/// How stale entries are healed.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Repairing")]
+pub struct RepairingArgs {
+    /// Heal stale conntrack entries as they are found, by this method and the rules of `analyzer repair`; nothing is
+    /// changed unless given
+    #[arg(long, value_enum, value_name = "METHOD")]
+    pub repair: Option<Method>,
+    /// Most entries that are changed in a minute
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub repair_rate: u32,
+    /// Delete entries of TCP connections, too: a firewall may not let them go on
+    #[arg(
+        long,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        value_name = "true|false"
+    )]
+    pub repair_tcp: Option<bool>,
+    /// How long the next hops of a flow must have been what they are
+    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub repair_settle: Duration,
+    /// File that each entry is written into before it is changed, and what came of it
+    #[arg(long, default_value = JOURNAL_PATH, value_name = "FILE")]
+    pub repair_journal: PathBuf,
 }
 
 /// What is remembered, and how much of it.

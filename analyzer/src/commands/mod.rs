@@ -8,6 +8,7 @@ mod explain;
 mod live;
 mod nexthops;
 mod printing;
+mod repair;
 mod replay;
 mod running;
 mod telling;
@@ -51,6 +52,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Conntrack(args) => conntrack::run(args),
         Command::Nexthops(args) => nexthops::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Repair(args) => repair::run(*args),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions { shell } => {
             // clap_complete panics where the stream that it is given fails.

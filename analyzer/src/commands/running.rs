@@ -32,7 +32,7 @@ pub(super) fn prepare(
         }
         return Ok(None);
     }
-    let Snapshot { engine, warnings, tells_nexthops, tells_connections } =
+    let Snapshot { engine, warnings, tells_nexthops, tells_connections, .. } =
         snapshot(&Sources::try_from(sources)?, wanted, settings)?;
     let loaded = Loaded { warnings, ..Loaded::default() };
     Ok(Some(Prepared { engine, captures: Vec::new(), loaded, tells_nexthops, tells_connections }))

@@ -41,6 +41,11 @@ impl Blind {
         self.intervals.iter().rev().any(|&(start, until)| start <= at && until.is_none_or(|until| at < until))
     }
 
+    /// The end of the last such time before `at`.
+    pub(super) fn last_end(&self, at: Timestamp) -> Option<Timestamp> {
+        self.intervals.iter().rev().filter_map(|&(_, until)| until).find(|&until| until <= at)
+    }
+
     pub(super) fn intervals(&self) -> impl Iterator<Item = Validity> + '_ {
         self.intervals.iter().map(|&(start, until)| Validity { from: Some(start), until })
     }

@@ -55,6 +55,69 @@ pub fn decode(label: u128, mark: u32) -> Option<EcmpReply> {
     })
 }
 
+/// Bits of an entry's mark and label that are to get other values. All other bits stay, whatever they mean.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Rewrite {
+    mark: Option<Masked<u32>>,
+    label: Option<Masked<u128>>,
+}
+
+/// A value for the bits of a mask. It has no bits beside them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Masked<T> {
+    value: T,
+    mask: T,
+}
+
+impl<T: Copy> Masked<T> {
+    /// The bits' new values, 0 where `mask` is.
+    pub fn value(&self) -> T {
+        self.value
+    }
+
+    /// The bits that are meant.
+    pub fn mask(&self) -> T {
+        self.mask
+    }
+}
+
+impl Rewrite {
+    /// Takes the port away, in each form in which it is set: OVN then does not apply the MAC. `None` where it is not set
+    /// at all.
+    pub fn unpin(label: u128, mark: u32) -> Option<Self> {
+        const MARK: u32 = 0xffff << MARK_PORT_SHIFT;
+        const LABEL: u128 = 0xffff << LABEL_PORT_SHIFT;
+        let mark = (mark & MARK != 0).then_some(Masked { value: 0, mask: MARK });
+        let label = (label & LABEL != 0).then_some(Masked { value: 0, mask: LABEL });
+        (mark.is_some() || label.is_some()).then_some(Self { mark, label })
+    }
+
+    /// Writes another MAC, the port stays.
+    pub fn relabel(eth: MacAddr) -> Self {
+        const MASK: u128 = 0xffff_ffff_ffff << LABEL_ETH_SHIFT;
+        let value = u128::from(eth.to_bits()) << LABEL_ETH_SHIFT;
+        Self { mark: None, label: Some(Masked { value, mask: MASK }) }
+    }
+
+    /// What happens to the mark.
+    pub fn mark(&self) -> Option<Masked<u32>> {
+        self.mark
+    }
+
+    /// What happens to the label.
+    pub fn label(&self) -> Option<Masked<u128>> {
+        self.label
+    }
+
+    /// Label and mark as they are afterwards.
+    #[must_use]
+    pub fn of(&self, label: u128, mark: u32) -> (u128, u32) {
+        let new_label = self.label.map_or(label, |new| label & !new.mask | new.value);
+        let new_mark = self.mark.map_or(mark, |new| mark & !new.mask | new.value);
+        (new_label, new_mark)
+    }
+}
+
 /// A label as OVS and OVN print it: `0x2ce73296639a400000000`, without leading zeros.
 pub fn label_text(label: u128) -> String {
     format!("{label:#x}")
@@ -95,6 +158,32 @@ mod tests {
     fn no_mac() {
         for label in [0, 1, 0xffff_ffff, 2 << 80, 0xffff_ffff << 96] {
             assert_eq!(decode(label, 131_072), None, "{label:#x}");
+        }
+    }
+
+    #[test]
+    fn rewriting() {
+        let gateway = mac("ce:73:29:66:39:a4");
+        let label = 0xabcd_0002_ce73_2966_39a4_1234_5678;
+        for (label, mark, unpinned) in [
+            (label, 0x2_0003, Some((0xabcd_0000_ce73_2966_39a4_1234_5678, 3))),
+            (label, 3, Some((0xabcd_0000_ce73_2966_39a4_1234_5678, 3))),
+            (0xce73_2966_39a4_0000_0000, 0xffff_0003, Some((0xce73_2966_39a4_0000_0000, 3))),
+            (0xce73_2966_39a4_0000_0000, 3, None),
+            (u128::MAX, u32::MAX, Some((u128::MAX & !(0xffff << 80), 0xffff))),
+        ] {
+            let rewrite = Rewrite::unpin(label, mark);
+            assert_eq!(rewrite.map(|rewrite| rewrite.of(label, mark)), unpinned, "{label:#x} {mark:#x}");
+            if let Some((label, mark)) = unpinned {
+                assert_eq!(decode(label, mark).map(|reply| reply.port), Some(0));
+            }
+        }
+        let other = mac("02:00:00:00:00:01");
+        let (relabelled, mark) = Rewrite::relabel(other).of(label, 0x2_0003);
+        assert_eq!((relabelled, mark), (0xabcd_0002_0200_0000_0001_1234_5678, 0x2_0003));
+        assert_eq!(Rewrite::relabel(gateway).of(relabelled, mark), (label, mark));
+        for rewrite in [Rewrite::relabel(mac("ff:ff:ff:ff:ff:ff")), Rewrite::unpin(u128::MAX, u32::MAX).unwrap()] {
+            assert!(rewrite.label().is_some_and(|new| new.value() & !new.mask() == 0), "ctnetlink adds it bit by bit");
         }
     }
 

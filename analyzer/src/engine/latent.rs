@@ -27,12 +27,7 @@ pub(super) fn latent(
         .filter(|(finding, entry)| finding.eth_dst == Some(entry.reply_eth))
         .map(|(_, entry)| (entry.orig, entry.zone, entry.reply_eth))
         .collect();
-    // northd matches the port in one place at a time, and moves to the mark for good.
-    let marks_count = knowledge.connections.all().iter().any(|connection| {
-        let in_mark = |reply: EcmpReply| reply.form == PortForm::Mark;
-        label::decode(connection.label, connection.mark).is_some_and(in_mark)
-            && !matches!(knowledge.zones.owner(connection.zone, at), Owner::Other { .. })
-    });
+    let marks_count = do_marks_count(knowledge, at);
     let mut latent: Vec<Latent> = knowledge
         .connections
         .all()
@@ -55,6 +50,35 @@ pub(super) fn latent(
     latent
 }
 
+/// Whether OVN reads ports in the mark: northd matches the port in one place at a time, and moves to the mark for good.
+pub(super) fn do_marks_count(knowledge: &Knowledge, at: Timestamp) -> bool {
+    knowledge.connections.all().iter().any(|connection| {
+        let in_mark = |reply: EcmpReply| reply.form == PortForm::Mark;
+        label::decode(connection.label, connection.mark).is_some_and(in_mark)
+            && !matches!(knowledge.zones.owner(connection.zone, at), Owner::Other { .. })
+    })
+}
+
+/// Why OVN does not apply an entry to the flow, whose symmetric routes are `group`.
+pub(super) fn unused(
+    knowledge: &Knowledge,
+    reply: EcmpReply,
+    group: &Group<'_>,
+    marks_count: bool,
+    at: Timestamp,
+) -> Option<&'static str> {
+    let fits = |key: Option<u16>| key.is_none_or(|key| key == reply.port);
+    if group.routes.is_empty() {
+        Some("no route with symmetric reply applies to the flow")
+    } else if !group.routes.iter().any(|route| fits(routes::port_key(&knowledge.ports, route, at))) {
+        Some("the port in the entry is not that of the flow's symmetric route")
+    } else if reply.form == PortForm::Label && marks_count {
+        Some("its port stands in the label, where OVN no longer reads it: other entries have theirs in the mark")
+    } else {
+        None
+    }
+}
+
 fn judge(
     knowledge: &Knowledge,
     entry: Labelled<'_>,
@@ -73,20 +97,9 @@ fn judge(
     if is_fine || lookalike::is_virtual_router(mac) || hops.iter().any(|hop| hop.is_open()) {
         return None;
     }
-    let fits = |key: Option<u16>| key.is_none_or(|key| key == entry.reply.port);
-    let on_port = group.routes.iter().any(|route| fits(routes::port_key(&knowledge.ports, route, at)));
     let mut remarks = Vec::new();
-    let state = if group.routes.is_empty() {
-        remarks.push("no route with symmetric reply applies to the flow".to_owned());
-        LatentState::Unused
-    } else if !on_port {
-        remarks.push("the port in the entry is not that of the flow's symmetric route".to_owned());
-        LatentState::Unused
-    } else if entry.reply.form == PortForm::Label && marks_count {
-        remarks.push(
-            "its port stands in the label, where OVN no longer reads it: other entries have theirs in the mark"
-                .to_owned(),
-        );
+    let state = if let Some(why) = unused(knowledge, entry.reply, &group, marks_count, at) {
+        remarks.push(why.to_owned());
         LatentState::Unused
     } else if let Some(seen) = seen.filter(|&seen| seen != mac) {
         remarks.push(format!("the flow was seen leaving to {seen}, a legal next hop, while so labelled"));

@@ -26,6 +26,7 @@ mod live;
 mod lookalike;
 mod neighbours;
 pub mod observation;
+pub mod pins;
 mod plain;
 mod ports;
 mod prefixes;

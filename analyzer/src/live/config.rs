@@ -14,11 +14,13 @@ pub use self::error::ConfigError;
 pub use self::sources::{Database, Sources, Tls, Vswitchd, well_known};
 use crate::alerts;
 use crate::cli::{
-    Cli, Command, ConntrackSource, Ingress, Interface, LiveArgs, LiveRunArgs, OutputArgs, PathOrNone, SyslogArgs,
-    TcxPosition,
+    Cli, Command, ConntrackSource, Ingress, Interface, LiveArgs, LiveRunArgs, OutputArgs, PathOrNone, RepairingArgs,
+    SyslogArgs, TcxPosition,
 };
 use crate::engine::settings::Settings;
+use crate::live::repairing;
 use crate::metrics::address::ListenAddress;
+use crate::repair::rules::Rules;
 use crate::sinks;
 use crate::sinks::target::Target;
 use rustix::fs::Access;
@@ -68,6 +70,8 @@ pub struct Config {
     pub syslog: SyslogArgs,
     /// Where metrics are served.
     pub metrics: Vec<ListenAddress>,
+    /// How stale entries are healed; `None` for not at all.
+    pub repair: Option<repairing::Settings>,
     /// When to end.
     pub duration: Option<Duration>,
     /// What the output looks like.
@@ -88,7 +92,20 @@ impl TryFrom<LiveArgs> for Config {
     /// # Errors
     /// [`ConfigError`] where options contradict each other, or a file that they name cannot be read.
     fn try_from(args: LiveArgs) -> Result<Self, ConfigError> {
-        let LiveArgs { hooks, sources, asking, judging, memory, alerts, syslog, metrics, output, run, typed } = args;
+        let LiveArgs {
+            hooks,
+            sources,
+            asking,
+            judging,
+            repairing,
+            memory,
+            alerts,
+            syslog,
+            metrics,
+            output,
+            run,
+            typed,
+        } = args;
         let LiveRunArgs { config, duration, quiet } = run;
         if hooks.interface.is_empty() {
             return Err(ConfigError::NoInterface { file: config });
@@ -131,6 +148,7 @@ impl TryFrom<LiveArgs> for Config {
             alert_state: path(alerts.alert_state),
             syslog,
             metrics: distinct(metrics.metrics),
+            repair: repair(repairing),
             duration,
             output,
             quiet: quiet.unwrap_or(false),
@@ -154,7 +172,9 @@ impl Config {
         let messages = self.messages();
         let sockets = sockets.chain(messages.sockets().into_iter().map(|socket| (socket, Access::WRITE_OK)));
         let read = read.chain(messages.files());
-        sockets.chain(read.map(|file| (file, Access::READ_OK))).chain(folders).collect()
+        // The journal was made already.
+        let journal = self.repair.iter().map(|repair| (repair.journal.clone(), Access::WRITE_OK));
+        sockets.chain(read.map(|file| (file, Access::READ_OK))).chain(folders).chain(journal).collect()
     }
 
     /// Where messages go: to journald or /dev/log, whichever is there, unless told.
@@ -173,6 +193,18 @@ impl Config {
             _ => Err(ConfigError::NotTyped),
         }
     }
+}
+
+/// How stale entries are healed, where that is asked for.
+fn repair(args: RepairingArgs) -> Option<repairing::Settings> {
+    let rules = Rules {
+        method: args.repair?,
+        settle: args.repair_settle,
+        tcp: args.repair_tcp.unwrap_or(false),
+        unused: false,
+        zone: None,
+    };
+    Some(repairing::Settings { rules, per_minute: args.repair_rate, journal: args.repair_journal })
 }
 
 /// Without what is there twice, in the order given.

@@ -83,6 +83,11 @@ impl Connections {
         }
     }
 
+    /// The way that was chosen.
+    pub(super) fn way(&self) -> &Way {
+        &self.way
+    }
+
     /// Whether a way was chosen.
     pub(super) fn is_chosen(&self) -> bool {
         !matches!(self.way, Way::Open)

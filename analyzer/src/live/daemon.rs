@@ -20,6 +20,7 @@ use super::ledger::Ledger;
 use super::news::News;
 use super::nexthop_files::NexthopFiles;
 use super::remembering::Remembering;
+use super::repairing::Repairing;
 use super::set::Set;
 use super::signals::Signals;
 use super::sources::{SourceId, Sources};
@@ -64,6 +65,8 @@ pub(super) struct Daemon {
     pub(super) files: NexthopFiles,
     pub(super) watching: Watching,
     pub(super) remembering: Remembering,
+    /// Where stale entries are healed without being asked.
+    pub(super) repairing: Option<Repairing>,
     /// What was told and has not taken effect yet.
     pub(super) pending: Vec<Delta>,
     /// When a verdict changes by itself.
@@ -276,6 +279,7 @@ impl Daemon {
         }
         self.choose_conntrack();
         self.connections.tick(&self.config, self.evidence.zones());
+        self.repair_stale();
         self.save_history().await;
         self.tick_alerts().await;
         self.tick_export();

@@ -141,6 +141,7 @@ impl Daemon {
         self.alerting.booked(seen, booked);
         if let Some(finding) = news {
             self.news.finding(&finding);
+            self.note_stale(&finding);
         }
     }
 

@@ -41,6 +41,7 @@ pub mod nics;
 pub mod privileges;
 mod reload;
 mod remembering;
+pub mod repairing;
 mod set;
 mod signals;
 pub mod snapshot;

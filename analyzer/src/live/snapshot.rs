@@ -1,5 +1,7 @@
 //! The running system, asked once.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use crate::engine::Engine;
 use crate::engine::fact::{Delta, Fact};
 use crate::engine::settings::Settings;
 use crate::netlink::route;
-use crate::types::{Place, Position, Tuple, Warning};
+use crate::types::{Place, Position, Timestamp, Tuple, Warning};
 
 /// How long sources may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,6 +36,32 @@ pub enum Wanted {
     Connections,
     /// All that is known of one flow.
     Flow(Tuple),
+    /// All labelled conntrack entries, to be changed.
+    Repair(ForRepair),
+}
+
+/// What is asked for a repair.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ForRepair {
+    /// The next hops are watched until they have stood for so long; `None` to take them as they are, however young.
+    pub settle: Option<Duration>,
+    /// Where conntrack entries are.
+    pub conntrack: ConntrackSource,
+    /// A zone that is read whoever its owner is.
+    pub zone: Option<u16>,
+    /// What files of the user's tell beside the sources.
+    pub facts: Vec<Fact>,
+    /// Files of next hops among them, and when each was last changed.
+    pub files: Vec<(PathBuf, Timestamp)>,
+}
+
+/// Where a snapshot's conntrack entries live.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Table {
+    /// In the kernel.
+    Kernel,
+    /// In the ovs-vswitchd with this control socket.
+    Userspace(PathBuf),
 }
 
 /// The running system at one moment.
@@ -46,6 +74,11 @@ pub struct Snapshot {
     pub tells_nexthops: bool,
     /// Whether anything told conntrack entries.
     pub tells_connections: bool,
+    /// Where these live; `None` where they were not read.
+    pub table: Option<Table>,
+    /// Since when it is known that the next hops are what they are; `None` where nothing tells. Only for a repair.
+    pub stands_since: Option<Timestamp>,
+    clock: Clock,
 }
 
 /// Asks the running system once.
@@ -76,10 +109,23 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
         warnings: Vec::new(),
         tells_nexthops: false,
         tells_connections: false,
+        table: None,
+        stands_since: None,
+        clock,
     };
     let mut evidence = Evidence::default();
-    let deadline = Instant::now() + PATIENCE;
-    while !sources.are_settled() {
+    if let Wanted::Repair(asked) = wanted {
+        snapshot.read_files(asked, &mut sources, &mut evidence);
+    }
+    let mut deadline = Instant::now() + PATIENCE;
+    // While the next hops are watched, what is told is dated.
+    let mut is_watching = false;
+    loop {
+        if !is_watching && sources.are_settled() {
+            let Wanted::Repair(asked) = wanted else { break };
+            let Some(watch) = snapshot.settle(asked, &sources) else { break };
+            (is_watching, deadline) = (true, Instant::now() + watch);
+        }
         let Ok(Some(event)) = timeout_at(deadline, events.recv()).await else { break };
         let delta = match event {
             Event::Database(role, event) => {
@@ -104,8 +150,11 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
         }
         for fact in delta.begun {
             snapshot.tells_nexthops |= matches!(fact, Fact::Route(_));
-            snapshot.engine.begin(fact, None);
+            snapshot.engine.begin(fact, is_watching.then(|| clock.now()));
         }
+    }
+    if matches!(wanted, Wanted::Repair(_)) && !sources.are_known(clock.now(), Duration::ZERO) {
+        snapshot.engine.set_blind(clock.now());
     }
     for source in sources.all().iter().filter(|source| !source.is_whole()) {
         let error = source.error.as_deref().unwrap_or("it does not answer");
@@ -124,6 +173,52 @@ fn reasons(warnings: &[Warning]) -> String {
 }
 
 impl Snapshot {
+    /// Now, on the same axis as all times of the snapshot.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Takes over what files tell.
+    fn read_files(&mut self, asked: &ForRepair, sources: &mut Sources, evidence: &mut Evidence) {
+        for (file, _) in &asked.files {
+            let now = self.clock.now();
+            let source = sources.add("nexthops.toml", file.display().to_string(), true, now);
+            sources.synchronised(source, now);
+        }
+        evidence.follow(&Delta { ended: Vec::new(), begun: asked.facts.clone() });
+        for fact in &asked.facts {
+            self.tells_nexthops |= matches!(fact, Fact::Route(_));
+            self.engine.add(fact.clone());
+        }
+    }
+
+    /// Tells the engine since when the next hops are known to be what they are, and says for how long they are to be
+    /// watched until that is long enough; `None` for not at all.
+    fn settle(&mut self, asked: &ForRepair, sources: &Sources) -> Option<Duration> {
+        let now = self.clock.now();
+        let is_by_files = sources.are_all_needed("nexthops.toml");
+        let changed = asked.files.iter().map(|(_, changed)| *changed).max();
+        self.stands_since = match (is_by_files, asked.settle) {
+            (true, _) => Some(changed.unwrap_or(now).min(now)),
+            // Servers tell what is, not since when.
+            (false, Some(_)) => Some(now),
+            (false, None) => None,
+        };
+        let since = self.stands_since?;
+        self.engine.set_blind(Timestamp::default());
+        self.engine.set_sighted(since);
+        let missing = asked.settle?.saturating_sub(now.since(since));
+        if missing.is_zero() || !sources.are_known(now, Duration::ZERO) {
+            return None;
+        }
+        eprintln!(
+            "analyzer: watching for {:.0} s whether the next hops stay as they are (--settle)",
+            missing.as_secs_f64()
+        );
+        // What stands for just so long is settled.
+        Some(missing + Duration::from_millis(1))
+    }
+
     /// Reads the conntrack entries that are wanted.
     async fn connections(
         &mut self,
@@ -137,14 +232,24 @@ impl Snapshot {
             return;
         }
         let node = databases.node();
-        let way = match Way::choose(ConntrackSource::Auto, asked, node.as_ref()) {
+        let (source, zone) = match wanted {
+            Wanted::Repair(repair) => (repair.conntrack, repair.zone),
+            _ => (ConntrackSource::Auto, None),
+        };
+        let way = match Way::choose(source, asked, node.as_ref()) {
             Ok(way) => way,
             Err(error) => return self.warn("conntrack", error),
         };
         if let Err(error) = evidence.ask(&way) {
             return self.warn("conntrack", error);
         }
-        let zones: Vec<u16> = evidence.zones().collect();
+        self.table = match &way {
+            Way::Kernel => Some(Table::Kernel),
+            Way::Userspace(_) => asked.vswitchd_socket().ok().map(Table::Userspace),
+            Way::Open | Way::None => None,
+        };
+        let zones: BTreeSet<u16> = evidence.zones().chain(zone).collect();
+        let zones = zones.into_iter().collect();
         match connections::read(&way, zones, clock).await {
             Ok(reading) => {
                 self.tells_connections = true;

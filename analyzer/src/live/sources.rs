@@ -128,6 +128,12 @@ impl Sources {
         needed.peek().is_some() && needed.all(|source| source.is_known(at, max_age))
     }
 
+    /// Whether all sources that the next hops need have this name, and there is one.
+    pub(super) fn are_all_needed(&self, name: &str) -> bool {
+        let mut needed = self.sources.iter().filter(|source| source.is_needed).peekable();
+        needed.peek().is_some() && needed.all(|source| source.name == name)
+    }
+
     /// When the facts of a lost source will be too old.
     pub(super) fn next_expiry(&self, max_age: Duration) -> Option<Timestamp> {
         let lost = self.sources.iter().filter(|source| source.is_needed && source.phase == Phase::Lost);

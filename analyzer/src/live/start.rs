@@ -22,6 +22,7 @@ use super::ledger::Ledger;
 use super::news::News;
 use super::nexthop_files::NexthopFiles;
 use super::remembering::Remembering;
+use super::repairing::Repairing;
 use super::set::Set;
 use super::signals::Signals;
 use super::sources::{SourceId, Sources};
@@ -58,6 +59,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
     let mut engine = Engine::new(config.judging.clone());
     let (remembering, warnings) = Remembering::load(&config, &mut engine, started);
     privileges::require()?;
+    let repairing = config.repair.as_ref().map(Repairing::new).transpose().context("--repair")?;
     let Parts { programs, mut table, readings, events: ring } = programs::load(&sizes(&config))?;
     let listeners = Exporting::bind(&config.metrics)?;
     let reached = config.reached();
@@ -117,6 +119,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
         files,
         watching: Watching::new(&config, devices),
         remembering,
+        repairing,
         pending: Vec::new(),
         due: None,
         is_sighted: false,

@@ -1,15 +1,19 @@
-//! The kernel's conntrack table, by ctnetlink: one entry by its tuple, all entries, and what happens to them.
+//! The kernel's conntrack table, by ctnetlink: one entry by its tuple, all entries, and what happens to them; and changes
+//! of single entries.
 //!
-//! All of it reads. The one request that is ever built is `IPCTNL_MSG_CT_GET` (`request`): a `DELETE` that lacks its
-//! tuple empties the table of every zone, so the code that could send one is not here.
+//! All of it but [`change`] reads: what `request` builds is `IPCTNL_MSG_CT_GET` and nothing else. A `DELETE` that lacks its
+//! tuple empties the table of every zone, so the types in [`change`] cannot be built without tuple and zone.
 //!
 //! Filters that the kernel is asked to apply only save work. Kernels pass over attributes that they do not know (the
 //! zone in a dump before 6.8), so each answer is checked again here.
 
+pub mod change;
 pub mod dump;
+mod encode;
 pub mod entry;
 pub mod events;
 pub mod message;
+pub mod protoinfo;
 mod request;
 mod socket;
 mod wire;

@@ -10,6 +10,8 @@ use crate::engine::finding::*;
 use crate::engine::observation::Observation;
 use crate::engine::verdict::{Info, Undetermined, Verdict, Violating};
 use crate::engine::view::{BindingView, ConnectionView, Explanation, NexthopView, Standing};
+use crate::output::remedy::Datapath;
+use crate::output::repair::RepairRow;
 use crate::output::report::{Report, Skipped};
 use crate::output::status::{Loss, MapStatus, NicStatus, SourceStatus, Status};
 use crate::types::tuple::proto;
@@ -294,6 +296,37 @@ pub(super) fn connections() -> Vec<ConnectionView> {
         known_as: finding.known_as.clone(),
     };
     standings.into_iter().map(view).collect()
+}
+
+/// Repairs of each outcome; the message of the first is hostile.
+pub(super) fn repairs() -> Vec<RepairRow> {
+    let finding = hostile().findings.remove(0);
+    let row = |outcome, reason, message: &str| RepairRow {
+        at: Some(finding.last_seen),
+        method: "delete",
+        datapath: Some(Datapath::Kernel),
+        outcome,
+        reason,
+        message: message.to_owned(),
+        connection: finding.conntrack[0].clone(),
+        id: Some(7),
+        relabel: None,
+        expected: finding.expected.clone(),
+        last_legal: finding.last_legal.clone(),
+        known_as: finding.known_as.clone(),
+    };
+    let nexthop = "198.19.3.15".parse().unwrap();
+    vec![
+        row("failed", None, "failed: \u{1b}[2Jevil"),
+        RepairRow { at: None, datapath: None, id: None, ..row("would", None, "would delete the entry") },
+        row("refused", Some("recent-change"), "refused (recent-change): they changed"),
+        RepairRow {
+            method: "relabel",
+            relabel: Some((nexthop, mac("ee:8d:82:db:f9:c4"))),
+            last_legal: None,
+            ..row("done", None, "done: write ee:8d:82:db:f9:c4")
+        },
+    ]
 }
 
 /// The story of a flow of which all is known.

@@ -8,10 +8,11 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-use self::listing::{ConnectionRow, ExplanationView, ListView, NexthopRow};
+use self::listing::{ConnectionRow, ExplanationView, ListView, NexthopRow, RepairView};
 use self::status::StatusView;
 use self::view::{FindingView, LatentView, ReportView, SummaryView};
 use super::escape::is_unprintable;
+use super::repair::RepairRow;
 use super::report::Report;
 use super::status::Status;
 use crate::engine::finding::{Finding, Latent};
@@ -101,6 +102,18 @@ pub fn write_connections(
         return rows.try_for_each(|row| write_line(out, &row));
     }
     write_line(out, &ListView::new("connections", rows.collect()))
+}
+
+/// Writes repairs: one document `{"schema":1,"type":"repairs","entries":[..]}`, or an object a line.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_repairs(out: &mut impl io::Write, report: &Report, rows: &[RepairRow], lines: bool) -> io::Result<()> {
+    let mut views = rows.iter().map(|row| RepairView::new(report, row));
+    if lines {
+        return views.try_for_each(|view| write_line(out, &view));
+    }
+    write_line(out, &ListView::new("repairs", views.collect()))
 }
 
 /// Writes everything known of one flow, as one document.

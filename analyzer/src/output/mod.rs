@@ -10,6 +10,7 @@ pub mod json;
 pub mod listing;
 pub mod names;
 pub mod remedy;
+pub mod repair;
 pub mod report;
 pub mod status;
 pub mod text;

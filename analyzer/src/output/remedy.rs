@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use crate::conntrack::flush::Flush;
 use crate::engine::finding::CitedConnection;
 use crate::types::Tuple;
 use crate::types::tuple::{proto, proto_name};
@@ -97,36 +98,10 @@ fn kernel(entry: &CitedConnection) -> Result<String, &'static str> {
     Ok(command)
 }
 
-/// The command of ovs-appctl(8), as of OVS 2.9. Since 3.1 a tuple may be partial, and a zero means any; a tuple with a
-/// zero in it would name more than its own entry.
+/// The command of ovs-appctl(8), as of OVS 2.9.
 fn userspace(entry: &CitedConnection) -> Result<String, &'static str> {
-    let Tuple { src, dst, nw_proto, tp_src, tp_dst } = entry.orig;
-    if src.is_unspecified() || dst.is_unspecified() {
-        return Err("OVS takes an address of zero for any address");
-    }
-    let family = if src.is_ipv6() { "ipv6" } else { "nw" };
-    let mut tuple = format!("ct_{family}_src={src},ct_{family}_dst={dst},ct_nw_proto={nw_proto}");
-    match nw_proto {
-        // lib/conntrack.c, tuple_to_conn_key(): the answer's type is looked up in a table of ICMP for IPv4, and a type
-        // that is not in it ends the process. Seen on 3.1.0.
-        proto::ICMPV6 => return Err("ovs-vswitchd aborts when told to flush an ICMPv6 tuple (seen with OVS 3.1)"),
-        proto::ICMP => match entry.orig.icmp_type_code() {
-            Some((icmp_type @ (0 | 8 | 13..=16), code)) => {
-                append(&mut tuple, format_args!(",icmp_type={icmp_type},icmp_code={code},icmp_id={tp_src}"));
-            }
-            _ => return Err("ovs-vswitchd aborts when told to flush an ICMP tuple of this type (seen with OVS 3.1)"),
-        },
-        _ if entry.orig.has_ports() => {
-            if tp_src == 0 || tp_dst == 0 {
-                return Err("OVS takes port 0 for any port");
-            }
-            append(&mut tuple, format_args!(",ct_tp_src={tp_src},ct_tp_dst={tp_dst}"));
-        }
-        // The userspace datapath knows no ports or keys of other protocols: one entry per pair of addresses.
-        _ if (tp_src, tp_dst) == (0, 0) => {}
-        _ => return Err("the userspace datapath tracks no keys of this protocol"),
-    }
-    Ok(format!("ovs-appctl dpctl/flush-conntrack zone={} '{tuple}'", entry.zone))
+    let flush = Flush::new(entry.orig, entry.zone)?;
+    Ok(format!("ovs-appctl dpctl/flush-conntrack {} '{}'", flush.zone(), flush.tuple()))
 }
 
 fn append(command: &mut String, arguments: std::fmt::Arguments<'_>) {

@@ -7,6 +7,7 @@ pub use super::pacing::Pacing;
 
 use super::pacing::Pacer;
 use super::{UnixctlError, call};
+use crate::conntrack::flush::Flush;
 use crate::conntrack::reader::{self, Reading};
 use crate::engine::fact::Connection;
 use crate::types::Timestamp;
@@ -55,6 +56,18 @@ impl UserspaceTable {
             }
         });
         Ok(reading.expect("reading from memory does not fail"))
+    }
+}
+
+impl UserspaceTable {
+    /// Deletes the one entry that `flush` names (`dpctl/flush-conntrack zone=N TUPLE`). The daemon does not compare ids, and
+    /// says nothing where there is no such entry: whoever asks for this looks before and after.
+    ///
+    /// # Errors
+    /// Any but those of [`super::control_socket`] and [`UnixctlError::TooSoon`].
+    pub async fn flush(&self, flush: &Flush) -> Result<(), UnixctlError> {
+        let args: Vec<_> = self.datapath.as_deref().into_iter().chain([flush.zone(), flush.tuple()]).collect();
+        call(&self.socket, "dpctl/flush-conntrack", &args, WAIT).await.map(drop)
     }
 }
 

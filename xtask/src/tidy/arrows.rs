@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&[&str]])] = &[
         "output",
         &[
             &["types"],
+            &["conntrack", "flush"],
             &["engine", "fact"],
             &["engine", "finding"],
             &["engine", "label"],

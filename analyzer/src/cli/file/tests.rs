@@ -10,6 +10,11 @@ use crate::cli::{self, Cli, Interface, LiveArgs};
 /// A value for each option of `live` that is not its default, as TOML and as typed. An option without a row fails
 /// [`every_option_can_be_in_a_file`].
 const VALUES: &[(&str, &str, &[&str])] = &[
+    ("repair", "\"unpin\"", &["unpin"]),
+    ("repair-rate", "3", &["3"]),
+    ("repair-tcp", "true", &["true"]),
+    ("repair-settle", "5", &["5"]),
+    ("repair-journal", "\"j\"", &["j"]),
     ("interface", r#"["ens1", "ens2"]"#, &["ens1", "ens2"]),
     ("ingress", r#""xdp-generic""#, &["xdp-generic"]),
     ("mirror", "true", &["true"]),

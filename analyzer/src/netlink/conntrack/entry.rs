@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::message::{Attribute, Attributes, Malformed, fixed};
+use super::protoinfo::ProtoInfo;
 use super::wire;
 use crate::engine::fact::Connection;
 use crate::engine::label;
@@ -20,6 +21,12 @@ pub struct Entry {
     pub counters: Option<[Counters; 2]>,
     /// When the entry was made, on the wall clock, where `net.netfilter.nf_conntrack_timestamp` is on.
     pub started: Option<Timestamp>,
+    /// `IPS_*` bits.
+    pub status: u32,
+    /// Seconds until the entry goes by itself; `None` for an offloaded one.
+    pub timeout: Option<u32>,
+    /// State of the protocol, where it has one.
+    pub protoinfo: Option<ProtoInfo>,
 }
 
 /// Traffic of one direction.
@@ -49,6 +56,8 @@ pub struct RawEntry<'a> {
     reply: Option<&'a [u8]>,
     counters: [Option<&'a [u8]>; 2],
     timestamp: Option<&'a [u8]>,
+    timeout: Option<u32>,
+    protoinfo: Option<&'a [u8]>,
 }
 
 impl<'a> RawEntry<'a> {
@@ -68,6 +77,8 @@ impl<'a> RawEntry<'a> {
             reply: None,
             counters: [None; 2],
             timestamp: None,
+            timeout: None,
+            protoinfo: None,
         };
         for attribute in Attributes::new(attributes) {
             let attribute = attribute?;
@@ -76,6 +87,8 @@ impl<'a> RawEntry<'a> {
                 wire::CTA_TUPLE_ORIG => entry.orig = Some(value),
                 wire::CTA_TUPLE_REPLY => entry.reply = Some(value),
                 wire::CTA_STATUS => entry.status = u32::from_be_bytes(fixed(attribute)?),
+                wire::CTA_PROTOINFO => entry.protoinfo = Some(value),
+                wire::CTA_TIMEOUT => entry.timeout = Some(u32::from_be_bytes(fixed(attribute)?)),
                 wire::CTA_MARK => entry.mark = u32::from_be_bytes(fixed(attribute)?),
                 wire::CTA_COUNTERS_ORIG => entry.counters[0] = Some(value),
                 wire::CTA_COUNTERS_REPLY => entry.counters[1] = Some(value),
@@ -127,7 +140,14 @@ impl<'a> RawEntry<'a> {
             [Some(orig), Some(reply)] => Some([counters(orig)?, counters(reply)?]),
             _ => None,
         };
-        Ok(Entry { connection, counters, started: self.timestamp.map(started).transpose()?.flatten() })
+        Ok(Entry {
+            connection,
+            counters,
+            started: self.timestamp.map(started).transpose()?.flatten(),
+            status: self.status,
+            timeout: self.timeout,
+            protoinfo: self.protoinfo.map(ProtoInfo::parse).transpose()?.flatten(),
+        })
     }
 }
 

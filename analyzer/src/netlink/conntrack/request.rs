@@ -1,31 +1,28 @@
-//! Requests to ctnetlink: for one entry and for all of them, and no other.
-
-use std::net::IpAddr;
+//! Requests to ctnetlink that read: for one entry and for all of them.
 
 use super::dump::Filter;
+use super::encode::{self, Encoder};
 use super::wire;
-use crate::types::{Tuple, tuple::proto};
+use crate::types::Tuple;
 
 /// A request that reads. Its type is `IPCTNL_MSG_CT_GET` whatever is put in.
 #[derive(Debug)]
-pub(super) struct Request {
-    bytes: Vec<u8>,
-}
+pub(super) struct Request(Encoder);
 
 impl Request {
     /// A request for the entry that has the tuple in the zone.
     pub(super) fn get(tuple: Tuple, zone: u16, sequence: u32) -> Self {
-        let family = if tuple.src.is_ipv4() { wire::AF_INET } else { wire::AF_INET6 };
-        let mut request = Self::new(0, family, sequence);
+        let mut request = Encoder::new(wire::CT_GET, wire::NLM_F_REQUEST, encode::family(&tuple), sequence);
         request.tuple(tuple);
         // Zone 0 as well: it is no wildcard then in any kernel.
         request.attribute(wire::CTA_ZONE, &zone.to_be_bytes());
-        request
+        Self(request)
     }
 
     /// A request for all entries of both families, with what of the filter a kernel may know.
     pub(super) fn dump(filter: &Filter, sequence: u32) -> Self {
-        let mut request = Self::new(wire::NLM_F_DUMP, wire::AF_UNSPEC, sequence);
+        let flags = wire::NLM_F_REQUEST | wire::NLM_F_DUMP;
+        let mut request = Encoder::new(wire::CT_GET, flags, wire::AF_UNSPEC, sequence);
         if let Some(zone) = filter.zone {
             request.attribute(wire::CTA_ZONE, &zone.to_be_bytes());
         }
@@ -33,75 +30,12 @@ impl Request {
             request.attribute(wire::CTA_MARK, &mark.value.to_be_bytes());
             request.attribute(wire::CTA_MARK_MASK, &mark.mask.to_be_bytes());
         }
-        request
+        Self(request)
     }
 
-    /// The message, its length filled in.
-    pub(super) fn into_bytes(mut self) -> Vec<u8> {
-        let len = u32::try_from(self.bytes.len()).expect("a request has some hundred bytes");
-        self.bytes[..4].copy_from_slice(&len.to_ne_bytes());
-        self.bytes
-    }
-
-    fn new(flags: u16, family: u8, sequence: u32) -> Self {
-        let mut bytes = vec![0; 4];
-        bytes.extend(wire::CT_GET.to_ne_bytes());
-        bytes.extend((wire::NLM_F_REQUEST | flags).to_ne_bytes());
-        bytes.extend(sequence.to_ne_bytes());
-        // Port of the sender: the kernel knows it.
-        bytes.extend([0; 4]);
-        // nfgen_family, version NFNETLINK_V0, res_id.
-        bytes.extend([family, 0, 0, 0]);
-        Self { bytes }
-    }
-
-    fn attribute(&mut self, kind: u16, value: &[u8]) {
-        self.with(kind, |request| request.bytes.extend(value));
-    }
-
-    /// Appends an attribute that holds what `fill` appends.
-    fn with(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) {
-        let start = self.bytes.len();
-        self.bytes.extend([0; 2]);
-        self.bytes.extend(kind.to_ne_bytes());
-        fill(self);
-        let len = u16::try_from(self.bytes.len() - start).expect("an attribute of a request has some dozen bytes");
-        self.bytes[start..start + 2].copy_from_slice(&len.to_ne_bytes());
-        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
-    }
-
-    fn tuple(&mut self, tuple: Tuple) {
-        self.with(wire::CTA_TUPLE_ORIG | wire::NLA_F_NESTED, |request| {
-            request.with(wire::CTA_TUPLE_IP | wire::NLA_F_NESTED, |request| {
-                request.address(tuple.src, wire::CTA_IP_V4_SRC, wire::CTA_IP_V6_SRC);
-                request.address(tuple.dst, wire::CTA_IP_V4_DST, wire::CTA_IP_V6_DST);
-            });
-            request.with(wire::CTA_TUPLE_PROTO | wire::NLA_F_NESTED, |request| request.proto(tuple));
-        });
-    }
-
-    fn address(&mut self, address: IpAddr, v4_kind: u16, v6_kind: u16) {
-        match address {
-            IpAddr::V4(v4) => self.attribute(v4_kind, &v4.octets()),
-            IpAddr::V6(v6) => self.attribute(v6_kind, &v6.octets()),
-        }
-    }
-
-    fn proto(&mut self, tuple: Tuple) {
-        self.attribute(wire::CTA_PROTO_NUM, &[tuple.nw_proto]);
-        let Some((icmp_type, code)) = tuple.icmp_type_code() else {
-            // Protocols without ports have 0 there, which the kernel passes over, and GRE must have both.
-            self.attribute(wire::CTA_PROTO_SRC_PORT, &tuple.tp_src.to_be_bytes());
-            self.attribute(wire::CTA_PROTO_DST_PORT, &tuple.tp_dst.to_be_bytes());
-            return;
-        };
-        let kinds = match tuple.nw_proto {
-            proto::ICMP => [wire::CTA_PROTO_ICMP_ID, wire::CTA_PROTO_ICMP_TYPE, wire::CTA_PROTO_ICMP_CODE],
-            _ => [wire::CTA_PROTO_ICMPV6_ID, wire::CTA_PROTO_ICMPV6_TYPE, wire::CTA_PROTO_ICMPV6_CODE],
-        };
-        self.attribute(kinds[0], &tuple.tp_src.to_be_bytes());
-        self.attribute(kinds[1], &[icmp_type]);
-        self.attribute(kinds[2], &[code]);
+    /// The message.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0.into_bytes()
     }
 }
 

@@ -3,17 +3,20 @@
 //! Sources: include/uapi/linux/netlink.h, netfilter/nfnetlink.h, netfilter/nfnetlink_conntrack.h and
 //! netfilter/nf_conntrack_common.h.
 
-/// `NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW`: an entry, new or changed.
+/// `NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW`: an entry, new or changed; as a request without `NLM_F_CREATE`, a
+/// change of one that exists.
 pub(super) const CT_NEW: u16 = 1 << 8;
 /// `NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET`.
 pub(super) const CT_GET: u16 = 1 << 8 | 1;
-/// `NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE`: as an event, an entry that is gone.
+/// `NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE`: as an event, an entry that is gone; as a request, one that
+/// is to go, or without a tuple ALL of them.
 pub(super) const CT_DELETE: u16 = 1 << 8 | 2;
 
 pub(super) const NLMSG_ERROR: u16 = 2;
 pub(super) const NLMSG_DONE: u16 = 3;
 
 pub(super) const NLM_F_REQUEST: u16 = 0x01;
+pub(super) const NLM_F_ACK: u16 = 0x04;
 pub(super) const NLM_F_DUMP_INTR: u16 = 0x10;
 /// `NLM_F_ROOT | NLM_F_MATCH`.
 pub(super) const NLM_F_DUMP: u16 = 0x300;
@@ -34,6 +37,8 @@ pub(super) const ENOENT: i32 = 2;
 pub(super) const CTA_TUPLE_ORIG: u16 = 1;
 pub(super) const CTA_TUPLE_REPLY: u16 = 2;
 pub(super) const CTA_STATUS: u16 = 3;
+pub(super) const CTA_PROTOINFO: u16 = 4;
+pub(super) const CTA_TIMEOUT: u16 = 7;
 pub(super) const CTA_MARK: u16 = 8;
 pub(super) const CTA_COUNTERS_ORIG: u16 = 9;
 pub(super) const CTA_COUNTERS_REPLY: u16 = 10;
@@ -42,6 +47,7 @@ pub(super) const CTA_ZONE: u16 = 18;
 pub(super) const CTA_TIMESTAMP: u16 = 20;
 pub(super) const CTA_MARK_MASK: u16 = 21;
 pub(super) const CTA_LABELS: u16 = 22;
+pub(super) const CTA_LABELS_MASK: u16 = 23;
 
 pub(super) const CTA_TUPLE_IP: u16 = 1;
 pub(super) const CTA_TUPLE_PROTO: u16 = 2;
@@ -64,6 +70,24 @@ pub(super) const CTA_PROTO_ICMPV6_CODE: u16 = 9;
 
 pub(super) const CTA_COUNTERS_PACKETS: u16 = 1;
 pub(super) const CTA_COUNTERS_BYTES: u16 = 2;
+
+pub(super) const CTA_PROTOINFO_TCP: u16 = 1;
+pub(super) const CTA_PROTOINFO_DCCP: u16 = 2;
+pub(super) const CTA_PROTOINFO_SCTP: u16 = 3;
+
+pub(super) const CTA_PROTOINFO_TCP_STATE: u16 = 1;
+pub(super) const CTA_PROTOINFO_TCP_WSCALE_ORIGINAL: u16 = 2;
+pub(super) const CTA_PROTOINFO_TCP_WSCALE_REPLY: u16 = 3;
+pub(super) const CTA_PROTOINFO_TCP_FLAGS_ORIGINAL: u16 = 4;
+pub(super) const CTA_PROTOINFO_TCP_FLAGS_REPLY: u16 = 5;
+
+pub(super) const CTA_PROTOINFO_DCCP_STATE: u16 = 1;
+pub(super) const CTA_PROTOINFO_DCCP_ROLE: u16 = 2;
+pub(super) const CTA_PROTOINFO_DCCP_HANDSHAKE_SEQ: u16 = 3;
+
+pub(super) const CTA_PROTOINFO_SCTP_STATE: u16 = 1;
+pub(super) const CTA_PROTOINFO_SCTP_VTAG_ORIGINAL: u16 = 2;
+pub(super) const CTA_PROTOINFO_SCTP_VTAG_REPLY: u16 = 3;
 
 pub(super) const CTA_TIMESTAMP_START: u16 = 1;
 

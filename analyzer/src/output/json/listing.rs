@@ -1,4 +1,4 @@
-//! The shape of the listings: next hops, labelled entries, the story of one flow.
+//! The shape of the listings: next hops, labelled entries, repairs, the story of one flow.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,10 @@ use super::view::{
 };
 use crate::engine::observation::Observation;
 use crate::engine::view::{BindingView, ConnectionView, Explanation, NexthopView, Standing};
+use crate::output::listing::is_there;
 use crate::output::names;
+use crate::output::remedy::Datapath;
+use crate::output::repair::RepairRow;
 use crate::output::report::{Report, leaving};
 use crate::types::{MacAddr, Timestamp};
 
@@ -118,6 +121,63 @@ impl<'a> ConnectionRow<'a> {
             remedy: match view.standing {
                 Standing::Stale => RemedyView::all(entry).collect(),
                 _ => Vec::new(),
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct RepairView<'a> {
+    schema: u32,
+    r#type: &'static str,
+    node: Option<&'a str>,
+    at: Option<String>,
+    method: &'static str,
+    datapath: Option<&'static str>,
+    outcome: &'static str,
+    reason: Option<&'static str>,
+    message: &'a str,
+    flow: FlowView,
+    eth_dst: Shown<MacAddr>,
+    id: Option<u32>,
+    conntrack: ConntrackView<'a>,
+    relabel: Option<RelabelView>,
+    expected: Vec<ExpectedView>,
+    last_legal: Option<LastLegalView>,
+    known_as: Vec<KnownAsView<'a>>,
+    remedy: Vec<RemedyView>,
+}
+
+#[derive(Serialize)]
+struct RelabelView {
+    nexthop: IpAddr,
+    lladdr: Shown<MacAddr>,
+}
+
+impl<'a> RepairView<'a> {
+    pub(super) fn new(report: &'a Report, row: &'a RepairRow) -> Self {
+        let entry = &row.connection;
+        Self {
+            schema: SCHEMA,
+            r#type: "repair",
+            node: report.node.as_deref(),
+            at: row.at.map(|at| at.to_rfc3339(report.time_digits)),
+            method: row.method,
+            datapath: row.datapath.map(Datapath::name),
+            outcome: row.outcome,
+            reason: row.reason,
+            message: &row.message,
+            flow: FlowView::new(leaving(entry), false),
+            eth_dst: Shown(entry.reply_eth),
+            id: row.id,
+            conntrack: ConntrackView::new(entry),
+            relabel: row.relabel.map(|(nexthop, lladdr)| RelabelView { nexthop, lladdr: Shown(lladdr) }),
+            expected: row.expected.iter().map(ExpectedView::new).collect(),
+            last_legal: row.last_legal.as_ref().map(|legal| LastLegalView::new(report, legal)),
+            known_as: row.known_as.iter().map(|known| KnownAsView::new(report, known)).collect(),
+            remedy: match row.has_remedy() {
+                true => RemedyView::of(entry, |datapath| is_there(row, datapath)).collect(),
+                false => Vec::new(),
             },
         }
     }

@@ -1,7 +1,9 @@
 use serde_json::Value;
 
 use super::*;
-use crate::output::fixtures::{connections, explanation, hostile, incident, nexthops, nothing_found, undetermined};
+use crate::output::fixtures::{
+    connections, explanation, hostile, incident, nexthops, nothing_found, repairs, undetermined,
+};
 
 fn written(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
     let mut out = Vec::new();
@@ -119,7 +121,26 @@ fn the_schema() {
         objects.push(written(|out| write_json(out, &report)));
         objects.iter().for_each(|object| holds(&validator, object));
     }
-    listings().iter().for_each(|object| holds(&validator, object));
+    listings().iter().chain(&repair_objects()).for_each(|object| holds(&validator, object));
+}
+
+/// What `repair` writes, as one document and object by object.
+fn repair_objects() -> Vec<String> {
+    let written = |lines| written(|out| write_repairs(out, &hostile(), &repairs(), lines));
+    [false, true].map(written).iter().flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// A command is shown where the entry is still to be deleted, and only for the datapath that it is in.
+#[test]
+fn repairs_and_their_commands() {
+    let objects: Vec<Value> = repair_objects().iter().map(|object| serde_json::from_str(object).unwrap()).collect();
+    let types: Vec<&str> = objects.iter().map(|object| object["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["repairs", "repair", "repair", "repair", "repair"]);
+    assert_eq!(objects[0]["entries"].as_array().unwrap(), &objects[1..]);
+    let remedies: Vec<usize> = objects[1..].iter().map(|object| object["remedy"].as_array().unwrap().len()).collect();
+    assert_eq!(remedies, [1, 2, 0, 0]);
+    assert_eq!(objects[1]["remedy"][0]["datapath"], "kernel");
+    assert!(repair_objects().iter().all(|object| !object.trim_end().contains(is_unprintable)));
 }
 
 /// What the commands beside `replay` write, each as one document and object by object.
@@ -180,7 +201,8 @@ fn the_manual() {
     for report in [hostile(), undetermined()] {
         keys(&serde_json::from_str(&written(|out| write_json(out, &report))).unwrap(), &mut found);
     }
-    listings().iter().for_each(|object| keys(&serde_json::from_str(object).unwrap(), &mut found));
+    let objects = listings().into_iter().chain(repair_objects());
+    objects.for_each(|object| keys(&serde_json::from_str(&object).unwrap(), &mut found));
     found.retain(|key| !manual.contains(&format!("`{key}`")));
     assert!(found.is_empty(), "docs/output.md does not explain {found:?}");
 }

@@ -1,13 +1,16 @@
-//! Listings as text: next hops, labelled conntrack entries, and the whole story of one flow.
+//! Listings as text: next hops, labelled conntrack entries, repairs, and the whole story of one flow.
 
 mod columns;
 mod connections;
 mod explanation;
 mod nexthops;
+mod repairs;
 
 pub use self::connections::write_connections;
 pub use self::explanation::write_explanation;
 pub use self::nexthops::write_nexthops;
+pub(super) use self::repairs::is_there;
+pub use self::repairs::write_repairs;
 
 use crate::types::Validity;
 

@@ -1,0 +1,142 @@
+//! Arguments of `repair`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, ValueEnum};
+
+use super::OutputArgs;
+use super::live::ConntrackSource;
+use super::sources::SourceArgs;
+use super::values::parse_seconds;
+use crate::inputs::Paths;
+use crate::repair::journal::DEFAULT_PATH;
+use crate::repair::rules::Method;
+use crate::types::{MacAddr, Tuple};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  analyzer repair --all
+      What would be done about every stale entry of this node, and about which nothing would be, and why
+  analyzer repair --flow 'udp 192.168.16.230:59943 -> 172.27.0.13:5005' --apply
+      Deletes the entry that keeps this flow at a dead gateway
+  analyzer repair --mac ce:73:29:66:39:a4 --method unpin --apply
+      Frees all flows from this gateway; NAT and TCP state stay
+  analyzer repair --all --conntrack ct.txt --nb-db ovnnb_db.db --sb-db ovnsb_db.db --ct-zones zones.txt
+      What would be done, by dumps: nothing can be changed there
+
+Nothing is changed without --apply. Each entry is looked at once more just before it is changed, and read back after; what
+it was is written into the journal first. docs/repair.md tells the rules, and how an entry is made again. It takes
+CAP_NET_ADMIN in the network namespace of the node, or a right to the control socket of ovs-vswitchd.
+
+Exit status: 0 all was done, or would be, or there is nothing to do; 1 something was refused or failed; 2 could not run.";
+
+/// Arguments of `repair`.
+#[derive(Args, Clone, Debug)]
+#[command(group = ArgGroup::new("selection").args(["flow", "mac", "zone", "all"]).required(true).multiple(true))]
+pub struct RepairArgs {
+    /// Folders that hold dumps under well-known names, for a dry run; the running system is asked where no dump of
+    /// conntrack is given. --nexthops, --ct-zones and --mac-owners go with the running system, too
+    #[arg(value_name = "CASE_DIR")]
+    pub inputs: Vec<PathBuf>,
+    /// Which entries
+    #[command(flatten)]
+    pub selecting: SelectingArgs,
+    /// What is done about them
+    #[command(flatten)]
+    pub acting: ActingArgs,
+    /// What forbids it
+    #[command(flatten)]
+    pub ruling: RulingArgs,
+    /// What the output looks like
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Where the running system is asked
+    #[command(flatten)]
+    pub sources: SourceArgs,
+    /// Dumps
+    #[command(flatten)]
+    pub paths: Paths,
+}
+
+/// Which entries are meant; those that fit all that is given.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Which entries (at least one of these)")]
+pub struct SelectingArgs {
+    /// Those of one flow: 'udp 192.168.16.230:59943 -> 172.27.0.13:5005'
+    #[arg(long, value_name = "TUPLE")]
+    pub flow: Option<Tuple>,
+    /// Those that hold this MAC
+    #[arg(long, value_name = "MAC")]
+    pub mac: Option<MacAddr>,
+    /// Those of this zone, also where nothing tells who tracks there
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Option<u16>,
+    /// All that are stale
+    #[arg(long, conflicts_with_all = ["flow", "mac", "zone"])]
+    pub all: bool,
+}
+
+/// What is done about an entry.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "What is done")]
+pub struct ActingArgs {
+    /// Do it; a dry run unless given
+    #[arg(long)]
+    pub apply: bool,
+    /// How an entry is healed
+    #[arg(long, value_enum, default_value_t, value_name = "METHOD")]
+    pub method: Method,
+    /// Where the entries are
+    #[arg(long, value_enum, default_value_t, value_name = "WHERE")]
+    pub datapath: TableChoice,
+    /// File that each entry is written into before it is changed, and what came of it
+    #[arg(long, default_value = DEFAULT_PATH, value_name = "FILE")]
+    pub journal: PathBuf,
+}
+
+/// Where entries are.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum TableChoice {
+    /// By the datapath that the Open_vSwitch database names; the kernel where it names none
+    #[default]
+    Auto,
+    /// In the kernel
+    Kernel,
+    /// In ovs-vswitchd
+    Userspace,
+}
+
+impl From<TableChoice> for ConntrackSource {
+    fn from(choice: TableChoice) -> Self {
+        match choice {
+            TableChoice::Auto => Self::Auto,
+            TableChoice::Kernel => Self::Kernel,
+            TableChoice::Userspace => Self::Userspace,
+        }
+    }
+}
+
+/// What forbids a repair.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Rules")]
+pub struct RulingArgs {
+    /// Most entries that may be changed; if there are more, none is
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub max: usize,
+    /// How long the next hops must have been what they are. Where nothing tells, --apply watches them for so long
+    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub settle: Duration,
+    /// Delete entries of TCP connections, too: a firewall may not let them go on
+    #[arg(long)]
+    pub tcp: bool,
+    /// Also entries that OVN does not apply
+    #[arg(long)]
+    pub unused: bool,
+    /// A MAC that is never stale, such as the physical MAC of a VRRP router; may be given several times
+    #[arg(long, value_name = "MAC")]
+    pub allow_mac: Vec<MacAddr>,
+    /// How old the last frame from a MAC may be for its router to count as alive
+    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub heard_window: Duration,
+}

@@ -1,0 +1,168 @@
+//! `analyzer repair`: stale entries healed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+
+use super::engine::prepare;
+use super::printing::{frame, print};
+use super::{Status, warn};
+use crate::cli::{ActingArgs, Format, KernelRoutes, RepairArgs, RulingArgs, SelectingArgs};
+use crate::engine::settings::Settings;
+use crate::inputs::{self, Paths};
+use crate::live::config::Sources;
+use crate::live::snapshot::{ForRepair, Snapshot, Table, Wanted, snapshot};
+use crate::netlink::conntrack;
+use crate::output::remedy::Datapath;
+use crate::output::repair::RepairRow;
+use crate::output::{json, listing};
+use crate::repair::journal::{By, Journal};
+use crate::repair::plan::{Selection, Step, plan};
+use crate::repair::rules::Rules;
+use crate::repair::{Outcome, Repair, kernel, userspace};
+use crate::types::Timestamp;
+use crate::unixctl::conntrack::{Pacing, UserspaceTable};
+
+pub(super) fn run(args: RepairArgs) -> anyhow::Result<Status> {
+    let output = args.output.clone();
+    let repairs = match is_running(&args.inputs, &args.paths) {
+        true => on_running(args)?,
+        false => on_dumps(args)?,
+    };
+    let rows: Vec<RepairRow> = repairs.iter().map(Repair::row).collect();
+    let frame = frame(&output);
+    print(|out| match output.format {
+        Format::Text => listing::write_repairs(out, &rows),
+        format => json::write_repairs(out, &frame, &rows, format == Format::Jsonl),
+    })?;
+    Ok(match repairs.iter().all(|repair| repair.outcome.is_fine()) {
+        true => Status::Fine,
+        false => Status::Violation,
+    })
+}
+
+/// Whether the entries are those of the running system: no dump of them is given, and nothing that could be as old as one.
+fn is_running(inputs: &[PathBuf], paths: &Paths) -> bool {
+    let Paths { nexthops, ct_zones, mac_owners, .. } = paths.clone();
+    inputs.is_empty() && Paths { nexthops, ct_zones, mac_owners, ..Paths::default() } == *paths
+}
+
+fn rules(acting: &ActingArgs, ruling: &RulingArgs, selecting: &SelectingArgs) -> Rules {
+    Rules { method: acting.method, settle: ruling.settle, tcp: ruling.tcp, unused: ruling.unused, zone: selecting.zone }
+}
+
+fn selection(selecting: &SelectingArgs) -> Selection {
+    Selection { flow: selecting.flow, mac: selecting.mac, zone: selecting.zone }
+}
+
+fn settings(ruling: &RulingArgs) -> Settings {
+    Settings { allowed: ruling.allow_mac.clone(), heard_window: ruling.heard_window, ..Settings::default() }
+}
+
+/// What would be done about entries of dumps.
+fn on_dumps(args: RepairArgs) -> anyhow::Result<Vec<Repair>> {
+    let RepairArgs { inputs, selecting, acting, ruling, sources, paths, .. } = args;
+    if acting.apply {
+        bail!("--apply changes the running system, and dumps were given: leave out the one or the other");
+    }
+    if !sources.is_default() {
+        bail!("options such as --nb ask the running system, and files were given too: give one or the other");
+    }
+    if let Some(file) = inputs.iter().find(|input| !input.is_dir()) {
+        bail!("{} is no folder: name dumps with options such as --conntrack FILE; --help lists them", file.display());
+    }
+    let prepared = prepare(&inputs, paths, settings(&ruling))?;
+    warn(&prepared.loaded.warnings);
+    if !prepared.tells_connections {
+        bail!(
+            "no conntrack entries: name a dump with --conntrack FILE, or leave out all dumps to ask the running system"
+        );
+    }
+    let at = Timestamp::MAX;
+    let rules = rules(&acting, &ruling, &selecting);
+    let steps = plan(prepared.engine.pins(at), &selection(&selecting), &rules, ruling.max, None, at);
+    let rehearsed = steps.into_iter().map(|step| {
+        let outcome = step.verdict.clone().map_or_else(Outcome::Refused, Outcome::Would);
+        step.into_repair(&rules, None, at, outcome)
+    });
+    Ok(rehearsed.collect())
+}
+
+/// What would be, or is, done about entries of the running system.
+fn on_running(args: RepairArgs) -> anyhow::Result<Vec<Repair>> {
+    let RepairArgs { selecting, acting, ruling, sources, paths, .. } = args;
+    let mut journal = Journal::new(acting.journal.clone(), By::Command);
+    if acting.apply {
+        // Before anybody waits for the next hops to settle.
+        journal.check().context("nothing is changed without a journal (--journal FILE)")?;
+    }
+    let mut asked = Sources::try_from(sources)?;
+    if asked.kernel_routes == KernelRoutes::Auto && !paths.nexthops.is_empty() {
+        asked.kernel_routes = KernelRoutes::No;
+    }
+    let mut facts = Vec::new();
+    let loaded = inputs::load(&paths, &mut |fact| facts.push(fact))?;
+    warn(&loaded.warnings);
+    let files = paths.nexthops.iter().map(|file| Ok((file.clone(), changed(file)?)));
+    let wanted = Wanted::Repair(ForRepair {
+        settle: acting.apply.then_some(ruling.settle),
+        conntrack: acting.datapath.into(),
+        zone: selecting.zone,
+        facts,
+        files: files.collect::<anyhow::Result<_>>()?,
+    });
+    let snapshot = snapshot(&asked, &wanted, settings(&ruling))?;
+    warn(&snapshot.warnings);
+    let Some(table) = snapshot.table.clone().filter(|_| snapshot.tells_connections) else {
+        bail!("the conntrack table cannot be read: see what `analyzer doctor` says of it");
+    };
+    if snapshot.stands_since.is_none() && !ruling.settle.is_zero() {
+        let seconds = ruling.settle.as_secs_f64();
+        eprintln!(
+            "analyzer: nothing tells how long the next hops have been what they are: --apply watches them for {seconds} s \
+             before it changes anything (--settle)"
+        );
+    }
+    let datapath = match table {
+        Table::Kernel => Datapath::Kernel,
+        Table::Userspace(_) => Datapath::Userspace,
+    };
+    let rules = rules(&acting, &ruling, &selecting);
+    let at = snapshot.now();
+    let pins = snapshot.engine.pins(at);
+    let steps = plan(pins, &selection(&selecting), &rules, ruling.max, Some(datapath), at);
+    let clock = || snapshot.now();
+    match (table, acting.apply) {
+        (Table::Kernel, false) => Ok(kernel::rehearse(&conntrack::Table::open()?, steps, &rules, at)?),
+        (Table::Kernel, true) => {
+            let table = conntrack::Table::open()?;
+            Ok(steps.into_iter().map(|step| kernel::repair(&table, &mut journal, step, &rules, clock)).collect())
+        }
+        (Table::Userspace(_), false) => Ok(userspace::rehearse(steps, &rules, at)),
+        (Table::Userspace(socket), true) => in_userspace(socket, &mut journal, steps, &rules, &snapshot),
+    }
+}
+
+fn in_userspace(
+    socket: PathBuf,
+    journal: &mut Journal,
+    steps: Vec<Step>,
+    rules: &Rules,
+    snapshot: &Snapshot,
+) -> anyhow::Result<Vec<Repair>> {
+    // A repair is rare, and the dumps around it are what makes it safe.
+    let pacing = Pacing { zone_interval: Duration::ZERO, share: 1 };
+    let mut table = UserspaceTable::new(socket, None, pacing);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(userspace::repair(&mut table, journal, steps, rules, || snapshot.now())))
+}
+
+/// When a file was last changed.
+fn changed(file: &Path) -> anyhow::Result<Timestamp> {
+    let modified = fs::metadata(file).and_then(|metadata| metadata.modified());
+    let modified = modified.with_context(|| format!("cannot tell when {} was changed", file.display()))?;
+    let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(Timestamp::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)))
+}

@@ -1,0 +1,263 @@
+//! Labelled entries, one by one, with all that bears on whether they may be repaired.
+//!
+//! [`Engine::latent`] and [`Engine::connections`] tell people what stands how; here stands what a change of an entry has to
+//! know beforehand. Where something is not known it says so: a repair on a guess would cut flows that are fine.
+
+use std::net::IpAddr;
+
+use super::Engine;
+use super::bfd::Liveness;
+use super::evidence;
+use super::fact::{BindingKind, Connection};
+use super::finding::{CitedConnection, CtDirection, ExpectedNexthop, KnownAs, LastLegal, RouteId};
+use super::knowledge::{Hop, Knowledge};
+use super::label::{self, EcmpReply};
+use super::labelled::{Labelled, leaving};
+use super::latent;
+use super::lookalike;
+use super::routes::Group;
+use super::zones::Owner;
+use crate::types::{MacAddr, Timestamp, Tuple};
+
+/// A labelled entry: a flow that OVN pins to a MAC.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Pin {
+    /// The entry as it was told.
+    pub connection: Connection,
+    /// The same, as output shows it; `direction` is that of the tuple that leaves the node.
+    pub cited: CitedConnection,
+    /// What label and mark say.
+    pub reply: EcmpReply,
+    /// Who tracks in the entry's zone.
+    pub owner: ZoneOwner,
+    /// How the MAC stands to the next hops of the flow.
+    pub standing: PinStanding,
+    /// When a router with the MAC was last heard, if that was within the window that the settings have and after the MAC
+    /// left the set.
+    pub heard: Option<Timestamp>,
+    /// When the next hops of the flow last became what they are; `None` where they have been so for as long as is known.
+    pub changed: Option<Timestamp>,
+    /// The symmetric routes of the flow.
+    pub routes: Vec<RouteId>,
+    /// Their next hops.
+    pub expected: Vec<ExpectedNexthop>,
+    /// When the MAC was last legal for one of these routes.
+    pub last_legal: Option<LastLegal>,
+    /// What else knows the MAC.
+    pub known_as: Vec<KnownAs>,
+    /// The MAC that the next hop has now whose MAC the label holds.
+    pub moved: Moved,
+}
+
+/// Who tracks in a zone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ZoneOwner {
+    /// A router, for destination NAT: OVN honours labels there.
+    Router,
+    /// Something else, by its name or its number.
+    Other,
+    /// Nothing tells.
+    Unknown,
+}
+
+/// How the MAC of an entry stands to the next hops of its flow.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PinStanding {
+    /// It is none's, and OVN would send the flow there.
+    Stale,
+    /// It is none's, but OVN does not apply the entry. The text tells why.
+    Unused(&'static str),
+    /// It is that of these active next hops.
+    Nexthop(Vec<IpAddr>),
+    /// It is on the list of MACs that are never a violation.
+    Allowed,
+    /// It is a virtual router's (VRRP, HSRP).
+    VirtualRouter,
+    /// Whether it is a next hop's cannot be told. The text tells why.
+    Undetermined(&'static str),
+    /// What the next hops are is not known now: a source has not told, or is lost for too long.
+    Blind,
+    /// The port is not set in either form: OVN does not apply the MAC.
+    NotPinned,
+}
+
+/// The MAC that a next hop has now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moved {
+    /// This one.
+    To {
+        /// The next hop.
+        nexthop: IpAddr,
+        /// Its MAC.
+        lladdr: MacAddr,
+    },
+    /// It cannot be told. The text tells why.
+    Unknown(&'static str),
+}
+
+impl Engine {
+    /// All labelled entries that were told, with how they stand at `at`: by zone and tuple.
+    pub fn pins(&self, at: Timestamp) -> Vec<Pin> {
+        let knowledge = &self.knowledge;
+        let marks_count = latent::do_marks_count(knowledge, at);
+        let entries = knowledge.connections.all().iter();
+        let mut pins: Vec<Pin> = entries.filter_map(|entry| pin(knowledge, entry, marks_count, at)).collect();
+        pins.sort_by_key(|pin| (pin.connection.zone, pin.connection.orig));
+        pins
+    }
+
+    /// The labelled entry of a zone that has this original tuple.
+    pub fn pin(&self, orig: Tuple, zone: u16, at: Timestamp) -> Option<Pin> {
+        let knowledge = &self.knowledge;
+        let mut own = knowledge.connections.matching(orig).map(|(connection, _)| connection);
+        let entry = own.find(|entry| entry.orig == orig && entry.zone == zone)?;
+        pin(knowledge, entry, latent::do_marks_count(knowledge, at), at)
+    }
+}
+
+fn pin(knowledge: &Knowledge, connection: &Connection, marks_count: bool, at: Timestamp) -> Option<Pin> {
+    let reply = label::decode(connection.label, connection.mark)?;
+    let owner = knowledge.zones.owner(connection.zone, at);
+    let leaving = leaving(knowledge, connection, at);
+    let mut symmetric = knowledge.routes.symmetric(leaving.src, leaving.dst, at);
+    symmetric.retain(|route| matches!(owner, Owner::Other { .. }) || owner.may_be(route.router.as_ref()));
+    let group = Group { routes: symmetric };
+    let hops = knowledge.hops(&group, at);
+    let mut routes: Vec<RouteId> = group.routes.iter().map(|route| Group { routes: vec![*route] }.id()).collect();
+    routes.sort();
+    routes.dedup();
+    let mac = reply.eth;
+    let last_legal = routes.iter().filter_map(|id| knowledge.last_legal(id, mac, at)).max_by_key(|last| last.until);
+    let direction = if connection.orig == leaving { CtDirection::Orig } else { CtDirection::Reply };
+    let kind = match owner {
+        Owner::RouterDnat { .. } => ZoneOwner::Router,
+        Owner::Other { .. } => ZoneOwner::Other,
+        Owner::Unknown => ZoneOwner::Unknown,
+    };
+    let labelled = Labelled { connection, direction, reply, owner, believed: true };
+    let standing = match knowledge.blind.holds(at) {
+        true => PinStanding::Blind,
+        false => standing(knowledge, &labelled, leaving, &group, &hops, marks_count, at),
+    };
+    let heard_since = last_legal.as_ref().map_or(Timestamp::default(), |last| last.until);
+    let is_down = hops.iter().any(|hop| hop.liveness == Liveness::Down && hop.lladdrs.current.contains(&mac));
+    Some(Pin {
+        connection: connection.clone(),
+        cited: labelled.cite(),
+        reply,
+        owner: kind,
+        standing,
+        // A session that watches the next hop tells better than a frame whether it forwards.
+        heard: if is_down { None } else { heard(knowledge, mac, heard_since, at) },
+        changed: changed(knowledge, leaving, at),
+        moved: moved(knowledge, mac, last_legal.as_ref(), &hops),
+        routes,
+        expected: evidence::expected(&hops),
+        known_as: evidence::known_as(knowledge, mac),
+        last_legal,
+    })
+}
+
+fn standing(
+    knowledge: &Knowledge,
+    entry: &Labelled<'_>,
+    leaving: Tuple,
+    group: &Group<'_>,
+    hops: &[Hop<'_>],
+    marks_count: bool,
+    at: Timestamp,
+) -> PinStanding {
+    let mac = entry.reply.eth;
+    let legal: Vec<IpAddr> = hops.iter().filter(|hop| hop.is_legal(mac)).map(|hop| hop.ip).collect();
+    if knowledge.routes.is_empty() {
+        PinStanding::Undetermined("nothing tells routes")
+    } else if entry.reply.port == 0 {
+        PinStanding::NotPinned
+    } else if !legal.is_empty() {
+        PinStanding::Nexthop(legal)
+    } else if knowledge.settings.allowed.contains(&mac) {
+        PinStanding::Allowed
+    } else if lookalike::is_virtual_router(mac) {
+        PinStanding::VirtualRouter
+    } else if hops.iter().any(|hop| hop.liveness == Liveness::Unknown) {
+        PinStanding::Undetermined("a BFD session watches a next hop of the flow, and nothing tells its state")
+    } else if hops.iter().any(Hop::is_open) {
+        PinStanding::Undetermined("a next hop of the flow that is up has no known MAC, so this may be its")
+    } else if hops.iter().any(|hop| hop.lladdrs.aged) {
+        PinStanding::Undetermined("the last known MAC of a next hop of the flow has aged out, so this may be its")
+    } else if group.routes.is_empty() && knowledge.may_be_translated(leaving.src, at) {
+        PinStanding::Undetermined("the source is a translated one, and nothing tells whose packets these are")
+    } else if let Some(why) = latent::unused(knowledge, entry.reply, group, marks_count, at) {
+        PinStanding::Unused(why)
+    } else {
+        PinStanding::Stale
+    }
+}
+
+/// When a router with the MAC was last heard, by its own frames or by the kernel's neighbour table, later than `since` and
+/// within the window before `at`.
+fn heard(knowledge: &Knowledge, mac: MacAddr, since: Timestamp, at: Timestamp) -> Option<Timestamp> {
+    let frames = knowledge.neighbours.heard_as(mac).map(|(_, last)| last);
+    let confirmed = knowledge
+        .neighbours
+        .of_mac(mac)
+        .filter(|binding| binding.kind == BindingKind::Neighbour && binding.validity.holds(at))
+        .filter_map(|binding| binding.confirmed);
+    let from = since.max(at.saturating_sub(knowledge.settings.heard_window));
+    frames.chain(confirmed).filter(|&last| last > from && last <= at).max()
+}
+
+/// When what decides the flow last became what it is at `at`.
+fn changed(knowledge: &Knowledge, leaving: Tuple, at: Timestamp) -> Option<Timestamp> {
+    let set = |at: Timestamp| {
+        let group = Group { routes: knowledge.routes.symmetric(leaving.src, leaving.dst, at) };
+        let mut hops: Vec<_> = knowledge
+            .hops(&group, at)
+            .into_iter()
+            .map(|hop| {
+                let mut macs = hop.lladdrs.current.clone();
+                macs.sort_unstable();
+                (hop.ip, hop.liveness == Liveness::Up, macs)
+            })
+            .collect();
+        hops.sort();
+        hops.dedup();
+        hops
+    };
+    let now = set(at);
+    // A source that merely confirms what it told changes nothing.
+    let versions = knowledge.routes.versions_for(leaving.src, leaving.dst);
+    let moments = knowledge.changes(versions, at);
+    let sighted = knowledge.blind.last_end(at);
+    let is_change = |moment: &Timestamp| {
+        let before = Timestamp::from_nanos(moment.as_nanos().saturating_sub(1));
+        knowledge.blind.holds(before) || set(before) != now
+    };
+    moments.into_iter().find(is_change).max(sighted)
+}
+
+/// The MAC that the next hop has whose MAC it was.
+fn moved(knowledge: &Knowledge, mac: MacAddr, last: Option<&LastLegal>, hops: &[Hop<'_>]) -> Moved {
+    let is_known_as = |hop: &&Hop<'_>| {
+        let heard = knowledge.neighbours.heard_as(mac).any(|(ip, _)| ip == hop.ip);
+        heard || knowledge.neighbours.of_mac(mac).any(|binding| binding.ip == hop.ip)
+    };
+    let mut own: Vec<&Hop<'_>> = match last {
+        Some(last) => hops.iter().filter(|hop| hop.ip == last.nexthop).collect(),
+        None => hops.iter().filter(is_known_as).collect(),
+    };
+    own.dedup_by_key(|hop| hop.ip);
+    let hop = match (own.as_slice(), last) {
+        ([hop], _) => *hop,
+        ([], Some(_)) => return Moved::Unknown("the next hop whose MAC it was is none of the flow's any more"),
+        ([], None) => return Moved::Unknown("nothing tells which next hop's MAC it was"),
+        _ => return Moved::Unknown("it was the MAC of several next hops of the flow"),
+    };
+    match (hop.liveness, hop.lladdrs.current.as_slice(), hop.lladdrs.aged) {
+        (Liveness::Up, &[lladdr], false) if lladdr != mac => Moved::To { nexthop: hop.ip, lladdr },
+        (Liveness::Up, &[_], false) => Moved::Unknown("the next hop still has this MAC"),
+        (Liveness::Down, ..) => Moved::Unknown("the next hop whose MAC it was is down"),
+        (Liveness::Unknown, ..) => Moved::Unknown("nothing tells whether the next hop whose MAC it was is up"),
+        (Liveness::Up, ..) => Moved::Unknown("the next hop whose MAC it was has no MAC now, or several"),
+    }
+}

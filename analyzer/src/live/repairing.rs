@@ -1,0 +1,173 @@
+//! `live --repair`: stale entries healed as they are found, as fast as the user allows.
+//!
+//! What is to be done is decided here, by what the engine knows now; it is done on a thread of its own, as the journal
+//! waits for the disk and ovs-vswitchd for its main loop.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::config::Config;
+use super::connections::Way;
+use super::daemon::Daemon;
+use crate::engine::finding::Finding;
+use crate::netlink::conntrack::Table;
+use crate::output::remedy::Datapath;
+use crate::repair::automatic::Automatic;
+use crate::repair::journal::{By, Journal};
+use crate::repair::plan::Step;
+use crate::repair::rules::Rules;
+use crate::repair::{Outcome, Repair, kernel, userspace};
+use crate::unixctl::conntrack::{Pacing, UserspaceTable};
+
+/// How a daemon repairs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// By which rules.
+    pub rules: Rules,
+    /// Entries changed in a minute at most.
+    pub per_minute: u32,
+    /// Where it is written down.
+    pub journal: PathBuf,
+}
+
+/// Repairs that wait, and those under way.
+#[derive(Debug)]
+pub(super) struct Repairing {
+    automatic: Automatic,
+    journal: PathBuf,
+    /// Steps that were handed over and have not come back.
+    under_way: usize,
+    hand_back: Sender<Repair>,
+    handed_back: Receiver<Repair>,
+}
+
+impl Repairing {
+    /// Nothing is repaired yet.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub(super) fn new(settings: &Settings) -> anyhow::Result<Self> {
+        Journal::new(settings.journal.clone(), By::Daemon).check()?;
+        let (hand_back, handed_back) = channel();
+        Ok(Self {
+            automatic: Automatic::new(settings.rules, settings.per_minute),
+            journal: settings.journal.clone(),
+            under_way: 0,
+            hand_back,
+            handed_back,
+        })
+    }
+}
+
+impl Daemon {
+    /// Takes note of a finding that is told: what makes its packets go astray is to be healed.
+    pub(super) fn note_stale(&mut self, finding: &Finding) {
+        if let Some(repairing) = &mut self.repairing {
+            repairing.automatic.note_finding(finding);
+        }
+    }
+
+    /// Heals what can be healed now, and tells what came of what was begun before.
+    pub(super) fn repair_stale(&mut self) {
+        for repair in self.repairs() {
+            match &repair.outcome {
+                Outcome::Failed { .. } => self.news.complain(&repair.to_string()),
+                _ => self.news.say(&repair.to_string()),
+            }
+        }
+    }
+
+    /// Begins repairs that are due. Returns those that came to an end, and those that are refused for a new reason.
+    fn repairs(&mut self) -> Vec<Repair> {
+        let Some(repairing) = &mut self.repairing else { return Vec::new() };
+        let mut ended: Vec<Repair> = repairing.handed_back.try_iter().collect();
+        repairing.under_way = repairing.under_way.saturating_sub(ended.len());
+        let is_healed = |repair: &&Repair| matches!(repair.outcome, Outcome::Done { .. });
+        for healed in ended.iter().filter(is_healed).map(|repair| &repair.pin.connection) {
+            // Until the next look they would be found stale.
+            self.latent.retain(|latent| (latent.connection.zone, latent.connection.orig) != (healed.zone, healed.orig));
+        }
+        let way = self.connections.way();
+        let datapath = match way {
+            Way::Kernel => Datapath::Kernel,
+            Way::Userspace(_) => Datapath::Userspace,
+            Way::Open | Way::None => return ended,
+        };
+        if repairing.under_way > 0 {
+            return ended;
+        }
+        self.latent.iter().for_each(|latent| repairing.automatic.note_latent(latent));
+        let now = self.clock.now();
+        let steps = repairing.automatic.steps(&self.engine, Some(datapath), now);
+        let (begun, refused): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| step.verdict.is_ok());
+        let rules = *repairing.automatic.rules();
+        for step in refused {
+            if let Err(refusal) = step.verdict.clone() {
+                ended.push(step.into_repair(&rules, Some(datapath), now, Outcome::Refused(refusal)));
+            }
+        }
+        if !begun.is_empty() {
+            repairing.under_way = begun.len();
+            let journal = Journal::new(repairing.journal.clone(), By::Daemon);
+            let work = Work { journal, steps: begun, rules, clock: self.clock, hand_back: repairing.hand_back.clone() };
+            work.start(way, &self.config);
+        }
+        ended
+    }
+}
+
+/// Steps that are handed over.
+struct Work {
+    journal: Journal,
+    steps: Vec<Step>,
+    rules: Rules,
+    clock: Clock,
+    hand_back: Sender<Repair>,
+}
+
+impl Work {
+    fn start(self, way: &Way, config: &Config) {
+        match (way, config.sources.vswitchd_socket()) {
+            (Way::Userspace(_), Ok(socket)) => drop(tokio::spawn(self.in_userspace(socket))),
+            (Way::Userspace(_), Err(error)) => self.give_up(&error),
+            _ => drop(tokio::task::spawn_blocking(|| self.in_kernel())),
+        }
+    }
+
+    fn in_kernel(mut self) {
+        let table = match Table::open() {
+            Ok(table) => table,
+            Err(error) => return self.give_up(&error.to_string()),
+        };
+        for step in std::mem::take(&mut self.steps) {
+            let repair = kernel::repair(&table, &mut self.journal, step, &self.rules, || self.clock.now());
+            self.hand_back(repair);
+        }
+    }
+
+    async fn in_userspace(mut self, socket: PathBuf) {
+        // The limit per minute spares the daemon.
+        let pacing = Pacing { zone_interval: Duration::ZERO, share: 1 };
+        let mut table = UserspaceTable::new(socket, None, pacing);
+        let (steps, clock) = (std::mem::take(&mut self.steps), self.clock);
+        let repairs = userspace::repair(&mut table, &mut self.journal, steps, &self.rules, || clock.now()).await;
+        repairs.into_iter().for_each(|repair| self.hand_back(repair));
+    }
+
+    fn give_up(mut self, error: &str) {
+        for step in std::mem::take(&mut self.steps) {
+            if let Ok(action) = step.verdict {
+                let outcome = Outcome::Failed { action, reason: format!("{error}; nothing was changed") };
+                let repair = step.into_repair(&self.rules, None, self.clock.now(), outcome);
+                self.hand_back(repair);
+            }
+        }
+    }
+
+    fn hand_back(&self, repair: Repair) {
+        // The daemon ends where nobody takes it; the journal has it.
+        let _ = self.hand_back.send(repair);
+    }
+}

@@ -1,0 +1,80 @@
+//! Repairs as text.
+
+use std::io;
+
+use crate::output::escape::escaped;
+use crate::output::remedy::{Datapath, remedies};
+use crate::output::repair::RepairRow;
+use crate::output::report::leaving;
+
+/// Writes some lines for each entry: the flow, the entry, what was done, and the command that does the same.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_repairs(out: &mut impl io::Write, rows: &[RepairRow]) -> io::Result<()> {
+    if rows.is_empty() {
+        return writeln!(out, "No entry to repair.");
+    }
+    for row in rows {
+        let entry = &row.connection;
+        let owner = entry.zone_name.as_deref().map_or_else(|| "owner not known".to_owned(), escaped);
+        writeln!(out, "{}", leaving(entry))?;
+        writeln!(
+            out,
+            "    zone {} ({owner}), entry {}, says: reply to {} by port {}",
+            entry.zone, entry.orig, entry.reply_eth, entry.reply_port
+        )?;
+        writeln!(out, "    {}", escaped(&row.message))?;
+        if row.has_remedy() {
+            for remedy in remedies(entry).into_iter().flatten().filter(|remedy| is_there(row, remedy.datapath)) {
+                writeln!(out, "    by hand: {}", remedy.command)?;
+            }
+        }
+    }
+    let count = |outcome: &str| rows.iter().filter(|row| row.outcome == outcome).count();
+    let counts: Vec<String> = ["would", "done", "refused", "failed"]
+        .into_iter()
+        .map(|outcome| (outcome, count(outcome)))
+        .filter(|&(_, count)| count > 0)
+        .map(|(outcome, count)| format!("{count} {}", words(outcome)))
+        .collect();
+    writeln!(out, "{}", counts.join(", "))
+}
+
+/// Whether a command is for the datapath that the entry is in. A dump does not tell, so both are shown.
+pub(in crate::output) fn is_there(row: &RepairRow, datapath: Datapath) -> bool {
+    row.datapath.is_none_or(|own| own == datapath)
+}
+
+fn words(outcome: &str) -> &'static str {
+    match outcome {
+        "would" => "would be changed (--apply does it)",
+        "done" => "done",
+        "refused" => "left alone",
+        _ => "failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::escape::is_unprintable;
+    use crate::output::fixtures::repairs;
+
+    fn written(rows: &[RepairRow]) -> String {
+        let mut out = Vec::new();
+        write_repairs(&mut out, rows).expect("memory takes it");
+        String::from_utf8(out).expect("text is UTF-8")
+    }
+
+    #[test]
+    fn each_outcome() {
+        let text = written(&repairs());
+        assert!(!text.replace('\n', "").contains(is_unprintable), "{text:?}");
+        assert!(text.contains("failed: \\u{1b}[2Jevil"), "{text}");
+        assert_eq!(text.matches("by hand: conntrack -D -w ").count(), 2, "{text}");
+        assert_eq!(text.matches("by hand: ovs-appctl ").count(), 1, "a dump does not tell where it is: {text}");
+        assert!(text.ends_with("1 would be changed (--apply does it), 1 done, 1 left alone, 1 failed\n"), "{text}");
+        assert_eq!(written(&[]), "No entry to repair.\n");
+    }
+}

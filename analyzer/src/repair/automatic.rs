@@ -1,0 +1,166 @@
+//! Repairs by a daemon: the same rules, a limit per minute, and no entry twice within a minute.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::time::Duration;
+
+use super::plan::Step;
+use super::rules::{Refusal, Rules, judge};
+use crate::engine::Engine;
+use crate::engine::finding::{Finding, Latent, LatentState};
+use crate::engine::pins::PinStanding;
+use crate::engine::verdict::{Verdict, Violating};
+use crate::output::remedy::Datapath;
+use crate::types::{Timestamp, Tuple};
+
+/// Entries that wait at most. A daemon whose limit is ten a minute does not come to the others for hours.
+const MAX_WAITING: usize = 10_000;
+/// Entries looked at in one go: the packets wait meanwhile.
+const LOOKS: usize = 64;
+/// The time that the limit is for, and for which an entry is left alone.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// An entry's zone and original tuple.
+type Key = (u16, Tuple);
+
+/// Entries that a daemon is to repair, as fast as it may.
+#[derive(Debug)]
+pub struct Automatic {
+    rules: Rules,
+    per_minute: u32,
+    waiting: BTreeMap<Key, Waiting>,
+    /// Where the next look goes on.
+    next: Option<Key>,
+    /// When each of the latest changes was begun.
+    begun: VecDeque<Timestamp>,
+    /// Entries that were changed not long ago, and when.
+    changed: BTreeMap<Key, Timestamp>,
+    displaced: u64,
+}
+
+/// What is known of an entry that waits.
+#[derive(Clone, Copy, Default, Debug)]
+struct Waiting {
+    /// When it is looked at again.
+    due: Timestamp,
+    /// Why it was not repaired, as was told.
+    told: Option<&'static str>,
+}
+
+impl Automatic {
+    /// Nothing is to be repaired yet. `per_minute` is the limit of changes, tried ones too.
+    pub fn new(rules: Rules, per_minute: u32) -> Self {
+        Self {
+            rules,
+            per_minute,
+            waiting: BTreeMap::new(),
+            next: None,
+            begun: VecDeque::new(),
+            changed: BTreeMap::new(),
+            displaced: 0,
+        }
+    }
+
+    /// What it goes by.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Entries that found no room to wait.
+    pub fn displaced(&self) -> u64 {
+        self.displaced
+    }
+
+    /// Takes note of the entries that make packets leave to a MAC that is none of the next hops'.
+    pub fn note_finding(&mut self, finding: &Finding) {
+        if finding.verdict != Verdict::Violating(Violating::StaleConntrack) {
+            return;
+        }
+        let carriers = finding.conntrack.iter().filter(|entry| Some(entry.reply_eth) == finding.eth_dst);
+        carriers.for_each(|entry| self.note((entry.zone, entry.orig)));
+    }
+
+    /// Takes note of an entry that would.
+    pub fn note_latent(&mut self, latent: &Latent) {
+        if latent.state == LatentState::Armed {
+            self.note((latent.connection.zone, latent.connection.orig));
+        }
+    }
+
+    fn note(&mut self, key: Key) {
+        if self.waiting.len() >= MAX_WAITING && !self.waiting.contains_key(&key) {
+            self.displaced += 1;
+            return;
+        }
+        self.waiting.entry(key).or_default();
+    }
+
+    /// What is to be done at `now`: steps to be carried out, and steps that are refused for a reason that was not told
+    /// before of that entry. Each step with an action counts as begun, whatever comes of it.
+    pub fn steps(&mut self, engine: &Engine, datapath: Option<Datapath>, now: Timestamp) -> Vec<Step> {
+        self.forget(now);
+        let mut steps = Vec::new();
+        for key in self.turn(now) {
+            let Some(pin) = engine.pin(key.1, key.0, now) else {
+                // It is gone, or not known any more; should it make packets leave, a finding says so again.
+                self.waiting.remove(&key);
+                continue;
+            };
+            let mut verdict = judge(&pin, &self.rules, datapath, now);
+            if matches!(pin.standing, PinStanding::Nexthop(_) | PinStanding::NotPinned) {
+                self.waiting.remove(&key);
+                continue;
+            }
+            if verdict.is_ok() && self.begun.len() >= usize::try_from(self.per_minute).unwrap_or(usize::MAX) {
+                verdict = Err(Refusal::RateLimit { per_minute: self.per_minute });
+            }
+            match &verdict {
+                Ok(_) => {
+                    self.begun.push_back(now);
+                    self.changed.insert(key, now);
+                    self.waiting.remove(&key);
+                    steps.push(Step { pin, verdict });
+                }
+                Err(refusal) => {
+                    if self.refuse(key, refusal, now) {
+                        steps.push(Step { pin, verdict });
+                    }
+                }
+            }
+        }
+        steps
+    }
+
+    /// The entries whose turn it is.
+    fn turn(&mut self, now: Timestamp) -> Vec<Key> {
+        let is_due = |(key, waiting): &(&Key, &Waiting)| waiting.due <= now && !self.changed.contains_key(*key);
+        let start = self.next.map_or(Bound::Unbounded, Bound::Included);
+        let behind = self.waiting.range((start, Bound::Unbounded)).filter(is_due);
+        let before = self.next.into_iter().flat_map(|next| self.waiting.range(..next)).filter(is_due);
+        let mut keys: Vec<Key> = behind.chain(before).map(|(key, _)| *key).take(LOOKS + 1).collect();
+        self.next = if keys.len() > LOOKS { keys.pop() } else { None };
+        keys
+    }
+
+    /// Puts an entry off. Returns whether the reason is news.
+    fn refuse(&mut self, key: Key, refusal: &Refusal, now: Timestamp) -> bool {
+        let Some(waiting) = self.waiting.get_mut(&key) else { return false };
+        waiting.due = match refusal {
+            Refusal::RecentChange { changed, settle } => changed.saturating_add(*settle).max(now),
+            // The first change that is a minute ago makes room.
+            Refusal::RateLimit { .. } => self.begun.front().map_or(now, |begun| begun.saturating_add(MINUTE)).max(now),
+            _ => now.saturating_add(MINUTE),
+        };
+        waiting.told.replace(refusal.name()) != Some(refusal.name())
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        while self.begun.front().is_some_and(|&begun| now.since(begun) >= MINUTE) {
+            self.begun.pop_front();
+        }
+        self.changed.retain(|_, &mut changed| now.since(changed) < MINUTE);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+use super::*;
+use crate::engine::fact::BfdRef;
+use crate::engine::fact::{Binding, BindingKind, Connection, Fact, Policy, Route, RouteOrigin, Source, Zone};
+use crate::engine::settings::Settings;
+use crate::repair::rules::Method;
+use crate::types::{MacAddr, Validity};
+
+const DEAD: MacAddr = MacAddr([0xce, 0x73, 0x29, 0x66, 0x39, 0xa4]);
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000 + seconds * 1000)
+}
+
+fn entry(port: u16) -> Connection {
+    let leaving: Tuple = format!("udp 10.244.0.5:{port} -> 198.51.100.7:53").parse().unwrap();
+    Connection {
+        orig: leaving.reversed(),
+        reply: leaving,
+        zone: 35,
+        mark: 0x2_0000,
+        label: u128::from(DEAD.to_bits()) << 32,
+        id: Some(port.into()),
+        offloaded: false,
+        dying: false,
+    }
+}
+
+fn engine(ports: impl IntoIterator<Item = u16>) -> Engine {
+    let mut engine = Engine::new(Settings::default());
+    let nexthop = "172.18.0.101".parse().unwrap();
+    engine.add(Fact::Route(Route {
+        router: None,
+        route_table: "".into(),
+        policy: Policy::SrcIp,
+        prefix: "10.244.0.5/32".parse().unwrap(),
+        nexthop: Some(nexthop),
+        output_port: None,
+        symmetric_reply: true,
+        override_connected: false,
+        origin: RouteOrigin::Static,
+        bfd: BfdRef::None,
+        port_key: None,
+        source: Source::Ovn,
+        validity: Validity::ALWAYS,
+    }));
+    engine.add(Fact::Binding(Binding {
+        logical_port: None,
+        ip: nexthop,
+        mac: Some(MacAddr([2, 0, 0, 0, 1, 1])),
+        kind: BindingKind::MacBinding,
+        confirmed: None,
+        validity: Validity::ALWAYS,
+    }));
+    engine.add(Fact::Zone(Zone { zone: 35, name: "GR_worker-08_dnat".into(), validity: Validity::ALWAYS }));
+    ports.into_iter().for_each(|port| engine.add(Fact::Connection(entry(port))));
+    engine
+}
+
+fn automatic(per_minute: u32) -> Automatic {
+    let rules =
+        Rules { method: Method::Delete, settle: Duration::from_secs(60), tcp: false, unused: false, zone: None };
+    Automatic::new(rules, per_minute)
+}
+
+/// Takes note of the entries as latent ones.
+fn note(automatic: &mut Automatic, engine: &Engine, now: Timestamp) {
+    let latent = engine.latent(now);
+    assert!(!latent.is_empty());
+    latent.iter().for_each(|latent| automatic.note_latent(latent));
+}
+
+/// Ports of the flows to be repaired, and names of new refusals.
+fn steps(automatic: &mut Automatic, engine: &Engine, now: Timestamp) -> (Vec<u16>, Vec<&'static str>) {
+    let steps = automatic.steps(engine, Some(Datapath::Kernel), now);
+    let done = steps.iter().filter(|step| step.verdict.is_ok()).map(|step| step.pin.connection.reply.tp_src);
+    let refused = steps.iter().filter_map(|step| step.verdict.as_ref().err().map(Refusal::name));
+    (done.collect(), refused.collect())
+}
+
+#[test]
+fn no_more_than_the_limit_in_any_minute() {
+    let engine = engine(1..=25);
+    let mut automatic = automatic(10);
+    note(&mut automatic, &engine, at(0));
+    let (done, refused) = steps(&mut automatic, &engine, at(0));
+    assert_eq!((done.len(), refused.len()), (10, 15));
+    assert!(refused.iter().all(|name| *name == "rate-limit"));
+    let mut all = done;
+    for second in 1..60 {
+        assert_eq!(steps(&mut automatic, &engine, at(second)), (vec![], vec![]), "{second}: and that is told once");
+    }
+    let (done, refused) = steps(&mut automatic, &engine, at(60));
+    assert_eq!((done.len(), refused.len()), (10, 0));
+    all.extend(done);
+    let (done, _) = steps(&mut automatic, &engine, at(120));
+    all.extend(done);
+    all.sort_unstable();
+    assert_eq!(all, (1..=25).collect::<Vec<u16>>(), "each once");
+    assert_eq!(steps(&mut automatic, &engine, at(1000)), (vec![], vec![]));
+}
+
+#[test]
+fn no_entry_twice_within_a_minute() {
+    let engine = engine([7]);
+    let mut automatic = automatic(10);
+    note(&mut automatic, &engine, at(0));
+    assert_eq!(steps(&mut automatic, &engine, at(0)).0, [7]);
+    for second in 1..60 {
+        note(&mut automatic, &engine, at(second));
+        assert_eq!(steps(&mut automatic, &engine, at(second)), (vec![], vec![]), "{second}");
+    }
+    note(&mut automatic, &engine, at(60));
+    assert_eq!(steps(&mut automatic, &engine, at(60)).0, [7], "it is stale again");
+}
+
+/// What is refused for its youth is looked at when it has come of age; why it was refused is told once.
+#[test]
+fn what_is_refused_waits() {
+    let mut engine = engine([7]);
+    engine.set_blind(at(0));
+    engine.set_sighted(at(100));
+    let mut automatic = automatic(10);
+    note(&mut automatic, &engine, at(101));
+    assert_eq!(steps(&mut automatic, &engine, at(101)), (vec![], vec!["recent-change"]));
+    for second in 102..160 {
+        assert_eq!(steps(&mut automatic, &engine, at(second)), (vec![], vec![]), "{second}");
+    }
+    assert_eq!(steps(&mut automatic, &engine, at(160)).0, [7]);
+}
+
+#[test]
+fn what_is_gone_is_forgotten() {
+    let mut engine = engine([7, 8]);
+    let mut automatic = automatic(0);
+    note(&mut automatic, &engine, at(0));
+    assert_eq!(steps(&mut automatic, &engine, at(0)).1, ["rate-limit", "rate-limit"], "0 is none at all");
+    engine.set_connections(entry(7).orig, vec![]);
+    assert_eq!(steps(&mut automatic, &engine, at(60)), (vec![], vec![]));
+    assert_eq!(automatic.waiting.len(), 1);
+}
+
+/// Each has its turn, however many there are, and there are never more than can be borne.
+#[test]
+fn many_entries_take_turns() {
+    let engine = engine(1..=1000);
+    let mut automatic = automatic(u32::MAX);
+    note(&mut automatic, &engine, at(0));
+    let mut all = Vec::new();
+    for _ in 0..16 {
+        let (done, _) = steps(&mut automatic, &engine, at(0));
+        assert!(done.len() <= LOOKS);
+        all.extend(done);
+    }
+    all.sort_unstable();
+    assert_eq!(all, (1..=1000).collect::<Vec<u16>>());
+    for port in 0..u16::MAX {
+        automatic.note((35, entry(port).orig));
+    }
+    assert_eq!(automatic.waiting.len(), MAX_WAITING);
+    assert_eq!(automatic.displaced(), u64::from(u16::MAX) - MAX_WAITING as u64);
+}
