@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::daemon::Daemon;
 use super::finish::Counters;
+use super::repairing::Repairing;
 use super::sources::Phase;
 use crate::bpf::programs;
 use crate::engine::finding::LatentState;
@@ -84,6 +85,7 @@ impl Daemon {
         let latent = |state| self.latent.iter().filter(|latent| latent.state == state).count() as u64;
         let (alerts, open_causes) = self.alerting.counts();
         let (latency, sinks) = self.alerting.delivered();
+        let repairs = self.repairing.as_ref().map(Repairing::counts).unwrap_or_default();
         let count = |name, count| Count { name, count };
         let sources = status.sources.into_iter().zip(self.sources.all()).map(|(status, source)| Source {
             name: status.name,
@@ -108,7 +110,7 @@ impl Daemon {
             sinks: sinks.into_iter().map(sink).collect(),
             latency,
             losses: status.losses.iter().map(|loss| count(loss.name, loss.count)).collect(),
-            repairs: Vec::new(),
+            repairs: repairs.by_name().map(|(name, number)| count(name, number)).to_vec(),
             sources: sources.collect(),
             nics: nics.collect(),
             maps: maps.collect(),

@@ -41,6 +41,22 @@ pub(super) struct Repairing {
     under_way: usize,
     hand_back: Sender<Repair>,
     handed_back: Receiver<Repair>,
+    counts: Counts,
+}
+
+/// Entries by what came of them.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Counts {
+    done: u64,
+    refused: u64,
+    failed: u64,
+}
+
+impl Counts {
+    /// Each with its stable name.
+    pub(super) fn by_name(self) -> [(&'static str, u64); 3] {
+        [("done", self.done), ("refused", self.refused), ("failed", self.failed)]
+    }
 }
 
 impl Repairing {
@@ -57,7 +73,24 @@ impl Repairing {
             under_way: 0,
             hand_back,
             handed_back,
+            counts: Counts::default(),
         })
+    }
+
+    /// What came of entries so far. One that is refused counts once for each reason.
+    pub(super) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    fn count(&mut self, outcome: &Outcome) {
+        let Counts { done, refused, failed } = &mut self.counts;
+        match outcome {
+            // The daemon makes no dry runs.
+            Outcome::Would(_) => {}
+            Outcome::Done { .. } => *done += 1,
+            Outcome::Refused(_) => *refused += 1,
+            Outcome::Failed { .. } => *failed += 1,
+        }
     }
 }
 
@@ -72,6 +105,9 @@ impl Daemon {
     /// Heals what can be healed now, and tells what came of what was begun before.
     pub(super) fn repair_stale(&mut self) {
         for repair in self.repairs() {
+            if let Some(repairing) = &mut self.repairing {
+                repairing.count(&repair.outcome);
+            }
             match &repair.outcome {
                 Outcome::Failed { .. } => self.news.complain(&repair.to_string()),
                 _ => self.news.say(&repair.to_string()),
