@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tokio_rustls::rustls::client::WantsClientCert;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::{
     AlertDescription, CertificateError, ClientConfig, ConfigBuilder, Error, InconsistentKeys, RootCertStore,
 };
@@ -132,6 +132,16 @@ pub(crate) fn explain(error: &Error, authorities: &str, ours: Option<&Path>) -> 
         Error::InvalidCertificate(CertificateError::BadSignature) => {
             format!("the server's certificate bears the name of one of {authorities}, but not its signature")
         }
+        // The same words at each attempt, and a date that people can read.
+        Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. }) => {
+            format!("the server's certificate cannot be trusted: it expired at {}", date(*not_after))
+        }
+        Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. }) => {
+            format!(
+                "the server's certificate cannot be trusted: it is not valid before {}, or our clock is wrong",
+                date(*not_before)
+            )
+        }
         Error::InvalidCertificate(error) => format!("the server's certificate cannot be trusted: {error}"),
         Error::AlertReceived(
             alert @ (Alert::BadCertificate
@@ -149,6 +159,11 @@ pub(crate) fn explain(error: &Error, authorities: &str, ours: Option<&Path>) -> 
         },
         error => error.to_string(),
     }
+}
+
+fn date(time: UnixTime) -> String {
+    let date = i64::try_from(time.as_secs()).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    date.map_or_else(|| "an unknown time".to_owned(), |date| date.to_string())
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
