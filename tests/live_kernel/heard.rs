@@ -28,7 +28,7 @@ fn requests_of_the_flow_itself_count_and_nothing_else() {
     run(|| {
         let lab = Lab::new("live-heard")?;
         let file = lab.write("nexthops.toml", &nexthops_toml(&[("10.244.0.5/32", &NEXTHOPS)]));
-        let mut live = lab.live_by_file(&file, &["-i", "out0"]);
+        let mut live = lab.live_by_file(&file, &["-i", "out0", "--sample", "1"]);
         live.ready();
         let mut wire = lab.wire();
         let (answered, other, dead) = (flow(4000, GW3), flow(4001, GW3), flow(4002, DEAD));
@@ -50,7 +50,10 @@ fn requests_of_the_flow_itself_count_and_nothing_else() {
         // Conforming, but the requests come in by the other next hop.
         let crossed = flow(4003, GW1);
         wire.deliver("wan0", "out0", [request(&crossed.to(GW2))]);
-        let to_crossed = wire.send("out0", &crossed, 8);
+        let mut to_crossed = wire.send("out0", &crossed, 1);
+        // From then on the kernel program passes them by itself, and samples them.
+        crate::daemon::pause(2000);
+        to_crossed += wire.send("out0", &crossed, 8);
 
         let ended = live.stop();
         assert_eq!(ended.code, Some(1), "{}", ended.said());
@@ -59,6 +62,10 @@ fn requests_of_the_flow_itself_count_and_nothing_else() {
         assert_eq!(Count::of(ended.finding(&other, "unknown-mac")), to_other);
         assert_eq!(Count::of(ended.finding(&dead, "unknown-mac")), to_dead);
         assert_eq!(ended.number("violating_packets"), to_other.packets + to_dead.packets);
+        let told = ended.finding(&crossed, "asymmetric-reply");
+        assert_eq!((told["verdict"].as_str(), told["packets"].as_u64()), (Some("info"), Some(8)), "{told}");
+        assert_eq!(ended.number("info_flows"), 2);
+        assert_eq!(ended.conforming(GW1), to_crossed);
         Ok(())
     });
 }

@@ -43,6 +43,7 @@ fn finding(port: u16, mac: MacAddr, second: u64) -> Finding {
         verdict: Verdict::Violating(Violating::StaleConntrack),
         nic: 0,
         tuple: tuple(port),
+        estimated: false,
         later_fragments: false,
         vlan: Vec::new(),
         eth_src: MacAddr([2, 0, 0, 0, 0, 1]),

@@ -26,7 +26,7 @@ const SETTINGS: Settings =
 /// The settings cannot be used, or a receiver did not take all messages.
 pub(super) fn tell(report: &Report, config: &Config) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let told = runtime.block_on(async {
         let mut sinks = Sinks::start(config, &live::hooks()).context("cannot send alerts")?;
         for alert in alerts(report) {
             sinks.send(&alert.into());
@@ -45,7 +45,10 @@ pub(super) fn tell(report: &Report, config: &Config) -> anyhow::Result<()> {
         });
         let reasons = reasons.collect::<Vec<_>>().join("; ");
         anyhow::bail!("{count} messages were not delivered within {} s: {reasons}", PATIENCE.as_secs())
-    })
+    });
+    // A name that is not resolved must not hold up the end.
+    runtime.shutdown_background();
+    told
 }
 
 /// The alerts, in order.

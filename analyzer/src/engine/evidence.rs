@@ -15,6 +15,7 @@ pub(super) fn finding(knowledge: &Knowledge, observation: &Observation, judgemen
         verdict: judgement.verdict,
         nic: observation.nic,
         tuple: observation.tuple,
+        estimated: false,
         later_fragments: observation.tags.is_later_fragment(),
         vlan: observation.tags.outer().into_iter().chain(observation.tags.inner()).collect(),
         eth_src: observation.eth_src,

@@ -28,6 +28,8 @@ pub struct Finding {
     pub packets: u64,
     /// Their bytes on the wire.
     pub bytes: u64,
+    /// Whether packets and bytes are those of samples only. Of violations they never are.
+    pub estimated: bool,
     /// Time of the first of them.
     pub first_seen: Timestamp,
     /// Time of the last of them.

@@ -319,6 +319,9 @@ impl Daemon {
             };
             self.news.complain(&format!("{count} messages were not delivered: {then}"));
         }
+        if let Some(outcome) = self.alerting.saving.wait().await {
+            self.saved(outcome);
+        }
         if let Some(job) = self.alerting.job_with(&unsent) {
             let outcome = job.run();
             self.saved(outcome);

@@ -288,6 +288,7 @@ impl Daemon {
         }
         if self.ticks.is_multiple_of(RARELY) {
             self.count_evicted();
+            self.look_at_replies();
             self.forget();
             if let Some(seconds) = self.clock.jump() {
                 self.news.complain(&format!(

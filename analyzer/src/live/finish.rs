@@ -39,10 +39,11 @@ impl Daemon {
     pub(super) async fn finish(mut self) -> (Outcome, super::news::News) {
         let nics = self.watching.status();
         self.watching.close();
-        self.save_history_now();
+        self.save_history_now().await;
         self.read_the_last();
         self.leave_out_cited();
         self.count_evicted();
+        self.look_at_replies();
         self.end_alerts().await;
         let status = Status { nics, ..self.status() };
         let counters = self.counters();
@@ -51,12 +52,14 @@ impl Daemon {
         let tells_nexthops = self.is_sighted;
         let now = self.clock.now();
         let Self { ledger, latent, config, watching, news, started, unjudged, .. } = self;
+        let remarks = ledger.remarks();
         let (findings, mut summary) = ledger.close_all();
         add_kernel_counts(&mut summary, &counters);
         summary.untracked_packets += unjudged;
         summary.flows += conforming;
         summary.covered_flows += conforming;
-        summary.conforming_flows += conforming;
+        summary.conforming_flows += conforming.saturating_sub(remarks);
+        summary.info_flows += remarks;
         summary.nexthops = nexthops;
         summary.estimated = config.sample != 1;
         let count = |state| latent.iter().filter(|latent| latent.state == state).count() as u64;

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use analyzer_ebpf::abi::Direction;
-
 use super::daemon::Daemon;
 use super::ledger::Known;
-use crate::bpf::readings::{Axis, Counted, Key};
+use crate::bpf::readings::{Axis, Counted, Key, Request};
 use crate::engine::Assessment;
 use crate::engine::observation::Observation;
 use crate::engine::verdict::Verdict;
@@ -156,17 +154,7 @@ impl Daemon {
     fn requests(&mut self, seen: &Observation) -> Vec<Observation> {
         let tuple = seen.tuple.reversed();
         match self.readings.request(&tuple, seen.eth_dst) {
-            Ok(Some(counts)) => vec![Observation {
-                tags: seen.tags.with_direction(Direction::Inbound),
-                eth_src: seen.eth_dst,
-                eth_dst: seen.eth_src,
-                tuple,
-                packets: counts.packets,
-                bytes: counts.bytes,
-                first: self.clock.of_monotonic(counts.first_ns),
-                last: self.clock.of_monotonic(counts.last_ns),
-                ..*seen
-            }],
+            Ok(Some(counts)) => vec![self.came_in(seen, &Request { tuple, eth_src: seen.eth_dst, counts })],
             Ok(None) => Vec::new(),
             Err(error) => {
                 self.failed(&error);
@@ -187,7 +175,7 @@ impl Daemon {
         seen
     }
 
-    fn is_present(&self, key: &Key) -> bool {
+    pub(super) fn is_present(&self, key: &Key) -> bool {
         self.set.present().is_some_and(|(generation, _)| generation as u16 == key.epoch())
     }
 }

@@ -83,6 +83,11 @@ impl Saving {
         done.await.ok()
     }
 
+    /// Waits for the job that is under way.
+    pub(super) async fn wait(&mut self) -> Option<Result<(), SaveError>> {
+        self.0.take()?.await.ok()
+    }
+
     /// Whether a job is under way.
     pub(super) fn is_busy(&self) -> bool {
         self.0.is_some()

@@ -34,6 +34,8 @@ pub(super) struct Ledger<K> {
     summary: Summary,
     max_findings: usize,
     omitted: u64,
+    /// Flows that samples tell something of.
+    remarks: u64,
 }
 
 /// A finding that comes back after so long is news again.
@@ -101,6 +103,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
             summary: Summary::default(),
             max_findings,
             omitted: 0,
+            remarks: 0,
         }
     }
 
@@ -160,6 +163,24 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
         let news = assessment.finding.and_then(|finding| self.keep((flow, seen.eth_dst, verdict), finding, is_first));
         self.attribute(flow, verdict, &since);
         (Booked { verdict, packets: since.packets, bytes: since.bytes }, news)
+    }
+
+    /// Notes what samples tell of a flow that conforms. Returns the finding where it is news.
+    pub(super) fn remark(&mut self, seen: &Observation, finding: Finding) -> Option<Finding> {
+        let key = (flow(seen), seen.eth_dst, finding.verdict);
+        let counts = (finding.packets, finding.bytes);
+        let is_known = self.findings.contains_key(&key);
+        self.remarks += u64::from(!is_known);
+        let news = self.keep(key, finding, !is_known);
+        if let Some(kept) = self.findings.get_mut(&key) {
+            (kept.packets, kept.bytes) = counts;
+        }
+        news
+    }
+
+    /// Flows that [`Ledger::remark`] told of: they conform, and are more than that.
+    pub(super) fn remarks(&self) -> u64 {
+        self.remarks
     }
 
     /// Closes the books on a key that the kernel no longer counts under.

@@ -9,6 +9,7 @@
 //! | `sources` | the state and the age of each source |
 //! | `facts`, `set` | facts into the engine, the engine's set into the kernel |
 //! | `judging`, `evidence`, `ledger` | suspect packets: what is counted, asked and said |
+//! | `replies` | flows that conform and leave by another next hop than their requests came by |
 //! | [`kept`], [`history`], `remembering` | what is kept over a restart |
 //! | `alerting`, `exporting` | who is told of it, by messages and by metrics |
 //! | `news`, `finish` | what is told on the way and at the end |
@@ -42,6 +43,7 @@ pub mod privileges;
 mod reload;
 mod remembering;
 pub mod repairing;
+mod replies;
 mod set;
 mod signals;
 pub mod snapshot;
@@ -64,7 +66,10 @@ pub struct Outcome {
 /// When it cannot start, or standard output fails.
 pub fn run(config: Config) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(start::run(config))
+    let outcome = runtime.block_on(start::run(config));
+    // A name that is not resolved must not hold up the end.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// What sinks need of a run that is no daemon: the time.

@@ -66,9 +66,11 @@ impl Daemon {
     }
 
     /// Saves the history at the end of the run.
-    pub(super) fn save_history_now(&mut self) {
+    pub(super) async fn save_history_now(&mut self) {
         let now = self.clock.now();
-        let Remembering { history, saver: Some(saver), .. } = &mut self.remembering else { return };
+        let Remembering { history, saver: Some(saver), saving } = &mut self.remembering else { return };
+        // What it says was said, or comes up again now.
+        drop(saving.wait().await);
         if let Err(error) = saver.job(history, now).run() {
             self.news.complain(&error.to_string());
         }

@@ -58,6 +58,7 @@ fn incident_finding(sport: u16, packets: u64, bytes: u64, first: &str, last: &st
         verdict: Verdict::Violating(Violating::StaleConntrack),
         nic: 0,
         tuple: tuple(proto::UDP, "192.168.16.230", sport, "172.27.0.13", 5005),
+        estimated: false,
         later_fragments: false,
         vlan: vec![],
         eth_src: mac("94:42:c9:c3:f7:92"),

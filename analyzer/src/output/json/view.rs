@@ -113,8 +113,7 @@ impl<'a> FindingView<'a> {
             bytes: finding.bytes,
             first_seen: time(finding.first_seen),
             last_seen: time(finding.last_seen),
-            // Every packet is counted, in a capture and by the kernel program.
-            estimated: false,
+            estimated: finding.estimated,
             route: finding.routes.first().map(RouteView::new),
             routes: finding.routes.iter().map(RouteView::new).collect(),
             expected: finding.expected.iter().map(ExpectedView::new).collect(),
