@@ -58,7 +58,7 @@ pub(super) struct Hop<'a> {
 
 impl Knowledge {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, ..Self::default() }
+        Self { connections: Connections::new(settings.followed), settings, ..Self::default() }
     }
 
     pub(super) fn add(&mut self, fact: Fact) {
@@ -210,7 +210,7 @@ impl Knowledge {
     }
 
     /// Moments up to `at` at which next hops of these routes changed, the latest first.
-    fn changes<'a>(&self, routes: impl Iterator<Item = &'a Route>, at: Timestamp) -> Vec<Timestamp> {
+    pub(super) fn changes<'a>(&self, routes: impl Iterator<Item = &'a Route>, at: Timestamp) -> Vec<Timestamp> {
         let mut moments = Vec::new();
         let mut nexthops = HashSet::new();
         for route in routes {

@@ -1,5 +1,6 @@
 //! The running system, asked once.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,14 +14,15 @@ use super::connections::{self, Way};
 use super::databases::{Databases, Role};
 use super::event::Event;
 use super::evidence::Evidence;
+use super::history::{self, Bounds};
 use super::sources::Sources;
 use super::start::follow_kernel;
 use crate::cli::{ConntrackSource, KernelRoutes};
 use crate::engine::Engine;
 use crate::engine::fact::{Delta, Fact};
 use crate::engine::settings::Settings;
-use crate::netlink::route;
-use crate::types::{Place, Position, Tuple, Warning};
+use crate::netlink::{owners, route};
+use crate::types::{Place, Position, Timestamp, Tuple, Warning};
 
 /// How long sources may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,7 +35,12 @@ pub enum Wanted {
     /// All labelled conntrack entries.
     Connections,
     /// All that is known of one flow.
-    Flow(Tuple),
+    Flow {
+        /// The flow.
+        tuple: Tuple,
+        /// The file in which a daemon keeps the history of the next hops, where it is to be read.
+        history: Option<PathBuf>,
+    },
 }
 
 /// The running system at one moment.
@@ -77,6 +84,7 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
         tells_nexthops: false,
         tells_connections: false,
     };
+    snapshot.history(wanted, clock.now());
     let mut evidence = Evidence::default();
     let deadline = Instant::now() + PATIENCE;
     while !sources.are_settled() {
@@ -115,7 +123,10 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
     if !snapshot.tells_nexthops && sources.all().iter().all(|source| !source.is_whole()) {
         bail!("no source could be asked: {}", reasons(&snapshot.warnings));
     }
-    snapshot.connections(asked, wanted, &databases, evidence, clock).await;
+    if *wanted != Wanted::Nexthops {
+        snapshot.owners().await;
+        snapshot.connections(asked, wanted, &databases, evidence, clock).await;
+    }
     Ok(snapshot)
 }
 
@@ -124,6 +135,23 @@ fn reasons(warnings: &[Warning]) -> String {
 }
 
 impl Snapshot {
+    /// Tells what a daemon on this node remembers of next hops that are none any more. Where none has run there is none.
+    fn history(&mut self, wanted: &Wanted, now: Timestamp) {
+        if let Wanted::Flow { history: Some(path), .. } = wanted {
+            let history::file::Loaded { history, warnings } = history::file::load(path, Bounds::default(), now);
+            history.ended().for_each(|fact| self.engine.add(fact));
+            self.warnings.extend(warnings);
+        }
+    }
+
+    /// Tells which interfaces and virtual functions of this machine have which MAC.
+    async fn owners(&mut self) {
+        match owners::owners().await {
+            Ok(owners) => owners.into_iter().for_each(|owner| self.engine.add(Fact::MacOwner(owner))),
+            Err(error) => self.warn(owners::ORIGIN, error.to_string()),
+        }
+    }
+
     /// Reads the conntrack entries that are wanted.
     async fn connections(
         &mut self,
@@ -133,9 +161,6 @@ impl Snapshot {
         mut evidence: Evidence,
         clock: Clock,
     ) {
-        if *wanted == Wanted::Nexthops {
-            return;
-        }
         let node = databases.node();
         let way = match Way::choose(ConntrackSource::Auto, asked, node.as_ref()) {
             Ok(way) => way,
@@ -153,7 +178,7 @@ impl Snapshot {
             Err(error) => return self.warn("conntrack", error),
         }
         match wanted {
-            Wanted::Flow(tuple) => drop(evidence.tell(*tuple, &mut self.engine)),
+            Wanted::Flow { tuple, .. } => drop(evidence.tell(*tuple, &mut self.engine)),
             _ => evidence.index().iter().for_each(|entry| self.engine.add(Fact::Connection(entry))),
         }
         if let Some(error) = evidence.take_failure() {
