@@ -85,7 +85,10 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
         tells_connections: false,
     };
     snapshot.history(wanted, clock.now());
-    let mut evidence = Evidence::default();
+    let mut evidence = match wanted {
+        Wanted::Flow { .. } => Evidence::of_all_zones(),
+        _ => Evidence::default(),
+    };
     let deadline = Instant::now() + PATIENCE;
     while !sources.are_settled() {
         let Ok(Some(event)) = timeout_at(deadline, events.recv()).await else { break };
