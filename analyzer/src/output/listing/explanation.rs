@@ -168,3 +168,63 @@ fn distinct<'a, T: PartialEq>(items: impl Iterator<Item = &'a T>) -> Vec<&'a T> 
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::escape::is_unprintable;
+    use crate::output::fixtures;
+
+    fn text(explanation: &Explanation) -> String {
+        let mut out = Vec::new();
+        write_explanation(&mut out, explanation).expect("memory takes it");
+        String::from_utf8(out).expect("text is UTF-8")
+    }
+
+    #[test]
+    fn each_part_has_its_heading() {
+        let text = text(&fixtures::explanation());
+        let headings: Vec<&str> = text.split("\n\n").skip(1).filter_map(|part| part.lines().next()).collect();
+        let expected = [
+            "Seen leaving",
+            "Requests came in from",
+            "Labelled conntrack entries of the flow",
+            "Its other conntrack entries, which hold no MAC",
+            "Next hops that decided",
+            "A new flow of these addresses would get",
+            "These MACs are known as",
+            "To heal this flow and no other",
+            "The same with a check and a journal; without --apply it only tells what it would do",
+            "To see its conntrack entries",
+            "To see whose zones they are in",
+            "To see who has the MACs and the addresses",
+        ];
+        assert_eq!(headings, expected, "{text}");
+        assert!(!text.replace('\n', "").contains(is_unprintable), "foreign names are escaped");
+        assert!(text.contains("\n  because the src-ip route 192.168.16.230/32 of \\u{1b}[2J decides\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_known_is_said() {
+        let mut explanation = fixtures::explanation();
+        explanation.seen.clear();
+        explanation.connections.clear();
+        explanation.unlabelled.clear();
+        explanation.sets.truncate(1);
+        let set = &mut explanation.sets[0];
+        (set.from, set.until) = (None, None);
+        set.routes.clear();
+        set.expected.clear();
+        explanation.new_flow.nexthops.clear();
+        let text = text(&explanation);
+        for expected in [
+            "\n  no packet of the flow is in the captures\n",
+            "\nNo labelled conntrack entries.\n",
+            "\n  all the time that is known\n    no route that is known\n",
+            "\n  none of the next hops\n",
+        ] {
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+        assert!(!text.contains("To heal") && !text.contains("--apply"));
+    }
+}
