@@ -604,3 +604,34 @@ fn nics_come_and_go() {
         Ok(())
     });
 }
+
+/// Who has which MAC: the same as `ip -d link` tells, as our own reader of its text and its JSON understands it.
+#[test]
+fn owners_of_macs() {
+    run(|| {
+        let netns = Netns::new("owners")?;
+        netns.sh(&format!(
+            "{DEVICES}
+            ip link add mv0 link eth0 type macvlan
+            ip link add a-name-of-15-xx link eth1 type macvlan"
+        ));
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let told = netns.inside(|| runtime.block_on(analyzer::netlink::owners::owners()).expect("the kernel answers"));
+        let told: BTreeSet<(String, String)> =
+            told.into_iter().map(|owner| (owner.mac.to_string(), owner.owner.to_string())).collect();
+        for command in ["ip -d link", "ip -j -d link"] {
+            let text = netns.sh(command);
+            let facts = analyzer::ovn::mac_owners::parse(text.as_bytes(), &command.into()).expect("a listing").facts;
+            let expected: BTreeSet<(String, String)> = facts
+                .into_iter()
+                .filter_map(|fact| match fact {
+                    Fact::MacOwner(owner) => Some((owner.mac.to_string(), owner.owner.to_string())),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(expected.len(), 6, "{expected:?}");
+            assert_eq!(told, expected, "{command}");
+        }
+        Ok(())
+    });
+}

@@ -30,6 +30,7 @@ pub use self::syslog::{HalfIdentity, SyslogArgs, SyslogFormat};
 use self::values::parse_seconds;
 pub use self::values::{Interface, PathOrNone, RemoteOrNone};
 use crate::inputs::Paths;
+use crate::live::history::file::DEFAULT_PATH;
 use crate::types::{MacAddr, Timestamp, Tuple};
 
 /// Finds flows that leave an OVN-Kubernetes worker to the MAC of a gateway that is no current next hop
@@ -199,6 +200,16 @@ pub struct ExplainArgs {
     /// Where the running system is asked
     #[command(flatten)]
     pub sources: SourceArgs,
+    /// File in which `live` keeps the history of the next hops, which tells of the running system whose a MAC was until
+    /// when; none for no file
+    #[arg(
+        long,
+        default_value = DEFAULT_PATH,
+        value_name = "FILE|none",
+        value_parser = str::parse::<PathOrNone>,
+        help_heading = "Asking the running system"
+    )]
+    pub history: PathOrNone,
     /// What goes with captures
     #[command(flatten)]
     pub run: RunArgs,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::common::{command, run as run_command};
 use crate::daemon::{Live, pause};
-use crate::lab::{GW1, GW2, GW3, Lab, ROUTER, labelled};
+use crate::lab::{GW1, GW2, GW3, Lab, ROUTER, labelled, unlabelled};
 use crate::netns::{Missing, require, run};
 use crate::ovsdb::Server;
 use crate::syslog::Receiver;
@@ -422,6 +422,80 @@ fn the_running_system_is_listed_and_explained() {
         for said in ["GR_worker-08", &GW1.to_string(), &GW3.to_string(), "GR_worker-08_dnat"] {
             assert!(explained.contains(said), "{said}: {explained}");
         }
+        Ok(())
+    });
+}
+
+/// Whose MAC it was and until when, whose it is now, what the other zones hold, and commands that run.
+#[test]
+fn a_flow_is_explained_with_all_that_the_node_knows() {
+    run(|| {
+        require("conntrack", "conntrack")?;
+        const NEW: MacAddr = MacAddr([2, 0, 0, 0, 1, 7]);
+        let worker = Worker::new("live-explain")?;
+        let history = worker.lab.folder.path().join("history").display().to_string();
+        let mut live = worker.live(&["-i", "auto", "--grace", "0", "--history", &history]);
+        live.ready();
+        worker.sb.transact(&[json!({"op": "update", "table": "MAC_Binding", "where": [["ip", "==", "172.18.0.102"]],
+            "row": {"mac": NEW.to_string()}})]);
+        let flow = flow(4000, GW2);
+        let json = flow.json();
+        let mut wire = worker.lab.wire();
+        for attempt in 0.. {
+            wire.send("out0", &flow, 1);
+            if live.has(|object: &Value| object["type"] == "finding" && object["flow"] == json) {
+                break;
+            }
+            assert!(attempt < 1000, "the set does not change");
+            pause(100);
+        }
+        assert_eq!(live.stop().code, Some(1));
+
+        worker.lab.netns.sh(&format!("ip link set wan1 address {GW2}"));
+        worker.lab.conntrack().create(&[labelled(flow.tuple, ZONE, GW2), unlabelled(flow.tuple, 36)]);
+        let owners = format!("7: ens5f1: <UP> mtu 1500\n    vf 48     link/ether {GW2} brd ff:ff:ff:ff:ff:ff\n");
+        let owners = worker.lab.write("mac-owners.worker-07.txt", &owners).display().to_string();
+        let tuple = flow.tuple.to_string();
+        let arguments =
+            ["explain", &tuple, "--history", &history, "--mac-owners", &owners, "--format", "json", "--node", "w8"];
+        let output = worker.ask(&arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*stderr), (Some(1), ""));
+        let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+
+        let held = &told["connections"][0];
+        assert_eq!((&held["standing"], &held["conntrack"]["zone"]), (&json!("stale"), &json!(ZONE)), "{told}");
+        assert_eq!(held["last_legal"]["nexthop"], "172.18.0.102", "{told}");
+        let known: Vec<(&Value, &Value)> =
+            held["known_as"].as_array().unwrap().iter().map(|known| (&known["source"], &known["owner"])).collect();
+        for expected in [(json!("rtnetlink"), json!("interface wan1")), (json!(owners), json!("VF 48 of ens5f1"))] {
+            assert!(known.contains(&(&expected.0, &expected.1)), "{expected:?}: {told}");
+        }
+        let zones: Vec<&Value> = told["unlabelled"].as_array().unwrap().iter().map(|entry| &entry["zone"]).collect();
+        assert_eq!(zones, [36], "{told}");
+
+        let lladdrs =
+            |hops: &Value| -> Vec<Value> { hops.as_array().unwrap().iter().map(|hop| hop["lladdr"].clone()).collect() };
+        let sets = told["sets"].as_array().unwrap();
+        assert_eq!(sets.len(), 2, "{told}");
+        assert_eq!(lladdrs(&sets[0]["expected"]), [GW1, GW2].map(|mac| json!(mac.to_string())));
+        assert_eq!(sets[0]["until"], held["last_legal"]["at"]);
+        let now = [GW1, NEW].map(|mac| json!(mac.to_string()));
+        assert_eq!(
+            (lladdrs(&sets[1]["expected"]), lladdrs(&told["new_flow"]["nexthops"])),
+            (now.to_vec(), now.to_vec())
+        );
+
+        let commands = told["commands"].as_array().unwrap();
+        let of = |purpose: &str| -> Vec<&str> {
+            let own = commands.iter().filter(|command| command["purpose"] == purpose);
+            own.map(|command| command["command"].as_str().unwrap()).collect()
+        };
+        assert_eq!(of("repair"), [format!("analyzer repair '{tuple}' --apply")]);
+        assert_eq!(of("routes"), ["ovn-nbctl lr-route-list GR_worker-08"]);
+        let show = of("entry").into_iter().find(|command| command.starts_with("conntrack -L")).expect("one");
+        let shown = worker.lab.netns.sh(show);
+        assert_eq!(shown.lines().filter(|line| line.contains("dport=")).count(), 1, "{show}\n{shown}");
         Ok(())
     });
 }

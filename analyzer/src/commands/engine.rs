@@ -100,6 +100,7 @@ impl From<&JudgingArgs> for Settings {
             grace: args.grace,
             heard_window: args.heard_window,
             allowed: args.allow_mac.clone(),
+            followed: None,
             max_findings: args.max_findings,
         }
     }

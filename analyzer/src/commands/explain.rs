@@ -4,7 +4,7 @@ use super::counting::{count, nic_names};
 use super::engine::prepare;
 use super::printing::{frame, print};
 use super::{Status, running, warn};
-use crate::cli::{ExplainArgs, Format};
+use crate::cli::{ExplainArgs, Format, PathOrNone};
 use crate::engine::observation::Observation;
 use crate::engine::settings::Settings;
 use crate::engine::verdict::Verdict;
@@ -12,9 +12,14 @@ use crate::engine::view::Standing;
 use crate::live::snapshot::Wanted;
 use crate::output::{json, listing};
 
-pub(super) fn run(ExplainArgs { tuple, inputs, sources, run: args }: ExplainArgs) -> anyhow::Result<Status> {
-    let settings = Settings::from(&args.judging);
-    let from_running = running::prepare(&inputs, &args.paths, sources, &Wanted::Flow(tuple), settings.clone())?;
+pub(super) fn run(ExplainArgs { tuple, inputs, sources, history, run: args }: ExplainArgs) -> anyhow::Result<Status> {
+    let settings = Settings { followed: Some(tuple), ..Settings::from(&args.judging) };
+    let history = match history {
+        PathOrNone::None => None,
+        PathOrNone::Path(path) => Some(path),
+    };
+    let wanted = Wanted::Flow { tuple, history };
+    let from_running = running::prepare(&inputs, &args.paths, sources, &wanted, settings.clone())?;
     let mut prepared = match from_running {
         Some(prepared) => prepared,
         None => prepare(&inputs, args.paths, settings)?,

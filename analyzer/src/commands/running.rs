@@ -7,23 +7,23 @@ use anyhow::bail;
 use super::engine::{Prepared, prepare_dumps};
 use crate::cli::SourceArgs;
 use crate::engine::settings::Settings;
-use crate::inputs::{Loaded, Paths};
+use crate::inputs::{self, Paths};
 use crate::live::config::Sources;
 use crate::live::snapshot::{Snapshot, Wanted, snapshot};
 use crate::types::Timestamp;
 
-/// An engine that the running system told, where no file was given; else `None`.
+/// An engine that the running system told, where no file was given but those that tell whose MAC it was; else `None`.
 ///
 /// # Errors
 /// When files were given and the running system was named too, or when no source answers.
 pub(super) fn prepare(
-    inputs: &[PathBuf],
+    given: &[PathBuf],
     paths: &Paths,
     sources: SourceArgs,
     wanted: &Wanted,
     settings: Settings,
 ) -> anyhow::Result<Option<Prepared>> {
-    if !inputs.is_empty() || !paths.is_empty() {
+    if !given.is_empty() || !paths.are_owners_only() {
         if !sources.is_default() {
             bail!(
                 "options such as --nb ask the running system, and files were given too: give one or the other; --help \
@@ -32,9 +32,10 @@ pub(super) fn prepare(
         }
         return Ok(None);
     }
-    let Snapshot { engine, warnings, tells_nexthops, tells_connections, .. } =
+    let Snapshot { mut engine, warnings, tells_nexthops, tells_connections, .. } =
         snapshot(&Sources::try_from(sources)?, wanted, settings)?;
-    let loaded = Loaded { warnings, ..Loaded::default() };
+    let mut loaded = inputs::load(paths, &mut |fact| engine.add(fact))?;
+    loaded.warnings.splice(0..0, warnings);
     Ok(Some(Prepared { engine, captures: Vec::new(), loaded, tells_nexthops, tells_connections }))
 }
 
@@ -43,17 +44,17 @@ pub(super) fn prepare(
 /// # Errors
 /// As [`prepare`]; also when the running system is asked for another time than now.
 pub(super) fn prepare_listing(
-    inputs: &[PathBuf],
+    given: &[PathBuf],
     paths: Paths,
     sources: SourceArgs,
     at: Option<Timestamp>,
     wanted: &Wanted,
 ) -> anyhow::Result<Prepared> {
-    if inputs.is_empty() && paths.is_empty() && at.is_some() {
+    if given.is_empty() && paths.are_owners_only() && at.is_some() {
         bail!("--at takes dumps, best database files, which hold history: the running system tells of now only");
     }
-    match prepare(inputs, &paths, sources, wanted, Settings::default())? {
+    match prepare(given, &paths, sources, wanted, Settings::default())? {
         Some(prepared) => Ok(prepared),
-        None => prepare_dumps(inputs, paths),
+        None => prepare_dumps(given, paths),
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Connections {
     by_flow: HashTable<Place>,
     hasher: DefaultHashBuilder,
     told: bool,
+    /// A flow whose entries are all kept.
+    followed: Option<Tuple>,
 }
 
 /// Where an entry stands, and which of its tuples it is found by: twice its index, and 1 for the reply.
@@ -62,11 +64,17 @@ fn flows(connection: &Connection) -> impl Iterator<Item = (CtDirection, Tuple)> 
 }
 
 impl Connections {
+    /// Keeps all entries of the flow, whatever they bear on.
+    pub(super) fn new(followed: Option<Tuple>) -> Self {
+        Self { followed: followed.map(flow), ..Self::default() }
+    }
+
     pub(super) fn add(&mut self, connection: Connection) {
         self.told = true;
         let bears = label::decode(connection.label, connection.mark).is_some()
             || connection.orig != connection.reply.reversed()
-            || connection.zone == BR_EX_ZONE;
+            || connection.zone == BR_EX_ZONE
+            || self.followed.is_some_and(|followed| flows(&connection).any(|(_, flow)| flow == followed));
         if !bears || connection.dying || self.entries.len() >= MAX_ENTRIES {
             return;
         }
@@ -99,7 +107,7 @@ impl Connections {
 
     /// Forgets all entries, and that any were told.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.followed);
     }
 
     /// Notes that the table was read, whether or not it held entries.

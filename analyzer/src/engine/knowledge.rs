@@ -58,7 +58,7 @@ pub(super) struct Hop<'a> {
 
 impl Knowledge {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, ..Self::default() }
+        Self { connections: Connections::new(settings.followed), settings, ..Self::default() }
     }
 
     pub(super) fn add(&mut self, fact: Fact) {

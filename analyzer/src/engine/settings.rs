@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::types::MacAddr;
+use crate::types::{MacAddr, Tuple};
 
 /// Settings of the engine.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,6 +13,8 @@ pub struct Settings {
     pub heard_window: Duration,
     /// MACs that are never a violation: physical MACs of VRRP or HSRP routers, say.
     pub allowed: Vec<MacAddr>,
+    /// A flow whose conntrack entries are all kept. Of others those without label and translation bear on no verdict.
+    pub followed: Option<Tuple>,
     /// Most findings kept; violations push out others. What is not kept is counted.
     pub max_findings: usize,
 }
@@ -25,6 +27,7 @@ impl Default for Settings {
             grace: Duration::from_secs(5),
             heard_window: Duration::from_secs(60),
             allowed: Vec::new(),
+            followed: None,
             max_findings: 100_000,
         }
     }

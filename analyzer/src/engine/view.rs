@@ -1,18 +1,20 @@
 //! What the engine knows, laid out for listings: next hops, conntrack entries, and the whole story of one flow.
 
+mod explanation;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use self::explanation::{Explanation, NewFlow, SetView, UnlabelledView};
+
+use super::Engine;
 use super::bfd::Liveness;
 use super::evidence;
 use super::fact::{BfdRef, BfdStatus, BindingKind, Source};
-use super::finding::{CitedConnection, ExpectedNexthop, Finding, KnownAs, LastLegal, RouteId};
-use super::judge::{self, Context};
-use super::knowledge::{Hop, Knowledge};
+use super::finding::{CitedConnection, ExpectedNexthop, KnownAs, LastLegal, RouteId};
+use super::knowledge::Knowledge;
 use super::labelled::{Labelled, labelled, leaving};
-use super::observation::Observation;
-use super::routes::{self, Decision, Group};
-use super::{Engine, Observations};
+use super::routes::{self, Group};
 use crate::types::{MacAddr, Timestamp, Tuple, Validity};
 
 /// A next hop of a route with all that is known of it.
@@ -99,25 +101,6 @@ impl Standing {
     }
 }
 
-/// Everything known of one flow.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Explanation {
-    /// The flow's 5-tuple in the direction that leaves.
-    pub tuple: Tuple,
-    /// Each run of its packets to one MAC within one epoch, with the verdict on it, by time.
-    pub seen: Vec<Finding>,
-    /// Runs of its other direction.
-    pub requests: Vec<Observation>,
-    /// Its labelled entries in all zones.
-    pub connections: Vec<ConnectionView>,
-    /// The time for which `routes` and `expected` are told: the end of the run.
-    pub at: Option<Timestamp>,
-    /// The routes that decide a new flow of these addresses.
-    pub routes: Vec<RouteId>,
-    /// Next hops that a new flow would get.
-    pub expected: Vec<ExpectedNexthop>,
-}
-
 impl Engine {
     /// All next hops of all routes at `at`, [`Timestamp::MAX`] for the latest known.
     pub fn nexthops(&self, at: Timestamp) -> Vec<NexthopView> {
@@ -175,60 +158,6 @@ impl Engine {
             .collect();
         views.sort_by_key(|view| (view.standing, view.connection.zone, view.connection.orig));
         views
-    }
-
-    /// Everything known of the flow that leaves with `tuple`. Where only the other direction can leave, that is meant.
-    pub fn explain<O: Observations + ?Sized>(&mut self, tuple: Tuple, observations: &O) -> Explanation {
-        self.epochs();
-        let knowledge = &self.knowledge;
-        let routes = &knowledge.routes;
-        let arrives = !routes.is_routed_source(tuple.src) && routes.is_routed_source(tuple.dst);
-        let tuple = if arrives { tuple.reversed() } else { tuple };
-        let mut runs = Vec::new();
-        let mut requests = Vec::new();
-        let mut end: Option<Timestamp> = None;
-        let mirror = tuple.reversed();
-        observations.for_each(&mut |observation| {
-            end = end.max(Some(observation.last));
-            if observation.tuple == tuple {
-                runs.push(*observation);
-            } else if observation.tuple == mirror {
-                requests.push(*observation);
-            }
-        });
-        let at = end.unwrap_or(Timestamp::MAX);
-        let seen = match &self.epochs {
-            Some(epochs) => {
-                let mut context = Context::new(epochs);
-                context.in_full = true;
-                requests.iter().for_each(|run| context.inbound.add(run));
-                context.inbound.sort();
-                let judged =
-                    |run: &Observation| evidence::finding(knowledge, run, judge::judge(knowledge, &mut context, run));
-                runs.iter().map(judged).collect()
-            }
-            None => Vec::new(),
-        };
-        let inner = knowledge.connections.before_translation(tuple).unwrap_or(tuple);
-        let lookups = knowledge.lookups(inner, at);
-        let groups: Vec<Group<'_>> = lookups
-            .into_iter()
-            .filter_map(|lookup| match lookup.decision {
-                Decision::Route(group) => Some(group),
-                _ => None,
-            })
-            .collect();
-        let hops: Vec<Hop<'_>> = groups.iter().flat_map(|group| knowledge.hops(group, at)).collect();
-        let entries = labelled(knowledge, inner, at);
-        Explanation {
-            tuple,
-            seen,
-            requests,
-            connections: entries.iter().map(|entry| connection_view(knowledge, entry, inner, at)).collect(),
-            at: end,
-            routes: groups.iter().map(Group::id).collect(),
-            expected: evidence::expected(&hops),
-        }
     }
 }
 

@@ -76,6 +76,11 @@ impl Paths {
         *self == Self::default()
     }
 
+    /// Whether no dump was given but what tells whose MAC it was: that goes with the running system too.
+    pub fn are_owners_only(&self) -> bool {
+        Self { mac_owners: Vec::new(), ..self.clone() }.is_empty()
+    }
+
     /// All files.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let Self {

@@ -45,6 +45,8 @@ pub(super) struct Evidence {
     read: Timestamp,
     /// Zones of routers' destination NAT, as the Open_vSwitch database names them.
     named: BTreeSet<u16>,
+    /// Zones of others, where they are asked for each flow too.
+    others: Option<BTreeSet<u16>>,
     /// Zones asked for each flow.
     zones: Vec<u16>,
     failures: u64,
@@ -59,6 +61,7 @@ impl Default for Evidence {
             index: LabelledIndex::new(0),
             read: Timestamp::default(),
             named: BTreeSet::new(),
+            others: None,
             zones: Vec::new(),
             failures: 0,
             last_failure: None,
@@ -70,6 +73,11 @@ impl Default for Evidence {
 }
 
 impl Evidence {
+    /// Evidence that asks for a flow in every zone that has a name, those of pods too, which bear on no verdict.
+    pub(super) fn of_all_zones() -> Self {
+        Self { others: Some(BTreeSet::new()), ..Self::default() }
+    }
+
     /// Asks this way from now on.
     ///
     /// # Errors
@@ -128,24 +136,30 @@ impl Evidence {
     /// Notes which zones are named.
     pub(super) fn follow(&mut self, delta: &Delta) {
         let zone = |fact: &Fact| match fact {
-            Fact::Zone(zone) if zone.name.ends_with("_dnat") => Some(zone.zone),
+            Fact::Zone(zone) => Some((zone.zone, zone.name.ends_with("_dnat"))),
             _ => None,
         };
-        let ended: Vec<u16> = delta.ended.iter().filter_map(zone).collect();
-        let begun: Vec<u16> = delta.begun.iter().filter_map(zone).collect();
-        if ended.is_empty() && begun.is_empty() {
-            return;
+        let ended = delta.ended.iter().filter_map(zone).map(|zone| (zone, false));
+        let begun = delta.begun.iter().filter_map(zone).map(|zone| (zone, true));
+        let mut is_changed = false;
+        for ((zone, is_dnat), begins) in ended.chain(begun) {
+            let own = if is_dnat { Some(&mut self.named) } else { self.others.as_mut() };
+            is_changed |= own.is_some_and(|own| if begins { own.insert(zone) } else { own.remove(&zone) });
         }
-        self.named.retain(|zone| !ended.contains(zone));
-        self.named.extend(begun);
-        self.choose_zones();
+        if is_changed {
+            self.choose_zones();
+        }
     }
 
     fn choose_zones(&mut self) {
         let mut zones = BTreeSet::from([HOST_ZONE, BR_EX_ZONE]);
         zones.extend(self.named.iter().take(MAX_ZONES));
         zones.extend(self.index.zones().into_iter().take(MAX_ZONES));
-        self.zones = zones.into_iter().take(MAX_ZONES).collect();
+        let mut zones: Vec<u16> = zones.into_iter().take(MAX_ZONES).collect();
+        let others = self.others.iter().flatten().filter(|zone| !zones.contains(zone));
+        let others: Vec<u16> = others.copied().collect();
+        zones.extend(others);
+        self.zones = zones;
     }
 
     /// Tells the engine the entries of a flow, as they are now, and returns the tuples that they were told under. Where

@@ -15,13 +15,14 @@ use super::connections::{self, Way};
 use super::databases::{Databases, Role};
 use super::event::Event;
 use super::evidence::Evidence;
+use super::history::{self, Bounds};
 use super::sources::Sources;
 use super::start::follow_kernel;
 use crate::cli::{ConntrackSource, KernelRoutes};
 use crate::engine::Engine;
 use crate::engine::fact::{Delta, Fact};
 use crate::engine::settings::Settings;
-use crate::netlink::route;
+use crate::netlink::{owners, route};
 use crate::types::{Place, Position, Timestamp, Tuple, Warning};
 
 /// How long sources may take.
@@ -35,7 +36,12 @@ pub enum Wanted {
     /// All labelled conntrack entries.
     Connections,
     /// All that is known of one flow.
-    Flow(Tuple),
+    Flow {
+        /// The flow.
+        tuple: Tuple,
+        /// The file in which a daemon keeps the history of the next hops, where it is to be read.
+        history: Option<PathBuf>,
+    },
     /// All labelled conntrack entries, to be changed.
     Repair(ForRepair),
 }
@@ -113,7 +119,11 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
         stands_since: None,
         clock,
     };
-    let mut evidence = Evidence::default();
+    snapshot.history(wanted, clock.now());
+    let mut evidence = match wanted {
+        Wanted::Flow { .. } => Evidence::of_all_zones(),
+        _ => Evidence::default(),
+    };
     if let Wanted::Repair(asked) = wanted {
         snapshot.read_files(asked, &mut sources, &mut evidence);
     }
@@ -164,7 +174,10 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
     if !snapshot.tells_nexthops && sources.all().iter().all(|source| !source.is_whole()) {
         bail!("no source could be asked: {}", reasons(&snapshot.warnings));
     }
-    snapshot.connections(asked, wanted, &databases, evidence, clock).await;
+    if *wanted != Wanted::Nexthops {
+        snapshot.owners().await;
+        snapshot.connections(asked, wanted, &databases, evidence, clock).await;
+    }
     Ok(snapshot)
 }
 
@@ -219,6 +232,23 @@ impl Snapshot {
         Some(missing + Duration::from_millis(1))
     }
 
+    /// Tells what a daemon on this node remembers of next hops that are none any more. Where none has run there is none.
+    fn history(&mut self, wanted: &Wanted, now: Timestamp) {
+        if let Wanted::Flow { history: Some(path), .. } = wanted {
+            let history::file::Loaded { history, warnings } = history::file::load(path, Bounds::default(), now);
+            history.ended().for_each(|fact| self.engine.add(fact));
+            self.warnings.extend(warnings);
+        }
+    }
+
+    /// Tells which interfaces and virtual functions of this machine have which MAC.
+    async fn owners(&mut self) {
+        match owners::owners().await {
+            Ok(owners) => owners.into_iter().for_each(|owner| self.engine.add(Fact::MacOwner(owner))),
+            Err(error) => self.warn(owners::ORIGIN, error.to_string()),
+        }
+    }
+
     /// Reads the conntrack entries that are wanted.
     async fn connections(
         &mut self,
@@ -228,9 +258,6 @@ impl Snapshot {
         mut evidence: Evidence,
         clock: Clock,
     ) {
-        if *wanted == Wanted::Nexthops {
-            return;
-        }
         let node = databases.node();
         let (source, zone) = match wanted {
             Wanted::Repair(repair) => (repair.conntrack, repair.zone),
@@ -258,7 +285,7 @@ impl Snapshot {
             Err(error) => return self.warn("conntrack", error),
         }
         match wanted {
-            Wanted::Flow(tuple) => drop(evidence.tell(*tuple, &mut self.engine)),
+            Wanted::Flow { tuple, .. } => drop(evidence.tell(*tuple, &mut self.engine)),
             _ => evidence.index().iter().for_each(|entry| self.engine.add(Fact::Connection(entry))),
         }
         if let Some(error) = evidence.take_failure() {

@@ -9,7 +9,9 @@ use crate::engine::fact::{Policy, Source};
 use crate::engine::finding::*;
 use crate::engine::observation::Observation;
 use crate::engine::verdict::{Info, Undetermined, Verdict, Violating};
-use crate::engine::view::{BindingView, ConnectionView, Explanation, NexthopView, Standing};
+use crate::engine::view::{
+    BindingView, ConnectionView, Explanation, NewFlow, NexthopView, SetView, Standing, UnlabelledView,
+};
 use crate::output::remedy::Datapath;
 use crate::output::repair::RepairRow;
 use crate::output::report::{Report, Skipped};
@@ -344,8 +346,25 @@ pub(super) fn explanation() -> Explanation {
         first: finding.first_seen,
         last: finding.last_seen,
     };
+    let set = |from, until| SetView { from, until, routes: finding.routes.clone(), expected: finding.expected.clone() };
+    let change = Some(finding.first_seen);
+    let entry = &finding.conntrack[0];
     Explanation {
         tuple: finding.tuple,
+        unlabelled: vec![UnlabelledView {
+            orig: entry.orig,
+            reply: entry.reply,
+            zone: 7,
+            zone_name: entry.zone_name.clone(),
+            direction: entry.direction,
+            label: 0,
+            mark: 2,
+        }],
+        sets: vec![set(None, change), set(change, None)],
+        new_flow: NewFlow {
+            nexthops: finding.expected.clone(),
+            reasons: vec!["the src-ip route 192.168.16.230/32 of \u{1b}[2J decides".to_owned()],
+        },
         requests: vec![request],
         connections: connections(),
         at: Some(finding.last_seen),

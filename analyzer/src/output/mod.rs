@@ -3,6 +3,7 @@
 //! Everything here is given a finished [`report::Report`]. Names and addresses from outside pass [`escape`] before they
 //! reach a terminal, and the escaping of [`json`] before they reach a file.
 
+pub mod commands;
 pub mod escape;
 #[cfg(test)]
 mod fixtures;

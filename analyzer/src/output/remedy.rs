@@ -60,6 +60,11 @@ pub fn remedies(entry: &CitedConnection) -> [Result<Remedy, NoRemedy>; 2] {
     [kernel, userspace]
 }
 
+/// The command of conntrack(8) that shows the entry; `None` where it cannot tell it from others.
+pub(super) fn show(entry: &CitedConnection) -> Option<String> {
+    kernel(entry).ok().map(|command| command.replacen("conntrack -D", "conntrack -L", 1))
+}
+
 /// The command of conntrack(8), as of 1.4.7.
 ///
 /// It reads options from left to right and needs the addresses before an ICMP type, to know what the answer's type is.

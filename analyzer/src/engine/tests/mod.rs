@@ -1,6 +1,7 @@
 //! The decision table, and properties of the engine as a whole.
 
 mod classes;
+mod explanation;
 mod latent;
 mod live;
 mod properties;

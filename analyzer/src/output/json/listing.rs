@@ -8,8 +8,12 @@ use super::SCHEMA;
 use super::view::{
     ConntrackView, ExpectedView, FindingView, FlowView, KnownAsView, LastLegalView, RemedyView, RouteView, Shown,
 };
+use crate::engine::label::label_text;
 use crate::engine::observation::Observation;
-use crate::engine::view::{BindingView, ConnectionView, Explanation, NexthopView, Standing};
+use crate::engine::view::{
+    BindingView, ConnectionView, Explanation, NewFlow, NexthopView, SetView, Standing, UnlabelledView,
+};
+use crate::output::commands::{Command, commands};
 use crate::output::listing::is_there;
 use crate::output::names;
 use crate::output::remedy::Datapath;
@@ -195,6 +199,10 @@ pub(super) struct ExplanationView<'a> {
     at: Option<String>,
     routes: Vec<RouteView<'a>>,
     expected: Vec<ExpectedView>,
+    unlabelled: Vec<UnlabelledRow<'a>>,
+    sets: Vec<SetRow<'a>>,
+    new_flow: NewFlowView<'a>,
+    commands: Vec<CommandRow>,
 }
 
 impl<'a> ExplanationView<'a> {
@@ -210,7 +218,81 @@ impl<'a> ExplanationView<'a> {
             at: explanation.at.map(|at| at.to_rfc3339(report.time_digits)),
             routes: explanation.routes.iter().map(RouteView::new).collect(),
             expected: explanation.expected.iter().map(ExpectedView::new).collect(),
+            unlabelled: explanation.unlabelled.iter().map(UnlabelledRow::new).collect(),
+            sets: explanation.sets.iter().map(|set| SetRow::new(report, set)).collect(),
+            new_flow: NewFlowView::new(&explanation.new_flow),
+            commands: commands(explanation).into_iter().map(CommandRow::new).collect(),
         }
+    }
+}
+
+/// An entry without a MAC: the keys of one with, but for these.
+#[derive(Serialize)]
+struct UnlabelledRow<'a> {
+    zone: u16,
+    zone_name: Option<&'a str>,
+    direction: &'static str,
+    label: String,
+    mark: u32,
+    orig: FlowView,
+    reply: FlowView,
+}
+
+impl<'a> UnlabelledRow<'a> {
+    fn new(view: &'a UnlabelledView) -> Self {
+        Self {
+            zone: view.zone,
+            zone_name: view.zone_name.as_deref(),
+            direction: names::direction(view.direction),
+            label: label_text(view.label),
+            mark: view.mark,
+            orig: FlowView::new(&view.orig, false),
+            reply: FlowView::new(&view.reply, false),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct SetRow<'a> {
+    from: Option<String>,
+    until: Option<String>,
+    routes: Vec<RouteView<'a>>,
+    expected: Vec<ExpectedView>,
+}
+
+impl<'a> SetRow<'a> {
+    fn new(report: &Report, view: &'a SetView) -> Self {
+        let time = |at: Option<Timestamp>| at.map(|at| at.to_rfc3339(report.time_digits));
+        Self {
+            from: time(view.from),
+            until: time(view.until),
+            routes: view.routes.iter().map(RouteView::new).collect(),
+            expected: view.expected.iter().map(ExpectedView::new).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct NewFlowView<'a> {
+    nexthops: Vec<ExpectedView>,
+    reasons: &'a [String],
+}
+
+impl<'a> NewFlowView<'a> {
+    fn new(view: &'a NewFlow) -> Self {
+        Self { nexthops: view.nexthops.iter().map(ExpectedView::new).collect(), reasons: &view.reasons }
+    }
+}
+
+#[derive(Serialize)]
+struct CommandRow {
+    purpose: &'static str,
+    command: String,
+}
+
+impl CommandRow {
+    fn new(Command { purpose, command }: Command) -> Self {
+        Self { purpose: purpose.name(), command }
     }
 }
 
