@@ -170,7 +170,7 @@ mod tests {
             (label, 3, Some((0xabcd_0000_ce73_2966_39a4_1234_5678, 3))),
             (0xce73_2966_39a4_0000_0000, 0xffff_0003, Some((0xce73_2966_39a4_0000_0000, 3))),
             (0xce73_2966_39a4_0000_0000, 3, None),
-            (u128::MAX, u32::MAX, Some((u128::MAX & !(0xffff << 80), 0xffff))),
+            (u128::MAX, u32::MAX, Some((!(0xffff << 80), 0xffff))),
         ] {
             let rewrite = Rewrite::unpin(label, mark);
             assert_eq!(rewrite.map(|rewrite| rewrite.of(label, mark)), unpinned, "{label:#x} {mark:#x}");

@@ -9,6 +9,7 @@
 //! | `sources` | the state and the age of each source |
 //! | `facts`, `set` | facts into the engine, the engine's set into the kernel |
 //! | `judging`, `evidence`, `ledger` | suspect packets: what is counted, asked and said |
+//! | [`repairing`] | stale entries healed, where that is asked for |
 //! | [`history`], `remembering` | what is kept over a restart |
 //! | `news`, `finish` | what is told on the way and at the end |
 //! | [`snapshot`] | the running system asked once, for commands that watch no packets |
