@@ -365,7 +365,8 @@ fn entries_are_repaired_by_the_databases() {
             "mutations": [["static_routes", "delete", ["set", [["uuid", route_uuid(&worker)]]]]]})];
         let (watched, _) = std::thread::scope(|scope| {
             let watching = scope.spawn(|| repair(&worker, &["--all", "--apply", "--settle", "6"]));
-            pause(3_000);
+            // A pause may end early, for what woke the thread before.
+            (0..30).for_each(|_| pause(100));
             worker.nb.transact(&gone);
             (watching.join().expect("it ends"), ())
         });

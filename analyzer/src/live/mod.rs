@@ -9,6 +9,7 @@
 //! | `sources` | the state and the age of each source |
 //! | `facts`, `set` | facts into the engine, the engine's set into the kernel |
 //! | `judging`, `evidence`, `ledger` | suspect packets: what is counted, asked and said |
+//! | [`repairing`] | stale entries healed, where that is asked for |
 //! | `replies` | flows that conform and leave by another next hop than their requests came by |
 //! | [`kept`], [`history`], `remembering` | what is kept over a restart |
 //! | `alerting`, `exporting` | who is told of it, by messages and by metrics |

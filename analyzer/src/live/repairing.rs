@@ -118,6 +118,10 @@ impl Daemon {
     /// Begins repairs that are due. Returns those that came to an end, and those that are refused for a new reason.
     fn repairs(&mut self) -> Vec<Repair> {
         let Some(repairing) = &mut self.repairing else { return Vec::new() };
+        let displaced = repairing.automatic.displaced();
+        if displaced > 0 && self.told_problems.insert("repair: displaced".to_owned()) {
+            self.news.complain("more entries are to be repaired than can wait: some wait until they are found again");
+        }
         let mut ended: Vec<Repair> = repairing.handed_back.try_iter().collect();
         repairing.under_way = repairing.under_way.saturating_sub(ended.len());
         let is_healed = |repair: &&Repair| matches!(repair.outcome, Outcome::Done { .. });

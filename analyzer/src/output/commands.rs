@@ -56,7 +56,7 @@ pub struct Command {
 pub fn commands(explanation: &Explanation) -> Vec<Command> {
     let mut commands = Commands(Vec::new());
     if explanation.connections.iter().any(|view| view.standing == Standing::Stale) {
-        commands.add(Purpose::Repair, format!("analyzer repair '{}' --apply", explanation.tuple));
+        commands.add(Purpose::Repair, format!("analyzer repair --flow '{}' --apply", explanation.tuple));
     }
     for view in &explanation.connections {
         commands.entry(view.connection.zone, &view.connection.orig, remedy::show(&view.connection));
@@ -144,7 +144,7 @@ mod tests {
         let kernel = "conntrack -L -w 35 -p udp -s 172.27.0.13 -d 192.168.16.230 --sport 5005 --dport 59943 \
                       -r 192.168.16.230 -q 172.27.0.13 --reply-port-src 59943 --reply-port-dst 5005";
         for expected in [
-            ("repair", "analyzer repair 'udp 192.168.16.230:59943 -> 172.27.0.13:5005' --apply"),
+            ("repair", "analyzer repair --flow 'udp 192.168.16.230:59943 -> 172.27.0.13:5005' --apply"),
             ("entry", entry),
             ("entry", kernel),
             ("zones", "ovs-vsctl get Bridge br-int external_ids"),

@@ -10,11 +10,6 @@ use crate::cli::{self, Cli, Interface, LiveArgs};
 /// A value for each option of `live` that is not its default, as TOML and as typed. An option without a row fails
 /// [`every_option_can_be_in_a_file`].
 const VALUES: &[(&str, &str, &[&str])] = &[
-    ("repair", "\"unpin\"", &["unpin"]),
-    ("repair-rate", "3", &["3"]),
-    ("repair-tcp", "true", &["true"]),
-    ("repair-settle", "5", &["5"]),
-    ("repair-journal", "\"j\"", &["j"]),
     ("interface", r#"["ens1", "ens2"]"#, &["ens1", "ens2"]),
     ("ingress", r#""xdp-generic""#, &["xdp-generic"]),
     ("mirror", "true", &["true"]),
@@ -43,6 +38,11 @@ const VALUES: &[(&str, &str, &[&str])] = &[
     ("heard-window", "6", &["6"]),
     ("allow-mac", r#"["00:00:5e:00:01:01"]"#, &["00:00:5e:00:01:01"]),
     ("max-findings", "7", &["7"]),
+    ("repair", "\"unpin\"", &["unpin"]),
+    ("repair-rate", "3", &["3"]),
+    ("repair-tcp", "true", &["true"]),
+    ("repair-settle", "5", &["5"]),
+    ("repair-journal", "\"j\"", &["j"]),
     ("format", r#""jsonl""#, &["jsonl"]),
     ("color", r#""never""#, &["never"]),
     ("limit", "3", &["3"]),
