@@ -1,0 +1,35 @@
+//! The incident and its relatives on real OVN: northd, ovn-controller and Open vSwitch with the userspace datapath, in
+//! network namespaces, with a topology as OVN-Kubernetes names it. `analyzer live` watches beside them, and what it
+//! counts is compared with what tcpdump saw, packet by packet.
+//!
+//! `cargo xtask lab` runs a scenario and tells what happens; with `--keep` what was brought up stays.
+
+#[path = "common/mod.rs"]
+mod common;
+#[path = "common/frames.rs"]
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+mod frames;
+#[path = "common/netns.rs"]
+mod netns;
+
+#[path = "live_kernel/daemon.rs"]
+#[allow(dead_code, reason = "shared with a test that uses more of it")]
+mod daemon;
+#[path = "live_kernel/wire.rs"]
+#[allow(dead_code, reason = "shared with a test that sends frames itself")]
+mod wire;
+
+#[path = "lab/addresses.rs"]
+mod addresses;
+#[path = "lab/capture.rs"]
+mod capture;
+#[path = "lab/gateway.rs"]
+mod gateway;
+#[path = "lab/keeper.rs"]
+mod keeper;
+#[path = "lab/node.rs"]
+mod node;
+#[path = "lab/scenarios.rs"]
+mod scenarios;
+#[path = "lab/traffic.rs"]
+mod traffic;

@@ -1,0 +1,93 @@
+//! What leaves by the NIC, as tcpdump saw it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use analyzer::types::{MacAddr, Tuple};
+use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+
+use crate::common::Process;
+use crate::daemon::pause;
+use crate::frames::ethernet_frames;
+use crate::node::Node;
+use crate::wire::Count;
+
+/// Packets by flow and destination MAC.
+pub(crate) type Seen = BTreeMap<(Tuple, MacAddr), Count>;
+
+/// tcpdump on the NIC that the node's packets leave by.
+pub(crate) struct Capture {
+    file: PathBuf,
+    pod: IpAddr,
+    /// Ends with the capture.
+    _process: Process,
+}
+
+impl Capture {
+    /// Starts it and waits until it sees packets.
+    pub(crate) fn start(node: &Node) -> Self {
+        let file = node.folder().join("egress.pcap");
+        let mut command = node.netns().command("tcpdump");
+        command.args(["-i", crate::node::NIC, "-Q", "out", "-n", "-U", "--immediate-mode", "-Z", "root", "-w"]);
+        let process = Process::start(command.arg(&file));
+        node.note("tcpdump", process.id());
+        // The header of the file is written once the socket is bound.
+        let is_there = || file.metadata().is_ok_and(|file| file.len() >= 24);
+        let started = (0..100).any(|_| is_there() || (pause(100), false).1);
+        assert!(started, "tcpdump does not start");
+        Self { file, pod: node.addresses().pod_ip(), _process: process }
+    }
+
+    /// What the pod has sent so far.
+    pub(crate) fn seen(&self) -> Seen {
+        let file = std::fs::read(&self.file).expect("tcpdump writes it");
+        let mut seen = Seen::new();
+        for frame in ethernet_frames(&file).unwrap_or_else(|error| panic!("{error}")) {
+            if let Some(key) = flow_of(frame).filter(|(tuple, _)| tuple.src == self.pod) {
+                *seen.entry(key).or_default() += Count { packets: 1, bytes: frame.len() as u64 };
+            }
+        }
+        seen
+    }
+
+    /// What the pod has sent, once it is as many packets as it was told to send.
+    pub(crate) fn settled(&self, sent: u64) -> Seen {
+        for _ in 0..50 {
+            let seen = self.seen();
+            if seen.values().map(|count| count.packets).sum::<u64>() >= sent {
+                return seen;
+            }
+            pause(100);
+        }
+        panic!("of {sent} packets only these have left: {:#?}", self.seen());
+    }
+}
+
+/// What is in `now` and was not yet in `before`.
+pub(crate) fn since(before: &Seen, now: &Seen) -> Seen {
+    let mut new = now.clone();
+    for (key, old) in before {
+        let count = new.get_mut(key).expect("a capture only grows");
+        *count = Count { packets: count.packets - old.packets, bytes: count.bytes - old.bytes };
+    }
+    new.retain(|_, count| count.packets > 0);
+    new
+}
+
+/// The 5-tuple and the destination MAC of a frame that carries UDP or TCP. Read by etherparse, not by the analyzer.
+fn flow_of(frame: &[u8]) -> Option<(Tuple, MacAddr)> {
+    let packet = SlicedPacket::from_ethernet(frame).ok()?;
+    let (src, dst): (IpAddr, IpAddr) = match packet.net? {
+        NetSlice::Ipv4(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
+        NetSlice::Ipv6(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
+        _ => return None,
+    };
+    let (nw_proto, tp_src, tp_dst) = match packet.transport? {
+        TransportSlice::Udp(udp) => (17, udp.source_port(), udp.destination_port()),
+        TransportSlice::Tcp(tcp) => (6, tcp.source_port(), tcp.destination_port()),
+        _ => return None,
+    };
+    let eth_dst = MacAddr(*frame.first_chunk().expect("it has an Ethernet header"));
+    Some((Tuple { src, dst, nw_proto, tp_src, tp_dst }, eth_dst))
+}

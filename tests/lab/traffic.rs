@@ -1,0 +1,110 @@
+//! Flows between the pod and the client, packet by packet.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use analyzer::types::tuple::proto;
+use analyzer::types::{MacAddr, Tuple};
+
+use crate::addresses::ROUTER;
+use crate::node::Node;
+use crate::wire::Flow;
+
+/// How long a packet may be under way that has to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What each packet carries.
+const PAYLOAD: &[u8; 18] = b"eighteen bytes, ok";
+
+/// A UDP flow. Both ends are sockets in their namespaces.
+pub(crate) struct Conversation {
+    pod: UdpSocket,
+    client: UdpSocket,
+    pod_at: SocketAddr,
+    client_at: SocketAddr,
+    /// Packets that the pod has sent.
+    pub(crate) sent: u64,
+}
+
+impl Conversation {
+    /// A flow between these ports of the pod and of the client.
+    pub(crate) fn new(node: &Node, pod_port: u16, client_port: u16) -> Self {
+        let pod_at = SocketAddr::new(node.addresses().pod_ip(), pod_port);
+        let client_at = SocketAddr::new(node.addresses().client_ip(), client_port);
+        let bound = |at: SocketAddr| {
+            let socket = UdpSocket::bind(at).unwrap_or_else(|error| panic!("{at}: {error}"));
+            socket.set_read_timeout(Some(PATIENCE)).expect("it is longer than nothing");
+            socket
+        };
+        let pod = node.pod().inside(|| bound(pod_at));
+        let client = node.client().inside(|| bound(client_at));
+        Self { pod, client, pod_at, client_at, sent: 0 }
+    }
+
+    /// The client sends to the pod, and the pod gets it.
+    pub(crate) fn request(&self) {
+        self.client.send_to(PAYLOAD, self.pod_at).expect("the client has a route");
+        let from = received(&self.pod).unwrap_or_else(|| panic!("nothing arrives at {}", self.pod_at));
+        assert_eq!(from, self.client_at);
+    }
+
+    /// The pod sends to the client, wherever that leads.
+    pub(crate) fn answer(&mut self) {
+        self.pod.send_to(PAYLOAD, self.client_at).expect("the pod has a route");
+        self.sent += 1;
+    }
+
+    /// The client gets what the pod sent.
+    pub(crate) fn arrives(&self) {
+        let from = received(&self.client).unwrap_or_else(|| panic!("nothing arrives at {}", self.client_at));
+        assert_eq!(from, self.pod_at);
+    }
+
+    /// The flow as it leaves by the NIC, to this MAC.
+    pub(crate) fn leaves_to(&self, eth_dst: MacAddr) -> Flow {
+        Flow { tuple: self.tuple(), eth_src: ROUTER, eth_dst, vlan: Vec::new(), payload: PAYLOAD.len() }
+    }
+
+    /// Its 5-tuple as it leaves by the NIC.
+    pub(crate) fn tuple(&self) -> Tuple {
+        Tuple {
+            src: self.pod_at.ip(),
+            dst: self.client_at.ip(),
+            nw_proto: proto::UDP,
+            tp_src: self.pod_at.port(),
+            tp_dst: self.client_at.port(),
+        }
+    }
+}
+
+/// Who sent the packet that comes; nobody where none comes.
+fn received(socket: &UdpSocket) -> Option<SocketAddr> {
+    match socket.recv_from(&mut [0; 64]) {
+        Ok((_, from)) => Some(from),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The client opens flows, `times` packets each, and the pod answers each packet.
+pub(crate) fn exchange(flows: &mut [Conversation], times: usize) {
+    for _ in 0..times {
+        for flow in &mut *flows {
+            flow.request();
+            flow.answer();
+            flow.arrives();
+        }
+    }
+}
+
+/// The pod sends in each flow, `times` packets each.
+pub(crate) fn push(flows: &mut [Conversation], times: usize) {
+    for _ in 0..times {
+        flows.iter_mut().for_each(Conversation::answer);
+    }
+}
+
+/// How many packets the pod has sent in all.
+pub(crate) fn sent(flows: &[Conversation]) -> u64 {
+    flows.iter().map(|flow| flow.sent).sum()
+}
