@@ -10,10 +10,12 @@ use super::event::{Event, Reading};
 use super::evidence::Evidence;
 use crate::cli::ConntrackSource;
 use crate::conntrack::index::LabelledIndex;
+use crate::engine::fact::Connection;
 use crate::netlink::conntrack::events::{self, Events};
 use crate::netlink::conntrack::{self, Table};
 use crate::ovn::local::{DatapathType, Node};
 use crate::types::Timestamp;
+use crate::unixctl::UnixctlError;
 use crate::unixctl::conntrack::{Pacing, UserspaceTable};
 
 /// Labelled entries that are kept.
@@ -190,18 +192,19 @@ fn read_kernel() -> Result<Reading, conntrack::Error> {
     Ok(Reading { index, is_interrupted: dumped.interrupted, unreadable: dumped.unreadable })
 }
 
+/// Reads zone by zone. Where ovs-vswitchd is to be left alone for a while, as after each zone, that is waited for.
 async fn read_userspace(table: &Mutex<UserspaceTable>, zones: &[u16], clock: Clock) -> Result<Reading, String> {
-    let mut table = table.lock().await;
     let mut reading = Reading { index: LabelledIndex::new(MAX_ENTRIES), is_interrupted: false, unreadable: 0 };
     for &zone in zones {
-        let read = table.dump(
-            zone,
-            || clock.now(),
-            |connection| {
+        let read = loop {
+            let insert = |connection: &Connection| {
                 reading.index.insert(connection);
-            },
-        );
-        let read = read.await.map_err(|error| error.to_string())?;
+            };
+            match table.lock().await.dump(zone, || clock.now(), insert).await {
+                Err(UnixctlError::TooSoon { until, .. }) => tokio::time::sleep(until.since(clock.now())).await,
+                read => break read.map_err(|error| error.to_string())?,
+            }
+        };
         reading.unreadable += read.unreadable as u64;
     }
     Ok(reading)
