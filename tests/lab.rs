@@ -33,3 +33,5 @@ mod node;
 mod scenarios;
 #[path = "lab/traffic.rs"]
 mod traffic;
+#[path = "lab/watch.rs"]
+mod watch;

@@ -20,7 +20,6 @@ pub(crate) const V6_AT_ONCE: &str = "sysctl -qw net.ipv6.conf.all.accept_dad=0 n
 /// up or when its MAC is set.
 pub(crate) struct Gateway {
     netns: LabNetns,
-    pub(crate) mac: MacAddr,
     addresses: Addresses,
     ip: &'static str,
 }
@@ -69,7 +68,7 @@ impl Gateway {
         for (side, device) in [(&name, "outer"), (&name, "inner")] {
             without_offloads(side, device);
         }
-        Ok(Self { netns, mac, addresses, ip: addresses.gateways[number] })
+        Ok(Self { netns, addresses, ip: addresses.gateways[number] })
     }
 
     /// Brings it up.

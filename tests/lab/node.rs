@@ -1,5 +1,6 @@
 //! A worker with real OVN, a pod, the network that it stands in, and the gateways there.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -251,6 +252,11 @@ impl Node {
             ovs-vsctl --timeout=30 get bridge br-int external_ids:ct-zone-${{datapath}}_dnat"
         ));
         zone.trim().trim_matches('"').parse().unwrap_or_else(|error| panic!("{zone}: {error}"))
+    }
+
+    /// The lines of the conntrack table in this zone.
+    pub(crate) fn entries(&self, zone: u16) -> BTreeSet<String> {
+        self.sh(&format!("ovs-appctl dpctl/dump-conntrack zone={zone}")).lines().map(str::to_owned).collect()
     }
 
     /// A third gateway, up. It is a next hop once it is [routed](Self::route) to.

@@ -1,0 +1,116 @@
+//! A lab in which the daemon watches, and the comparison of what it counted with what tcpdump saw.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::addresses::Addresses;
+use crate::capture::{Capture, Seen};
+use crate::daemon::{Ended, Live, pause};
+use crate::netns::Missing;
+use crate::node::Node;
+use crate::traffic::{Conversation, sent};
+use crate::wire::{Count, json_of};
+
+/// Seconds of grace, so that a scenario can wait for its end.
+const GRACE: &str = "1";
+
+/// A lab, what leaves by its NIC, and the daemon.
+pub(crate) struct Watch {
+    // In the order in which they end.
+    live: Live,
+    pub(crate) capture: Capture,
+    pub(crate) node: Node,
+}
+
+impl Watch {
+    /// Brings up the lab, changes it as `prepare` does, and starts to watch.
+    pub(crate) fn new(
+        addresses: Addresses,
+        prepare: impl FnOnce(&mut Node) -> Result<(), Missing>,
+    ) -> Result<Self, Missing> {
+        let mut node = Node::up(addresses)?;
+        prepare(&mut node)?;
+        say(&format!("the lab is up in {}", node.folder().display()));
+        let capture = Capture::start(&node);
+        let mut live = node.live(&["--grace", GRACE, "--conntrack-interval", "10"]);
+        live.ready();
+        say("the daemon watches");
+        Ok(Self { live, capture, node })
+    }
+
+    /// Waits until a change of the next hops is known and the grace that it gives is over.
+    pub(crate) fn let_grace_pass(&self) {
+        pause(2500);
+    }
+
+    /// Waits until the daemon tells this of each of the flows.
+    pub(crate) fn wait_all(&mut self, what: &str, flows: &[Conversation], is_it: impl Fn(&Value) -> bool) {
+        let mut missing: Vec<Value> = flows.iter().map(|flow| json_of(&flow.tuple())).collect();
+        while !missing.is_empty() {
+            let object = self.live.wait(what, |object| is_it(object) && missing.contains(&object["flow"]));
+            missing.retain(|flow| *flow != object["flow"]);
+        }
+        say(&format!("the daemon told of {} flows: {what}", flows.len()));
+    }
+
+    /// Waits until the daemon tells that each of the flows violates for this reason.
+    pub(crate) fn wait_violating(&mut self, reason: &str, flows: &[Conversation]) {
+        self.wait_all(&format!("violating, {reason}"), flows, |object| {
+            object["type"] == "finding" && object["verdict"] == "violating" && object["reason"] == reason
+        });
+    }
+
+    /// Waits until the daemon tells that the entry of each of the flows is latent in this state.
+    pub(crate) fn wait_latent(&mut self, state: &str, flows: &[Conversation]) {
+        let is_it = |object: &Value| object["type"] == "latent" && object["state"] == state;
+        self.wait_all(&format!("latent, {state}"), flows, is_it);
+    }
+
+    /// What has left of these flows, which are all.
+    pub(crate) fn settled(&self, flows: &[&[Conversation]]) -> Seen {
+        self.capture.settled(flows.iter().map(|flows| sent(flows)).sum())
+    }
+
+    /// Ends the daemon and checks that it found this and nothing else: for each reason the packets that were to be found
+    /// under it. All other packets have to conform.
+    pub(crate) fn expect(self, found: &[(&str, &Seen)]) -> Ended {
+        let seen = self.capture.seen();
+        let ended = self.live.stop();
+        let mut expected = BTreeMap::new();
+        for (reason, packets) in found {
+            for ((tuple, mac), count) in *packets {
+                expected.insert(((*reason).to_owned(), json_of(tuple).to_string(), mac.to_string()), *count);
+            }
+        }
+        let mut told = BTreeMap::new();
+        for finding in &ended.findings {
+            let text = |key: &str| finding[key].as_str().unwrap_or_else(|| panic!("no {key} in {finding}")).to_owned();
+            told.insert((text("reason"), finding["flow"].to_string(), text("eth_dst")), Count::of(finding));
+        }
+        let context = || format!("{seen:#?}\n{}\n{}", ended.summary, ended.said());
+        assert_eq!(told, expected, "{}", context());
+        assert_eq!(ended.number("grace_packets") + ended.number("untracked_packets"), 0, "{}", context());
+        // What conforms is counted by MAC.
+        let mut conforming: BTreeMap<_, Count> = BTreeMap::new();
+        for ((_, mac), count) in &seen {
+            *conforming.entry(*mac).or_default() += *count;
+        }
+        for ((_, mac), count) in found.iter().flat_map(|(_, packets)| packets.iter()) {
+            let of_mac = conforming.get_mut(mac).expect("it was seen");
+            *of_mac = Count { packets: of_mac.packets - count.packets, bytes: of_mac.bytes - count.bytes };
+        }
+        for (mac, count) in conforming {
+            assert_eq!(ended.conforming(mac), count, "{mac}: {}", context());
+        }
+        let losses = ended.status["losses"].as_object().expect("losses by name");
+        assert!(losses.values().all(|count| *count == 0), "{}", ended.status);
+        say(&format!("all {} packets are as tcpdump saw them", seen.values().map(|count| count.packets).sum::<u64>()));
+        ended
+    }
+}
+
+/// Tells whoever runs the scenario by hand.
+pub(crate) fn say(what: &str) {
+    println!("  {what}");
+}
