@@ -1,5 +1,7 @@
 //! Judging single flows, as a daemon does: it asks about those that the kernel program knows no outcome for.
 
+use hashbrown::HashMap;
+
 use super::finding::{Finding, Latent};
 use super::flow::plain;
 use super::judge::{self, Context};
@@ -7,7 +9,7 @@ use super::observation::Observation;
 use super::tally::Tally;
 use super::verdict::Verdict;
 use super::{Conclusion, Engine, Observations, latent};
-use crate::types::Timestamp;
+use crate::types::{MacAddr, Timestamp, Tuple};
 
 impl Engine {
     /// What [`Engine::conclude`] says of the observations of one or a few flows, their requests among them, but for
@@ -47,11 +49,23 @@ impl Engine {
     }
 
     /// Labelled entries whose MAC is outside the set at `at`. None while the next hops are not known.
-    pub fn latent(&self, at: Timestamp) -> Vec<Latent> {
-        match self.knowledge.blind.holds(at) {
-            true => Vec::new(),
-            false => latent::latent(&self.knowledge, &[], &hashbrown::HashMap::new(), at),
+    ///
+    /// `conforming` tells of flows, by their tuples on the wire, when they last left to a legal next hop, and its MAC: a
+    /// label that names another is not applied.
+    pub fn latent(
+        &self,
+        at: Timestamp,
+        conforming: impl IntoIterator<Item = (Tuple, Timestamp, MacAddr)>,
+    ) -> Vec<Latent> {
+        if self.knowledge.blind.holds(at) {
+            return Vec::new();
         }
+        let mut last_seen = HashMap::new();
+        for (tuple, seen, mac) in conforming {
+            let last = last_seen.entry(self.knowledge.before_translation(tuple)).or_insert((seen, Some(mac)));
+            *last = (*last).max((seen, Some(mac)));
+        }
+        latent::latent(&self.knowledge, &[], &last_seen, at)
     }
 
     /// Asks with the answers that are remembered at hand.

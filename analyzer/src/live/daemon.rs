@@ -83,6 +83,8 @@ pub(super) struct Daemon {
     /// Tuples under which conntrack entries of a flow were told to the engine, by the flow's tuple on the wire.
     pub(super) told_connections: HashMap<Tuple, Vec<Tuple>>,
     pub(super) latent: Vec<Latent>,
+    /// When they were looked for.
+    pub(super) latent_at: Timestamp,
     pub(super) latent_tuples: Vec<Tuple>,
     pub(super) known_latent: HashSet<(u16, Tuple, MacAddr, LatentState)>,
     /// How often each kind of request to the kernel failed, and what was said of it.

@@ -2,7 +2,8 @@
 
 use super::daemon::Daemon;
 use crate::engine::fact::{Binding, BindingKind, Delta, Fact};
-use crate::types::{Timestamp, Validity};
+use crate::engine::finding::LatentState;
+use crate::types::{MacAddr, Timestamp, Tuple, Validity};
 
 /// Facts that ended are kept for the history at most.
 const MAX_PAST: usize = 100_000;
@@ -117,7 +118,9 @@ impl Daemon {
         }
         let legal = self.engine.legal_macs(at);
         self.latent_tuples = self.evidence.tell_outside(&legal, MAX_LATENT, &mut self.engine);
-        self.latent = self.engine.latent(at);
+        let conforming = if self.latent_tuples.is_empty() { Vec::new() } else { self.conforming_now() };
+        self.latent = self.engine.latent(at, conforming);
+        self.latent_at = at;
         self.leave_out_cited();
         self.alerting.latent(&self.latent, at);
         let known = std::mem::take(&mut self.known_latent);
@@ -131,12 +134,34 @@ impl Daemon {
         }
     }
 
-    /// Leaves out latent entries whose flow was seen to follow them: these are findings.
+    /// Flows that left to a legal next hop since the set is what it is, and not to another MAC since, as far as samples
+    /// show it. A label whose MAC is outside the set is older than they are.
+    fn conforming_now(&mut self) -> Vec<(Tuple, Timestamp, MacAddr)> {
+        let samples = match self.readings.samples() {
+            Ok(samples) => samples,
+            Err(error) => {
+                self.failed(&error);
+                return Vec::new();
+            }
+        };
+        let violations = self.ledger.last_violations();
+        let present =
+            samples.iter().filter(|sample| self.is_present(&sample.key)).map(|sample| self.observation(sample));
+        present
+            .filter(|seen| violations.get(&seen.tuple).is_none_or(|&last| last < seen.last))
+            .map(|seen| (seen.tuple, seen.last, seen.eth_dst))
+            .collect()
+    }
+
+    /// Leaves out latent entries whose flow was seen to follow them: these are findings. That it follows one no longer is
+    /// told all the same.
     pub(super) fn leave_out_cited(&mut self) {
         let cited = self.ledger.cited();
+        let looked_at = self.latent_at;
         self.latent.retain(|latent| {
             let entry = &latent.connection;
-            !cited.contains(&(entry.orig, entry.zone, entry.reply_eth))
+            let last = cited.get(&(entry.orig, entry.zone, entry.reply_eth));
+            last.is_none_or(|&last| latent.state == LatentState::Unused && last <= looked_at)
         });
     }
 

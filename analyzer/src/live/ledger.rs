@@ -201,12 +201,26 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
         self.flows.contains_key(&flow(seen))
     }
 
-    /// Conntrack entries that findings cite for the MAC that they are about: orig tuple, zone, MAC.
-    pub(super) fn cited(&self) -> HashSet<(Tuple, u16, MacAddr)> {
-        let entries =
-            self.findings.values().flat_map(|finding| finding.conntrack.iter().map(move |entry| (finding, entry)));
-        let carrying = entries.filter(|(finding, entry)| finding.eth_dst == Some(entry.reply_eth));
-        carrying.map(|(_, entry)| (entry.orig, entry.zone, entry.reply_eth)).collect()
+    /// Entries that findings cite for the MAC that their packets left to, and when the last of these left.
+    pub(super) fn cited(&self) -> HashMap<(Tuple, u16, MacAddr), Timestamp> {
+        let mut cited = HashMap::new();
+        for finding in self.findings.values() {
+            for entry in finding.conntrack.iter().filter(|entry| finding.eth_dst == Some(entry.reply_eth)) {
+                let last = cited.entry((entry.orig, entry.zone, entry.reply_eth)).or_insert(finding.last_seen);
+                *last = finding.last_seen.max(*last);
+            }
+        }
+        cited
+    }
+
+    /// When flows violated last, by their tuples on the wire.
+    pub(super) fn last_violations(&self) -> HashMap<Tuple, Timestamp> {
+        let mut last = HashMap::new();
+        for finding in self.findings.values().filter(|finding| matches!(finding.verdict, Verdict::Violating(_))) {
+            let known = last.entry(finding.tuple).or_insert(finding.last_seen);
+            *known = finding.last_seen.max(*known);
+        }
+        last
     }
 
     /// What was said of packets so far, and flows on the books.

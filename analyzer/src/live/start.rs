@@ -35,6 +35,7 @@ use crate::engine::Engine;
 use crate::inputs::{self, Paths};
 use crate::netlink::route;
 use crate::output::Report;
+use crate::types::Timestamp;
 
 /// Events of all sources that wait for us.
 const QUEUE: usize = 1024;
@@ -129,6 +130,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
         has_heard: false,
         told_connections: HashMap::new(),
         latent: Vec::new(),
+        latent_at: Timestamp::default(),
         latent_tuples: Vec::new(),
         known_latent: HashSet::new(),
         failures: BTreeMap::new(),

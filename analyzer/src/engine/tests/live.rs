@@ -165,8 +165,8 @@ fn nothing_is_said_while_the_next_hops_are_not_known() {
     assert_eq!((findings[0].packets, findings[0].verdict), (1, unknown));
     assert!(findings[0].evidence[0].contains("not known then"), "{:?}", findings[0].evidence);
     engine.set_connections(flow(1), vec![entry(35, flow(1), label(GW1, 2))]);
-    assert!(engine.latent(at(25)).is_empty());
-    assert_eq!(engine.latent(at(15)).len(), 1);
+    assert!(engine.latent(at(25), []).is_empty());
+    assert_eq!(engine.latent(at(15), []).len(), 1);
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn entries_are_replaced_and_do_not_pile_up() {
     }
     assert_eq!(engine.connection_count(), 2 + 2 + 7);
     assert_eq!(engine.verdict(&seen), Violating::StaleConntrack.into());
-    assert_eq!(engine.latent(at(60)).iter().filter(|latent| latent.state == LatentState::Armed).count(), 9);
+    assert_eq!(engine.latent(at(60), []).iter().filter(|latent| latent.state == LatentState::Armed).count(), 9);
     // The other direction finds the same entries.
     engine.set_connections(flow(1).reversed(), Vec::new());
     assert_eq!(engine.verdict(&seen), Violating::FormerNexthop.into());

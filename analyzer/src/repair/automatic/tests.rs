@@ -64,7 +64,7 @@ fn automatic(per_minute: u32) -> Automatic {
 
 /// Takes note of the entries as latent ones.
 fn note(automatic: &mut Automatic, engine: &Engine, now: Timestamp) {
-    let latent = engine.latent(now);
+    let latent = engine.latent(now, []);
     assert!(!latent.is_empty());
     latent.iter().for_each(|latent| automatic.note_latent(latent));
 }
