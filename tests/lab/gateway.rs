@@ -9,8 +9,7 @@ use crate::keeper::{Keeper, LabNetns};
 use crate::netns::{Missing, Netns};
 
 /// Commands that make the kernel neither ask for nor tell anything in IPv6.
-pub(crate) const WITHOUT_V6: &str =
-    "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1";
+pub(crate) const WITHOUT_V6: &str = "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1";
 
 /// Commands that let addresses of IPv6 be used at once.
 pub(crate) const V6_AT_ONCE: &str = "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
@@ -89,11 +88,9 @@ impl Gateway {
 
     /// Tells all who has its addresses, once more.
     pub(crate) fn announce(&self) {
-        self.netns.sh(
-            "for device in outer inner; do
+        self.netns.sh("for device in outer inner; do
                 ip link set $device address $(cat /sys/class/net/$device/address)
-            done",
-        );
+            done");
     }
 
     /// Sends the router something, for which it asks who the router is. So the router learns who it is.
@@ -113,6 +110,7 @@ impl Gateway {
 
 /// The userspace datapath reads by packet sockets, where a checksum that is left to the NIC is wrong.
 pub(crate) fn without_offloads(netns: &str, device: &str) {
-    let options = ["netns", "exec", netns, "ethtool", "-K", device, "tx", "off", "gro", "off", "gso", "off", "tso", "off"];
+    let options =
+        ["netns", "exec", netns, "ethtool", "-K", device, "tx", "off", "gro", "off", "gso", "off", "tso", "off"];
     crate::common::run(crate::common::command("ip").args(options));
 }

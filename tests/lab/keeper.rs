@@ -75,7 +75,6 @@ impl Keeper {
     pub(crate) fn note(&self, name: &str, pid: u32) {
         fs::write(self.folder.join(format!("{name}.pid")), format!("{pid}\n")).expect("the folder is ours");
     }
-
 }
 
 /// Whether labs are to stay when the test is over.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::addresses::{Addresses, GW1, GW1_NEW, GW2, NODE, ROUTER};
 use crate::daemon::{Live, pause};
 use crate::gateway::{Gateway, V6_AT_ONCE, WITHOUT_V6, without_offloads};
-use crate::keeper::{Keeper, LabNetns};
+use crate::keeper::{Keeper, LabNetns, stays};
 use crate::netns::{Missing, Netns, require, stdout};
 
 /// The NIC that packets leave by: the port of br-ex.
@@ -70,7 +70,8 @@ impl Node {
     fn link(&self) {
         let Addresses { pod, pod_gateway, client, cluster, inner, .. } = self.addresses;
         let version = if self.addresses.is_v6 { V6_AT_ONCE } else { WITHOUT_V6 };
-        self.wire.sh(&format!("set -e; {WITHOUT_V6}; ip link add bridge up type bridge forward_delay 0 mcast_snooping 0"));
+        self.wire
+            .sh(&format!("set -e; {WITHOUT_V6}; ip link add bridge up type bridge forward_delay 0 mcast_snooping 0"));
         self.client.sh(&format!(
             "set -e; {version}
             ip link set lo up
@@ -342,6 +343,31 @@ impl Node {
         self.node.sh(&format!("set -e; . {}/env\n{script}", self.folder().display()))
     }
 
+    /// How to look around in a lab that stays.
+    fn tour(&self) -> String {
+        let folder = self.folder().display();
+        let enter = |netns: &Netns| format!("ip netns exec {}", netns.name());
+        format!(
+            "The lab stays. To look around:
+    . {folder}/env      # then ovn-nbctl, ovn-sbctl, ovs-vsctl and ovs-appctl ask it; as
+    ovn-nbctl lr-route-list GR_{NODE}
+    ovs-appctl dpctl/dump-conntrack zone={zone}
+    {node} {analyzer} live -i auto --history none
+    {node} tcpdump -e -n -i {NIC}
+    {pod} ip addr       # the pod, {pod_ip}
+    {client} ip addr       # the client, {client_ip}
+To end it:
+    {folder}/down",
+            zone = self.zone(),
+            node = enter(&self.node),
+            analyzer = env!("CARGO_BIN_EXE_analyzer"),
+            pod = enter(&self.pod),
+            client = enter(&self.client),
+            pod_ip = self.addresses.pod,
+            client_ip = self.addresses.client,
+        )
+    }
+
     pub(crate) fn addresses(&self) -> &Addresses {
         &self.addresses
     }
@@ -365,5 +391,16 @@ impl Node {
 
     pub(crate) fn client(&self) -> &Netns {
         &self.client
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Where it panics already, what it asks for may be what failed.
+        if stays() && !std::thread::panicking() {
+            println!("{}", self.tour());
+        } else if stays() {
+            println!("The lab stays: {folder}/env, and {folder}/down to end it", folder = self.folder().display());
+        }
     }
 }

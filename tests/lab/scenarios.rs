@@ -13,7 +13,7 @@ use crate::watch::{Watch, say};
 
 /// Flows between ports of their own.
 fn flows(node: &Node, first_port: u16, number: u16) -> Vec<Conversation> {
-    (0..number).map(|port| Conversation::new(node, first_port + port, 5000 + first_port % 1000 + port)).collect()
+    (0..number).map(|port| Conversation::new(node, first_port + port, first_port - 35000 + port)).collect()
 }
 
 /// Those packets that left to this MAC.

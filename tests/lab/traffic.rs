@@ -4,12 +4,10 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use analyzer::types::Tuple;
 use analyzer::types::tuple::proto;
-use analyzer::types::{MacAddr, Tuple};
 
-use crate::addresses::ROUTER;
 use crate::node::Node;
-use crate::wire::Flow;
 
 /// How long a packet may be under way that has to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -58,11 +56,6 @@ impl Conversation {
     pub(crate) fn arrives(&self) {
         let from = received(&self.client).unwrap_or_else(|| panic!("nothing arrives at {}", self.client_at));
         assert_eq!(from, self.pod_at);
-    }
-
-    /// The flow as it leaves by the NIC, to this MAC.
-    pub(crate) fn leaves_to(&self, eth_dst: MacAddr) -> Flow {
-        Flow { tuple: self.tuple(), eth_src: ROUTER, eth_dst, vlan: Vec::new(), payload: PAYLOAD.len() }
     }
 
     /// Its 5-tuple as it leaves by the NIC.

@@ -8,6 +8,7 @@ mod ebpf;
 mod frame;
 mod fuzz;
 mod incident;
+mod lab;
 mod needs;
 mod project;
 mod test;
@@ -35,6 +36,8 @@ enum Command {
     Incident,
     /// Rewrite the captures and dumps of the cases that are made up: one situation each, in as few packets as it takes.
     Cases,
+    /// Play a scenario on real OVN, in network namespaces; as root.
+    Lab(lab::Args),
     /// Measure.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Bless(args) => bless::run(&args),
         Command::Incident => incident::run(),
         Command::Cases => cases::run(),
+        Command::Lab(args) => lab::run(&args),
         Command::Bench(command) => bench::run(&command),
     };
     done.unwrap_or_else(|error| {

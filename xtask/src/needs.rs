@@ -49,6 +49,9 @@ pub(crate) const TESTS: &[Need] = &[
     Need { program: "ovs-vswitchd", package: "openvswitch-switch", purpose: "runs the userspace datapath of the lab" },
     Need { program: "ovn-nbctl", package: "ovn-common", purpose: "prints routes and rows" },
     Need { program: "ovn-northd", package: "ovn-central", purpose: "runs the gateway routers of the lab" },
+    Need { program: "ovn-controller", package: "ovn-host", purpose: "runs the gateway routers of the lab" },
+    Need { program: "ethtool", package: "ethtool", purpose: "makes NICs of the lab fill in checksums" },
+    Need { program: "sysctl", package: "procps", purpose: "sets up the routers of the lab" },
     Need { program: "prometheus", package: "prometheus", purpose: "scrapes the daemon; its promtool tries the rules" },
     Need { program: "systemd-analyze", package: "systemd", purpose: "checks the unit file" },
     Need {

@@ -1,0 +1,61 @@
+//! Scenarios on real OVN, one at a time. They are the tests of `tests/lab.rs`; here they tell what happens.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{needs, project};
+
+/// Tests read it: labs are left up.
+const KEEP: &str = "ANALYZER_LAB_KEEP";
+/// Where the scenarios stand in the test program.
+const MODULE: &str = "scenarios::";
+
+/// Arguments of `cargo xtask lab`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The scenario; `list` lists them.
+    #[arg(default_value = "incident")]
+    scenario: String,
+    /// Leave everything up when the scenario is over, and say how to look around.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Plays the scenario. Root is needed, and what [`needs::TESTS`] names.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let scenarios = scenarios()?;
+    if args.scenario == "list" {
+        scenarios.iter().for_each(|scenario| println!("{scenario}"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !scenarios.contains(&args.scenario) {
+        bail!("there is no scenario {}; there are {}", args.scenario, scenarios.join(", "));
+    }
+    let missing = needs::missing(needs::TESTS);
+    if !missing.is_empty() {
+        needs::report(&missing);
+    }
+    let mut command = test_program();
+    command.args(["--exact", &format!("{MODULE}{}", args.scenario), "--nocapture"]);
+    if args.keep {
+        command.env(KEEP, "1");
+    }
+    project::announce(&command);
+    let status = command.status().context("cannot start cargo")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn test_program() -> Command {
+    let mut command = project::cargo();
+    command.args(["test", "--package", "analyzer", "--test", "lab", "--"]);
+    command
+}
+
+/// Names of the scenarios, from the test program itself.
+fn scenarios() -> Result<Vec<String>> {
+    let listing = project::capture(test_program().arg("--list"))?;
+    let listing = String::from_utf8(listing).context("names of tests are text")?;
+    let tests = listing.lines().filter_map(|line| line.strip_suffix(": test")?.strip_prefix(MODULE));
+    Ok(tests.map(str::to_owned).collect())
+}
