@@ -38,10 +38,12 @@ pub(super) fn latent(
                 .into_iter()
                 .find(|entry| entry.connection == connection && entry.believed)?;
             let is_cited = cited.contains(&(connection.orig, connection.zone, entry.reply.eth));
-            let seen = last_seen.get(&leaving).and_then(|seen| seen.1);
-            // What a finding tells of is not told twice, but that the flow follows its entry no longer is news.
-            judge(knowledge, entry, leaving, seen, marks_count, at)
-                .filter(|latent| !is_cited || latent.state == LatentState::Unused)
+            if is_cited {
+                None
+            } else {
+                let seen = last_seen.get(&leaving).and_then(|seen| seen.1);
+                judge(knowledge, entry, leaving, seen, marks_count, at)
+            }
         })
         .collect();
     latent.sort_by_key(|latent| (latent.state, latent.connection.zone, latent.connection.orig));
