@@ -120,7 +120,7 @@ fn one_of_several_entries_goes() {
         let (code, _, stderr) = node.analyzer(&format!("live {options}"));
         assert_eq!(code.map(|code| code == 2), Some(false), "{stderr}");
         assert_eq!(stderr.matches("done: delete the entry; it is gone").count(), 7, "{stderr}");
-        let counts = [("refused (tcp-delete)", 20), ("refused (rate-limit)", 13), ("failed", 0)];
+        let counts = [("refused (tcp-delete)", 20), ("refused (rate-limit)", 1), ("failed", 0)];
         assert_eq!(counts.map(|(text, _)| (text, stderr.matches(text).count())), counts, "{stderr}");
         let left = node.table();
         let gone: Vec<_> = after.difference(&left).collect();

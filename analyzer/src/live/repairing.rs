@@ -19,7 +19,13 @@ use crate::repair::journal::{By, Journal};
 use crate::repair::plan::Step;
 use crate::repair::rules::Rules;
 use crate::repair::{Outcome, Repair, kernel, userspace};
+use crate::types::Timestamp;
 use crate::unixctl::conntrack::{Pacing, UserspaceTable};
+
+/// Refusals that are said in a minute at most: a dead gateway may have thousands of entries.
+const MAX_SAID: u32 = 30;
+/// The time that this is for.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// How a daemon repairs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +47,10 @@ pub(super) struct Repairing {
     under_way: usize,
     hand_back: Sender<Repair>,
     handed_back: Receiver<Repair>,
+    /// Since when refusals are counted, how many were said since, and how many were not.
+    counted_since: Timestamp,
+    said: u32,
+    unsaid: u64,
     counts: Counts,
 }
 
@@ -74,6 +84,9 @@ impl Repairing {
             hand_back,
             handed_back,
             counts: Counts::default(),
+            counted_since: Timestamp::default(),
+            said: 0,
+            unsaid: 0,
         })
     }
 
@@ -104,15 +117,37 @@ impl Daemon {
 
     /// Heals what can be healed now, and tells what came of what was begun before.
     pub(super) fn repair_stale(&mut self) {
+        let now = self.clock.now();
         for repair in self.repairs() {
             if let Some(repairing) = &mut self.repairing {
                 repairing.count(&repair.outcome);
             }
             match &repair.outcome {
                 Outcome::Failed { .. } => self.news.complain(&repair.to_string()),
+                Outcome::Refused(_) if !self.may_say_refusal() => {}
                 _ => self.news.say(&repair.to_string()),
             }
         }
+        let Some(repairing) = &mut self.repairing else { return };
+        if now.since(repairing.counted_since) >= MINUTE {
+            let unsaid = std::mem::take(&mut repairing.unsaid);
+            (repairing.counted_since, repairing.said) = (now, 0);
+            if unsaid > 0 {
+                self.news.say(&format!("repair: {unsaid} more entries were refused, and are looked at again"));
+            }
+        }
+    }
+
+    /// Whether one more refusal may be said; counts it.
+    fn may_say_refusal(&mut self) -> bool {
+        let Some(repairing) = &mut self.repairing else { return false };
+        let may = repairing.said < MAX_SAID;
+        if may {
+            repairing.said += 1;
+        } else {
+            repairing.unsaid += 1;
+        }
+        may
     }
 
     /// Begins repairs that are due. Returns those that came to an end, and those that are refused for a new reason.

@@ -36,6 +36,8 @@ pub struct Automatic {
     /// Entries that were changed not long ago, and when.
     changed: BTreeMap<Key, Timestamp>,
     displaced: u64,
+    /// Whether it was told since the last change that there may be no more for now.
+    limit_told: bool,
 }
 
 /// What is known of an entry that waits.
@@ -58,6 +60,7 @@ impl Automatic {
             begun: VecDeque::new(),
             changed: BTreeMap::new(),
             displaced: 0,
+            limit_told: false,
         }
     }
 
@@ -96,7 +99,7 @@ impl Automatic {
     }
 
     /// What is to be done at `now`: steps to be carried out, and steps that are refused for a reason that was not told
-    /// before of that entry. Each step with an action counts as begun, whatever comes of it.
+    /// before of that entry; of those that the limit keeps waiting the first. Each step with an action counts as begun, whatever comes of it.
     pub fn steps(&mut self, engine: &Engine, datapath: Option<Datapath>, now: Timestamp) -> Vec<Step> {
         self.forget(now);
         let mut steps = Vec::new();
@@ -117,6 +120,7 @@ impl Automatic {
             match &verdict {
                 Ok(_) => {
                     self.begun.push_back(now);
+                    self.limit_told = false;
                     self.changed.insert(key, now);
                     self.waiting.remove(&key);
                     steps.push(Step { pin, verdict });
@@ -151,7 +155,10 @@ impl Automatic {
             Refusal::RateLimit { .. } => self.begun.front().map_or(now, |begun| begun.saturating_add(MINUTE)).max(now),
             _ => now.saturating_add(MINUTE),
         };
-        waiting.told.replace(refusal.name()) != Some(refusal.name())
+        match refusal {
+            Refusal::RateLimit { .. } => !std::mem::replace(&mut self.limit_told, true),
+            _ => waiting.told.replace(refusal.name()) != Some(refusal.name()),
+        }
     }
 
     fn forget(&mut self, now: Timestamp) {
