@@ -119,7 +119,8 @@ impl Daemon {
         self.latent_tuples = self.evidence.tell_outside(&legal, MAX_LATENT, &mut self.engine);
         self.latent = self.engine.latent(at);
         self.leave_out_cited();
-        self.alerting.latent(&self.latent, at);
+        let cited = self.ledger.cited();
+        self.alerting.latent(&self.latent, &cited, at);
         let known = std::mem::take(&mut self.known_latent);
         for latent in &self.latent {
             let entry = &latent.connection;
