@@ -235,3 +235,26 @@ fn what_cannot_run() {
         Ok(())
     });
 }
+
+/// A source that takes the connection and says nothing: the zones' names may be others by now, and nobody has watched.
+#[test]
+fn nothing_is_done_while_a_source_does_not_answer() {
+    run(|| {
+        let world = World::new("repair-mute")?;
+        world.create(&[labelled(flows(4000)[0], ROUTER_ZONE, DEAD, Form::Mark)]);
+        let before = world.table();
+        let _mute = std::os::unix::net::UnixListener::bind(world.path("db.sock")).expect("the folder is ours");
+        let mut command = world.netns.command(env!("CARGO_BIN_EXE_analyzer"));
+        command.args(["repair", "--nb", "none", "--sb", "none", "--format", "jsonl", "--all", "--apply", "--ovs"]);
+        command.arg(format!("unix:{}", world.path("db.sock").display()));
+        command.arg("--nexthops").arg(world.path("nexthops.toml")).arg("--ct-zones").arg(world.path("zones.txt"));
+        command.arg("--journal").arg(world.path("journal.jsonl"));
+        let output = command.output().expect("ip can be run");
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(1), "{stdout}{stderr}");
+        assert!(stdout.contains("source-too-old") && stderr.contains("db.sock"), "{stdout}{stderr}");
+        assert_eq!(world.table(), before);
+        assert!(world.journal().is_empty());
+        Ok(())
+    });
+}

@@ -175,7 +175,7 @@ impl Daemon {
         }
         self.latent.iter().for_each(|latent| repairing.automatic.note_latent(latent));
         let now = self.clock.now();
-        let steps = repairing.automatic.steps(&self.engine, Some(datapath), now);
+        let steps = repairing.automatic.steps(&self.engine, Some(datapath), self.sources.are_current(), now);
         let (begun, refused): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| step.verdict.is_ok());
         let rules = *repairing.automatic.rules();
         for step in refused {

@@ -130,13 +130,22 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
     let mut deadline = Instant::now() + PATIENCE;
     // While the next hops are watched, what is told is dated.
     let mut is_watching = false;
+    let mut is_late = false;
     loop {
-        if !is_watching && sources.are_settled() {
+        if !is_watching && (is_late || sources.are_settled()) {
             let Wanted::Repair(asked) = wanted else { break };
             let Some(watch) = snapshot.settle(asked, &sources) else { break };
             (is_watching, deadline) = (true, Instant::now() + watch);
         }
-        let Ok(Some(event)) = timeout_at(deadline, events.recv()).await else { break };
+        let event = match timeout_at(deadline, events.recv()).await {
+            Ok(Some(event)) => event,
+            _ if is_watching => break,
+            // What has not answered by now is done without. The rules hold all the same.
+            _ => {
+                is_late = true;
+                continue;
+            }
+        };
         let delta = match event {
             Event::Database(role, event) => {
                 let told = databases.take(role, event, &mut sources, clock.now());
@@ -163,10 +172,10 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
             snapshot.engine.begin(fact, is_watching.then(|| clock.now()));
         }
     }
-    if matches!(wanted, Wanted::Repair(_)) && !sources.are_known(clock.now(), Duration::ZERO) {
+    if matches!(wanted, Wanted::Repair(_)) && !sources.are_current() {
         snapshot.engine.set_blind(clock.now());
     }
-    for source in sources.all().iter().filter(|source| !source.is_whole()) {
+    for source in sources.all().iter().filter(|source| !source.is_whole() || source.error.is_some()) {
         let error = source.error.as_deref().unwrap_or("it does not answer");
         let place = Place { file: source.place.as_str().into(), position: Position::Whole };
         snapshot.warnings.push(Warning { place, message: error.to_owned() });
@@ -221,7 +230,7 @@ impl Snapshot {
         self.engine.set_blind(Timestamp::default());
         self.engine.set_sighted(since);
         let missing = asked.settle?.saturating_sub(now.since(since));
-        if missing.is_zero() || !sources.are_known(now, Duration::ZERO) {
+        if missing.is_zero() || !sources.are_current() {
             return None;
         }
         eprintln!(

@@ -99,8 +99,15 @@ impl Automatic {
     }
 
     /// What is to be done at `now`: steps to be carried out, and steps that are refused for a reason that was not told
-    /// before of that entry; of those that the limit keeps waiting the first. Each step with an action counts as begun, whatever comes of it.
-    pub fn steps(&mut self, engine: &Engine, datapath: Option<Datapath>, now: Timestamp) -> Vec<Step> {
+    /// before of that entry; of those that the limit keeps waiting the first. Each step with an action counts as begun,
+    /// whatever comes of it. Where `is_current` is not so, what the engine was told may be over, and nothing is done.
+    pub fn steps(
+        &mut self,
+        engine: &Engine,
+        datapath: Option<Datapath>,
+        is_current: bool,
+        now: Timestamp,
+    ) -> Vec<Step> {
         self.forget(now);
         let mut steps = Vec::new();
         for key in self.turn(now) {
@@ -109,7 +116,10 @@ impl Automatic {
                 self.waiting.remove(&key);
                 continue;
             };
-            let mut verdict = judge(&pin, &self.rules, datapath, now);
+            let mut verdict = match is_current {
+                true => judge(&pin, &self.rules, datapath, now),
+                false => Err(Refusal::SourceTooOld),
+            };
             if matches!(pin.standing, PinStanding::Nexthop(_) | PinStanding::NotPinned) {
                 self.waiting.remove(&key);
                 continue;

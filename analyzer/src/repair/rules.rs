@@ -98,7 +98,7 @@ impl fmt::Display for Action {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refusal {
     /// The next hops are not known now.
-    #[error("a source of the next hops has told nothing, or is lost for too long")]
+    #[error("a source of the next hops or of the zones' names has told nothing, is lost, or cannot be read")]
     SourceTooOld,
     /// Whether the MAC is a next hop's cannot be told.
     #[error("whether the MAC is a next hop's cannot be told: {0}")]

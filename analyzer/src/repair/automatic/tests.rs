@@ -71,7 +71,7 @@ fn note(automatic: &mut Automatic, engine: &Engine, now: Timestamp) {
 
 /// Ports of the flows to be repaired, and names of new refusals.
 fn steps(automatic: &mut Automatic, engine: &Engine, now: Timestamp) -> (Vec<u16>, Vec<&'static str>) {
-    let steps = automatic.steps(engine, Some(Datapath::Kernel), now);
+    let steps = automatic.steps(engine, Some(Datapath::Kernel), true, now);
     let done = steps.iter().filter(|step| step.verdict.is_ok()).map(|step| step.pin.connection.reply.tp_src);
     let refused = steps.iter().filter_map(|step| step.verdict.as_ref().err().map(Refusal::name));
     (done.collect(), refused.collect())
@@ -125,6 +125,18 @@ fn what_is_refused_waits() {
         assert_eq!(steps(&mut automatic, &engine, at(second)), (vec![], vec![]), "{second}");
     }
     assert_eq!(steps(&mut automatic, &engine, at(160)).0, [7]);
+}
+
+/// What a lost source told last may be over by now, however young it is.
+#[test]
+fn nothing_is_done_while_a_source_is_lost() {
+    let engine = engine([7]);
+    let mut automatic = automatic(10);
+    note(&mut automatic, &engine, at(0));
+    let lost = automatic.steps(&engine, Some(Datapath::Kernel), false, at(0));
+    assert!(matches!(&lost[..], [Step { verdict: Err(Refusal::SourceTooOld), .. }]), "{lost:?}");
+    note(&mut automatic, &engine, at(60));
+    assert_eq!(steps(&mut automatic, &engine, at(60)).0, [7], "it is back");
 }
 
 #[test]
