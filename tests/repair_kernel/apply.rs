@@ -20,7 +20,9 @@ fn healed(method: &str, was: &Entry) -> Option<Entry> {
     let Connection { label, mark, .. } = was.connection;
     let (label, mark) = match method {
         "delete" => return None,
-        "unpin" => (label & !(0xffff << 80), mark & 0xffff),
+        // In the mark, where it stands there: the bits of the label mean other things then.
+        "unpin" if mark >> 16 != 0 => (label, mark & 0xffff),
+        "unpin" => (label & !(0xffff << 80), mark),
         "relabel" => (label & !(0xffff_ffff_ffff << 32) | mac_bits(GW1), mark),
         other => panic!("{other}"),
     };
@@ -86,9 +88,12 @@ fn each_method_heals_what_is_meant_and_nothing_else() {
             assert_eq!((gone, new), expected, "{method} {form:?}");
             assert_eq!(world.journal().len(), 2 * stale.len());
 
-            // Once more: there is nothing to do.
+            // Once more: there is nothing to do. What is left in the label OVN does not read, as other entries show.
             let (code, objects) = world.repair(&[&arguments[..], &["--apply"]].concat());
-            assert_eq!((code, objects.len()), (Some(0), 0), "{objects:#?}");
+            match (method, form) {
+                ("unpin", Form::Both) => assert_eq!(count(&objects, "refused", Some("unused")), stale.len()),
+                _ => assert_eq!((code, objects.len()), (Some(0), 0), "{objects:#?}"),
+            }
             assert_eq!(world.table(), after);
         }
         Ok(())

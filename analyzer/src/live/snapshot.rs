@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::config::Sources as Asked;
 use super::connections::{self, Way};
 use super::databases::{Databases, Role};
-use super::event::Event;
+use super::event::{Event, Reading};
 use super::evidence::Evidence;
 use super::history::{self, Bounds};
 use super::sources::Sources;
@@ -24,9 +24,14 @@ use crate::engine::fact::{Delta, Fact};
 use crate::engine::settings::Settings;
 use crate::netlink::{owners, route};
 use crate::types::{Place, Position, Timestamp, Tuple, Warning};
+use crate::unixctl::conntrack::Pacing;
 
 /// How long sources may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why nothing is read of ovs-vswitchd, which only shows whole zones.
+const NO_ZONE: &str = "nothing tells which zones are routers' own, and ovs-vswitchd can only be asked for whole zones: give \
+                       their names (--ovs, --ct-zones)";
 
 /// What a [`snapshot`] is to hold beside next hops.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,6 +85,8 @@ pub struct Snapshot {
     pub tells_nexthops: bool,
     /// Whether anything told conntrack entries.
     pub tells_connections: bool,
+    /// Whether conntrack entries may be missing. A warning says why.
+    pub is_partial: bool,
     /// Where these live; `None` where they were not read.
     pub table: Option<Table>,
     /// Since when it is known that the next hops are what they are; `None` where nothing tells. Only for a repair.
@@ -115,6 +122,7 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
         warnings: Vec::new(),
         tells_nexthops: false,
         tells_connections: false,
+        is_partial: false,
         table: None,
         stands_since: None,
         clock,
@@ -272,7 +280,9 @@ impl Snapshot {
             Wanted::Repair(repair) => (repair.conntrack, repair.zone),
             _ => (ConntrackSource::Auto, None),
         };
-        let way = match Way::choose(source, asked, node.as_ref()) {
+        // Asked once, by somebody who waits.
+        let pacing = Pacing { zone_interval: Duration::ZERO, share: 1 };
+        let way = match Way::choose(source, asked, node.as_ref(), pacing) {
             Ok(way) => way,
             Err(error) => return self.warn("conntrack", error),
         };
@@ -285,10 +295,14 @@ impl Snapshot {
             Way::Open | Way::None => None,
         };
         let zones: BTreeSet<u16> = evidence.zones().chain(zone).collect();
-        let zones = zones.into_iter().collect();
+        let zones: Vec<u16> = zones.into_iter().collect();
+        if matches!(way, Way::Userspace(_)) && zones.is_empty() {
+            return self.warn("conntrack", NO_ZONE.to_owned());
+        }
         match connections::read(&way, zones, clock).await {
             Ok(reading) => {
                 self.tells_connections = true;
+                self.note_missing(&reading);
                 evidence.replace(reading.index, clock.now());
             }
             Err(error) => return self.warn("conntrack", error),
@@ -301,6 +315,23 @@ impl Snapshot {
             self.warn("conntrack", error);
         }
         self.engine.note_connections_told();
+    }
+
+    /// Says which entries a reading may lack.
+    fn note_missing(&mut self, reading: &Reading) {
+        let Reading { index, is_interrupted, unreadable } = reading;
+        let missing = [
+            (
+                *is_interrupted,
+                "the table changed while it was read, so entries may be missing: read it again".to_owned(),
+            ),
+            (*unreadable > 0, format!("{unreadable} entries could not be read")),
+            (index.refused() > 0, format!("{} labelled entries are more than can be kept", index.refused())),
+        ];
+        for (_, message) in missing.into_iter().filter(|(is_so, _)| *is_so) {
+            self.is_partial = true;
+            self.warn("conntrack", message);
+        }
     }
 
     fn warn(&mut self, file: &str, message: String) {

@@ -82,13 +82,10 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Delete => f.write_str("delete the entry"),
-            Self::Unpin(rewrite) => match (rewrite.mark(), rewrite.label()) {
-                (Some(_), None) => f.write_str("clear the port in the mark (bits 16 to 31)"),
-                (None, _) => f.write_str("clear the port in the label (bits 80 to 95)"),
-                (Some(_), Some(_)) => {
-                    f.write_str("clear the port in the mark (bits 16 to 31) and in the label (bits 80 to 95)")
-                }
-            },
+            Self::Unpin(rewrite) if rewrite.mark().is_some() => {
+                f.write_str("clear the port in the mark (bits 16 to 31)")
+            }
+            Self::Unpin(_) => f.write_str("clear the port in the label (bits 80 to 95)"),
             Self::Relabel { nexthop, lladdr } => write!(f, "write {lladdr}, the MAC that {nexthop} has now"),
         }
     }
