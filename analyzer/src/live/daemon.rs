@@ -37,6 +37,7 @@ use crate::engine::fact::Delta;
 use crate::engine::finding::{Latent, LatentState};
 use crate::netlink::route;
 use crate::types::{MacAddr, Timestamp, Tuple};
+use crate::unixctl::conntrack::Pacing;
 
 /// Events that are taken before what they tell takes effect: what comes together takes effect together.
 const BATCH: usize = 256;
@@ -217,7 +218,7 @@ impl Daemon {
         if self.connections.is_chosen() || self.config.conntrack == ConntrackSource::Auto && !is_told {
             return;
         }
-        let way = Way::choose(self.config.conntrack, &self.config.sources, node.as_ref());
+        let way = Way::choose(self.config.conntrack, &self.config.sources, node.as_ref(), Pacing::default());
         let gone = way.and_then(|way| self.connections.go(way, &mut self.evidence));
         if let Err(error) = gone {
             self.failed_because("conntrack", &error);

@@ -108,10 +108,11 @@ impl Repairing {
 }
 
 impl Daemon {
-    /// Takes note of a finding that is told: what makes its packets go astray is to be healed.
-    pub(super) fn note_stale(&mut self, finding: &Finding) {
+    /// Takes note that packets were found astray at `now`, again or for the first time: what makes them go there is to be
+    /// healed.
+    pub(super) fn note_stale(&mut self, finding: &Finding, now: Timestamp) {
         if let Some(repairing) = &mut self.repairing {
-            repairing.automatic.note_finding(finding);
+            repairing.automatic.note_finding(finding, now);
         }
     }
 
@@ -173,9 +174,9 @@ impl Daemon {
         if repairing.under_way > 0 {
             return ended;
         }
-        self.latent.iter().for_each(|latent| repairing.automatic.note_latent(latent));
         let now = self.clock.now();
-        let steps = repairing.automatic.steps(&self.engine, Some(datapath), now);
+        self.latent.iter().for_each(|latent| repairing.automatic.note_latent(latent, now));
+        let steps = repairing.automatic.steps(&self.engine, Some(datapath), self.sources.are_current(), now);
         let (begun, refused): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| step.verdict.is_ok());
         let rules = *repairing.automatic.rules();
         for step in refused {

@@ -334,6 +334,38 @@ fn methods_that_do_not_fit() {
     });
     assert_eq!(down.refusal(), "relabel-target-unknown");
 
+    // The same address behind two ports is two next hops, each with a MAC of its own: the entry's port tells which.
+    let two_ports = |port: u32, own: Option<u16>, other: Option<u16>| {
+        node(|node| {
+            node.rules.method = Method::Relabel;
+            node.entries[0].mark = port << 16;
+            node.routes[0].port_key = own;
+            let until = Validity { from: None, until: Some(at(500)) };
+            node.bindings.push(Binding { validity: until, ..binding("172.18.0.101", Some(DEAD)) });
+            node.bindings[0].validity.from = Some(at(500));
+            let by_other = Some("rtos-b".into());
+            let behind = Route { output_port: by_other.clone(), port_key: other, ..route("172.18.0.101") };
+            node.routes.insert(0, behind);
+            let gw3 = MacAddr([2, 0, 0, 0, 1, 3]);
+            node.bindings.insert(0, Binding { logical_port: by_other, ..binding("172.18.0.101", Some(gw3)) });
+        })
+    };
+    let nexthop = "172.18.0.101".parse().unwrap();
+    assert_eq!(two_ports(2, Some(2), Some(3)).judged(), Ok(Action::Relabel { nexthop, lladdr: GW1 }));
+    let gw3 = MacAddr([2, 0, 0, 0, 1, 3]);
+    assert_eq!(two_ports(3, Some(2), Some(3)).judged(), Ok(Action::Relabel { nexthop, lladdr: gw3 }));
+    assert_eq!(two_ports(2, Some(2), Some(2)).refusal(), "relabel-target-unknown", "they differ");
+    // A MAC that two next hops had: the entry does not tell which of them it was made for.
+    let shared = relabel(|node| {
+        for (ip, until) in [("172.18.0.101", 500), ("172.18.0.102", 400)] {
+            let until = Validity { from: None, until: Some(at(until)) };
+            node.bindings.push(Binding { validity: until, ..binding(ip, Some(DEAD)) });
+        }
+        node.bindings[0].validity.from = Some(at(500));
+        node.bindings[1].validity.from = Some(at(400));
+    });
+    assert_eq!(shared.refusal(), "relabel-target-unknown");
+
     let userspace = |change: fn(&mut Node)| {
         node(|node| {
             node.datapath = Some(Datapath::Userspace);
