@@ -198,8 +198,8 @@ fn standing(
     }
 }
 
-/// When a router with the MAC was last heard, by its own frames or by the kernel's neighbour table, later than `since` and
-/// within the window before `at`.
+/// When a router with the MAC was last heard, by its own frames, by packets that it forwarded to us or by the kernel's
+/// neighbour table, later than `since` and within the window before `at`.
 fn heard(knowledge: &Knowledge, mac: MacAddr, since: Timestamp, at: Timestamp) -> Option<Timestamp> {
     let frames = knowledge.neighbours.heard_as(mac).map(|(_, last)| last);
     let confirmed = knowledge
@@ -208,7 +208,8 @@ fn heard(knowledge: &Knowledge, mac: MacAddr, since: Timestamp, at: Timestamp) -
         .filter(|binding| binding.kind == BindingKind::Neighbour && binding.validity.holds(at))
         .filter_map(|binding| binding.confirmed);
     let from = since.max(at.saturating_sub(knowledge.settings.heard_window));
-    frames.chain(confirmed).filter(|&last| last > from && last <= at).max()
+    let forwarded = knowledge.senders.get(&mac).copied();
+    frames.chain(forwarded).chain(confirmed).filter(|&last| last > from && last <= at).max()
 }
 
 /// When what decides the flow last became what it is at `at`.

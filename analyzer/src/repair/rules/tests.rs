@@ -226,6 +226,14 @@ fn macs_that_are_right_or_alive() {
     };
     assert_eq!(heard(941), Err(Refusal::HeardAlive(at(941))));
     assert_eq!(heard(940), Ok(Action::Delete), "a minute ago");
+    // A router that is no next hop, and forwards packets to us: nothing but these tells of it.
+    let forwards = |seconds: u64| {
+        let mut engine = Node::new().engine();
+        engine.set_senders([(DEAD, at(seconds)), (GW1, at(1000))].into());
+        Node::new().judged_by(&engine)
+    };
+    assert_eq!(forwards(941), Err(Refusal::HeardAlive(at(941))));
+    assert_eq!(forwards(940), Ok(Action::Delete), "a minute ago");
     let down = node(|node| {
         node.routes.push(Route { bfd: BfdRef::Status(BfdStatus::Down), ..route("172.18.0.103") });
         node.bindings.push(binding("172.18.0.103", Some(DEAD)));
