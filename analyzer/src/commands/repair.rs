@@ -132,6 +132,12 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
              before it changes anything (--settle)"
         );
     }
+    if !acting.apply {
+        eprintln!(
+            "analyzer: packets are not listened to here, so a router that is no next hop may be alive unheard, and a flow \
+             may go elsewhere than its label says; `analyzer live` sees both"
+        );
+    }
     let datapath = match table {
         Table::Kernel => Datapath::Kernel,
         Table::Userspace(_) => Datapath::Userspace,

@@ -37,7 +37,8 @@ pub struct Pin {
     /// When a router with the MAC was last heard, if that was within the window that the settings have and after the MAC
     /// left the set.
     pub heard: Option<Timestamp>,
-    /// When the next hops of the flow last became what they are; `None` where they have been so for as long as is known.
+    /// When the next hops of the flow, or the owner of its zone, last became what they are; `None` where they have been so
+    /// for as long as is known.
     pub changed: Option<Timestamp>,
     /// The symmetric routes of the flow.
     pub routes: Vec<RouteId>,
@@ -58,7 +59,7 @@ pub enum ZoneOwner {
     Router,
     /// Something else, by its name or its number.
     Other,
-    /// Nothing tells.
+    /// Nothing tells, or names tell of several.
     Unknown,
 }
 
@@ -132,6 +133,7 @@ fn pin(knowledge: &Knowledge, connection: &Connection, marks_count: bool, at: Ti
     let last_legal = routes.iter().filter_map(|id| knowledge.last_legal(id, mac, at)).max_by_key(|last| last.until);
     let direction = if connection.orig == leaving { CtDirection::Orig } else { CtDirection::Reply };
     let kind = match owner {
+        _ if knowledge.zones.is_contested(connection.zone, at) => ZoneOwner::Unknown,
         Owner::RouterDnat { .. } => ZoneOwner::Router,
         Owner::Other { .. } => ZoneOwner::Other,
         Owner::Unknown => ZoneOwner::Unknown,
@@ -151,7 +153,7 @@ fn pin(knowledge: &Knowledge, connection: &Connection, marks_count: bool, at: Ti
         standing,
         // A session that watches the next hop tells better than a frame whether it forwards.
         heard: if is_down { None } else { heard(knowledge, mac, heard_since, at) },
-        changed: changed(knowledge, leaving, at),
+        changed: changed(knowledge, leaving, at).max(knowledge.zones.changed(connection.zone, at)),
         moved: moved(knowledge, reply, leaving, last_legal.as_ref(), &hops, at),
         routes,
         expected: evidence::expected(&hops),
@@ -196,8 +198,8 @@ fn standing(
     }
 }
 
-/// When a router with the MAC was last heard, by its own frames or by the kernel's neighbour table, later than `since` and
-/// within the window before `at`.
+/// When a router with the MAC was last heard, by its own frames, by packets that it forwarded to us or by the kernel's
+/// neighbour table, later than `since` and within the window before `at`.
 fn heard(knowledge: &Knowledge, mac: MacAddr, since: Timestamp, at: Timestamp) -> Option<Timestamp> {
     let frames = knowledge.neighbours.heard_as(mac).map(|(_, last)| last);
     let confirmed = knowledge
@@ -206,7 +208,8 @@ fn heard(knowledge: &Knowledge, mac: MacAddr, since: Timestamp, at: Timestamp) -
         .filter(|binding| binding.kind == BindingKind::Neighbour && binding.validity.holds(at))
         .filter_map(|binding| binding.confirmed);
     let from = since.max(at.saturating_sub(knowledge.settings.heard_window));
-    frames.chain(confirmed).filter(|&last| last > from && last <= at).max()
+    let forwarded = knowledge.senders.get(&mac).copied();
+    frames.chain(forwarded).chain(confirmed).filter(|&last| last > from && last <= at).max()
 }
 
 /// When what decides the flow last became what it is at `at`.

@@ -7,10 +7,13 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use hashbrown::HashMap;
+
 use super::clock::Clock;
 use super::config::Config;
 use super::connections::Way;
 use super::daemon::Daemon;
+use crate::bpf::readings::Request;
 use crate::engine::finding::Finding;
 use crate::netlink::conntrack::Table;
 use crate::output::remedy::Datapath;
@@ -19,7 +22,7 @@ use crate::repair::journal::{By, Journal};
 use crate::repair::plan::Step;
 use crate::repair::rules::Rules;
 use crate::repair::{Outcome, Repair, kernel, userspace};
-use crate::types::Timestamp;
+use crate::types::{MacAddr, Timestamp};
 use crate::unixctl::conntrack::{Pacing, UserspaceTable};
 
 /// Refusals that are said in a minute at most: a dead gateway may have thousands of entries.
@@ -176,6 +179,19 @@ impl Daemon {
         }
         let now = self.clock.now();
         self.latent.iter().for_each(|latent| repairing.automatic.note_latent(latent, now));
+        if repairing.automatic.is_idle() {
+            return ended;
+        }
+        let requests = match self.readings.requests() {
+            Ok(requests) => requests,
+            // Who forwards to us is not known then.
+            Err(error) => {
+                self.failed(&error);
+                return ended;
+            }
+        };
+        self.engine.set_senders(senders(&requests, self.clock));
+        let Some(repairing) = &mut self.repairing else { return ended };
         let steps = repairing.automatic.steps(&self.engine, Some(datapath), self.sources.are_current(), now);
         let (begun, refused): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| step.verdict.is_ok());
         let rules = *repairing.automatic.rules();
@@ -192,6 +208,16 @@ impl Daemon {
         }
         ended
     }
+}
+
+/// MACs that packets came in from, and when the last one did.
+fn senders(requests: &[Request], clock: Clock) -> HashMap<MacAddr, Timestamp> {
+    let mut senders: HashMap<MacAddr, Timestamp> = HashMap::new();
+    for request in requests {
+        let last = clock.of_monotonic(request.counts.last_ns);
+        senders.entry(request.eth_src).and_modify(|known| *known = last.max(*known)).or_insert(last);
+    }
+    senders
 }
 
 /// Steps that are handed over.

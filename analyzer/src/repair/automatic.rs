@@ -108,6 +108,11 @@ impl Automatic {
         self.waiting.entry(key).or_default().noted = now;
     }
 
+    /// Whether there is anything to be looked at.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// What is to be done at `now`: steps to be carried out, and steps that are refused for a reason that was not told
     /// before of that entry; of those that the limit keeps waiting the first. Each step with an action counts as begun,
     /// whatever comes of it. Where `is_current` is not so, what the engine was told may be over, and nothing is done.

@@ -101,7 +101,7 @@ pub enum Refusal {
     #[error("whether the MAC is a next hop's cannot be told: {0}")]
     Undetermined(&'static str),
     /// The next hops are not what they are for long.
-    #[error("the next hops of the flow changed less than {} s ago, at {changed}", settle.as_secs_f64())]
+    #[error("the next hops of the flow, or the owner of its zone, changed less than {} s ago, at {changed}", settle.as_secs_f64())]
     RecentChange {
         /// When they changed.
         changed: Timestamp,
@@ -121,7 +121,7 @@ pub enum Refusal {
     #[error("a router with the MAC was heard at {0}, after the MAC had left the set: it is alive")]
     HeardAlive(Timestamp),
     /// Nobody is known to track in the zone.
-    #[error("nothing tells who tracks in zone {0}; --zone {0} takes the entry all the same")]
+    #[error("nothing tells for certain who tracks in zone {0}; --zone {0} takes the entry all the same")]
     ZoneOwnerUnknown(u16),
     /// Somebody tracks in the zone whose labels mean something else.
     #[error("zone {zone} is not a router's own but {}: labels mean other things there", owner.as_deref().unwrap_or("the host's or br-ex's"))]

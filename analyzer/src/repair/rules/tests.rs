@@ -226,6 +226,14 @@ fn macs_that_are_right_or_alive() {
     };
     assert_eq!(heard(941), Err(Refusal::HeardAlive(at(941))));
     assert_eq!(heard(940), Ok(Action::Delete), "a minute ago");
+    // A router that is no next hop, and forwards packets to us: nothing but these tells of it.
+    let forwards = |seconds: u64| {
+        let mut engine = Node::new().engine();
+        engine.set_senders([(DEAD, at(seconds)), (GW1, at(1000))].into());
+        Node::new().judged_by(&engine)
+    };
+    assert_eq!(forwards(941), Err(Refusal::HeardAlive(at(941))));
+    assert_eq!(forwards(940), Ok(Action::Delete), "a minute ago");
     let down = node(|node| {
         node.routes.push(Route { bfd: BfdRef::Status(BfdStatus::Down), ..route("172.18.0.103") });
         node.bindings.push(binding("172.18.0.103", Some(DEAD)));
@@ -266,6 +274,22 @@ fn zones() {
         let named = node(|node| (node.zones = vec![zone(35, name)], node.rules.zone = Some(35)).1);
         assert_eq!(named.refusal(), "zone-not-routers", "its owner is known to be another: {name}");
     }
+    // Two names for one zone: it may be either's.
+    for other in ["pod", "GR_other_dnat", "GR_worker-08_snat"] {
+        let both = |first: &str, second: &str| owned(vec![zone(35, first), zone(35, second)]).refusal();
+        assert_eq!(both("GR_worker-08_dnat", other), "zone-owner-unknown", "{other}");
+        assert_eq!(both(other, "GR_worker-08_dnat"), "zone-owner-unknown", "{other}");
+    }
+    assert_eq!(owned(vec![zone(35, "GR_worker-08_dnat"), zone(35, "GR_worker-08_dnat")]).judged(), Ok(Action::Delete));
+    // A zone that was another's just now.
+    let taken_over = |seconds: u64| {
+        owned(vec![
+            Zone { validity: Validity { from: None, until: Some(at(seconds)) }, ..zone(35, "pod") },
+            Zone { validity: Validity { from: Some(at(seconds)), until: None }, ..zone(35, "GR_worker-08_dnat") },
+        ])
+    };
+    assert_eq!(taken_over(941).refusal(), "recent-change");
+    assert_eq!(taken_over(940).judged(), Ok(Action::Delete));
     for own in [0, 64000] {
         let host = node(|node| (node.entries[0].zone = own, node.rules.zone = Some(own)).1);
         assert_eq!(host.refusal(), "zone-not-routers", "{own}");
