@@ -13,7 +13,6 @@ use std::process::Stdio;
 
 use analyzer::cli::Cli;
 use analyzer::metrics;
-use analyzer::metrics::address::ListenAddress;
 use common::{TempDir, command, require, run};
 use serde_json::Value;
 
@@ -91,16 +90,10 @@ fn the_documentation_lists_what_is_exported() {
     assert_eq!(rows.collect::<Vec<_>>().join("\n"), expected.join("\n"));
 }
 
-/// The parser of the command line takes the arguments, and the addresses behind `--metrics`.
+/// The parser of the command line takes the arguments; there are metrics among what they ask for.
 fn parses(arguments: Vec<String>) {
-    let (metrics, rest): (Vec<String>, Vec<String>) =
-        arguments.into_iter().partition(|argument| argument.starts_with("--metrics="));
-    assert!(!metrics.is_empty());
-    for argument in metrics {
-        let address = argument.trim_start_matches("--metrics=");
-        address.parse::<ListenAddress>().unwrap_or_else(|error| panic!("{address}: {error}"));
-    }
-    let typed: Vec<OsString> = ["analyzer".to_owned()].into_iter().chain(rest).map(OsString::from).collect();
+    assert!(arguments.iter().any(|argument| argument.starts_with("--metrics=")), "{arguments:?}");
+    let typed: Vec<OsString> = ["analyzer".to_owned()].into_iter().chain(arguments).map(OsString::from).collect();
     Cli::read(&typed).unwrap_or_else(|error| panic!("{typed:?}: {error:?}"));
 }
 

@@ -492,7 +492,7 @@ fn a_flow_is_explained_with_all_that_the_node_knows() {
             let own = commands.iter().filter(|command| command["purpose"] == purpose);
             own.map(|command| command["command"].as_str().unwrap()).collect()
         };
-        assert_eq!(of("repair"), [format!("analyzer repair '{tuple}' --apply")]);
+        assert_eq!(of("repair"), [format!("analyzer repair --flow '{tuple}' --apply")]);
         assert_eq!(of("routes"), ["ovn-nbctl lr-route-list GR_worker-08"]);
         let show = of("entry").into_iter().find(|command| command.starts_with("conntrack -L")).expect("one");
         let shown = worker.lab.netns.sh(show);

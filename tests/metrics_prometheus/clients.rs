@@ -133,7 +133,7 @@ fn a_busy_port_is_told_and_a_server_that_went_leaves_none() {
             let bind = |address: &str| metrics::bind(&[address.parse().unwrap()]);
             let error = bind("9481").unwrap_err().to_string();
             assert!(
-                error.starts_with("cannot listen at 127.0.0.1:9481 for metrics: Address already in use"),
+                error.starts_with("cannot listen at 127.0.0.1:9481 for metrics; name another port"),
                 "{error}"
             );
             assert!(error.ends_with("`ss -ltnp 'sport = :9481'` tells who has this one"), "{error}");

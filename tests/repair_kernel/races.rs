@@ -119,6 +119,41 @@ fn an_entry_that_changes_meanwhile_is_left_alone() {
     });
 }
 
+/// The journal waits for the disk; what changes meanwhile is seen, and is left alone.
+#[test]
+fn an_entry_that_changes_while_the_journal_is_written_is_left_alone() {
+    run(|| {
+        let world = World::new("repair-journal-race")?;
+        let entry = labelled(flows(4000)[0], ROUTER_ZONE, DEAD, Form::Mark);
+        world.create(std::slice::from_ref(&entry));
+        for method in [Method::Delete, Method::Unpin, Method::Relabel] {
+            let steps = decided(&world, method);
+            let [step] = &steps[..] else { panic!("{steps:#?}") };
+            let outcome = world.netns.inside(|| {
+                let table = Table::open().expect("there is conntrack");
+                let mut journal = Journal::new(world.path("journal.jsonl"), By::Command);
+                // Asked for the time of the intent, which is after the first look.
+                let clock = || {
+                    Writer::open().change(&labelled(entry.reply, ROUTER_ZONE, GW2, Form::Mark));
+                    now()
+                };
+                kernel::repair(&table, &mut journal, step.clone(), &rules(method), clock).outcome
+            });
+            assert_eq!(outcome, Outcome::Refused(Refusal::EntryChanged("label")), "{method:?}");
+            let after = world.table();
+            let label = labelled(entry.reply, ROUTER_ZONE, GW2, Form::Mark).label;
+            let is_as_it_came = |left: &Connection| (left.label, left.mark) == (label, entry.mark);
+            assert!(after.len() == 1 && after.values().all(|left| is_as_it_came(&left.connection)), "{after:#?}");
+            let journal = world.journal();
+            let last = journal.last().expect("the intent and its outcome were written");
+            assert_eq!((&last["type"], &last["outcome"]), (&"outcome".into(), &"refused".into()));
+            world.netns.inside(|| Writer::open().change(&entry));
+        }
+        assert_eq!(world.journal().len(), 6);
+        Ok(())
+    });
+}
+
 /// What the kernel itself refuses: another id, another zone, another tuple. And an update makes nothing.
 #[test]
 fn the_kernel_touches_nothing_but_the_entry_that_is_named() {

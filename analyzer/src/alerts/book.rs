@@ -1,6 +1,7 @@
 //! Everything that is open, and what is to be told of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::alert::{Alert, Field, Kind};
 use super::cause::{Cause, Seen, Subject};
@@ -24,6 +25,9 @@ const MAX_MEMBERS: usize = 1 << 18;
 const CAUSES_BEYOND: &str = "alert_causes_beyond";
 const MEMBERS_BEYOND: &str = "alert_flows_beyond";
 
+/// A packet is noticed within this, by an event or by the next sweep.
+const NOTICED: Duration = Duration::from_secs(5);
+
 /// Packets and bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Counts {
@@ -42,13 +46,15 @@ pub enum End {
     EntryGone,
     /// It sent nothing to the MAC for the hold time.
     Quiet,
+    /// The MAC is that of a live router that is no next hop: information, no violation.
+    Excused,
     /// Of a latent entry: packets were seen, and another message tells of them.
     Seen,
 }
 
 impl End {
     /// All of them.
-    pub(super) const ALL: [Self; 4] = [Self::Conforming, Self::EntryGone, Self::Quiet, Self::Seen];
+    pub(super) const ALL: [Self; 5] = [Self::Conforming, Self::EntryGone, Self::Quiet, Self::Excused, Self::Seen];
 
     /// Its stable name.
     pub fn name(self) -> &'static str {
@@ -56,6 +62,7 @@ impl End {
             Self::Conforming => "conforming",
             Self::EntryGone => "entry-gone",
             Self::Quiet => "quiet",
+            Self::Excused => "excused",
             Self::Seen => "seen",
         }
     }
@@ -66,6 +73,7 @@ impl End {
             Self::Conforming => "cleared_conforming",
             Self::EntryGone => "cleared_entry_gone",
             Self::Quiet => "cleared_quiet",
+            Self::Excused => "cleared_excused",
             Self::Seen => "cleared_seen",
         }
     }
@@ -85,10 +93,10 @@ pub struct Silent {
 }
 
 /// What is new of a member: the times of its first and its last packet, and whether an entry of it held the MAC.
-struct Times {
-    first: Timestamp,
-    last: Timestamp,
-    by_entry: bool,
+pub(super) struct Times {
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+    pub(super) by_entry: bool,
 }
 
 /// Names a cause.
@@ -100,7 +108,7 @@ pub struct Alerts {
     pub(super) settings: Settings,
     pub(super) causes: BTreeMap<Key, Cause>,
     members: usize,
-    sources: Sources,
+    pub(super) sources: Sources,
     losses: Losses,
     limiter: Limiter,
     /// What found no room: MACs, and how often a flow.
@@ -136,7 +144,7 @@ impl Alerts {
         };
         let by_entry = finding.conntrack.iter().any(|entry| entry.reply_eth == mac);
         let times = Times { first: finding.first_seen.min(at), last: finding.last_seen, by_entry };
-        self.add((Subject::Packets, mac), Member::of_finding(finding), reason, times, || {
+        self.add((Subject::Packets, mac), Member::of_finding(finding), reason, times, at, || {
             Account::of_finding(report, finding)
         });
     }
@@ -144,15 +152,29 @@ impl Alerts {
     /// Packets of a flow left to a MAC that is wrong, the last of them at `last`.
     pub fn count(&mut self, member: &Member, mac: MacAddr, counts: Counts, last: Timestamp) {
         let Some(cause) = self.causes.get_mut(&(Subject::Packets, mac)) else { return };
-        cause.counts.packets += counts.packets;
-        cause.counts.bytes += counts.bytes;
-        cause.goes_on(member, last);
+        cause.counts.packets = cause.counts.packets.saturating_add(counts.packets);
+        cause.counts.bytes = cause.counts.bytes.saturating_add(counts.bytes);
+        cause.goes_on(member, last, false);
     }
 
-    /// The flow conforms, to whatever MAC it left before.
-    pub fn conforms(&mut self, member: &Member) {
-        let causes = self.causes.iter_mut().filter(|((subject, _), _)| *subject == Subject::Packets);
-        let ended = causes.filter_map(|(_, cause)| cause.end(member, End::Conforming).then_some(())).count();
+    /// Packets of a flow left to a MAC at `last`, and whether that is wrong is not known, or not yet.
+    pub fn goes_on(&mut self, member: &Member, mac: MacAddr, last: Timestamp) {
+        if let Some(cause) = self.causes.get_mut(&(Subject::Packets, mac))
+            && cause.members.contains_key(member)
+        {
+            cause.goes_on(member, last, false);
+        }
+    }
+
+    /// The flow conformed at `last`, to whatever MAC it left before.
+    pub fn conforms(&mut self, member: &Member, last: Timestamp) {
+        let mut ended = 0;
+        for ((subject, _), cause) in &mut self.causes {
+            let is_older = |seen: &Seen| seen.last < last;
+            if *subject == Subject::Packets && cause.members.get(member).is_some_and(is_older) {
+                ended += usize::from(cause.end(member, End::Conforming));
+            }
+        }
         self.lessen(ended);
     }
 
@@ -162,13 +184,18 @@ impl Alerts {
         self.lessen(usize::from(ended));
     }
 
-    /// All latent entries as they are at `at`. Those whose pin cannot apply are no alert.
-    pub fn latent(&mut self, latent: &[Latent], report: &Report, at: Timestamp) {
+    /// All latent entries as they are at `at`. Those whose pin cannot apply are no alert. `is_cited` says of an entry that
+    /// a finding tells of it: its flow was seen to follow it.
+    pub fn latent(
+        &mut self,
+        latent: &[Latent],
+        is_cited: impl Fn(&Member, MacAddr) -> bool,
+        report: &Report,
+        at: Timestamp,
+    ) {
         let armed = || latent.iter().filter(|latent| latent.state == LatentState::Armed);
         let present: BTreeSet<(MacAddr, Member)> =
             armed().map(|latent| (latent.connection.reply_eth, Member::of_latent(latent))).collect();
-        let violating: BTreeSet<MacAddr> =
-            self.causes.keys().filter(|key| key.0 == Subject::Packets).map(|key| key.1).collect();
         let mut ended = 0;
         for ((subject, mac), cause) in &mut self.causes {
             if *subject == Subject::Packets {
@@ -176,14 +203,14 @@ impl Alerts {
             }
             let gone: Vec<Member> =
                 cause.members.keys().filter(|member| !present.contains(&(*mac, **member))).copied().collect();
-            let end = if violating.contains(mac) { End::Seen } else { End::EntryGone };
-            ended += gone.iter().filter(|member| cause.end(member, end)).count();
+            let end = |member: &Member| if is_cited(member, *mac) { End::Seen } else { End::EntryGone };
+            ended += gone.iter().filter(|member| cause.end(member, end(member))).count();
         }
         self.lessen(ended);
         for latent in armed() {
             let mac = latent.connection.reply_eth;
             let times = Times { first: at, last: at, by_entry: true };
-            self.add((Subject::Latent, mac), Member::of_latent(latent), latent.state.name(), times, || {
+            self.add((Subject::Latent, mac), Member::of_latent(latent), latent.state.name(), times, at, || {
                 Account::of_latent(report, latent)
             });
         }
@@ -199,10 +226,10 @@ impl Alerts {
         self.is_urgent |= self.losses.note(cause, count);
     }
 
-    /// Flows whose last packet to a MAC was before `before`: what has become of them is to be found out. At most
-    /// `limit`, those that were not asked for longest first.
-    pub fn quiet(&mut self, before: Timestamp, limit: usize, at: Timestamp) -> Vec<Silent> {
-        let mut quiet: Vec<(Timestamp, Silent)> = self
+    /// Flows whose last packet to a MAC was before `before`: what has become of them is to be found out. Those that nobody
+    /// looked at for longest come first.
+    pub fn silent(&self, before: Timestamp) -> Vec<Silent> {
+        let mut silent: Vec<(Timestamp, Silent)> = self
             .causes
             .iter()
             .filter(|((subject, _), _)| *subject == Subject::Packets)
@@ -210,33 +237,31 @@ impl Alerts {
             .filter(|(.., seen)| seen.last < before)
             .map(|(mac, member, &Seen { last, looked, by_entry })| (looked, Silent { member, mac, last, by_entry }))
             .collect();
-        if quiet.len() > limit {
-            quiet.select_nth_unstable(limit);
-            quiet.truncate(limit);
+        silent.sort_unstable();
+        silent.into_iter().map(|(_, silent)| silent).collect()
+    }
+
+    /// Notes that somebody looked what has become of a flow.
+    pub fn looked(&mut self, member: &Member, mac: MacAddr, at: Timestamp) {
+        let cause = self.causes.get_mut(&(Subject::Packets, mac));
+        if let Some(seen) = cause.and_then(|cause| cause.members.get_mut(member)) {
+            seen.looked = at;
         }
-        for (_, silent) in &quiet {
-            let cause = self.causes.get_mut(&(Subject::Packets, silent.mac));
-            if let Some(seen) = cause.and_then(|cause| cause.members.get_mut(&silent.member)) {
-                seen.looked = at;
-            }
-        }
-        quiet.into_iter().map(|(_, silent)| silent).collect()
     }
 
     /// Lets go of flows that were quiet for the hold time. To be called about each second; what is due by time alone is
-    /// told behind it.
-    pub fn tick(&mut self, at: Timestamp) {
+    /// told behind it. Where nobody watches packets, that a flow is quiet means nothing.
+    pub fn tick(&mut self, is_watching: bool, at: Timestamp) {
         self.is_urgent = true;
-        let before = at.saturating_sub(self.settings.hold);
-        let mut ended = 0;
-        for ((subject, _), cause) in &mut self.causes {
-            if *subject == Subject::Latent {
-                continue;
-            }
-            let quiet: Vec<Member> =
-                cause.members.iter().filter(|(_, seen)| seen.last <= before).map(|(member, _)| *member).collect();
-            ended += quiet.iter().filter(|member| cause.end(member, End::Quiet)).count();
+        if self.settings.hold == Duration::MAX {
+            return;
         }
+        let before = at.saturating_sub(self.settings.hold);
+        let packets = self.causes.iter_mut().filter(|((subject, _), _)| *subject == Subject::Packets);
+        if !is_watching {
+            return packets.for_each(|(_, cause)| cause.hold_off(at, self.settings.hold));
+        }
+        let ended = packets.map(|(_, cause)| cause.end_quiet(before, at)).sum();
         self.lessen(ended);
     }
 
@@ -246,7 +271,8 @@ impl Alerts {
             return Vec::new();
         }
         let mut told = Vec::new();
-        let mut waits = false;
+        // These are few, and grow rarer by themselves.
+        let mut waits = self.poll_states(&mut told, at);
         for (key, kind) in self.due(at) {
             let Some(cause) = self.causes.get_mut(&key) else { continue };
             if !self.limiter.take(at) {
@@ -264,7 +290,6 @@ impl Alerts {
         if !told.is_empty() {
             self.changes += 1;
         }
-        waits |= self.poll_states(&mut told, at);
         if !waits && let Some((since, count)) = self.limiter.held() {
             told.push(self.held_back(since, count, at));
             self.limiter.release();
@@ -294,13 +319,19 @@ impl Alerts {
         self.limiter.held()
     }
 
-    /// Causes of which there is something to tell, new ones first.
+    /// Causes of which there is something to tell. What is over and what is new take turns, as the one frees the room that
+    /// the other needs; the rest comes behind.
     fn due(&self, at: Timestamp) -> Vec<(Key, Kind)> {
-        let kind = |cause: &Cause| cause.due(&self.settings, at);
-        let mut due: Vec<(Key, Kind)> =
-            self.causes.iter().filter_map(|(key, cause)| Some((*key, kind(cause)?))).collect();
-        due.sort_by_key(|(key, kind)| (*kind, self.causes.get(key).map(|cause| cause.since)));
-        due
+        let due = self.causes.iter().filter_map(|(key, cause)| Some((*key, cause.due(at)?, cause.since)));
+        let (mut urgent, mut rest): (Vec<_>, Vec<_>) =
+            due.partition(|(_, kind, _)| matches!(kind, Kind::Violation | Kind::Cleared));
+        urgent.sort_by_key(|(_, kind, since)| (*kind, *since));
+        rest.sort_by_key(|(_, kind, since)| (*kind, *since));
+        let new = urgent.iter().filter(|(_, kind, _)| *kind == Kind::Violation);
+        let over = urgent.iter().filter(|(_, kind, _)| *kind == Kind::Cleared);
+        let mut turns: Vec<_> = new.enumerate().chain(over.enumerate()).collect();
+        turns.sort_by_key(|(turn, (_, kind, _))| (*turn, *kind));
+        turns.into_iter().map(|(_, due)| due).chain(&rest).map(|(key, kind, _)| (*key, *kind)).collect()
     }
 
     /// Tells of sources and losses. Returns whether some have to wait.
@@ -350,7 +381,8 @@ impl Alerts {
         key: Key,
         member: Member,
         reason: &'static str,
-        Times { first, last, by_entry }: Times,
+        times: Times,
+        at: Timestamp,
         account: impl FnOnce() -> Account,
     ) {
         if !self.causes.contains_key(&key) {
@@ -359,18 +391,21 @@ impl Alerts {
                 self.loss(CAUSES_BEYOND, self.beyond.0);
                 return;
             }
-            self.causes.insert(key, Cause::new(key.0, key.1, reason, &self.settings, first));
+            // What the kernel counted before the last time that this was over is not of this time.
+            let since = times.first.max(at.saturating_sub(NOTICED));
+            self.causes.insert(key, Cause::new(key.0, key.1, reason, &self.settings, since));
         }
         let Some(cause) = self.causes.get_mut(&key) else { return };
-        if cause.goes_on(&member, last) {
+        if cause.goes_on(&member, times.last, times.by_entry) {
             return;
         }
-        if self.members >= MAX_MEMBERS {
+        // Each cause has room for its first.
+        if self.members >= MAX_MEMBERS && !cause.members.is_empty() {
             self.beyond.1 += 1;
             self.loss(MEMBERS_BEYOND, self.beyond.1);
             return;
         }
-        cause.add(member, reason, (last, by_entry), account);
+        cause.add(member, reason, times, account);
         self.members += 1;
         self.is_urgent = true;
         self.changes += 1;
@@ -387,7 +422,7 @@ impl Alerts {
 
     /// Takes over a cause that was open before a restart.
     pub(super) fn reopen(&mut self, cause: Cause) {
-        if self.causes.len() < MAX_CAUSES {
+        if self.causes.len() < MAX_CAUSES && !self.causes.contains_key(&(cause.subject, cause.mac)) {
             self.members += cause.members.len();
             self.causes.insert((cause.subject, cause.mac), cause);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::alert::Kind;
-use super::book::{Counts, End};
+use super::book::{Counts, End, Times};
 use super::fields::Account;
 use super::member::Member;
 use super::settings::{Settings, doubled};
@@ -41,6 +41,8 @@ pub(super) struct Cause {
     pub(super) members: HashMap<Member, Seen>,
     /// Flows that were known before a restart and not seen since.
     pub(super) expected: u64,
+    /// Until when these are waited for.
+    pub(super) expected_until: Timestamp,
     /// All flows that ever left to it.
     pub(super) flows: u64,
     /// Those of them that no message counted yet.
@@ -96,6 +98,7 @@ impl Cause {
             seen: None,
             members: HashMap::new(),
             expected: 0,
+            expected_until: at,
             flows: 0,
             new: 0,
             sample: Vec::new(),
@@ -123,10 +126,12 @@ impl Cause {
     }
 
     /// Notes that a member goes on. Returns whether it is one.
-    pub(super) fn goes_on(&mut self, member: &Member, last: Timestamp) -> bool {
+    pub(super) fn goes_on(&mut self, member: &Member, last: Timestamp, by_entry: bool) -> bool {
         self.last = self.last.max(last);
-        let seen = self.members.get_mut(member);
-        seen.map(|seen| seen.last = seen.last.max(last)).is_some()
+        let Some(seen) = self.members.get_mut(member) else { return false };
+        seen.last = seen.last.max(last);
+        seen.by_entry |= by_entry;
+        true
     }
 
     /// Adds a member that is none. `account` is asked for where it will be told of by itself.
@@ -134,7 +139,7 @@ impl Cause {
         &mut self,
         member: Member,
         reason: &'static str,
-        (last, by_entry): (Timestamp, bool),
+        Times { first, last, by_entry }: Times,
         account: impl FnOnce() -> Account,
     ) {
         self.members.insert(member, Seen { last, looked: last, by_entry });
@@ -144,14 +149,14 @@ impl Cause {
         }
         if self.new == 0 {
             self.account = account();
-            self.seen = (!self.gathers(last)).then_some(last);
+            self.seen = (!self.gathers(last)).then_some(first);
             self.sample.clear();
         }
         if self.sample.len() < SAMPLE {
             self.sample.push(member);
         }
-        self.flows += 1;
-        self.new += 1;
+        self.flows = self.flows.saturating_add(1);
+        self.new = self.new.saturating_add(1);
         *self.reasons.entry(reason).or_default() += 1;
     }
 
@@ -164,19 +169,46 @@ impl Cause {
     pub(super) fn end(&mut self, member: &Member, end: End) -> bool {
         let was_there = self.members.remove(member).is_some();
         if was_there {
-            *self.ended.entry(end).or_default() += 1;
+            self.ended(end, 1);
         }
         was_there
     }
 
+    /// Takes members away that were quiet since `before`, and those of before a restart that nobody has seen for long
+    /// enough. Returns how many of the former.
+    pub(super) fn end_quiet(&mut self, before: Timestamp, at: Timestamp) -> usize {
+        let count = self.members.len();
+        self.members.retain(|_, seen| seen.last > before);
+        let quiet = count - self.members.len();
+        if quiet > 0 {
+            self.ended(End::Quiet, quiet as u64);
+        }
+        if self.expected > 0 && self.expected_until <= at {
+            let missing = std::mem::take(&mut self.expected);
+            self.ended(End::Quiet, missing);
+        }
+        quiet
+    }
+
+    /// Nobody watches: that nothing is seen means nothing.
+    pub(super) fn hold_off(&mut self, at: Timestamp, hold: Duration) {
+        self.members.values_mut().for_each(|seen| seen.last = seen.last.max(at));
+        self.last = self.last.max(at);
+        self.expected_until = self.expected_until.max(at.saturating_add(hold));
+    }
+
+    fn ended(&mut self, end: End, count: u64) {
+        let ended = self.ended.entry(end).or_default();
+        *ended = ended.saturating_add(count);
+    }
+
     /// Whether nothing leaves to the MAC any more.
-    pub(super) fn is_over(&self, settings: &Settings, at: Timestamp) -> bool {
-        // Flows of before a restart have as long to show up as any other.
-        self.members.is_empty() && (self.expected == 0 || self.last.saturating_add(settings.hold) <= at)
+    pub(super) fn is_over(&self) -> bool {
+        self.members.is_empty() && self.expected == 0
     }
 
     /// What is to be told of it at `at`.
-    pub(super) fn due(&self, settings: &Settings, at: Timestamp) -> Option<Kind> {
+    pub(super) fn due(&self, at: Timestamp) -> Option<Kind> {
         let new = match self.subject {
             Subject::Packets => Kind::Violation,
             Subject::Latent => Kind::Latent,
@@ -184,7 +216,7 @@ impl Cause {
         let is_active = self.subject == Subject::Latent || self.counts.packets > self.told_packets;
         if !self.is_told {
             Some(new)
-        } else if self.is_over(settings, at) {
+        } else if self.is_over() {
             Some(Kind::Cleared)
         } else if self.new > 0 && !self.gathers(at) {
             Some(new)

@@ -21,6 +21,8 @@ use crate::types::{MacAddr, Timestamp};
 const SCHEMA: u32 = 1;
 /// Flows of a cause that are kept by name.
 const NAMED: usize = 256;
+/// Sources that can be told lost.
+const SOURCES: [&str; 7] = ["nb", "sb", "ovs", "kernel", "nexthops.toml", "conntrack", "nexthops"];
 /// Fields that are kept of what is said of a flow.
 const FIELDS: usize = 64;
 
@@ -29,6 +31,8 @@ const FIELDS: usize = 64;
 struct Saved {
     schema: u32,
     causes: Vec<SavedCause>,
+    /// Sources that were told lost: what they are, and where.
+    lost: Vec<(String, String)>,
 }
 
 #[derive(Serialize, Deserialize, Debug)]
@@ -45,6 +49,8 @@ struct SavedCause {
     remedy: Vec<(String, String)>,
     rest: Vec<(String, String)>,
     members: Vec<String>,
+    /// Those of which a conntrack entry held the MAC.
+    by_entry: Vec<String>,
     open: u64,
     flows: u64,
     new: u64,
@@ -73,7 +79,8 @@ pub enum NotSaved {
 impl Alerts {
     /// The open causes as text.
     pub fn save(&self) -> String {
-        let saved = Saved { schema: SCHEMA, causes: self.causes.values().map(saved).collect() };
+        let lost = self.sources.told_lost().map(|(name, place)| ((*name).to_owned(), place.clone())).collect();
+        let saved = Saved { schema: SCHEMA, causes: self.causes.values().map(saved).collect(), lost };
         serde_json::to_string(&saved).expect("strings and numbers can be written as JSON")
     }
 
@@ -83,11 +90,16 @@ impl Alerts {
     /// # Errors
     /// The text is not what `save` writes. Nothing is taken over then.
     pub fn restore(&mut self, text: &str, at: Timestamp) -> Result<usize, NotSaved> {
-        let Saved { schema, causes } = serde_json::from_str(text)?;
+        let Saved { schema, causes, lost } = serde_json::from_str(text)?;
         if schema != SCHEMA {
             return Err(NotSaved::Schema(schema));
         }
         let causes: Vec<Cause> = causes.into_iter().filter_map(|saved| restored(saved, &self.settings, at)).collect();
+        for (name, place) in lost {
+            if let Some(name) = SOURCES.into_iter().find(|known| *known == name) {
+                self.sources.was_lost((name, place), at);
+            }
+        }
         let count = causes.len();
         causes.into_iter().for_each(|cause| self.reopen(cause));
         Ok(count)
@@ -110,7 +122,8 @@ fn saved(cause: &Cause) -> SavedCause {
         nexthops: pairs(nexthops),
         remedy: pairs(remedy),
         rest: pairs(rest),
-        members: cause.members.keys().take(NAMED).map(ToString::to_string).collect(),
+        members: named(cause, false),
+        by_entry: named(cause, true),
         open: cause.members.len() as u64 + cause.expected,
         flows: cause.flows,
         new: cause.new,
@@ -140,10 +153,13 @@ fn restored(saved: SavedCause, settings: &Settings, at: Timestamp) -> Option<Cau
         remedy: fields(saved.remedy),
         rest: fields(saved.rest),
     };
-    for member in saved.members.iter().take(NAMED).filter_map(|text| text.parse().ok()) {
-        cause.members.insert(member, Seen { last: at, looked: Timestamp::default(), by_entry: false });
+    for (members, by_entry) in [(&saved.members, false), (&saved.by_entry, true)] {
+        for member in members.iter().take(NAMED).filter_map(|text| text.parse().ok()) {
+            cause.members.insert(member, Seen { last: at, looked: Timestamp::default(), by_entry });
+        }
     }
     cause.expected = saved.open.saturating_sub(cause.members.len() as u64);
+    cause.expected_until = at.saturating_add(settings.hold);
     (cause.flows, cause.new) = (saved.flows, saved.new.min(saved.flows));
     cause.sample = cause.members.keys().take(SAMPLE).copied().collect();
     cause.reasons = saved.reasons.iter().filter_map(|(name, &flows)| Some((reason_of(name)?, flows))).collect();
@@ -160,6 +176,12 @@ fn restored(saved: SavedCause, settings: &Settings, at: Timestamp) -> Option<Cau
     cause.remind = settings.remind.max(Duration::from_nanos(saved.remind)).min(Settings::MAX_REMIND);
     cause.remind_at = Timestamp::from_nanos(saved.remind_at).min(at.saturating_add(cause.remind));
     Some(cause)
+}
+
+/// Some of the members, by whether an entry of them held the MAC.
+fn named(cause: &Cause, by_entry: bool) -> Vec<String> {
+    let members = cause.members.iter().filter(|(_, seen)| seen.by_entry == by_entry);
+    members.take(NAMED).map(|(member, _)| member.to_string()).collect()
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -55,6 +55,27 @@ impl Sources {
         is_news
     }
 
+    /// Sources that were told lost.
+    pub(super) fn told_lost(&self) -> impl Iterator<Item = &Name> {
+        self.states.iter().filter(|(_, state)| state.is_told_lost).map(|(name, _)| name)
+    }
+
+    /// A source was told lost before a restart, and nobody has said since that it is back.
+    pub(super) fn was_lost(&mut self, name: Name, at: Timestamp) {
+        let pause = Duration::ZERO;
+        let state = State {
+            is_lost: true,
+            is_told_lost: true,
+            since: at,
+            error: None,
+            losses: 0,
+            quiet_until: at,
+            pause,
+            is_held: false,
+        };
+        self.states.insert(name, state);
+    }
+
     /// Sources of which there is something to tell at `at`, and whether they wait for the rate limit.
     pub(super) fn due(&mut self, at: Timestamp) -> impl Iterator<Item = (Name, &mut bool)> {
         let due = move |state: &State| state.is_lost != state.is_told_lost && state.quiet_until <= at;

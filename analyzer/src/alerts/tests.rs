@@ -102,7 +102,7 @@ fn sees(alerts: &mut Alerts, port: u16, mac: MacAddr, second: u64) {
 fn told(alerts: &mut Alerts, seconds: std::ops::RangeInclusive<u64>) -> Vec<(u64, Alert)> {
     let mut all = Vec::new();
     for second in seconds {
-        alerts.tick(at(second));
+        alerts.tick(true, at(second));
         all.extend(alerts.poll(&report(), at(second)).into_iter().map(|alert| (second, alert)));
     }
     all
@@ -208,7 +208,7 @@ fn clearing_says_how() {
         sees(&mut alerts, port, DEAD, second);
         let first = told(&mut alerts, second..=second);
         match end {
-            "conforming" => alerts.conforms(&member(port)),
+            "conforming" => alerts.conforms(&member(port), Timestamp::MAX),
             "entry-gone" => alerts.end(&member(port), DEAD, End::EntryGone),
             _ => {}
         }
@@ -221,8 +221,8 @@ fn clearing_says_how() {
     }
     // Several flows, several ends, one message.
     (1..=5).for_each(|port| sees(&mut alerts, port, DEAD, 10_000));
-    alerts.conforms(&member(1));
-    alerts.conforms(&member(2));
+    alerts.conforms(&member(1), Timestamp::MAX);
+    alerts.conforms(&member(2), Timestamp::MAX);
     alerts.end(&member(3), DEAD, End::EntryGone);
     let told = told(&mut alerts, 10_000..=10_100);
     assert_eq!(kinds(&told), [(10_000, "VIOLATION"), (10_060, "CLEARED")]);
@@ -254,31 +254,93 @@ fn what_is_quiet_is_asked_for_in_turn() {
     sees(&mut alerts, 11, DEAD, 5);
     let mut asked: Vec<Member> = Vec::new();
     for second in 6..=7 {
-        asked.extend(alerts.quiet(at(5), 5, at(second)).into_iter().map(|silent| silent.member));
+        for silent in alerts.silent(at(5)).into_iter().take(5) {
+            alerts.looked(&silent.member, silent.mac, at(second));
+            asked.push(silent.member);
+        }
     }
     asked.sort();
     assert_eq!(asked, (1..=10).map(member).collect::<Vec<_>>(), "each once, and none that goes on");
 }
 
 #[test]
+fn nobody_watches_and_nothing_is_over() {
+    let mut alerts = open(Settings::default());
+    sees(&mut alerts, 1, DEAD, 0);
+    assert_eq!(kinds(&told(&mut alerts, 0..=0)), [(0, "VIOLATION")]);
+    for second in 1..=200 {
+        alerts.tick(false, at(second));
+        assert_eq!(alerts.poll(&report(), at(second)), [], "{second}");
+    }
+    assert_eq!(kinds(&told(&mut alerts, 201..=300)), [(260, "CLEARED")]);
+}
+
+#[test]
+fn packets_of_before_end_no_violation() {
+    let mut alerts = open(Settings::default());
+    sees(&mut alerts, 1, DEAD, 10);
+    alerts.conforms(&member(1), at(9));
+    assert_eq!(kinds(&told(&mut alerts, 10..=11)), [(10, "VIOLATION")]);
+    // Undetermined packets to the MAC: it goes on.
+    alerts.goes_on(&member(1), DEAD, at(50));
+    assert_eq!(kinds(&told(&mut alerts, 12..=109)), []);
+    alerts.conforms(&member(1), at(109));
+    assert_eq!(kinds(&told(&mut alerts, 109..=109)), [(109, "CLEARED")]);
+}
+
+#[test]
+fn a_cause_that_comes_back_has_a_name_of_its_own() {
+    let mut alerts = open(Settings::default());
+    let mut ids = Vec::new();
+    for second in [0, 90] {
+        // The kernel counts from the first packet on.
+        let finding = Finding { last_seen: at(second), ..finding(1, DEAD, 0) };
+        alerts.violating(&finding, &report(), at(second));
+        ids.extend(
+            told(&mut alerts, second..=second + 89)
+                .into_iter()
+                .map(|(_, alert)| (alert.kind.name(), value(&alert, "id").unwrap().to_owned())),
+        );
+    }
+    let [(first, a), (_, b), (third, c), (_, d)] = ids.as_slice() else { panic!("{ids:?}") };
+    assert_eq!((*first, *third), ("VIOLATION", "VIOLATION"));
+    assert!(a == b && c == d && a != c, "{ids:?}");
+}
+
+#[test]
+fn a_source_that_was_lost_before_a_restart() {
+    let mut alerts = open(Settings::default());
+    alerts.source("nb", "unix:nb", Some("refused"), at(0));
+    alerts.source("sb", "unix:sb", Some("refused"), at(0));
+    assert_eq!(told(&mut alerts, 0..=0).len(), 2);
+    let mut again = open(Settings::default());
+    again.restore(&alerts.save(), at(10)).unwrap();
+    again.source("nb", "unix:nb", Some("refused"), at(11));
+    again.source("sb", "unix:sb", None, at(11));
+    let told = told(&mut again, 11..=60);
+    assert_eq!(kinds(&told), [(11, "SOURCE-BACK")]);
+    assert_eq!(value(&told[0].1, "source"), Some("sb"));
+}
+
+#[test]
 fn latent_entries_are_gathered_and_cleared() {
     let mut alerts = open(Settings::default());
     let entries: Vec<Latent> = (1..=3).map(latent).collect();
-    alerts.latent(&entries, &report(), at(0));
+    alerts.latent(&entries, |_, _| false, &report(), at(0));
     let first = told(&mut alerts, 0..=0);
     assert_eq!(kinds(&first), [(0, "LATENT")]);
     assert_eq!(first[0].1.reason, Some("armed"));
     assert_eq!(value(&first[0].1, "flow"), Some("zone 35 udp 172.27.0.13:5005 -> 192.168.16.230:1"));
-    alerts.latent(&entries, &report(), at(60));
+    alerts.latent(&entries, |_, _| false, &report(), at(60));
     assert_eq!(kinds(&told(&mut alerts, 60..=600)), [(300, "REPEATED")]);
-    alerts.latent(&entries[..1], &report(), at(601));
+    alerts.latent(&entries[..1], |_, _| false, &report(), at(601));
     assert!(told(&mut alerts, 601..=602).is_empty());
-    alerts.latent(&[], &report(), at(603));
+    alerts.latent(&[], |_, _| false, &report(), at(603));
     let cleared = told(&mut alerts, 603..=603);
     assert_eq!(kinds(&cleared), [(603, "CLEARED")]);
     assert_eq!(value(&cleared[0].1, "cleared"), Some("entry-gone"));
     let unused = Latent { state: LatentState::Unused, ..latent(9) };
-    alerts.latent(&[unused], &report(), at(700));
+    alerts.latent(&[unused], |_, _| false, &report(), at(700));
     assert!(told(&mut alerts, 700..=800).is_empty());
 }
 
@@ -422,11 +484,11 @@ fn names_of_members_come_back() {
 fn field_names_are_names_of_the_rfc() {
     let mut alerts = open(Settings::default());
     sees(&mut alerts, 1, DEAD, 0);
-    alerts.latent(&[latent(2)], &report(), at(0));
+    alerts.latent(&[latent(2)], |_, _| false, &report(), at(0));
     alerts.source("nb", "x", Some("y"), at(0));
     alerts.loss("events_lost", 1);
     let mut told = alerts.poll(&report(), at(0));
-    alerts.conforms(&member(1));
+    alerts.conforms(&member(1), Timestamp::MAX);
     told.extend(alerts.poll(&report(), at(1)));
     assert_eq!(told.len(), 5);
     for field in told.iter().flat_map(|alert| &alert.fields) {

@@ -108,11 +108,7 @@ fn repeated(cause: &Cause, report: &Report) -> String {
 
 fn cleared(cause: &Cause, settings: &Settings) -> String {
     let ends: Vec<String> = cause.ended.iter().map(|(&end, &count)| phrase(end, count, settings.hold)).collect();
-    let missing = match cause.expected {
-        0 => None,
-        flows => Some(format!("{flows} not seen since the analyzer started again")),
-    };
-    let ends = ends.into_iter().chain(missing).collect::<Vec<_>>().join(", ");
+    let ends = ends.join(", ");
     match cause.subject {
         Subject::Packets => format!("no flow leaves to {} any more; of {}: {ends}", cause.mac, cause.flows),
         Subject::Latent => format!("no entry holds {} any more; of {}: {ends}", cause.mac, cause.flows),
@@ -124,6 +120,7 @@ fn phrase(end: End, count: u64, hold: Duration) -> String {
         End::Conforming => format!("{count} conform again"),
         End::EntryGone => format!("{count} without the conntrack entry"),
         End::Quiet => format!("{count} quiet for {} s", hold.as_secs()),
+        End::Excused => format!("{count} answered by a live router"),
         End::Seen => format!("{count} with packets by now"),
     }
 }
@@ -131,9 +128,9 @@ fn phrase(end: End, count: u64, hold: Duration) -> String {
 /// How the cause ended, in one stable word.
 fn how(cause: &Cause) -> &'static str {
     let mut ends = cause.ended.keys();
-    match (ends.next(), ends.next(), cause.expected) {
-        (Some(only), None, 0) => only.name(),
-        (None, _, _) => End::Quiet.name(),
-        _ => "mixed",
+    match (ends.next(), ends.next()) {
+        (Some(only), None) => only.name(),
+        (None, _) => End::Quiet.name(),
+        (Some(_), Some(_)) => "mixed",
     }
 }

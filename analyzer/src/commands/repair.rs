@@ -27,7 +27,7 @@ use crate::unixctl::conntrack::{Pacing, UserspaceTable};
 
 pub(super) fn run(args: RepairArgs) -> anyhow::Result<Status> {
     let output = args.output.clone();
-    let repairs = match is_running(&args.inputs, &args.paths) {
+    let Ended { repairs, is_partial } = match is_running(&args.inputs, &args.paths) {
         true => on_running(args)?,
         false => on_dumps(args)?,
     };
@@ -37,10 +37,17 @@ pub(super) fn run(args: RepairArgs) -> anyhow::Result<Status> {
         Format::Text => listing::write_repairs(out, &rows),
         format => json::write_repairs(out, &frame, &rows, format == Format::Jsonl),
     })?;
-    Ok(match repairs.iter().all(|repair| repair.outcome.is_fine()) {
+    Ok(match !is_partial && repairs.iter().all(|repair| repair.outcome.is_fine()) {
         true => Status::Fine,
         false => Status::Violation,
     })
+}
+
+/// How a run ended.
+struct Ended {
+    repairs: Vec<Repair>,
+    /// Whether there may be entries that nobody has seen.
+    is_partial: bool,
 }
 
 /// Whether the entries are those of the running system: no dump of them is given, and nothing that could be as old as one.
@@ -62,7 +69,7 @@ fn settings(ruling: &RulingArgs) -> Settings {
 }
 
 /// What would be done about entries of dumps.
-fn on_dumps(args: RepairArgs) -> anyhow::Result<Vec<Repair>> {
+fn on_dumps(args: RepairArgs) -> anyhow::Result<Ended> {
     let RepairArgs { inputs, selecting, acting, ruling, sources, paths, .. } = args;
     if acting.apply {
         bail!("--apply changes the running system, and dumps were given: leave out the one or the other");
@@ -87,11 +94,11 @@ fn on_dumps(args: RepairArgs) -> anyhow::Result<Vec<Repair>> {
         let outcome = step.verdict.clone().map_or_else(Outcome::Refused, Outcome::Would);
         step.into_repair(&rules, None, at, outcome)
     });
-    Ok(rehearsed.collect())
+    Ok(Ended { repairs: rehearsed.collect(), is_partial: false })
 }
 
 /// What would be, or is, done about entries of the running system.
-fn on_running(args: RepairArgs) -> anyhow::Result<Vec<Repair>> {
+fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
     let RepairArgs { selecting, acting, ruling, sources, paths, .. } = args;
     let mut journal = Journal::new(acting.journal.clone(), By::Command);
     if acting.apply {
@@ -125,6 +132,12 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Vec<Repair>> {
              before it changes anything (--settle)"
         );
     }
+    if !acting.apply {
+        eprintln!(
+            "analyzer: packets are not listened to here, so a router that is no next hop may be alive unheard, and a flow \
+             may go elsewhere than its label says; `analyzer live` sees both"
+        );
+    }
     let datapath = match table {
         Table::Kernel => Datapath::Kernel,
         Table::Userspace(_) => Datapath::Userspace,
@@ -134,15 +147,16 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Vec<Repair>> {
     let pins = snapshot.engine.pins(at);
     let steps = plan(pins, &selection(&selecting), &rules, ruling.max, Some(datapath), at);
     let clock = || snapshot.now();
-    match (table, acting.apply) {
-        (Table::Kernel, false) => Ok(kernel::rehearse(&conntrack::Table::open()?, steps, &rules, at)?),
+    let repairs = match (table, acting.apply) {
+        (Table::Kernel, false) => kernel::rehearse(&conntrack::Table::open()?, steps, &rules, at)?,
         (Table::Kernel, true) => {
             let table = conntrack::Table::open()?;
-            Ok(steps.into_iter().map(|step| kernel::repair(&table, &mut journal, step, &rules, clock)).collect())
+            steps.into_iter().map(|step| kernel::repair(&table, &mut journal, step, &rules, clock)).collect()
         }
-        (Table::Userspace(_), false) => Ok(userspace::rehearse(steps, &rules, at)),
-        (Table::Userspace(socket), true) => in_userspace(socket, &mut journal, steps, &rules, &snapshot),
-    }
+        (Table::Userspace(_), false) => userspace::rehearse(steps, &rules, at),
+        (Table::Userspace(socket), true) => in_userspace(socket, &mut journal, steps, &rules, &snapshot)?,
+    };
+    Ok(Ended { repairs, is_partial: snapshot.is_partial })
 }
 
 fn in_userspace(

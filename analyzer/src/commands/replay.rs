@@ -1,5 +1,7 @@
 //! `analyzer replay`: the verdict on captures.
 
+use anyhow::Context;
+
 use super::counting::{count, nic_names};
 use super::engine::prepare;
 use super::printing::{print, style};
@@ -12,6 +14,7 @@ use crate::sinks::target::Target;
 
 pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyhow::Result<Status> {
     let messages = syslog.config(Target::None)?;
+    messages.check().context("cannot send alerts")?;
     let mut prepared = prepare(&inputs, args.paths, Settings::from(&args.judging))?;
     if prepared.captures.is_empty() {
         anyhow::bail!("no capture given: the folder holds dumps only; name a capture, or - for standard input");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::time::{Instant, sleep};
 
 use crate::alerts::{Alert, Alerts, Counts, Member, Settings};
 use crate::engine::finding::Finding;
@@ -28,16 +29,22 @@ pub(super) fn tell(report: &Report, config: &Config) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let told = runtime.block_on(async {
         let mut sinks = Sinks::start(config, &live::hooks()).context("cannot send alerts")?;
+        let status = sinks.observer();
+        let end = Instant::now() + PATIENCE;
         for alert in alerts(report) {
+            // A queue takes what there is room for; who is away for so long gets the first of them.
+            while status().iter().any(|sink| sink.queued >= config.delivery.queue) && Instant::now() < end {
+                sleep(Duration::from_millis(5)).await;
+            }
             sinks.send(&alert.into());
         }
-        let status = sinks.observer();
         let unsent = sinks.end(PATIENCE).await;
-        let count: usize = unsent.iter().map(|unsent| unsent.alerts.len()).sum();
+        let status = status();
+        let dropped: u64 = status.iter().map(|sink| sink.counts.dropped + sink.counts.too_long).sum();
+        let count = unsent.iter().map(|unsent| unsent.alerts.len() as u64).sum::<u64>() + dropped;
         if count == 0 {
             return Ok(());
         }
-        let status = status();
         let reasons = status.iter().filter_map(|sink| match &sink.state {
             State::Failed { error, .. } => Some(format!("{}: {error}", sink.name)),
             State::Connecting { .. } => Some(format!("{}: no connection came about", sink.name)),
@@ -64,7 +71,7 @@ fn alerts(report: &Report) -> Vec<Alert> {
     violating.sort_by_key(|(finding, _)| (finding.first_seen, finding.tuple));
     for (finding, mac) in violating {
         let at = finding.first_seen;
-        alerts.tick(at);
+        alerts.tick(false, at);
         told.extend(alerts.poll(report, at));
         alerts.violating(finding, report, at);
         let counts = Counts { packets: finding.packets, bytes: finding.bytes };
@@ -73,7 +80,7 @@ fn alerts(report: &Report) -> Vec<Alert> {
     }
     let end = report.summary.last_seen.unwrap_or_default();
     alerts.end_windows();
-    alerts.latent(&report.latent, report, end);
+    alerts.latent(&report.latent, |_, _| false, report, end);
     let losses = [
         ("packets_truncated", report.skipped.truncated),
         ("packets_malformed", report.skipped.unparsed),

@@ -35,6 +35,8 @@ pub(super) struct Knowledge {
     pub(super) nats: HashMap<IpAddr, HashMap<IpPrefix, Vec<Nat>>>,
     pub(super) reroute_policies: ReroutePolicies,
     pub(super) mac_owners: HashMap<MacAddr, Vec<MacOwner>>,
+    /// MACs that packets came in from, and when the last one did.
+    pub(super) senders: HashMap<MacAddr, Timestamp>,
     pub(super) settings: Settings,
     /// Start of the next-hop history; `None` where facts hold without bound.
     pub(super) history: Option<Timestamp>,

@@ -82,14 +82,20 @@ impl<T: Copy> Masked<T> {
 }
 
 impl Rewrite {
-    /// Takes the port away, in each form in which it is set: OVN then does not apply the MAC. `None` where it is not set
-    /// at all.
+    /// Takes the port away, in the form in which [`decode`] reads it: OVN then does not apply the MAC. `None` where it is
+    /// not set at all.
+    ///
+    /// Where the port is in the mark, the bits of the label that once held it mean other things (ACL and tunnel ids), and
+    /// stay.
     pub fn unpin(label: u128, mark: u32) -> Option<Self> {
         const MARK: u32 = 0xffff << MARK_PORT_SHIFT;
         const LABEL: u128 = 0xffff << LABEL_PORT_SHIFT;
-        let mark = (mark & MARK != 0).then_some(Masked { value: 0, mask: MARK });
-        let label = (label & LABEL != 0).then_some(Masked { value: 0, mask: LABEL });
-        (mark.is_some() || label.is_some()).then_some(Self { mark, label })
+        let EcmpReply { port, form, .. } = decode(label, mark)?;
+        match form {
+            _ if port == 0 => None,
+            PortForm::Mark => Some(Self { mark: Some(Masked { value: 0, mask: MARK }), label: None }),
+            PortForm::Label => Some(Self { mark: None, label: Some(Masked { value: 0, mask: LABEL }) }),
+        }
     }
 
     /// Writes another MAC, the port stays.
@@ -166,23 +172,25 @@ mod tests {
         let gateway = mac("ce:73:29:66:39:a4");
         let label = 0xabcd_0002_ce73_2966_39a4_1234_5678;
         for (label, mark, unpinned) in [
-            (label, 0x2_0003, Some((0xabcd_0000_ce73_2966_39a4_1234_5678, 3))),
+            // An id beside the MAC, which is no port.
+            (label, 0x2_0003, Some((label, 3))),
             (label, 3, Some((0xabcd_0000_ce73_2966_39a4_1234_5678, 3))),
             (0xce73_2966_39a4_0000_0000, 0xffff_0003, Some((0xce73_2966_39a4_0000_0000, 3))),
             (0xce73_2966_39a4_0000_0000, 3, None),
-            (u128::MAX, u32::MAX, Some((!(0xffff << 80), 0xffff))),
+            (u128::MAX, u32::MAX, Some((u128::MAX, 0xffff))),
         ] {
             let rewrite = Rewrite::unpin(label, mark);
             assert_eq!(rewrite.map(|rewrite| rewrite.of(label, mark)), unpinned, "{label:#x} {mark:#x}");
             if let Some((label, mark)) = unpinned {
-                assert_eq!(decode(label, mark).map(|reply| reply.port), Some(0));
+                let form = decode(label, mark).map(|reply| (reply.form, reply.port));
+                assert_ne!(form.map(|(form, _)| form), Some(PortForm::Mark), "{label:#x} {mark:#x}");
             }
         }
         let other = mac("02:00:00:00:00:01");
         let (relabelled, mark) = Rewrite::relabel(other).of(label, 0x2_0003);
         assert_eq!((relabelled, mark), (0xabcd_0002_0200_0000_0001_1234_5678, 0x2_0003));
         assert_eq!(Rewrite::relabel(gateway).of(relabelled, mark), (label, mark));
-        for rewrite in [Rewrite::relabel(mac("ff:ff:ff:ff:ff:ff")), Rewrite::unpin(u128::MAX, u32::MAX).unwrap()] {
+        for rewrite in [Rewrite::relabel(mac("ff:ff:ff:ff:ff:ff")), Rewrite::unpin(u128::MAX, 0).unwrap()] {
             assert!(rewrite.label().is_some_and(|new| new.value() & !new.mask() == 0), "ctnetlink adds it bit by bit");
         }
     }

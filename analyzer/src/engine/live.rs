@@ -1,7 +1,7 @@
 //! What a daemon tells the engine over months: facts that begin and end, entries that change, times in which nothing is
 //! known; and how the engine forgets.
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use super::Engine;
 use super::fact::{Connection, Delta, Fact};
@@ -63,6 +63,12 @@ impl Engine {
     /// then has none.
     pub fn note_connections_told(&mut self) {
         self.knowledge.connections.note_told();
+    }
+
+    /// Tells all MACs that packets came in from, each with the time of its last one. Verdicts do not rest on it; it keeps
+    /// entries from being repaired ([`super::pins`]).
+    pub fn set_senders(&mut self, senders: HashMap<MacAddr, Timestamp>) {
+        self.knowledge.senders = senders;
     }
 
     /// Number of conntrack entries kept.

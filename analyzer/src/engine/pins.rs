@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use hashbrown::HashSet;
+
 use super::Engine;
 use super::bfd::Liveness;
 use super::evidence;
@@ -15,7 +17,7 @@ use super::label::{self, EcmpReply};
 use super::labelled::{Labelled, leaving};
 use super::latent;
 use super::lookalike;
-use super::routes::Group;
+use super::routes::{self, Group};
 use super::zones::Owner;
 use crate::types::{MacAddr, Timestamp, Tuple};
 
@@ -35,7 +37,8 @@ pub struct Pin {
     /// When a router with the MAC was last heard, if that was within the window that the settings have and after the MAC
     /// left the set.
     pub heard: Option<Timestamp>,
-    /// When the next hops of the flow last became what they are; `None` where they have been so for as long as is known.
+    /// When the next hops of the flow, or the owner of its zone, last became what they are; `None` where they have been so
+    /// for as long as is known.
     pub changed: Option<Timestamp>,
     /// The symmetric routes of the flow.
     pub routes: Vec<RouteId>,
@@ -56,7 +59,7 @@ pub enum ZoneOwner {
     Router,
     /// Something else, by its name or its number.
     Other,
-    /// Nothing tells.
+    /// Nothing tells, or names tell of several.
     Unknown,
 }
 
@@ -130,6 +133,7 @@ fn pin(knowledge: &Knowledge, connection: &Connection, marks_count: bool, at: Ti
     let last_legal = routes.iter().filter_map(|id| knowledge.last_legal(id, mac, at)).max_by_key(|last| last.until);
     let direction = if connection.orig == leaving { CtDirection::Orig } else { CtDirection::Reply };
     let kind = match owner {
+        _ if knowledge.zones.is_contested(connection.zone, at) => ZoneOwner::Unknown,
         Owner::RouterDnat { .. } => ZoneOwner::Router,
         Owner::Other { .. } => ZoneOwner::Other,
         Owner::Unknown => ZoneOwner::Unknown,
@@ -149,8 +153,8 @@ fn pin(knowledge: &Knowledge, connection: &Connection, marks_count: bool, at: Ti
         standing,
         // A session that watches the next hop tells better than a frame whether it forwards.
         heard: if is_down { None } else { heard(knowledge, mac, heard_since, at) },
-        changed: changed(knowledge, leaving, at),
-        moved: moved(knowledge, mac, last_legal.as_ref(), &hops),
+        changed: changed(knowledge, leaving, at).max(knowledge.zones.changed(connection.zone, at)),
+        moved: moved(knowledge, reply, leaving, last_legal.as_ref(), &hops, at),
         routes,
         expected: evidence::expected(&hops),
         known_as: evidence::known_as(knowledge, mac),
@@ -194,8 +198,8 @@ fn standing(
     }
 }
 
-/// When a router with the MAC was last heard, by its own frames or by the kernel's neighbour table, later than `since` and
-/// within the window before `at`.
+/// When a router with the MAC was last heard, by its own frames, by packets that it forwarded to us or by the kernel's
+/// neighbour table, later than `since` and within the window before `at`.
 fn heard(knowledge: &Knowledge, mac: MacAddr, since: Timestamp, at: Timestamp) -> Option<Timestamp> {
     let frames = knowledge.neighbours.heard_as(mac).map(|(_, last)| last);
     let confirmed = knowledge
@@ -204,7 +208,8 @@ fn heard(knowledge: &Knowledge, mac: MacAddr, since: Timestamp, at: Timestamp) -
         .filter(|binding| binding.kind == BindingKind::Neighbour && binding.validity.holds(at))
         .filter_map(|binding| binding.confirmed);
     let from = since.max(at.saturating_sub(knowledge.settings.heard_window));
-    frames.chain(confirmed).filter(|&last| last > from && last <= at).max()
+    let forwarded = knowledge.senders.get(&mac).copied();
+    frames.chain(forwarded).chain(confirmed).filter(|&last| last > from && last <= at).max()
 }
 
 /// When what decides the flow last became what it is at `at`.
@@ -237,22 +242,35 @@ fn changed(knowledge: &Knowledge, leaving: Tuple, at: Timestamp) -> Option<Times
 }
 
 /// The MAC that the next hop has whose MAC it was.
-fn moved(knowledge: &Knowledge, mac: MacAddr, last: Option<&LastLegal>, hops: &[Hop<'_>]) -> Moved {
-    let is_known_as = |hop: &&Hop<'_>| {
-        let heard = knowledge.neighbours.heard_as(mac).any(|(ip, _)| ip == hop.ip);
-        heard || knowledge.neighbours.of_mac(mac).any(|binding| binding.ip == hop.ip)
-    };
-    let mut own: Vec<&Hop<'_>> = match last {
-        Some(last) => hops.iter().filter(|hop| hop.ip == last.nexthop).collect(),
-        None => hops.iter().filter(is_known_as).collect(),
-    };
-    own.dedup_by_key(|hop| hop.ip);
-    let hop = match (own.as_slice(), last) {
-        ([hop], _) => *hop,
-        ([], Some(_)) => return Moved::Unknown("the next hop whose MAC it was is none of the flow's any more"),
-        ([], None) => return Moved::Unknown("nothing tells which next hop's MAC it was"),
+fn moved(
+    knowledge: &Knowledge,
+    reply: EcmpReply,
+    leaving: Tuple,
+    last: Option<&LastLegal>,
+    hops: &[Hop<'_>],
+    at: Timestamp,
+) -> Moved {
+    let mac = reply.eth;
+    let had = had(knowledge, mac, leaving, last);
+    let ip = match (&had[..], last) {
+        (&[ip], _) => ip,
+        ([], _) => return Moved::Unknown("nothing tells which next hop's MAC it was"),
         _ => return Moved::Unknown("it was the MAC of several next hops of the flow"),
     };
+    let fits = |hop: &&Hop<'_>| routes::port_key(&knowledge.ports, hop.route, at).is_none_or(|key| key == reply.port);
+    let own: Vec<&Hop<'_>> = hops.iter().filter(|hop| hop.ip == ip).filter(fits).collect();
+    let Some(hop) = own.first() else {
+        return Moved::Unknown("the next hop whose MAC it was is none of the flow's by this port any more");
+    };
+    let is_same = |other: &&Hop<'_>| {
+        let (mut macs, mut others) = (hop.lladdrs.current.clone(), other.lladdrs.current.clone());
+        macs.sort_unstable();
+        others.sort_unstable();
+        (hop.liveness, hop.lladdrs.aged, macs) == (other.liveness, other.lladdrs.aged, others)
+    };
+    if !own.iter().all(is_same) {
+        return Moved::Unknown("the next hop whose MAC it was is known differently by several ports or routes");
+    }
     match (hop.liveness, hop.lladdrs.current.as_slice(), hop.lladdrs.aged) {
         (Liveness::Up, &[lladdr], false) if lladdr != mac => Moved::To { nexthop: hop.ip, lladdr },
         (Liveness::Up, &[_], false) => Moved::Unknown("the next hop still has this MAC"),
@@ -260,4 +278,18 @@ fn moved(knowledge: &Knowledge, mac: MacAddr, last: Option<&LastLegal>, hops: &[
         (Liveness::Unknown, ..) => Moved::Unknown("nothing tells whether the next hop whose MAC it was is up"),
         (Liveness::Up, ..) => Moved::Unknown("the next hop whose MAC it was has no MAC now, or several"),
     }
+}
+
+/// Next hops, past ones too, of the flow's symmetric routes that have, or had, the MAC. The entry does not tell when it was
+/// made, so any of them may be meant.
+fn had(knowledge: &Knowledge, mac: MacAddr, leaving: Tuple, last: Option<&LastLegal>) -> Vec<IpAddr> {
+    let versions = knowledge.routes.versions_for(leaving.src, leaving.dst).filter(|route| route.symmetric_reply);
+    let nexthops: HashSet<IpAddr> = versions.filter_map(|route| route.nexthop).collect();
+    let bound = knowledge.neighbours.of_mac(mac).map(|binding| binding.ip);
+    let heard = knowledge.neighbours.heard_as(mac).map(|(ip, _)| ip);
+    let mut had: Vec<IpAddr> = bound.chain(heard).filter(|ip| nexthops.contains(ip)).collect();
+    had.extend(last.map(|last| last.nexthop));
+    had.sort_unstable();
+    had.dedup();
+    had
 }

@@ -124,6 +124,32 @@ impl Zones {
             .unwrap_or(Owner::Unknown)
     }
 
+    /// Whether names of `zone` that hold at `at` tell of different owners, so that it may be another's than
+    /// [`Zones::owner`] says.
+    pub(super) fn is_contested(&self, zone: u16, at: Timestamp) -> bool {
+        let names = self.by_zone.get(&zone).into_iter().flatten().filter(|named| named.validity.holds(at));
+        let owners: Vec<Owner> = names.map(|named| self.owner_of_name(&named.name)).collect();
+        let mut routers = owners.iter().filter_map(|owner| match owner {
+            Owner::RouterDnat { router, .. } => router.as_ref(),
+            _ => None,
+        });
+        let first = routers.next();
+        let is_router = |owner: &Owner| matches!(owner, Owner::RouterDnat { .. });
+        routers.any(|router| Some(router) != first) || owners.iter().any(is_router) && !owners.iter().all(is_router)
+    }
+
+    /// When the owner of `zone` last became what it is at `at`; `None` where it has been so for as long as is known.
+    pub(super) fn changed(&self, zone: u16, at: Timestamp) -> Option<Timestamp> {
+        let now = self.owner(zone, at);
+        let names = self.by_zone.get(&zone).into_iter().flatten();
+        let moments = names.flat_map(|named| [named.validity.from, named.validity.until]).flatten();
+        let is_change = |moment: &Timestamp| {
+            let before = Timestamp::from_nanos(moment.as_nanos().saturating_sub(1));
+            self.owner(zone, before) != now
+        };
+        moments.filter(|&moment| moment <= at).filter(is_change).max()
+    }
+
     /// Up to OVN 23.06.0 zones of a router are named by the UUID of its SB datapath, later by its name. Names of ports
     /// hold underscores and may end in anything, so the part before the suffix must be a router that is known; where
     /// none is known at all, the suffix has to do.

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hashbrown::HashSet;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -31,20 +32,29 @@ use crate::output::Report;
 use crate::sinks::saved::Unsent;
 use crate::sinks::status::{Happening, SinkStatus};
 use crate::sinks::{self, Hooks, Sinks, Written};
-use crate::types::{Place, Position, Timestamp, Warning};
+use crate::types::{MacAddr, Place, Position, Timestamp, Tuple, Warning};
 
 /// A flow that was silent for so long may be healed.
 const SILENT: Duration = Duration::from_secs(2);
 /// Ticks between two looks at flows that are silent.
 const LOOK: u64 = 5;
-/// Flows looked at each time at most.
-const MAX_LOOKED: usize = 1_000;
+/// Flows whose conntrack entries are asked for each time at most.
+const MAX_ASKED: usize = 500;
+/// Of these so many before others have their turn.
+const TURN: usize = 32;
 /// Longest file of open causes that is read.
 const MAX_FILE: u64 = 64 << 20;
 /// Losses that cost time, or the precision of an estimate: metrics and the summary tell them, and nobody is woken. Of
 /// messages that were dropped each sink tells its own receiver.
-const UNALARMING: [&str; 6] =
-    ["alerts_dropped", "events_limited", "events_lost", "samples_evicted", "samples_untracked", "requests_evicted"];
+const UNALARMING: [&str; 7] = [
+    "alerts_dropped",
+    "events_limited",
+    "events_lost",
+    "samples_evicted",
+    "samples_untracked",
+    "requests_evicted",
+    "neighbours_evicted",
+];
 /// How long the last messages are waited for at the end.
 const LAST: Duration = Duration::from_secs(5);
 /// What messages call the file.
@@ -116,14 +126,27 @@ impl Alerting {
                 let counts = Counts { packets: booked.packets, bytes: booked.bytes };
                 self.alerts.count(&member(seen), seen.eth_dst, counts, seen.last);
             }
-            Verdict::Conforming if booked.packets > 0 => self.alerts.conforms(&member(seen)),
+            Verdict::Conforming if booked.packets > 0 => self.alerts.conforms(&member(seen), seen.last),
+            Verdict::Undetermined(_) | Verdict::Grace if booked.packets > 0 => {
+                self.alerts.goes_on(&member(seen), seen.eth_dst, seen.last);
+            }
+            Verdict::Info(_) if booked.packets > 0 => self.alerts.end(&member(seen), seen.eth_dst, End::Excused),
             _ => {}
         }
     }
 
-    /// The latent entries as they are now.
-    pub(super) fn latent(&mut self, latent: &[Latent], at: Timestamp) {
-        self.alerts.latent(latent, &self.frame, at);
+    /// The latent entries as they are now, and those that findings cite.
+    pub(super) fn latent(&mut self, latent: &[Latent], cited: &HashSet<(Tuple, u16, MacAddr)>, at: Timestamp) {
+        let is_cited = |member: &Member, mac| match member {
+            Member::Entry { zone, orig } => cited.contains(&(*orig, *zone, mac)),
+            Member::Flow { .. } => false,
+        };
+        self.alerts.latent(latent, is_cited, &self.frame, at);
+    }
+
+    /// Whether latent entries were told and are open.
+    pub(super) fn has_latent(&self) -> bool {
+        self.alerts.open()[1] > 0
     }
 
     /// Messages so far, by kind, and causes that are open.
@@ -228,9 +251,10 @@ impl Daemon {
         let now = self.clock.now();
         self.note_states(now);
         if self.ticks.is_multiple_of(LOOK) {
-            self.look_at_silent(now);
+            self.look_at_silent(now).await;
         }
-        self.alerting.alerts.tick(now);
+        let is_watching = self.is_sighted && !self.must_switch && self.watching.is_whole();
+        self.alerting.alerts.tick(is_watching, now);
         self.tell_alerts();
         for news in self.alerting.sinks.take_news() {
             match news.what {
@@ -247,7 +271,10 @@ impl Daemon {
     fn note_states(&mut self, now: Timestamp) {
         for source in self.sources.all() {
             let error = source.error.as_deref().filter(|_| source.phase != Phase::Synchronised);
-            self.alerting.alerts.source(source.name, &source.place, error, now);
+            // One that is only on its way is neither lost nor back.
+            if error.is_some() || source.phase == Phase::Synchronised {
+                self.alerting.alerts.source(source.name, &source.place, error, now);
+            }
         }
         if now.since(self.started) > super::start::PATIENCE {
             const UNKNOWN: &str = "no source tells them, or none has for too long; packets are undetermined";
@@ -260,18 +287,26 @@ impl Daemon {
     }
 
     /// Finds out what has become of flows that no longer leave to their MAC.
-    fn look_at_silent(&mut self, now: Timestamp) {
-        let silent = self.alerting.alerts.quiet(now.saturating_sub(SILENT), MAX_LOOKED, now);
+    async fn look_at_silent(&mut self, now: Timestamp) {
+        let silent = self.alerting.alerts.silent(now.saturating_sub(SILENT));
         if silent.is_empty() {
             return;
         }
         let conforming = self.conforming_samples();
+        let mut asked = 0;
         for Silent { member, mac, last, by_entry } in silent {
             let Member::Flow { tuple, .. } = member else { continue };
-            if conforming.get(&member).is_some_and(|&seen| seen > last) {
-                self.alerting.alerts.conforms(&member);
-            } else if by_entry && self.evidence.holds(tuple, mac, last) == Some(false) {
-                self.alerting.alerts.end(&member, mac, End::EntryGone);
+            if let Some(&seen) = conforming.get(&member).filter(|&&seen| seen > last) {
+                self.alerting.alerts.conforms(&member, seen);
+            } else if by_entry && asked < MAX_ASKED {
+                asked += 1;
+                self.alerting.alerts.looked(&member, mac, now);
+                if self.evidence.holds(tuple, mac, last) == Some(false) {
+                    self.alerting.alerts.end(&member, mac, End::EntryGone);
+                }
+                if asked % TURN == 0 {
+                    tokio::task::yield_now().await;
+                }
             }
         }
     }
@@ -332,7 +367,7 @@ impl Daemon {
         let was_failing = std::mem::replace(&mut self.alerting.is_failing, outcome.is_err());
         match outcome {
             Err(error) => {
-                // It is tried again with the next change.
+                self.alerting.saved = None;
                 if !was_failing {
                     self.news.complain(&format!("{error}; it is tried again"));
                 }

@@ -1,6 +1,7 @@
 //! When labelled conntrack entries are read as a whole, and by which way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
 
@@ -10,7 +11,6 @@ use super::event::{Event, Reading};
 use super::evidence::Evidence;
 use crate::cli::ConntrackSource;
 use crate::conntrack::index::LabelledIndex;
-use crate::engine::fact::Connection;
 use crate::netlink::conntrack::events::{self, Events};
 use crate::netlink::conntrack::{self, Table};
 use crate::ovn::local::{DatapathType, Node};
@@ -22,6 +22,8 @@ use crate::unixctl::conntrack::{Pacing, UserspaceTable};
 const MAX_ENTRIES: usize = 4_000_000;
 /// Room in the kernel for events that were not read yet, in bytes.
 const EVENT_BYTES: usize = 8 << 20;
+/// Shortest wait for ovs-vswitchd's turn: the timer's own resolution.
+const TICK: Duration = Duration::from_millis(1);
 
 /// Readings of labelled entries.
 #[derive(Debug)]
@@ -51,11 +53,17 @@ pub(super) enum Way {
 }
 
 impl Way {
-    /// Chooses the way, by what is asked for or by what the node's own database tells of its datapath.
+    /// Chooses the way, by what is asked for or by what the node's own database tells of its datapath. `pacing` is for
+    /// ovs-vswitchd.
     ///
     /// # Errors
     /// The control socket of ovs-vswitchd is not found: the message says where it was looked for.
-    pub(super) fn choose(source: ConntrackSource, asked: &Asked, node: Option<&Node>) -> Result<Self, String> {
+    pub(super) fn choose(
+        source: ConntrackSource,
+        asked: &Asked,
+        node: Option<&Node>,
+        pacing: Pacing,
+    ) -> Result<Self, String> {
         let is_userspace = match source {
             ConntrackSource::None => return Ok(Self::None),
             ConntrackSource::Kernel => false,
@@ -65,7 +73,7 @@ impl Way {
         if !is_userspace {
             return Ok(Self::Kernel);
         }
-        let table = UserspaceTable::new(asked.vswitchd_socket()?, None, Pacing::default());
+        let table = UserspaceTable::new(asked.vswitchd_socket()?, None, pacing);
         Ok(Self::Userspace(Arc::new(Mutex::new(table))))
     }
 }
@@ -192,16 +200,23 @@ fn read_kernel() -> Result<Reading, conntrack::Error> {
     Ok(Reading { index, is_interrupted: dumped.interrupted, unreadable: dumped.unreadable })
 }
 
-/// Reads zone by zone. Where ovs-vswitchd is to be left alone for a while, as after each zone, that is waited for.
 async fn read_userspace(table: &Mutex<UserspaceTable>, zones: &[u16], clock: Clock) -> Result<Reading, String> {
+    let mut table = table.lock().await;
     let mut reading = Reading { index: LabelledIndex::new(MAX_ENTRIES), is_interrupted: false, unreadable: 0 };
     for &zone in zones {
         let read = loop {
-            let insert = |connection: &Connection| {
-                reading.index.insert(connection);
-            };
-            match table.lock().await.dump(zone, || clock.now(), insert).await {
-                Err(UnixctlError::TooSoon { until, .. }) => tokio::time::sleep(until.since(clock.now())).await,
+            let read = table.dump(
+                zone,
+                || clock.now(),
+                |connection| {
+                    reading.index.insert(connection);
+                },
+            );
+            match read.await {
+                // Of several zones each waits until the daemon was left alone for long enough after the one before.
+                Err(UnixctlError::TooSoon { until, .. }) => {
+                    tokio::time::sleep(until.since(clock.now()).max(TICK)).await
+                }
                 read => break read.map_err(|error| error.to_string())?,
             }
         };

@@ -14,7 +14,7 @@ use super::databases::{Databases, Role, Told};
 use super::event::{Event, Reading};
 use super::evidence::Evidence;
 use super::exporting::Exporting;
-use super::finish::Evicted;
+use super::finish::{Counters, Evicted};
 
 use super::ledger::Ledger;
 use super::news::News;
@@ -37,6 +37,7 @@ use crate::engine::fact::Delta;
 use crate::engine::finding::{Latent, LatentState};
 use crate::netlink::route;
 use crate::types::{MacAddr, Timestamp, Tuple};
+use crate::unixctl::conntrack::Pacing;
 
 /// Events that are taken before what they tell takes effect: what comes together takes effect together.
 const BATCH: usize = 256;
@@ -93,6 +94,8 @@ pub(super) struct Daemon {
     pub(super) told_problems: HashSet<String>,
     /// How often programs of ours were removed by others.
     pub(super) lost_places: u64,
+    /// What the kernel program had counted when it could be read last.
+    pub(super) counted: Counters,
     /// Keys that were pushed out of the kernel's maps, when they were counted last.
     pub(super) evicted: Evicted,
     /// Packets of flows that nobody came to judge before the end.
@@ -144,6 +147,8 @@ impl Daemon {
             biased;
             event = inbox.signals.next() => event,
             () = at(inbox.end) => Event::Stop("its time is over"),
+            // Each second, whatever else there is: it sweeps, and tells that we are alive.
+            _ = inbox.ticks.tick() => Event::Tick,
             noticed = inbox.stream.next() => match noticed {
                 Ok(event) => Event::Noticed(event),
                 // The sweep finds what events tell, only later.
@@ -151,7 +156,6 @@ impl Daemon {
             },
             Some(event) = inbox.events.recv() => event,
             () = at(due) => Event::Due,
-            _ = inbox.ticks.tick() => Event::Tick,
         }
     }
 
@@ -216,7 +220,7 @@ impl Daemon {
         if self.connections.is_chosen() || self.config.conntrack == ConntrackSource::Auto && !is_told {
             return;
         }
-        let way = Way::choose(self.config.conntrack, &self.config.sources, node.as_ref());
+        let way = Way::choose(self.config.conntrack, &self.config.sources, node.as_ref(), Pacing::default());
         let gone = way.and_then(|way| self.connections.go(way, &mut self.evidence));
         if let Err(error) = gone {
             self.failed_because("conntrack", &error);
@@ -290,6 +294,10 @@ impl Daemon {
         }
         if self.ticks.is_multiple_of(RARELY) {
             self.count_evicted();
+            if self.is_sighted && self.alerting.has_latent() {
+                // What was deleted since the last reading is told.
+                self.look_for_latent(self.clock.now());
+            }
             self.look_at_replies();
             self.forget();
             if let Some(seconds) = self.clock.jump() {

@@ -52,6 +52,8 @@ pub(super) struct Evidence {
     failures: u64,
     last_failure: Option<String>,
     latent_beyond: u64,
+    /// Labelled entries that found no room in indices of before.
+    refused: u64,
 }
 
 impl Default for Evidence {
@@ -66,6 +68,7 @@ impl Default for Evidence {
             failures: 0,
             last_failure: None,
             latent_beyond: 0,
+            refused: 0,
         };
         evidence.choose_zones();
         evidence
@@ -93,6 +96,7 @@ impl Evidence {
 
     /// Takes over a new reading of all labelled entries.
     pub(super) fn replace(&mut self, index: LabelledIndex, at: Timestamp) {
+        self.refused += self.index.refused();
         self.index = index;
         self.read = at;
         self.choose_zones();
@@ -115,7 +119,7 @@ impl Evidence {
 
     /// Labelled entries that found no room in the index.
     pub(super) fn refused(&self) -> u64 {
-        self.index.refused()
+        self.refused + self.index.refused()
     }
 
     /// Whether a reading has to be asked for to learn of a flow.
@@ -248,7 +252,7 @@ impl Evidence {
         found
     }
 
-    /// Entries of the last look whose MAC is outside the set and that were too many to be looked at.
+    /// Entries whose MAC is outside the set and that were too many to be looked at, in the look that had most.
     pub(super) fn latent_beyond(&self) -> u64 {
         self.latent_beyond
     }
@@ -262,7 +266,7 @@ impl Evidence {
             let own = self.index.of(connection.orig).chain(self.index.of(connection.orig.reversed()));
             engine.set_connections(connection.orig, own.collect());
         }
-        self.latent_beyond = outside.count() as u64;
+        self.latent_beyond = self.latent_beyond.max(outside.count() as u64);
         told
     }
 

@@ -36,10 +36,16 @@ impl Daemon {
         for delta in deltas {
             self.apply(delta, at);
         }
-        if is_known != self.is_sighted {
+        let is_news = is_known != self.is_sighted;
+        if is_news {
             self.see(is_known, at);
         }
         self.switch(at);
+        if is_news {
+            // Whoever waits for it may send packets at once.
+            self.tell_status();
+            self.publish();
+        }
         self.due = self.next_due(at);
         if is_known && shrinks {
             self.look_for_latent(at);
@@ -101,8 +107,6 @@ impl Daemon {
             self.engine.set_blind(at);
             self.news.complain("next hops are not known any more: packets are undetermined until a source comes back");
         }
-        self.tell_status();
-        self.publish();
     }
 
     fn next_due(&mut self, at: Timestamp) -> Option<Timestamp> {
@@ -122,7 +126,8 @@ impl Daemon {
         self.latent = self.engine.latent(at, conforming);
         self.latent_at = at;
         self.leave_out_cited();
-        self.alerting.latent(&self.latent, at);
+        let cited = self.ledger.cited();
+        self.alerting.latent(&self.latent, &cited, at);
         let known = std::mem::take(&mut self.known_latent);
         for latent in &self.latent {
             let entry = &latent.connection;

@@ -163,12 +163,11 @@ impl Daemon {
 
     pub(super) fn counters(&mut self) -> Counters {
         match self.readings.counters() {
-            Ok(counters) => counters,
-            Err(error) => {
-                self.failed(&error);
-                Counters::default()
-            }
+            Ok(counters) => self.counted = counters,
+            // Counts never fall.
+            Err(error) => self.failed(&error),
         }
+        self.counted
     }
 
     /// Tells programs how the daemon is doing.

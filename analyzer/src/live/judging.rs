@@ -133,13 +133,13 @@ impl Daemon {
             }
         };
         if let Some(finding) = &assessment.finding {
+            self.note_stale(finding, now);
             self.alerting.violating(finding, now);
         }
         let (booked, news) = self.ledger.judge(key, seen, assessment, now);
         self.alerting.booked(seen, booked);
         if let Some(finding) = news {
             self.news.finding(&finding);
-            self.note_stale(&finding);
         }
     }
 

@@ -32,8 +32,8 @@ impl NexthopFiles {
                     told.push((delta, news.map(|source| format!("{} is read", source.place))));
                 }
                 Some(Reread::Failed(error)) => {
-                    // Its last facts go on to hold: a file does not age.
-                    sources.told(*id, now);
+                    // Its last facts go on to hold for verdicts: a file does not age. Repairs wait.
+                    sources.unusable(*id, error.clone(), now);
                     told.push((Delta::default(), Some(error)));
                 }
                 None => {}

@@ -7,10 +7,13 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use hashbrown::HashMap;
+
 use super::clock::Clock;
 use super::config::Config;
 use super::connections::Way;
 use super::daemon::Daemon;
+use crate::bpf::readings::Request;
 use crate::engine::finding::Finding;
 use crate::netlink::conntrack::Table;
 use crate::output::remedy::Datapath;
@@ -19,7 +22,13 @@ use crate::repair::journal::{By, Journal};
 use crate::repair::plan::Step;
 use crate::repair::rules::Rules;
 use crate::repair::{Outcome, Repair, kernel, userspace};
+use crate::types::{MacAddr, Timestamp};
 use crate::unixctl::conntrack::{Pacing, UserspaceTable};
+
+/// Refusals that are said in a minute at most: a dead gateway may have thousands of entries.
+const MAX_SAID: u32 = 30;
+/// The time that this is for.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// How a daemon repairs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +50,10 @@ pub(super) struct Repairing {
     under_way: usize,
     hand_back: Sender<Repair>,
     handed_back: Receiver<Repair>,
+    /// Since when refusals are counted, how many were said since, and how many were not.
+    counted_since: Timestamp,
+    said: u32,
+    unsaid: u64,
     counts: Counts,
 }
 
@@ -74,6 +87,9 @@ impl Repairing {
             hand_back,
             handed_back,
             counts: Counts::default(),
+            counted_since: Timestamp::default(),
+            said: 0,
+            unsaid: 0,
         })
     }
 
@@ -95,24 +111,47 @@ impl Repairing {
 }
 
 impl Daemon {
-    /// Takes note of a finding that is told: what makes its packets go astray is to be healed.
-    pub(super) fn note_stale(&mut self, finding: &Finding) {
+    /// Takes note that packets were found astray at `now`, again or for the first time: what makes them go there is to be
+    /// healed.
+    pub(super) fn note_stale(&mut self, finding: &Finding, now: Timestamp) {
         if let Some(repairing) = &mut self.repairing {
-            repairing.automatic.note_finding(finding);
+            repairing.automatic.note_finding(finding, now);
         }
     }
 
     /// Heals what can be healed now, and tells what came of what was begun before.
     pub(super) fn repair_stale(&mut self) {
+        let now = self.clock.now();
         for repair in self.repairs() {
             if let Some(repairing) = &mut self.repairing {
                 repairing.count(&repair.outcome);
             }
             match &repair.outcome {
                 Outcome::Failed { .. } => self.news.complain(&repair.to_string()),
+                Outcome::Refused(_) if !self.may_say_refusal() => {}
                 _ => self.news.say(&repair.to_string()),
             }
         }
+        let Some(repairing) = &mut self.repairing else { return };
+        if now.since(repairing.counted_since) >= MINUTE {
+            let unsaid = std::mem::take(&mut repairing.unsaid);
+            (repairing.counted_since, repairing.said) = (now, 0);
+            if unsaid > 0 {
+                self.news.say(&format!("repair: {unsaid} more entries were refused, and are looked at again"));
+            }
+        }
+    }
+
+    /// Whether one more refusal may be said; counts it.
+    fn may_say_refusal(&mut self) -> bool {
+        let Some(repairing) = &mut self.repairing else { return false };
+        let may = repairing.said < MAX_SAID;
+        if may {
+            repairing.said += 1;
+        } else {
+            repairing.unsaid += 1;
+        }
+        may
     }
 
     /// Begins repairs that are due. Returns those that came to an end, and those that are refused for a new reason.
@@ -138,9 +177,22 @@ impl Daemon {
         if repairing.under_way > 0 {
             return ended;
         }
-        self.latent.iter().for_each(|latent| repairing.automatic.note_latent(latent));
         let now = self.clock.now();
-        let steps = repairing.automatic.steps(&self.engine, Some(datapath), now);
+        self.latent.iter().for_each(|latent| repairing.automatic.note_latent(latent, now));
+        if repairing.automatic.is_idle() {
+            return ended;
+        }
+        let requests = match self.readings.requests() {
+            Ok(requests) => requests,
+            // Who forwards to us is not known then.
+            Err(error) => {
+                self.failed(&error);
+                return ended;
+            }
+        };
+        self.engine.set_senders(senders(&requests, self.clock));
+        let Some(repairing) = &mut self.repairing else { return ended };
+        let steps = repairing.automatic.steps(&self.engine, Some(datapath), self.sources.are_current(), now);
         let (begun, refused): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| step.verdict.is_ok());
         let rules = *repairing.automatic.rules();
         for step in refused {
@@ -156,6 +208,16 @@ impl Daemon {
         }
         ended
     }
+}
+
+/// MACs that packets came in from, and when the last one did.
+fn senders(requests: &[Request], clock: Clock) -> HashMap<MacAddr, Timestamp> {
+    let mut senders: HashMap<MacAddr, Timestamp> = HashMap::new();
+    for request in requests {
+        let last = clock.of_monotonic(request.counts.last_ns);
+        senders.entry(request.eth_src).and_modify(|known| *known = last.max(*known)).or_insert(last);
+    }
+    senders
 }
 
 /// Steps that are handed over.

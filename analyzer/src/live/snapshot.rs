@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::config::Sources as Asked;
 use super::connections::{self, Way};
 use super::databases::{Databases, Role};
-use super::event::Event;
+use super::event::{Event, Reading};
 use super::evidence::Evidence;
 use super::history::{self, Bounds};
 use super::sources::Sources;
@@ -24,9 +24,14 @@ use crate::engine::fact::{Delta, Fact};
 use crate::engine::settings::Settings;
 use crate::netlink::{owners, route};
 use crate::types::{Place, Position, Timestamp, Tuple, Warning};
+use crate::unixctl::conntrack::Pacing;
 
 /// How long sources may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why nothing is read of ovs-vswitchd, which only shows whole zones.
+const NO_ZONE: &str = "nothing tells which zones are routers' own, and ovs-vswitchd can only be asked for whole zones: give \
+                       their names (--ovs, --ct-zones)";
 
 /// What a [`snapshot`] is to hold beside next hops.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,6 +85,8 @@ pub struct Snapshot {
     pub tells_nexthops: bool,
     /// Whether anything told conntrack entries.
     pub tells_connections: bool,
+    /// Whether conntrack entries may be missing. A warning says why.
+    pub is_partial: bool,
     /// Where these live; `None` where they were not read.
     pub table: Option<Table>,
     /// Since when it is known that the next hops are what they are; `None` where nothing tells. Only for a repair.
@@ -115,6 +122,7 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
         warnings: Vec::new(),
         tells_nexthops: false,
         tells_connections: false,
+        is_partial: false,
         table: None,
         stands_since: None,
         clock,
@@ -130,13 +138,22 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
     let mut deadline = Instant::now() + PATIENCE;
     // While the next hops are watched, what is told is dated.
     let mut is_watching = false;
+    let mut is_late = false;
     loop {
-        if !is_watching && sources.are_settled() {
+        if !is_watching && (is_late || sources.are_settled()) {
             let Wanted::Repair(asked) = wanted else { break };
             let Some(watch) = snapshot.settle(asked, &sources) else { break };
             (is_watching, deadline) = (true, Instant::now() + watch);
         }
-        let Ok(Some(event)) = timeout_at(deadline, events.recv()).await else { break };
+        let event = match timeout_at(deadline, events.recv()).await {
+            Ok(Some(event)) => event,
+            _ if is_watching => break,
+            // What has not answered by now is done without. The rules hold all the same.
+            _ => {
+                is_late = true;
+                continue;
+            }
+        };
         let delta = match event {
             Event::Database(role, event) => {
                 let told = databases.take(role, event, &mut sources, clock.now());
@@ -163,10 +180,10 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
             snapshot.engine.begin(fact, is_watching.then(|| clock.now()));
         }
     }
-    if matches!(wanted, Wanted::Repair(_)) && !sources.are_known(clock.now(), Duration::ZERO) {
+    if matches!(wanted, Wanted::Repair(_)) && !sources.are_current() {
         snapshot.engine.set_blind(clock.now());
     }
-    for source in sources.all().iter().filter(|source| !source.is_whole()) {
+    for source in sources.all().iter().filter(|source| !source.is_whole() || source.error.is_some()) {
         let error = source.error.as_deref().unwrap_or("it does not answer");
         let place = Place { file: source.place.as_str().into(), position: Position::Whole };
         snapshot.warnings.push(Warning { place, message: error.to_owned() });
@@ -221,7 +238,7 @@ impl Snapshot {
         self.engine.set_blind(Timestamp::default());
         self.engine.set_sighted(since);
         let missing = asked.settle?.saturating_sub(now.since(since));
-        if missing.is_zero() || !sources.are_known(now, Duration::ZERO) {
+        if missing.is_zero() || !sources.are_current() {
             return None;
         }
         eprintln!(
@@ -263,7 +280,9 @@ impl Snapshot {
             Wanted::Repair(repair) => (repair.conntrack, repair.zone),
             _ => (ConntrackSource::Auto, None),
         };
-        let way = match Way::choose(source, asked, node.as_ref()) {
+        // Asked once, by somebody who waits.
+        let pacing = Pacing { zone_interval: Duration::ZERO, share: 1 };
+        let way = match Way::choose(source, asked, node.as_ref(), pacing) {
             Ok(way) => way,
             Err(error) => return self.warn("conntrack", error),
         };
@@ -276,10 +295,14 @@ impl Snapshot {
             Way::Open | Way::None => None,
         };
         let zones: BTreeSet<u16> = evidence.zones().chain(zone).collect();
-        let zones = zones.into_iter().collect();
+        let zones: Vec<u16> = zones.into_iter().collect();
+        if matches!(way, Way::Userspace(_)) && zones.is_empty() {
+            return self.warn("conntrack", NO_ZONE.to_owned());
+        }
         match connections::read(&way, zones, clock).await {
             Ok(reading) => {
                 self.tells_connections = true;
+                self.note_missing(&reading);
                 evidence.replace(reading.index, clock.now());
             }
             Err(error) => return self.warn("conntrack", error),
@@ -292,6 +315,23 @@ impl Snapshot {
             self.warn("conntrack", error);
         }
         self.engine.note_connections_told();
+    }
+
+    /// Says which entries a reading may lack.
+    fn note_missing(&mut self, reading: &Reading) {
+        let Reading { index, is_interrupted, unreadable } = reading;
+        let missing = [
+            (
+                *is_interrupted,
+                "the table changed while it was read, so entries may be missing: read it again".to_owned(),
+            ),
+            (*unreadable > 0, format!("{unreadable} entries could not be read")),
+            (index.refused() > 0, format!("{} labelled entries are more than can be kept", index.refused())),
+        ];
+        for (_, message) in missing.into_iter().filter(|(is_so, _)| *is_so) {
+            self.is_partial = true;
+            self.warn("conntrack", message);
+        }
     }
 
     fn warn(&mut self, file: &str, message: String) {

@@ -128,6 +128,18 @@ impl Sources {
         needed.peek().is_some() && needed.all(|source| source.is_known(at, max_age))
     }
 
+    /// Whether each source is there and can be read now. That is what a change rests on: what a source told before it was
+    /// lost may be over, and names of zones come from one that the next hops do not need.
+    pub(super) fn are_current(&self) -> bool {
+        self.sources.iter().all(|source| source.phase == Phase::Synchronised && source.error.is_none())
+    }
+
+    /// Notes that what the source tells now cannot be used; what it told last goes on to hold.
+    pub(super) fn unusable(&mut self, id: SourceId, error: String, at: Timestamp) {
+        let source = &mut self.sources[id.0];
+        (source.told, source.error) = (Some(at), Some(error));
+    }
+
     /// Whether all sources that the next hops need have this name, and there is one.
     pub(super) fn are_all_needed(&self, name: &str) -> bool {
         let mut needed = self.sources.iter().filter(|source| source.is_needed).peekable();
@@ -179,6 +191,27 @@ mod tests {
         assert!(!sources.are_known(seconds(310), MAX_AGE));
         assert!(sources.synchronised(nb, seconds(400)).is_some());
         assert!(sources.are_known(seconds(400), MAX_AGE));
+    }
+
+    #[test]
+    fn a_change_rests_on_sources_that_are_there_now() {
+        let mut sources = Sources::default();
+        let file = sources.add("nexthops.toml", "n.toml".to_owned(), true, seconds(0));
+        let ovs = sources.add("ovs", "unix:ovs".to_owned(), false, seconds(0));
+        sources.synchronised(file, seconds(1));
+        assert!(!sources.are_current(), "zones have no names yet");
+        sources.synchronised(ovs, seconds(2));
+        assert!(sources.are_current());
+        sources.unusable(file, "line 3: no address".to_owned(), seconds(3));
+        assert!(sources.are_known(seconds(1000), MAX_AGE), "verdicts go on by what was told last");
+        assert!(!sources.are_current());
+        assert!(sources.synchronised(file, seconds(4)).is_none());
+        assert!(sources.are_current());
+        sources.lost(ovs, "refused".to_owned(), seconds(5));
+        assert!(sources.are_known(seconds(5), MAX_AGE) && !sources.are_current());
+        sources.synchronised(ovs, seconds(6));
+        sources.lost(file, "refused".to_owned(), seconds(7));
+        assert!(sources.are_known(seconds(8), MAX_AGE) && !sources.are_current(), "not even a second old");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::databases::{Databases, Role};
 use super::event::Event;
 use super::evidence::Evidence;
 use super::exporting::Exporting;
-use super::finish::Evicted;
+use super::finish::{Counters, Evicted};
 use super::ledger::Ledger;
 use super::news::News;
 use super::nexthop_files::NexthopFiles;
@@ -136,6 +136,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
         failures: BTreeMap::new(),
         told_problems: HashSet::new(),
         lost_places: 0,
+        counted: Counters::default(),
         evicted: Evicted::default(),
         unjudged: 0,
         ticks: 0,

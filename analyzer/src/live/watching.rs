@@ -173,6 +173,12 @@ impl Watching {
         self.has_links && self.nics.check().is_ok() && !self.lower.is_empty()
     }
 
+    /// Whether packets are seen at every NIC.
+    pub(super) fn is_whole(&self) -> bool {
+        let nics = self.status();
+        self.is_open && !nics.is_empty() && nics.iter().all(|nic| nic.egress.is_some())
+    }
+
     /// Whether a NIC that the user named is not there.
     pub(super) fn lacks_named(&self) -> bool {
         self.has_links && self.named.iter().any(|name| !self.lower.contains_key(name))

@@ -9,7 +9,7 @@ use thiserror::Error;
 #[derive(Error, Debug)]
 pub enum MetricsError {
     /// An address cannot be listened at.
-    #[error("cannot listen at {address} for metrics: {source}; {}", way_out(.source, .address))]
+    #[error("cannot listen at {address} for metrics; {}", way_out(.source, .address))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -17,7 +17,7 @@ pub enum MetricsError {
         source: io::Error,
     },
     /// The thread that serves cannot be made.
-    #[error("cannot start the server of metrics: {0}")]
+    #[error("cannot start the server of metrics")]
     Thread(#[source] io::Error),
 }
 

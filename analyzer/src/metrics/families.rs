@@ -121,7 +121,7 @@ families! {
     LATENCY: 0 = "analyzer_alert_latency", Histogram, Some(Unit::Seconds), [],
         "Time from the event of a violating packet to the alert in the hands of its sinks";
     LOSSES: 1 = "analyzer_losses", Counter, None, ["cause"],
-        "What was lost, by cause; docs/live.md tells each";
+        "What was lost, by cause; docs/output.md tells each";
     REPAIRS: 1 = "analyzer_repairs", Counter, None, ["outcome"],
         "Conntrack entries that were to be healed, by outcome";
     SOURCE_STATE: 3 = "analyzer_source_state", Gauge, None, ["source", "place", "state"],

@@ -20,6 +20,13 @@ const LOOKS: usize = 64;
 /// The time that the limit is for, and for which an entry is left alone.
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// How long ago an entry must have been found at fault, at most, when it is repaired. A flow that goes on is judged every
+/// five seconds. One that was healed by itself, as OVN does where its routers are built anew, is not found again, though
+/// its label stays.
+const FRESH: Duration = Duration::from_secs(15);
+/// How long what was told of an entry is remembered that is not found again.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
 /// An entry's zone and original tuple.
 type Key = (u16, Tuple);
 
@@ -36,11 +43,15 @@ pub struct Automatic {
     /// Entries that were changed not long ago, and when.
     changed: BTreeMap<Key, Timestamp>,
     displaced: u64,
+    /// Whether it was told since the last change that there may be no more for now.
+    limit_told: bool,
 }
 
 /// What is known of an entry that waits.
 #[derive(Clone, Copy, Default, Debug)]
 struct Waiting {
+    /// When it was found at fault last.
+    noted: Timestamp,
     /// When it is looked at again.
     due: Timestamp,
     /// Why it was not repaired, as was told.
@@ -58,6 +69,7 @@ impl Automatic {
             begun: VecDeque::new(),
             changed: BTreeMap::new(),
             displaced: 0,
+            limit_told: false,
         }
     }
 
@@ -71,33 +83,46 @@ impl Automatic {
         self.displaced
     }
 
-    /// Takes note of the entries that make packets leave to a MAC that is none of the next hops'.
-    pub fn note_finding(&mut self, finding: &Finding) {
-        if finding.verdict != Verdict::Violating(Violating::StaleConntrack) {
+    /// Takes note at `now` of the entries that make packets leave to a MAC that is none of the next hops', or that of one
+    /// that is down. To be told each time that packets are found so, not the first time only.
+    pub fn note_finding(&mut self, finding: &Finding, now: Timestamp) {
+        if !may_be_by_entry(finding.verdict) {
             return;
         }
         let carriers = finding.conntrack.iter().filter(|entry| Some(entry.reply_eth) == finding.eth_dst);
-        carriers.for_each(|entry| self.note((entry.zone, entry.orig)));
+        carriers.for_each(|entry| self.note((entry.zone, entry.orig), now));
     }
 
-    /// Takes note of an entry that would.
-    pub fn note_latent(&mut self, latent: &Latent) {
+    /// Takes note at `now` of an entry that would.
+    pub fn note_latent(&mut self, latent: &Latent, now: Timestamp) {
         if latent.state == LatentState::Armed {
-            self.note((latent.connection.zone, latent.connection.orig));
+            self.note((latent.connection.zone, latent.connection.orig), now);
         }
     }
 
-    fn note(&mut self, key: Key) {
+    fn note(&mut self, key: Key, now: Timestamp) {
         if self.waiting.len() >= MAX_WAITING && !self.waiting.contains_key(&key) {
             self.displaced += 1;
             return;
         }
-        self.waiting.entry(key).or_default();
+        self.waiting.entry(key).or_default().noted = now;
+    }
+
+    /// Whether there is anything to be looked at.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// What is to be done at `now`: steps to be carried out, and steps that are refused for a reason that was not told
-    /// before of that entry. Each step with an action counts as begun, whatever comes of it.
-    pub fn steps(&mut self, engine: &Engine, datapath: Option<Datapath>, now: Timestamp) -> Vec<Step> {
+    /// before of that entry; of those that the limit keeps waiting the first. Each step with an action counts as begun,
+    /// whatever comes of it. Where `is_current` is not so, what the engine was told may be over, and nothing is done.
+    pub fn steps(
+        &mut self,
+        engine: &Engine,
+        datapath: Option<Datapath>,
+        is_current: bool,
+        now: Timestamp,
+    ) -> Vec<Step> {
         self.forget(now);
         let mut steps = Vec::new();
         for key in self.turn(now) {
@@ -106,7 +131,10 @@ impl Automatic {
                 self.waiting.remove(&key);
                 continue;
             };
-            let mut verdict = judge(&pin, &self.rules, datapath, now);
+            let mut verdict = match is_current {
+                true => judge(&pin, &self.rules, datapath, now),
+                false => Err(Refusal::SourceTooOld),
+            };
             if matches!(pin.standing, PinStanding::Nexthop(_) | PinStanding::NotPinned) {
                 self.waiting.remove(&key);
                 continue;
@@ -117,6 +145,7 @@ impl Automatic {
             match &verdict {
                 Ok(_) => {
                     self.begun.push_back(now);
+                    self.limit_told = false;
                     self.changed.insert(key, now);
                     self.waiting.remove(&key);
                     steps.push(Step { pin, verdict });
@@ -133,7 +162,9 @@ impl Automatic {
 
     /// The entries whose turn it is.
     fn turn(&mut self, now: Timestamp) -> Vec<Key> {
-        let is_due = |(key, waiting): &(&Key, &Waiting)| waiting.due <= now && !self.changed.contains_key(*key);
+        let is_due = |(key, waiting): &(&Key, &Waiting)| {
+            waiting.due <= now && now.since(waiting.noted) <= FRESH && !self.changed.contains_key(*key)
+        };
         let start = self.next.map_or(Bound::Unbounded, Bound::Included);
         let behind = self.waiting.range((start, Bound::Unbounded)).filter(is_due);
         let before = self.next.into_iter().flat_map(|next| self.waiting.range(..next)).filter(is_due);
@@ -151,15 +182,25 @@ impl Automatic {
             Refusal::RateLimit { .. } => self.begun.front().map_or(now, |begun| begun.saturating_add(MINUTE)).max(now),
             _ => now.saturating_add(MINUTE),
         };
-        waiting.told.replace(refusal.name()) != Some(refusal.name())
+        match refusal {
+            Refusal::RateLimit { .. } => !std::mem::replace(&mut self.limit_told, true),
+            _ => waiting.told.replace(refusal.name()) != Some(refusal.name()),
+        }
     }
 
     fn forget(&mut self, now: Timestamp) {
         while self.begun.front().is_some_and(|&begun| now.since(begun) >= MINUTE) {
             self.begun.pop_front();
         }
+        self.waiting.retain(|_, waiting| now.since(waiting.noted) < REMEMBERED);
         self.changed.retain(|_, &mut changed| now.since(changed) < MINUTE);
     }
+}
+
+/// Whether packets of the verdict may leave as they do because of a conntrack entry. A gateway whose BFD session is down
+/// keeps its MAC, which holds flows there just like one that is gone.
+fn may_be_by_entry(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Violating(Violating::StaleConntrack | Violating::NexthopDown))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -162,15 +162,22 @@ impl Journal {
             Err(other) => return Err(error("cannot open", path)(other)),
         };
         if is_new {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(error("cannot make", folder))?;
+            make(folder).map_err(error("cannot make", folder))?;
         }
         let flags = rustix::fs::OFlags::NOFOLLOW.bits();
         let flags = i32::try_from(flags).map_err(|_| error("cannot open", path)(io::ErrorKind::InvalidInput.into()))?;
-        let opened = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
+        let opened = OpenOptions::new().read(true).append(true).create(true).mode(0o600).custom_flags(flags).open(path);
         let file = opened.map_err(error("cannot open", path))?;
+        let metadata = file.metadata().map_err(error("cannot open", path))?;
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(error("cannot open", path)(io::Error::other("it belongs to another user")));
+        }
+        if metadata.mode() & 0o077 != 0 {
+            file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(error("cannot keep to ourselves", path))?;
+        }
         if is_new {
             // The new name, too, has to reach the disk.
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(error("cannot sync", folder))?;
+            sync(folder).map_err(error("cannot sync", folder))?;
         }
         Ok(file)
     }
@@ -180,10 +187,34 @@ impl Journal {
         let mut text = serde_json::to_vec(line).map_err(|failed| error(failed.into()))?;
         text.push(b'\n');
         let mut file = self.open()?;
-        // One write, so that lines of two processes do not mix.
+        // A daemon and a person may write at once. The lock goes with the file.
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).map_err(|failed| error(failed.into()))?;
+        if is_torn(&file).map_err(error)? {
+            text.insert(0, b'\n');
+        }
         file.write_all(&text).map_err(error)?;
         file.sync_data().map_err(error)
     }
+}
+
+/// Whether the last line was not written to its end, as on a disk that was full: the next one must not be glued to it.
+fn is_torn(file: &File) -> io::Result<bool> {
+    let Some(last) = file.metadata()?.len().checked_sub(1) else { return Ok(false) };
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, last)?;
+    Ok(byte != *b"\n")
+}
+
+/// Makes the folder and those above it that are missing, and sees that their names reach the disk.
+fn make(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let above = missing.into_iter().map(|made| made.parent().filter(|it| !it.as_os_str().is_empty()));
+    above.map(|parent| parent.unwrap_or(Path::new("."))).try_for_each(sync)
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 #[derive(Serialize)]

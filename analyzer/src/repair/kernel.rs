@@ -31,7 +31,8 @@ pub fn rehearse(table: &Table, steps: Vec<Step>, rules: &Rules, at: Timestamp) -
     rehearsed.collect()
 }
 
-/// Does a step: looks at the entry, writes the journal, changes the entry, looks again.
+/// Does a step: looks at the entry, writes the journal, looks whether the entry is still the same, changes it, and looks
+/// what came of it.
 pub fn repair(
     table: &Table,
     journal: &mut Journal,
@@ -67,22 +68,33 @@ fn act(
         Ok(number) => number,
         Err(error) => return failed(format!("{error}; nothing was changed")),
     };
+    // The journal waits for the disk, which may take seconds; a packet takes none.
+    let outcome = match look(table, judged) {
+        Ok(Ok(before)) => change(table, &before, id, action),
+        Ok(Err(refusal)) => Outcome::Refused(refusal),
+        Err(error) => failed(format!("{error}; nothing was changed")),
+    };
+    match journal.outcome(&number, &outcome, clock()) {
+        Ok(()) => outcome,
+        Err(error) => failed(format!("{outcome}; {error}")),
+    }
+}
+
+/// Changes the entry, and compares what is there afterwards.
+fn change(table: &Table, before: &Entry, id: u32, action: &Action) -> Outcome {
+    let failed = |reason: String| Outcome::Failed { action: *action, reason };
     let Connection { orig, zone, .. } = before.connection;
     let answer = match action.rewrite() {
         None => table.delete(Deletion::new(orig, zone, id)),
         Some(rewrite) => table.update(Update::new(orig, zone, rewrite)),
     };
-    let outcome = match answer {
+    match answer {
         Ok(Answer::NoSuchEntry) => Outcome::Refused(Refusal::EntryGone),
         Ok(Answer::Done) => match table.get(orig, zone) {
-            Ok(after) => compared(&before, after.as_ref(), action),
+            Ok(after) => compared(before, after.as_ref(), action),
             Err(error) => failed(format!("it was done, but cannot be read back: {error}")),
         },
         Err(error) => failed(error.to_string()),
-    };
-    match journal.outcome(&number, &outcome, clock()) {
-        Ok(()) => outcome,
-        Err(error) => failed(format!("{outcome}; {error}")),
     }
 }
 

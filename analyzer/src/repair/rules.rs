@@ -82,13 +82,10 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Delete => f.write_str("delete the entry"),
-            Self::Unpin(rewrite) => match (rewrite.mark(), rewrite.label()) {
-                (Some(_), None) => f.write_str("clear the port in the mark (bits 16 to 31)"),
-                (None, _) => f.write_str("clear the port in the label (bits 80 to 95)"),
-                (Some(_), Some(_)) => {
-                    f.write_str("clear the port in the mark (bits 16 to 31) and in the label (bits 80 to 95)")
-                }
-            },
+            Self::Unpin(rewrite) if rewrite.mark().is_some() => {
+                f.write_str("clear the port in the mark (bits 16 to 31)")
+            }
+            Self::Unpin(_) => f.write_str("clear the port in the label (bits 80 to 95)"),
             Self::Relabel { nexthop, lladdr } => write!(f, "write {lladdr}, the MAC that {nexthop} has now"),
         }
     }
@@ -98,13 +95,13 @@ impl fmt::Display for Action {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refusal {
     /// The next hops are not known now.
-    #[error("a source of the next hops has told nothing, or is lost for too long")]
+    #[error("a source of the next hops or of the zones' names has told nothing, is lost, or cannot be read")]
     SourceTooOld,
     /// Whether the MAC is a next hop's cannot be told.
     #[error("whether the MAC is a next hop's cannot be told: {0}")]
     Undetermined(&'static str),
     /// The next hops are not what they are for long.
-    #[error("the next hops of the flow changed less than {} s ago, at {changed}", settle.as_secs_f64())]
+    #[error("the next hops of the flow, or the owner of its zone, changed less than {} s ago, at {changed}", settle.as_secs_f64())]
     RecentChange {
         /// When they changed.
         changed: Timestamp,
@@ -124,7 +121,7 @@ pub enum Refusal {
     #[error("a router with the MAC was heard at {0}, after the MAC had left the set: it is alive")]
     HeardAlive(Timestamp),
     /// Nobody is known to track in the zone.
-    #[error("nothing tells who tracks in zone {0}; --zone {0} takes the entry all the same")]
+    #[error("nothing tells for certain who tracks in zone {0}; --zone {0} takes the entry all the same")]
     ZoneOwnerUnknown(u16),
     /// Somebody tracks in the zone whose labels mean something else.
     #[error("zone {zone} is not a router's own but {}: labels mean other things there", owner.as_deref().unwrap_or("the host's or br-ex's"))]

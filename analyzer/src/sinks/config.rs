@@ -113,6 +113,14 @@ pub enum TrustError {
 }
 
 impl Config {
+    /// Checks the settings, before there is anything to send.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.places().map(drop)
+    }
+
     /// Sockets in the file system that messages go to, on this machine as it is now.
     pub fn sockets(&self) -> Vec<PathBuf> {
         let places = self.targets.iter().filter_map(Target::place);

@@ -76,6 +76,9 @@ impl Worker {
                         self.shared.connected();
                     }
                     self.shared.written(&entry, &encoded);
+                    if link.has_taken() {
+                        self.shared.confirmed();
+                    }
                 }
                 Err(error @ LinkError::TooLong(_)) => self.shared.refused(error.to_string()),
                 Err(error) => return Err(error),

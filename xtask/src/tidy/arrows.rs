@@ -34,7 +34,7 @@ const ARROWS: &[(&str, &[&[&str]])] = &[
             &["engine", "view"],
         ],
     ),
-    ("alerts", &[&["types"], &["engine", "finding"], &["engine", "verdict"], &["output"]]),
+    ("alerts", &[&["types"], &["engine", "fact"], &["engine", "finding"], &["engine", "verdict"], &["output"]]),
     ("sinks", &[&["types"], &["alerts"], &["net"], &["output", "escape"]]),
     ("metrics", &[&["types"], &["alerts"]]),
     ("repair", &[&["types"], &["engine"], &["conntrack"], &["netlink"], &["unixctl"], &["output"]]),

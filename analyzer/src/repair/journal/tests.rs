@@ -57,7 +57,7 @@ fn an_entry_is_written_in_full() {
     let mut journal = Journal::new(path.clone(), By::Daemon);
     let at = Timestamp::from_millis(1_700_000_000_000);
     let entry = entry();
-    let rewrite = Rewrite::unpin(entry.connection.label | 2 << 80, entry.connection.mark).unwrap();
+    let rewrite = Rewrite::unpin(entry.connection.label, entry.connection.mark).unwrap();
     let action = Action::Unpin(rewrite);
     let number = journal.intent(Before::Kernel(&entry), Method::Unpin, &action, at).unwrap();
     journal.outcome(&number, &Outcome::Done { action, seen: "it reads back so".to_owned() }, at).unwrap();
@@ -81,7 +81,7 @@ fn an_entry_is_written_in_full() {
                 "protoinfo": {"tcp": {"state": 3, "wscale": [7, 9], "flags": [0x23, 0x22]}},
             },
             "mark": {"value": "0x0", "mask": "0xffff0000"},
-            "label": {"value": "0x0", "mask": "0xffff00000000000000000000"},
+            "label": null,
         })
     );
     assert_eq!((&lines[1]["type"], &lines[1]["number"]), (&json!("outcome"), &json!(number.0)));
@@ -106,6 +106,38 @@ fn two_writers_and_rotation() {
         }
     }
     assert_eq!((lines(&folder.0.join("old.jsonl")).len(), lines(&path).len()), (4, 6));
+}
+
+/// A disk that was full has left half a line.
+#[test]
+fn a_torn_line_stays_alone() {
+    let folder = Folder::new("torn");
+    let path = folder.0.join("journal.jsonl");
+    let mut journal = Journal::new(path.clone(), By::Command);
+    fs::write(&path, "{\"schema\":1,\"ty").unwrap();
+    for _ in 0..2 {
+        journal.intent(Before::Kernel(&entry()), Method::Delete, &Action::Delete, Timestamp::default()).unwrap();
+    }
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<bool> = text.lines().map(|line| serde_json::from_str::<Value>(line).is_ok()).collect();
+    assert_eq!(lines, [false, true, true], "{text}");
+}
+
+/// Whoever may read it learns who talks to whom.
+#[test]
+fn nobody_else_reads_it() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    let folder = Folder::new("rights");
+    let path = folder.0.join("journal.jsonl");
+    fs::write(&path, "").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let journal = Journal::new(path.clone(), By::Command);
+    journal.check().unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    // Only root may give a file away.
+    if chown(&path, Some(65534), None).is_ok() {
+        assert!(journal.check().unwrap_err().to_string().contains("another user"));
+    }
 }
 
 #[test]

@@ -226,6 +226,14 @@ fn macs_that_are_right_or_alive() {
     };
     assert_eq!(heard(941), Err(Refusal::HeardAlive(at(941))));
     assert_eq!(heard(940), Ok(Action::Delete), "a minute ago");
+    // A router that is no next hop, and forwards packets to us: nothing but these tells of it.
+    let forwards = |seconds: u64| {
+        let mut engine = Node::new().engine();
+        engine.set_senders([(DEAD, at(seconds)), (GW1, at(1000))].into());
+        Node::new().judged_by(&engine)
+    };
+    assert_eq!(forwards(941), Err(Refusal::HeardAlive(at(941))));
+    assert_eq!(forwards(940), Ok(Action::Delete), "a minute ago");
     let down = node(|node| {
         node.routes.push(Route { bfd: BfdRef::Status(BfdStatus::Down), ..route("172.18.0.103") });
         node.bindings.push(binding("172.18.0.103", Some(DEAD)));
@@ -266,6 +274,22 @@ fn zones() {
         let named = node(|node| (node.zones = vec![zone(35, name)], node.rules.zone = Some(35)).1);
         assert_eq!(named.refusal(), "zone-not-routers", "its owner is known to be another: {name}");
     }
+    // Two names for one zone: it may be either's.
+    for other in ["pod", "GR_other_dnat", "GR_worker-08_snat"] {
+        let both = |first: &str, second: &str| owned(vec![zone(35, first), zone(35, second)]).refusal();
+        assert_eq!(both("GR_worker-08_dnat", other), "zone-owner-unknown", "{other}");
+        assert_eq!(both(other, "GR_worker-08_dnat"), "zone-owner-unknown", "{other}");
+    }
+    assert_eq!(owned(vec![zone(35, "GR_worker-08_dnat"), zone(35, "GR_worker-08_dnat")]).judged(), Ok(Action::Delete));
+    // A zone that was another's just now.
+    let taken_over = |seconds: u64| {
+        owned(vec![
+            Zone { validity: Validity { from: None, until: Some(at(seconds)) }, ..zone(35, "pod") },
+            Zone { validity: Validity { from: Some(at(seconds)), until: None }, ..zone(35, "GR_worker-08_dnat") },
+        ])
+    };
+    assert_eq!(taken_over(941).refusal(), "recent-change");
+    assert_eq!(taken_over(940).judged(), Ok(Action::Delete));
     for own in [0, 64000] {
         let host = node(|node| (node.entries[0].zone = own, node.rules.zone = Some(own)).1);
         assert_eq!(host.refusal(), "zone-not-routers", "{own}");
@@ -333,6 +357,38 @@ fn methods_that_do_not_fit() {
         node.bindings.push(binding("172.18.0.103", Some(DEAD)));
     });
     assert_eq!(down.refusal(), "relabel-target-unknown");
+
+    // The same address behind two ports is two next hops, each with a MAC of its own: the entry's port tells which.
+    let two_ports = |port: u32, own: Option<u16>, other: Option<u16>| {
+        node(|node| {
+            node.rules.method = Method::Relabel;
+            node.entries[0].mark = port << 16;
+            node.routes[0].port_key = own;
+            let until = Validity { from: None, until: Some(at(500)) };
+            node.bindings.push(Binding { validity: until, ..binding("172.18.0.101", Some(DEAD)) });
+            node.bindings[0].validity.from = Some(at(500));
+            let by_other = Some("rtos-b".into());
+            let behind = Route { output_port: by_other.clone(), port_key: other, ..route("172.18.0.101") };
+            node.routes.insert(0, behind);
+            let gw3 = MacAddr([2, 0, 0, 0, 1, 3]);
+            node.bindings.insert(0, Binding { logical_port: by_other, ..binding("172.18.0.101", Some(gw3)) });
+        })
+    };
+    let nexthop = "172.18.0.101".parse().unwrap();
+    assert_eq!(two_ports(2, Some(2), Some(3)).judged(), Ok(Action::Relabel { nexthop, lladdr: GW1 }));
+    let gw3 = MacAddr([2, 0, 0, 0, 1, 3]);
+    assert_eq!(two_ports(3, Some(2), Some(3)).judged(), Ok(Action::Relabel { nexthop, lladdr: gw3 }));
+    assert_eq!(two_ports(2, Some(2), Some(2)).refusal(), "relabel-target-unknown", "they differ");
+    // A MAC that two next hops had: the entry does not tell which of them it was made for.
+    let shared = relabel(|node| {
+        for (ip, until) in [("172.18.0.101", 500), ("172.18.0.102", 400)] {
+            let until = Validity { from: None, until: Some(at(until)) };
+            node.bindings.push(Binding { validity: until, ..binding(ip, Some(DEAD)) });
+        }
+        node.bindings[0].validity.from = Some(at(500));
+        node.bindings[1].validity.from = Some(at(400));
+    });
+    assert_eq!(shared.refusal(), "relabel-target-unknown");
 
     let userspace = |change: fn(&mut Node)| {
         node(|node| {

@@ -125,6 +125,11 @@ impl Link {
         }
     }
 
+    /// Whether what was written is the receiver's for good: datagrams on a local socket lie in its own queue.
+    pub(super) fn has_taken(&self) -> bool {
+        matches!(self, Self::Unix(_) | Self::Journal(_))
+    }
+
     /// Writes a message. After an error other than [`LinkError::TooLong`] the connection is of no further use.
     pub(super) async fn write(&mut self, message: &[u8], stall_timeout: Duration) -> Result<(), LinkError> {
         match self {
