@@ -132,10 +132,7 @@ fn a_busy_port_is_told_and_a_server_that_went_leaves_none() {
             let holder = TcpListener::bind("127.0.0.1:9481").unwrap();
             let bind = |address: &str| metrics::bind(&[address.parse().unwrap()]);
             let error = bind("9481").unwrap_err().to_string();
-            assert!(
-                error.starts_with("cannot listen at 127.0.0.1:9481 for metrics; name another port"),
-                "{error}"
-            );
+            assert!(error.starts_with("cannot listen at 127.0.0.1:9481 for metrics; name another port"), "{error}");
             assert!(error.ends_with("`ss -ltnp 'sport = :9481'` tells who has this one"), "{error}");
             let error = bind("192.0.2.1:9481").unwrap_err().to_string();
             assert!(error.contains("no interface has this address"), "{error}");

@@ -5,7 +5,7 @@
 //! nobody hears of it but by samples.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hashbrown::HashSet;
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -136,9 +136,14 @@ impl Alerting {
     }
 
     /// The latent entries as they are now, and those that findings cite.
-    pub(super) fn latent(&mut self, latent: &[Latent], cited: &HashSet<(Tuple, u16, MacAddr)>, at: Timestamp) {
+    pub(super) fn latent(
+        &mut self,
+        latent: &[Latent],
+        cited: &HashMap<(Tuple, u16, MacAddr), Timestamp>,
+        at: Timestamp,
+    ) {
         let is_cited = |member: &Member, mac| match member {
-            Member::Entry { zone, orig } => cited.contains(&(*orig, *zone, mac)),
+            Member::Entry { zone, orig } => cited.contains_key(&(*orig, *zone, mac)),
             Member::Flow { .. } => false,
         };
         self.alerts.latent(latent, is_cited, &self.frame, at);
