@@ -7,16 +7,16 @@
 #[path = "common/mod.rs"]
 mod common;
 #[path = "common/frames.rs"]
-#[allow(dead_code, reason = "shared with tests that use more of it")]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
 mod frames;
 #[path = "common/netns.rs"]
 mod netns;
 
 #[path = "live_kernel/daemon.rs"]
-#[allow(dead_code, reason = "shared with a test that uses more of it")]
+#[expect(dead_code, reason = "shared with a test that uses more of it")]
 mod daemon;
 #[path = "live_kernel/wire.rs"]
-#[allow(dead_code, reason = "shared with a test that sends frames itself")]
+#[expect(dead_code, reason = "shared with a test that sends frames itself")]
 mod wire;
 
 #[path = "lab/addresses.rs"]
