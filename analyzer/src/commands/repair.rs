@@ -1,8 +1,9 @@
 //! `analyzer repair`: stale entries healed.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
@@ -109,19 +110,26 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
     if asked.kernel_routes == KernelRoutes::Auto && !paths.nexthops.is_empty() {
         asked.kernel_routes = KernelRoutes::No;
     }
+    // Before they are read, so that none can change unseen in between.
+    let stamps = paths.nexthops.iter().map(|file| Stamp::of(file)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut facts = Vec::new();
     let loaded = inputs::load(&paths, &mut |fact| facts.push(fact))?;
     warn(&loaded.warnings);
-    let files = paths.nexthops.iter().map(|file| Ok((file.clone(), changed(file)?)));
+    let files = paths.nexthops.iter().zip(&stamps).map(|(file, stamp)| (file.clone(), stamp.since()));
     let wanted = Wanted::Repair(ForRepair {
         settle: acting.apply.then_some(ruling.settle),
         conntrack: acting.datapath.into(),
         zone: selecting.zone,
         facts,
-        files: files.collect::<anyhow::Result<_>>()?,
+        files: files.collect(),
     });
     let snapshot = snapshot(&asked, &wanted, settings(&ruling))?;
     warn(&snapshot.warnings);
+    for (file, stamp) in paths.nexthops.iter().zip(&stamps) {
+        if Stamp::of(file)? != *stamp {
+            bail!("{} has changed since it was read, so nothing was done: run this again", file.display());
+        }
+    }
     let Some(table) = snapshot.table.clone().filter(|_| snapshot.tells_connections) else {
         bail!("the conntrack table cannot be read: see what `analyzer doctor` says of it");
     };
@@ -173,10 +181,31 @@ fn in_userspace(
     Ok(runtime.block_on(userspace::repair(&mut table, journal, steps, rules, || snapshot.now())))
 }
 
-/// When a file was last changed.
-fn changed(file: &Path) -> anyhow::Result<Timestamp> {
-    let modified = fs::metadata(file).and_then(|metadata| metadata.modified());
-    let modified = modified.with_context(|| format!("cannot tell when {} was changed", file.display()))?;
-    let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(Timestamp::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)))
+/// What tells one state of a file from another.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    place: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(file: &Path) -> anyhow::Result<Self> {
+        let metadata = fs::metadata(file);
+        let metadata = metadata.with_context(|| format!("cannot tell when {} was changed", file.display()))?;
+        Ok(Self {
+            place: (metadata.dev(), metadata.ino()),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+
+    /// When its text became what it is.
+    fn since(&self) -> Timestamp {
+        let (seconds, nanos) = self.modified;
+        let [seconds, nanos] = [seconds, nanos].map(|time| u64::try_from(time).unwrap_or_default());
+        Timestamp::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+    }
 }

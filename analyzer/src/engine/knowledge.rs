@@ -2,6 +2,7 @@
 
 mod live;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ pub(super) struct Knowledge {
     pub(super) nats: HashMap<IpAddr, HashMap<IpPrefix, Vec<Nat>>>,
     pub(super) reroute_policies: ReroutePolicies,
     pub(super) mac_owners: HashMap<MacAddr, Vec<MacOwner>>,
+    /// Zones in which any entry of the table has its port in the mark, as far as that was told apart from the entries.
+    pub(super) mark_zones: BTreeSet<u16>,
     /// MACs that packets came in from, and when the last one did.
     pub(super) senders: HashMap<MacAddr, Timestamp>,
     pub(super) settings: Settings,

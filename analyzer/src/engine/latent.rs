@@ -52,11 +52,12 @@ pub(super) fn latent(
 
 /// Whether OVN reads ports in the mark: northd matches the port in one place at a time, and moves to the mark for good.
 pub(super) fn do_marks_count(knowledge: &Knowledge, at: Timestamp) -> bool {
-    knowledge.connections.all().iter().any(|connection| {
+    let may_be_router = |zone: u16| !matches!(knowledge.zones.owner(zone, at), Owner::Other { .. });
+    let is_told = knowledge.connections.all().iter().any(|connection| {
         let in_mark = |reply: EcmpReply| reply.form == PortForm::Mark;
-        label::decode(connection.label, connection.mark).is_some_and(in_mark)
-            && !matches!(knowledge.zones.owner(connection.zone, at), Owner::Other { .. })
-    })
+        label::decode(connection.label, connection.mark).is_some_and(in_mark) && may_be_router(connection.zone)
+    });
+    is_told || knowledge.mark_zones.iter().any(|&zone| may_be_router(zone))
 }
 
 /// Why OVN does not apply an entry to the flow, whose symmetric routes are `group`.

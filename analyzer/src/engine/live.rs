@@ -1,6 +1,8 @@
 //! What a daemon tells the engine over months: facts that begin and end, entries that change, times in which nothing is
 //! known; and how the engine forgets.
 
+use std::collections::BTreeSet;
+
 use hashbrown::{HashMap, HashSet};
 
 use super::Engine;
@@ -63,6 +65,12 @@ impl Engine {
     /// then has none.
     pub fn note_connections_told(&mut self) {
         self.knowledge.connections.note_told();
+    }
+
+    /// Tells in which zones any entry has its port in the mark, those that are not told here included: where one has, OVN
+    /// reads ports there and nowhere else.
+    pub fn set_mark_zones(&mut self, zones: BTreeSet<u16>) {
+        self.knowledge.mark_zones = zones;
     }
 
     /// Tells all MACs that packets came in from, each with the time of its last one. Verdicts do not rest on it; it keeps

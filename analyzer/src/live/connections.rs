@@ -197,19 +197,19 @@ pub(super) async fn read(way: &Way, zones: Vec<u16>, clock: Clock) -> Result<Rea
 
 fn read_kernel() -> Result<Reading, conntrack::Error> {
     let (index, dumped) = Table::open()?.labelled(MAX_ENTRIES)?;
-    Ok(Reading { index, is_interrupted: dumped.interrupted, unreadable: dumped.unreadable })
+    Ok(Reading::new(index, dumped.interrupted, dumped.unreadable))
 }
 
 async fn read_userspace(table: &Mutex<UserspaceTable>, zones: &[u16], clock: Clock) -> Result<Reading, String> {
     let mut table = table.lock().await;
-    let mut reading = Reading { index: LabelledIndex::new(MAX_ENTRIES), is_interrupted: false, unreadable: 0 };
+    let (mut index, mut unreadable) = (LabelledIndex::new(MAX_ENTRIES), 0);
     for &zone in zones {
         let read = loop {
             let read = table.dump(
                 zone,
                 || clock.now(),
                 |connection| {
-                    reading.index.insert(connection);
+                    index.insert(connection);
                 },
             );
             match read.await {
@@ -220,7 +220,7 @@ async fn read_userspace(table: &Mutex<UserspaceTable>, zones: &[u16], clock: Clo
                 read => break read.map_err(|error| error.to_string())?,
             }
         };
-        reading.unreadable += read.unreadable as u64;
+        unreadable += read.unreadable as u64;
     }
-    Ok(reading)
+    Ok(Reading::new(index, false, unreadable))
 }

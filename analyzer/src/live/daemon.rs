@@ -203,6 +203,7 @@ impl Daemon {
         match reading {
             Ok(reading) => {
                 self.evidence.replace(reading.index, self.clock.now());
+                self.engine.set_mark_zones(reading.mark_zones);
                 self.engine.note_connections_told();
                 if self.is_sighted {
                     self.look_for_latent(self.clock.now());

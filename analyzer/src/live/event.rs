@@ -1,10 +1,25 @@
 //! All that can happen to the daemon.
 
+use std::collections::BTreeSet;
+
 use super::databases::Role;
 use crate::bpf::events;
 use crate::conntrack::index::LabelledIndex;
+use crate::engine::fact::Connection;
+use crate::engine::label::{self, PortForm};
 use crate::netlink::{conntrack, route};
 use crate::ovsdb::client;
+
+impl Reading {
+    pub(super) fn new(index: LabelledIndex, is_interrupted: bool, unreadable: u64) -> Self {
+        let is_in_mark = |entry: &Connection| {
+            let reply = label::decode(entry.label, entry.mark);
+            reply.is_some_and(|reply| reply.form == PortForm::Mark)
+        };
+        let mark_zones = index.iter().filter(is_in_mark).map(|entry| entry.zone).collect();
+        Self { index, mark_zones, is_interrupted, unreadable }
+    }
+}
 
 /// Something happened.
 #[derive(Debug)]
@@ -37,6 +52,8 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) index: LabelledIndex,
+    /// Zones in which an entry has its port in the mark.
+    pub(super) mark_zones: BTreeSet<u16>,
     /// Whether the table changed while it was read, so that entries may be missing.
     pub(super) is_interrupted: bool,
     /// Entries that could not be read.

@@ -12,11 +12,11 @@ use tokio::time::{Instant, timeout_at};
 use super::clock::Clock;
 use super::config::Sources as Asked;
 use super::connections::{self, Way};
-use super::databases::{Databases, Role};
+use super::databases::{Databases, Role, Told};
 use super::event::{Event, Reading};
 use super::evidence::Evidence;
 use super::history::{self, Bounds};
-use super::sources::Sources;
+use super::sources::{SourceId, Sources};
 use super::start::follow_kernel;
 use crate::cli::{ConntrackSource, KernelRoutes};
 use crate::engine::Engine;
@@ -154,34 +154,8 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
                 continue;
             }
         };
-        let delta = match event {
-            Event::Database(role, event) => {
-                let told = databases.take(role, event, &mut sources, clock.now());
-                snapshot.warnings.extend(told.warnings);
-                told.delta
-            }
-            Event::Kernel(route::Event::Facts(delta)) => delta,
-            Event::Kernel(route::Event::Synchronised(_)) => {
-                sources.synchronised(kernel, clock.now());
-                Delta::default()
-            }
-            Event::KernelLost(error) => {
-                sources.lost(kernel, error.to_string(), clock.now());
-                Delta::default()
-            }
-            _ => Delta::default(),
-        };
-        evidence.follow(&delta);
-        for fact in &delta.ended {
-            snapshot.engine.end(fact, clock.now());
-        }
-        for fact in delta.begun {
-            snapshot.tells_nexthops |= matches!(fact, Fact::Route(_));
-            snapshot.engine.begin(fact, is_watching.then(|| clock.now()));
-        }
-    }
-    if matches!(wanted, Wanted::Repair(_)) && !sources.are_current() {
-        snapshot.engine.set_blind(clock.now());
+        let told = told(event, &mut databases, &mut sources, kernel, clock);
+        snapshot.take(told, &mut evidence, is_watching);
     }
     for source in sources.all().iter().filter(|source| !source.is_whole() || source.error.is_some()) {
         let error = source.error.as_deref().unwrap_or("it does not answer");
@@ -193,9 +167,31 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
     }
     if *wanted != Wanted::Nexthops {
         snapshot.owners().await;
-        snapshot.connections(asked, wanted, &databases, evidence, clock).await;
+        snapshot.connections(asked, wanted, &databases, &mut evidence, clock).await;
+    }
+    if matches!(wanted, Wanted::Repair(_)) {
+        // What was told while entries were read, which may take long, bears on them.
+        while let Ok(event) = events.try_recv() {
+            let told = told(event, &mut databases, &mut sources, kernel, clock);
+            snapshot.take(told, &mut evidence, true);
+        }
+        if !sources.are_current() {
+            snapshot.engine.set_blind(clock.now());
+        }
     }
     Ok(snapshot)
+}
+
+/// What an event of a source tells.
+fn told(event: Event, databases: &mut Databases, sources: &mut Sources, kernel: SourceId, clock: Clock) -> Told {
+    match event {
+        Event::Database(role, event) => return databases.take(role, event, sources, clock.now()),
+        Event::Kernel(route::Event::Facts(delta)) => return Told { delta, ..Told::default() },
+        Event::Kernel(route::Event::Synchronised(_)) => drop(sources.synchronised(kernel, clock.now())),
+        Event::KernelLost(error) => drop(sources.lost(kernel, error.to_string(), clock.now())),
+        _ => {}
+    }
+    Told::default()
 }
 
 fn reasons(warnings: &[Warning]) -> String {
@@ -206,6 +202,20 @@ impl Snapshot {
     /// Now, on the same axis as all times of the snapshot.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Takes over what a source tells, with the date where `is_dated`.
+    fn take(&mut self, told: Told, evidence: &mut Evidence, is_dated: bool) {
+        let Told { delta, warnings, .. } = told;
+        self.warnings.extend(warnings);
+        evidence.follow(&delta);
+        for fact in &delta.ended {
+            self.engine.end(fact, self.clock.now());
+        }
+        for fact in delta.begun {
+            self.tells_nexthops |= matches!(fact, Fact::Route(_));
+            self.engine.begin(fact, is_dated.then(|| self.clock.now()));
+        }
     }
 
     /// Takes over what files tell.
@@ -272,7 +282,7 @@ impl Snapshot {
         asked: &Asked,
         wanted: &Wanted,
         databases: &Databases,
-        mut evidence: Evidence,
+        evidence: &mut Evidence,
         clock: Clock,
     ) {
         let node = databases.node();
@@ -319,7 +329,7 @@ impl Snapshot {
 
     /// Says which entries a reading may lack.
     fn note_missing(&mut self, reading: &Reading) {
-        let Reading { index, is_interrupted, unreadable } = reading;
+        let Reading { index, is_interrupted, unreadable, .. } = reading;
         let missing = [
             (
                 *is_interrupted,

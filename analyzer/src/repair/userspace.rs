@@ -139,7 +139,8 @@ async fn delete(
     };
     match table.flush(&flush).await {
         Ok(()) => Begun::Flushed(number),
-        Err(error) => Begun::Failed(number, error.to_string()),
+        // It takes requests in turn, and this one stays in its queue.
+        Err(error) => Begun::Failed(number, format!("{error}; it may still be done")),
     }
 }
 

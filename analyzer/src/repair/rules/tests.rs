@@ -317,6 +317,14 @@ fn entries_that_ovn_does_not_apply() {
         });
         assert_eq!(wanted.judged(), Ok(Action::Delete));
     }
+    // The others are not told one by one.
+    let label_form = node(|node| (node.entries[0].label |= 2 << 80, node.entries[0].mark = 0).1);
+    let mut engine = label_form.engine();
+    assert_eq!(label_form.judged_by(&engine), Ok(Action::Delete));
+    engine.set_mark_zones([36].into());
+    assert_eq!(label_form.judged_by(&engine), Ok(Action::Delete), "a pod's");
+    engine.set_mark_zones([35].into());
+    assert_eq!(label_form.judged_by(&engine).unwrap_err().name(), "unused");
     let of_other_router = node(|node| node.zones[0] = zone(35, "GR_other_dnat"));
     assert_eq!(of_other_router.refusal(), "unused");
 }
