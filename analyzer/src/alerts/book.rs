@@ -48,13 +48,16 @@ pub enum End {
     Quiet,
     /// The MAC is that of a live router that is no next hop: information, no violation.
     Excused,
+    /// Of a latent entry: it is there, and OVN no longer applies it.
+    Unused,
     /// Of a latent entry: packets were seen, and another message tells of them.
     Seen,
 }
 
 impl End {
     /// All of them.
-    pub(super) const ALL: [Self; 5] = [Self::Conforming, Self::EntryGone, Self::Quiet, Self::Excused, Self::Seen];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Conforming, Self::EntryGone, Self::Quiet, Self::Excused, Self::Unused, Self::Seen];
 
     /// Its stable name.
     pub fn name(self) -> &'static str {
@@ -63,6 +66,7 @@ impl End {
             Self::EntryGone => "entry-gone",
             Self::Quiet => "quiet",
             Self::Excused => "excused",
+            Self::Unused => "unused",
             Self::Seen => "seen",
         }
     }
@@ -74,6 +78,7 @@ impl End {
             Self::EntryGone => "cleared_entry_gone",
             Self::Quiet => "cleared_quiet",
             Self::Excused => "cleared_excused",
+            Self::Unused => "cleared_unused",
             Self::Seen => "cleared_seen",
         }
     }
@@ -193,9 +198,11 @@ impl Alerts {
         report: &Report,
         at: Timestamp,
     ) {
-        let armed = || latent.iter().filter(|latent| latent.state == LatentState::Armed);
-        let present: BTreeSet<(MacAddr, Member)> =
-            armed().map(|latent| (latent.connection.reply_eth, Member::of_latent(latent))).collect();
+        let in_state = |state: LatentState| latent.iter().filter(move |latent| latent.state == state);
+        let keys = |state: LatentState| -> BTreeSet<(MacAddr, Member)> {
+            in_state(state).map(|latent| (latent.connection.reply_eth, Member::of_latent(latent))).collect()
+        };
+        let (present, unused) = (keys(LatentState::Armed), keys(LatentState::Unused));
         let mut ended = 0;
         for ((subject, mac), cause) in &mut self.causes {
             if *subject == Subject::Packets {
@@ -203,11 +210,15 @@ impl Alerts {
             }
             let gone: Vec<Member> =
                 cause.members.keys().filter(|member| !present.contains(&(*mac, **member))).copied().collect();
-            let end = |member: &Member| if is_cited(member, *mac) { End::Seen } else { End::EntryGone };
+            let end = |member: &Member| match is_cited(member, *mac) {
+                true => End::Seen,
+                false if unused.contains(&(*mac, *member)) => End::Unused,
+                false => End::EntryGone,
+            };
             ended += gone.iter().filter(|member| cause.end(member, end(member))).count();
         }
         self.lessen(ended);
-        for latent in armed() {
+        for latent in in_state(LatentState::Armed) {
             let mac = latent.connection.reply_eth;
             let times = Times { first: at, last: at, by_entry: true };
             self.add((Subject::Latent, mac), Member::of_latent(latent), latent.state.name(), times, at, || {

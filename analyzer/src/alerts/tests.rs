@@ -339,6 +339,14 @@ fn latent_entries_are_gathered_and_cleared() {
     let cleared = told(&mut alerts, 603..=603);
     assert_eq!(kinds(&cleared), [(603, "CLEARED")]);
     assert_eq!(value(&cleared[0].1, "cleared"), Some("entry-gone"));
+    // One that is there, and that OVN applies no more; and one that a finding tells of.
+    alerts.latent(&entries[..2], |_, _| false, &report(), at(650));
+    let unused = Latent { state: LatentState::Unused, ..latent(1) };
+    let cited = Member::of_latent(&entries[1]);
+    alerts.latent(&[unused], |member, _| *member == cited, &report(), at(651));
+    let ended = told(&mut alerts, 650..=652);
+    let cleared = ended.iter().find(|(_, alert)| alert.kind == Kind::Cleared).map(|(_, alert)| alert).unwrap();
+    assert_eq!(["cleared_unused", "cleared_seen"].map(|name| value(cleared, name)), [Some("1"), Some("1")]);
     let unused = Latent { state: LatentState::Unused, ..latent(9) };
     alerts.latent(&[unused], |_, _| false, &report(), at(700));
     assert!(told(&mut alerts, 700..=800).is_empty());

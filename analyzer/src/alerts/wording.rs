@@ -121,6 +121,7 @@ fn phrase(end: End, count: u64, hold: Duration) -> String {
         End::EntryGone => format!("{count} without the conntrack entry"),
         End::Quiet => format!("{count} quiet for {} s", hold.as_secs()),
         End::Excused => format!("{count} answered by a live router"),
+        End::Unused => format!("{count} that OVN no longer applies"),
         End::Seen => format!("{count} with packets by now"),
     }
 }
