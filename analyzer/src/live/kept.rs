@@ -60,6 +60,17 @@ impl Job {
     }
 }
 
+/// Opens a file that was kept.
+///
+/// # Errors
+/// It is not there, is no regular file (a pipe in its place would block for ever), or must not be read.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    File::open(path)
+}
+
 fn write_anew(path: &Path, text: &[u8]) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -3,13 +3,13 @@
 //! A disk that is full or read-only costs the memory over a restart, nothing else: it is said once, and
 //! tried again.
 
-use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Bounds, History, format};
+use crate::live::kept;
 pub use crate::live::kept::{Job, SaveError};
 use crate::types::{Place, Position, Timestamp, Warning};
 
@@ -42,13 +42,7 @@ pub fn load(path: &Path, bounds: Bounds, now: Timestamp) -> Loaded {
         let message = format!("cannot read the history of next hops, so it starts anew: {error}");
         Loaded { history: History::new(bounds), warnings: vec![Warning { place, message }] }
     };
-    // A pipe in its place would block for ever.
-    let opened = match fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => File::open(path),
-        Ok(_) => Err(io::Error::other("it is no regular file")),
-        Err(error) => Err(error),
-    };
-    match opened {
+    match kept::open(path) {
         Ok(opened) => match format::decode(BufReader::new(opened), &file, bounds, now) {
             Ok((history, warnings)) => Loaded { history, warnings },
             Err(error) => failed(error),
