@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,8 +19,8 @@ use serde_json::value::RawValue;
 use super::clock::Clock;
 use super::config::Config;
 use super::daemon::Daemon;
-use super::kept::{Job, SaveError, Saving};
-use super::ledger::Booked;
+use super::kept::{self, Job, SaveError, Saving};
+use super::ledger::{Booked, Cited};
 use super::sources::Phase;
 use crate::alerts::{Alerts, Counts, End, Kind, Member, Silent};
 use crate::engine::finding::{Finding, Latent};
@@ -32,7 +31,7 @@ use crate::output::Report;
 use crate::sinks::saved::Unsent;
 use crate::sinks::status::{Happening, SinkStatus};
 use crate::sinks::{self, Hooks, Sinks, Written};
-use crate::types::{MacAddr, Place, Position, Timestamp, Tuple, Warning};
+use crate::types::{Place, Position, Timestamp, Warning};
 
 /// A flow that was silent for so long may be healed.
 const SILENT: Duration = Duration::from_secs(2);
@@ -136,12 +135,7 @@ impl Alerting {
     }
 
     /// The latent entries as they are now, and those that findings cite.
-    pub(super) fn latent(
-        &mut self,
-        latent: &[Latent],
-        cited: &HashMap<(Tuple, u16, MacAddr), Timestamp>,
-        at: Timestamp,
-    ) {
+    pub(super) fn latent(&mut self, latent: &[Latent], cited: &Cited, at: Timestamp) {
         let is_cited = |member: &Member, mac| match member {
             Member::Entry { zone, orig } => cited.contains_key(&(*orig, *zone, mac)),
             Member::Flow { .. } => false,
@@ -193,13 +187,9 @@ impl Alerting {
     /// Reads what was open and what was not sent. That there is no file is nothing to speak of.
     fn restore(&mut self, path: &Path, now: Timestamp) -> Result<(), String> {
         let read = || {
-            // A pipe in its place would block for ever.
-            if !fs::metadata(path)?.is_file() {
-                return Err(io::Error::other("it is no regular file"));
-            }
             let mut text = String::new();
-            File::open(path)?.take(MAX_FILE).read_to_string(&mut text)?;
-            Ok(text)
+            kept::open(path)?.take(MAX_FILE).read_to_string(&mut text)?;
+            Ok::<_, io::Error>(text)
         };
         let failed = |error: &dyn Display| {
             format!("cannot read {WHAT}: {error}; what was told before may be told again, and not be cleared")
@@ -318,16 +308,8 @@ impl Daemon {
 
     /// When flows that conform were sampled last.
     fn conforming_samples(&mut self) -> HashMap<Member, Timestamp> {
-        let samples = match self.readings.samples() {
-            Ok(samples) => samples,
-            Err(error) => {
-                self.failed(&error);
-                return HashMap::new();
-            }
-        };
         let mut last: HashMap<Member, Timestamp> = HashMap::new();
-        // Those that were sampled while no set was loaded were judged by nobody.
-        for sample in samples.iter().filter(|sample| sample.key.epoch() != 0) {
+        for sample in &self.samples() {
             let seen = self.observation(sample);
             let known = last.entry(member(&seen)).or_default();
             *known = (*known).max(seen.last);

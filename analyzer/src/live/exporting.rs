@@ -81,7 +81,8 @@ impl Daemon {
             flows: flows.get(&count.lladdr).copied().unwrap_or(0),
         });
         let conformed: Vec<Conformed> = conformed.collect();
-        let counters = self.counters();
+        // The status has just read them.
+        let counters = self.counted;
         let latent = |state| self.latent.iter().filter(|latent| latent.state == state).count() as u64;
         let (alerts, open_causes) = self.alerting.counts();
         let (latency, sinks) = self.alerting.delivered();
@@ -146,13 +147,8 @@ impl Daemon {
     /// Flows that were sampled, by the MAC that they leave to.
     fn flows_by_mac(&mut self) -> HashMap<MacAddr, u64> {
         let mut flows = HashMap::new();
-        match self.readings.samples() {
-            Ok(samples) => {
-                for sample in samples.iter().filter(|sample| sample.key.epoch() != 0) {
-                    *flows.entry(self.observation(sample).eth_dst).or_default() += 1;
-                }
-            }
-            Err(error) => self.failed(&error),
+        for sample in &self.samples() {
+            *flows.entry(self.observation(sample).eth_dst).or_default() += 1;
         }
         flows
     }

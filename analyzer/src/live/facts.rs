@@ -1,6 +1,7 @@
 //! Facts into the engine, and the engine's set into the kernel.
 
 use super::daemon::Daemon;
+use super::ledger::Cited;
 use crate::engine::fact::{Binding, BindingKind, Delta, Fact};
 use crate::engine::finding::LatentState;
 use crate::types::{MacAddr, Timestamp, Tuple, Validity};
@@ -125,8 +126,8 @@ impl Daemon {
         let conforming = if self.latent_tuples.is_empty() { Vec::new() } else { self.conforming_now() };
         self.latent = self.engine.latent(at, conforming);
         self.latent_at = at;
-        self.leave_out_cited();
         let cited = self.ledger.cited();
+        self.leave_out_cited(&cited);
         self.alerting.latent(&self.latent, &cited, at);
         let known = std::mem::take(&mut self.known_latent);
         for latent in &self.latent {
@@ -142,13 +143,7 @@ impl Daemon {
     /// Flows that left to a legal next hop since the set is what it is, and not to another MAC since, as far as samples
     /// show it. A label whose MAC is outside the set is older than they are.
     fn conforming_now(&mut self) -> Vec<(Tuple, Timestamp, MacAddr)> {
-        let samples = match self.readings.samples() {
-            Ok(samples) => samples,
-            Err(error) => {
-                self.failed(&error);
-                return Vec::new();
-            }
-        };
+        let samples = self.samples();
         let violations = self.ledger.last_violations();
         let present =
             samples.iter().filter(|sample| self.is_present(&sample.key)).map(|sample| self.observation(sample));
@@ -160,8 +155,7 @@ impl Daemon {
 
     /// Leaves out latent entries whose flow was seen to follow them: these are findings. That it follows one no longer is
     /// told all the same.
-    pub(super) fn leave_out_cited(&mut self) {
-        let cited = self.ledger.cited();
+    pub(super) fn leave_out_cited(&mut self, cited: &Cited) {
         let looked_at = self.latent_at;
         self.latent.retain(|latent| {
             let entry = &latent.connection;

@@ -9,6 +9,7 @@ use hashbrown::{HashMap, HashSet};
 use super::Outcome;
 use super::daemon::Daemon;
 use super::ledger::Known;
+use crate::bpf::readings::Counted;
 use crate::engine::finding::{LatentState, NexthopCount, Summary};
 use crate::output::report::{Report, Skipped};
 use crate::output::status::{Loss, MapStatus, SourceStatus, Status};
@@ -41,7 +42,7 @@ impl Daemon {
         self.watching.close();
         self.save_history_now().await;
         self.read_the_last();
-        self.leave_out_cited();
+        self.leave_out_cited(&self.ledger.cited());
         self.count_evicted();
         self.look_at_replies();
         self.end_alerts().await;
@@ -106,21 +107,25 @@ impl Daemon {
         }
     }
 
-    /// Flows that conformed and were never suspect, as far as samples show them.
-    fn conforming_flows(&mut self) -> u64 {
-        let samples = match self.readings.samples() {
-            Ok(samples) => samples,
+    /// What was sampled of flows that conform. What was sampled while no set was loaded was judged by nobody and is left
+    /// out; nothing where the kernel refuses, which is said.
+    pub(super) fn samples(&mut self) -> Vec<Counted> {
+        match self.readings.samples() {
+            Ok(mut samples) => {
+                samples.retain(|sample| sample.key.epoch() != 0);
+                samples
+            }
             Err(error) => {
                 self.failed(&error);
-                return 0;
+                Vec::new()
             }
-        };
+        }
+    }
+
+    /// Flows that conformed and were never suspect, as far as samples show them.
+    fn conforming_flows(&mut self) -> u64 {
         let mut flows = HashSet::new();
-        for sample in &samples {
-            // Those that were sampled while no set was loaded were judged by nobody.
-            if sample.key.epoch() == 0 {
-                continue;
-            }
+        for sample in &self.samples() {
             let seen = self.observation(sample);
             if !self.ledger.has_flow(&seen) {
                 flows.insert((seen.nic, seen.tags.outer(), seen.tags.inner(), seen.tuple));

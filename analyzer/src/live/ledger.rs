@@ -76,6 +76,9 @@ pub(super) enum Known {
     More(Verdict, Timestamp),
 }
 
+/// Conntrack entries by orig tuple, zone and MAC, and when the last packets left that a finding cites them for.
+pub(super) type Cited = HashMap<(Tuple, u16, MacAddr), Timestamp>;
+
 /// Packets that a verdict was said of, and flows on the books whose worst verdict it is.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Judged {
@@ -202,7 +205,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
     }
 
     /// Entries that findings cite for the MAC that their packets left to, and when the last of these left.
-    pub(super) fn cited(&self) -> HashMap<(Tuple, u16, MacAddr), Timestamp> {
+    pub(super) fn cited(&self) -> Cited {
         let mut cited = HashMap::new();
         for finding in self.findings.values() {
             for entry in finding.conntrack.iter().filter(|entry| finding.eth_dst == Some(entry.reply_eth)) {
