@@ -29,7 +29,7 @@ mod gateway;
 mod keeper;
 #[path = "lab/node.rs"]
 mod node;
-#[path = "lab/scenarios.rs"]
+#[path = "lab/scenarios/mod.rs"]
 mod scenarios;
 #[path = "lab/traffic.rs"]
 mod traffic;

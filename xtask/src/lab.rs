@@ -1,5 +1,6 @@
 //! Scenarios on real OVN, one at a time. They are the tests of `tests/lab.rs`; here they tell what happens.
 
+use std::collections::BTreeMap;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
@@ -26,18 +27,19 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let scenarios = scenarios()?;
     if args.scenario == "list" {
-        scenarios.iter().for_each(|scenario| println!("{scenario}"));
+        scenarios.keys().for_each(|scenario| println!("{scenario}"));
         return Ok(ExitCode::SUCCESS);
     }
-    if !scenarios.contains(&args.scenario) {
-        bail!("there is no scenario {}; there are {}", args.scenario, scenarios.join(", "));
-    }
+    let Some(test) = scenarios.get(&args.scenario) else {
+        let names: Vec<_> = scenarios.keys().map(String::as_str).collect();
+        bail!("there is no scenario {}; there are {}", args.scenario, names.join(", "));
+    };
     let missing = needs::missing(needs::TESTS);
     if !missing.is_empty() {
         needs::report(&missing);
     }
     let mut command = test_program();
-    command.args(["--exact", &format!("{MODULE}{}", args.scenario), "--nocapture"]);
+    command.args(["--exact", test, "--nocapture"]);
     if args.keep {
         command.env(KEEP, "1");
     }
@@ -52,10 +54,11 @@ fn test_program() -> Command {
     command
 }
 
-/// Names of the scenarios, from the test program itself.
-fn scenarios() -> Result<Vec<String>> {
+/// The scenarios by name, and their tests, from the test program itself.
+fn scenarios() -> Result<BTreeMap<String, String>> {
     let listing = project::capture(test_program().arg("--list"))?;
     let listing = String::from_utf8(listing).context("names of tests are text")?;
-    let tests = listing.lines().filter_map(|line| line.strip_suffix(": test")?.strip_prefix(MODULE));
-    Ok(tests.map(str::to_owned).collect())
+    let tests = listing.lines().filter_map(|line| line.strip_suffix(": test"));
+    let tests = tests.filter(|test| test.starts_with(MODULE));
+    Ok(tests.map(|test| (test.rsplit("::").next().unwrap_or(test).to_owned(), test.to_owned())).collect())
 }

@@ -1,0 +1,52 @@
+//! What is no violation.
+
+use super::{as_it_is, flows, to};
+use crate::addresses::{GW1, GW3, V4};
+use crate::netns::run;
+use crate::traffic::{Conversation, exchange, push};
+use crate::watch::Watch;
+
+/// Flows that the pod opens are spread over the next hops, and are answered by the one that they took. Nothing to tell.
+#[test]
+fn pod_opens_the_flow() {
+    run(|| {
+        let watch = Watch::new(V4, as_it_is)?;
+        let mut opened = flows(&watch.node, 41000, 3);
+        push(&mut opened, 1);
+        opened.iter().for_each(Conversation::arrives);
+        let first = watch.settled(&[&opened]);
+        let taken = first.keys().next().expect("one left").1;
+        watch.node.client_by(if taken == GW1 { 0 } else { 1 });
+        for _ in 0..3 {
+            opened.iter().for_each(Conversation::request);
+            push(&mut opened, 1);
+            opened.iter().for_each(Conversation::arrives);
+        }
+        let seen = watch.settled(&[&opened]);
+        assert_eq!(to(&seen, taken), seen, "all of one pair of addresses take the same");
+        let ended = watch.expect(&[]);
+        assert_eq!(ended.code, Some(0), "{}", ended.said());
+        assert!(ended.latent.is_empty(), "{:#?}", ended.latent);
+        Ok(())
+    });
+}
+
+/// Requests come by a router that lives and is no next hop. OVN answers it by design: told, but no violation.
+#[test]
+fn live_router_that_is_no_next_hop() {
+    run(|| {
+        let watch = Watch::new(V4, |node| {
+            node.third_gateway(GW3)?;
+            node.client_by(2);
+            Ok(())
+        })?;
+        let mut pinned = flows(&watch.node, 40000, 2);
+        exchange(&mut pinned, 4);
+        let seen = watch.settled(&[&pinned]);
+        assert_eq!(to(&seen, GW3), seen, "all leave to where they came from");
+        let ended = watch.expect(&[("asymmetric-gateway", &seen)]);
+        assert_eq!(ended.code, Some(0), "{}", ended.said());
+        assert!(ended.findings.iter().all(|finding| finding["verdict"] == "info"), "{:#?}", ended.findings);
+        Ok(())
+    });
+}
