@@ -7,7 +7,7 @@ use analyzer::types::tuple::proto;
 use analyzer::types::{MacAddr, Tuple};
 
 use crate::ctnetlink;
-use crate::traffic::{DEAD, Traffic, nexthop_mac};
+use crate::traffic::{Traffic, Violating, nexthop_mac};
 
 /// Entries made at a time.
 const PART: u32 = 100_000;
@@ -18,22 +18,20 @@ const BRIDGE_ZONE: u16 = 64_000;
 /// Key of the port in front of the gateways, in the upper half of the mark.
 const PORT_MARK: u32 = 0x20000;
 
-/// The flows that leave to the dead gateway.
+/// The flows that leave to gateways that are dead.
 pub(crate) fn violating(flows: u32) -> Traffic {
-    Traffic { violating: crate::traffic::Violating::All, ..Traffic::new(flows) }
+    Traffic { violating: Violating::Apart, ..Traffic::new(flows) }
 }
 
-/// Makes entries as a worker has them, so many of a hundred with the label of a gateway. The first are those of the
-/// flows that leave to the dead one.
-pub(crate) fn fill(entries: u32, labelled_percent: u32) {
-    /// Flows that have entries.
-    const STALE: u32 = 10_000;
+/// Makes entries as a worker has them, so many of a hundred with the label of a gateway. The first are those of so many
+/// flows that leave to dead ones.
+pub(crate) fn fill(entries: u32, labelled_percent: u32, stale: u32) {
     let mut writer = ctnetlink::Writer::open();
-    let stale = violating(STALE);
+    let traffic = violating(stale);
     for start in (0..entries).step_by(PART as usize) {
         let part: Vec<Connection> = (start..entries.min(start + PART))
-            .map(|number| match number < STALE.min(entries / 10) {
-                true => entry(stale.tuple(number).reversed(), Some(DEAD)),
+            .map(|number| match number < stale {
+                true => entry(traffic.tuple(number).reversed(), Some(traffic.eth_dst(number))),
                 false => other(number, labelled_percent),
             })
             .collect();

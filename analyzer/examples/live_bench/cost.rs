@@ -191,7 +191,7 @@ fn check(parts: &Parts, traffic: &Traffic) -> Result<()> {
         && match traffic.violating {
             Violating::None => suspect == 0,
             Violating::OneInHundred => (seen / 110..seen / 90).contains(&suspect),
-            Violating::All => conforming == 0,
+            Violating::All | Violating::Apart => conforming == 0,
         };
     ensure!(is_right, "of {seen} packets {conforming} were taken for conforming and {suspect} for suspect");
     Ok(())

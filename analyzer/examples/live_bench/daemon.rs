@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -24,6 +25,8 @@ pub(crate) struct Daemon {
     child: Child,
     /// Lines of its standard output, with the time at which each was read.
     pub(crate) lines: Receiver<(Instant, String)>,
+    /// Its alerts, with the time at which each was received.
+    pub(crate) alerts: Receiver<(Instant, String)>,
     nexthops: PathBuf,
     routes: u32,
 }
@@ -50,10 +53,13 @@ impl Daemon {
     pub(crate) fn start(analyzer: &Path, folder: &Path, routes: u32) -> Result<Self> {
         let nexthops = folder.join("nexthops.toml");
         write_nexthops(&nexthops, routes, 0)?;
+        let (socket, alerts) = receiver(folder)?;
         let mut child = Command::new(analyzer)
             .args(["live", "-i", "s0", "--format", "jsonl", "--history", "none", "--conntrack", "kernel"])
             .args(["--nb", "none", "--sb", "none", "--ovs", "none", "--kernel-routes", "no", "--nexthops"])
             .arg(&nexthops)
+            .args(["--alert-state", "none", "--alert-rate", "0", "--syslog-format", "5424", "--syslog"])
+            .arg(format!("unix:{}", socket.display()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -62,7 +68,7 @@ impl Daemon {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (told, lines) = channel();
         // From here on the child is ended also where something fails.
-        let daemon = Self { child, lines, nexthops, routes };
+        let daemon = Self { child, lines, alerts, nexthops, routes };
         let stdout = BufReader::new(stdout.context("standard output is a pipe")?);
         thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
@@ -141,6 +147,27 @@ impl Drop for Daemon {
             eprintln!("warning: cannot end the daemon: {error}");
         }
     }
+}
+
+/// A socket that takes alerts, in place of the one of a daemon before.
+fn receiver(folder: &Path) -> Result<(PathBuf, Receiver<(Instant, String)>)> {
+    let path = folder.join("alerts.sock");
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).context("cannot remove a socket"),
+        _ => {}
+    }
+    let socket = UnixDatagram::bind(&path).with_context(|| format!("cannot bind {}", path.display()))?;
+    let (came, alerts) = channel();
+    thread::spawn(move || {
+        let mut message = vec![0; 1 << 16];
+        while let Ok(len) = socket.recv(&mut message) {
+            let at = now();
+            if came.send((at, String::from_utf8_lossy(&message[..len]).into_owned())).is_err() {
+                return;
+            }
+        }
+    });
+    Ok((path, alerts))
 }
 
 /// A route for each pod, and one whose next hop is another for each number. The file takes the place of the old one

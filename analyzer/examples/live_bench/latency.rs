@@ -1,10 +1,10 @@
 //! Time from a packet of a new violating flow, just before it is given to the kernel, to the finding's line on the
-//! daemon's standard output.
+//! daemon's standard output, and to the alert at a syslog socket.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use analyzer::types::Tuple;
+use analyzer::types::{MacAddr, Tuple};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
@@ -47,7 +47,8 @@ pub(crate) fn run(analyzer: &Path, folder: &Path, args: &Args) -> Result<()> {
         let sent = now();
         sender.send(&traffic, &[flow])?;
         let (told, verdict) = finding(&daemon, traffic.tuple(flow), sent)?;
-        println!("latency\t{}\t{verdict}", (told - sent).as_nanos());
+        let alerted = alert(&daemon, traffic.eth_dst(flow), sent)?;
+        println!("latency\t{}\t{}\t{verdict}", (told - sent).as_nanos(), (alerted - sent).as_nanos());
     }
     let after = daemon.usage()?;
     println!(
@@ -73,6 +74,18 @@ fn finding(daemon: &Daemon, tuple: Tuple, sent: Instant) -> Result<(Instant, Str
         if is_it {
             let word = |name: &str| line[name].as_str().unwrap_or("none").to_owned();
             return Ok((told, format!("{} {}", word("verdict"), word("reason"))));
+        }
+    }
+}
+
+/// When the alert of a MAC was there.
+fn alert(daemon: &Daemon, eth_dst: MacAddr, sent: Instant) -> Result<Instant> {
+    let it = format!(" eth_dst=\"{eth_dst}\"");
+    loop {
+        let left = PATIENCE.saturating_sub(now() - sent);
+        let Ok((came, message)) = daemon.alerts.recv_timeout(left) else { bail!("no alert came of {eth_dst}") };
+        if message.contains(" VIOLATION ") && message.contains(&it) {
+            return Ok(came);
         }
     }
 }

@@ -30,7 +30,7 @@ enum Command {
     /// Time that a new set takes to come into force, and memory of the maps.
     Install { rounds: u32 },
     /// Makes conntrack entries, those of the flows that `latency` sends among them.
-    Fill { entries: u32, labelled_percent: u32 },
+    Fill { entries: u32, labelled_percent: u32, stale: u32 },
     /// Time from a packet to the finding of a daemon that watches `s0`.
     Latency {
         analyzer: PathBuf,
@@ -46,8 +46,8 @@ fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Cost { rounds, packets } => cost::run(rounds, packets),
         Command::Install { rounds } => install::run(rounds),
-        Command::Fill { entries, labelled_percent } => {
-            connections::fill(entries, labelled_percent);
+        Command::Fill { entries, labelled_percent, stale } => {
+            connections::fill(entries, labelled_percent, stale);
             Ok(())
         }
         Command::Latency { analyzer, folder, args } => latency::run(&analyzer, &folder, &args),

@@ -21,6 +21,8 @@ pub(crate) enum Violating {
     None,
     OneInHundred,
     All,
+    /// All, each to a MAC of its own, so that each is told of by an alert of its own.
+    Apart,
 }
 
 /// Where pods have their addresses.
@@ -71,16 +73,23 @@ impl Traffic {
         }
     }
 
+    /// MAC that a flow leaves to.
+    pub(crate) fn eth_dst(&self, flow: u32) -> MacAddr {
+        match self.violating {
+            Violating::None => nexthop_mac(flow % self.pods),
+            Violating::OneInHundred if !flow.is_multiple_of(100) => nexthop_mac(flow % self.pods),
+            Violating::OneInHundred | Violating::All => DEAD,
+            Violating::Apart => {
+                let [_, high, middle, low] = flow.to_be_bytes();
+                MacAddr([0xce, 0x73, 0x2a, high, middle, low])
+            }
+        }
+    }
+
     /// Writes the headers of a flow's frame.
     pub(crate) fn write(&self, flow: u32, frame: &mut [u8]) {
         let tuple = self.tuple(flow);
-        let is_dead = match self.violating {
-            Violating::None => false,
-            Violating::OneInHundred => flow.is_multiple_of(100),
-            Violating::All => true,
-        };
-        let eth_dst = if is_dead { DEAD } else { nexthop_mac(flow % self.pods) };
-        frame[..6].copy_from_slice(&eth_dst.0);
+        frame[..6].copy_from_slice(&self.eth_dst(flow).0);
         frame[6..12].copy_from_slice(&WORKER.0);
         let udp = match (tuple.src, tuple.dst) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => {

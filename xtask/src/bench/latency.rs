@@ -1,4 +1,4 @@
-//! `cargo xtask bench latency`: how soon the daemon tells of a violating packet, and what it takes while legal ones pass.
+//! `cargo xtask bench latency`: how soon the daemon tells of a violating packet, on standard output and to syslog, and what it takes while legal ones pass.
 
 use std::env;
 use std::path::Path;
@@ -19,8 +19,8 @@ const KEPT: u32 = 100_000;
 /// Arguments of `cargo xtask bench latency`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Violating packets, each of a flow of its own.
-    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Violating packets, each of a flow and to a MAC of its own.
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_000))]
     packets: u32,
     /// Mean time between two of them, in milliseconds. By default they span a whole reading of the conntrack table,
     /// which comes each minute.
@@ -100,7 +100,7 @@ impl<'a> Bench<'a> {
         let netns = Netns::with_nics(&["s0"])?;
         netns.enable_labels()?;
         if entries > 0 {
-            let numbers = [entries, labelled_percent].map(|number| number.to_string());
+            let numbers = [entries, labelled_percent, self.packets].map(|number| number.to_string());
             project::run(netns.command(self.program).arg("fill").args(numbers))?;
         }
         Ok(netns)
@@ -124,22 +124,28 @@ impl<'a> Bench<'a> {
 }
 
 fn print_latencies(runs: &[(String, Figures)]) -> Result<()> {
-    println!("\nfrom a violating packet to the finding on standard output, ms\n");
-    println!("{:<44} {:>8} {:>8} {:>8} {:>8}  verdicts", "conntrack", "packets", "p50", "p99", "max");
+    println!("\nfrom a violating packet to the finding on standard output, and to the alert at a syslog socket, ms\n");
+    println!(
+        "{:<44} {:>7} {:>24} {:>24}  verdicts",
+        "conntrack", "packets", "finding p50, p99, max", "alert p50, p99, max"
+    );
     for (name, figures) in runs {
-        let (mut times, mut verdicts) = (Vec::new(), Vec::new());
+        let (mut findings, mut alerts, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
         for line in figures.of_kind("latency") {
-            let [nanos, verdict] = line?;
-            times.push(nanos.parse::<f64>()? / 1e6);
+            let [finding, alert, verdict] = line?;
+            findings.push(finding.parse::<f64>()? / 1e6);
+            alerts.push(alert.parse::<f64>()? / 1e6);
             verdicts.push((verdict.to_owned(), ()));
         }
-        if times.is_empty() {
+        if findings.is_empty() {
             continue;
         }
-        let [p50, p99, max] = [50, 99, 100].map(|percent| percentile(&times, percent));
+        let spread =
+            |times: &[f64]| [50, 99, 100].map(|percent| format!("{:>7.2}", percentile(times, percent))).join(" ");
         let verdicts: Vec<String> =
             grouped(verdicts).into_iter().map(|(verdict, times)| format!("{} {verdict}", times.len())).collect();
-        println!("{name:<44} {:>8} {p50:>8.2} {p99:>8.2} {max:>8.2}  {}", times.len(), verdicts.join(", "));
+        let (count, verdicts) = (findings.len(), verdicts.join(", "));
+        println!("{name:<44} {count:>7} {:>24} {:>24}  {verdicts}", spread(&findings), spread(&alerts));
     }
     println!("\n{:<44} {:>10} {:>12} {:>12}", "the daemon meanwhile", "CPU %", "resident MiB", "peak MiB");
     for (name, figures) in runs {
