@@ -23,6 +23,8 @@ mod wire;
 mod addresses;
 #[path = "lab/capture.rs"]
 mod capture;
+#[path = "lab/case.rs"]
+mod case;
 #[path = "lab/gateway.rs"]
 mod gateway;
 #[path = "lab/keeper.rs"]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use analyzer::types::{MacAddr, Tuple};
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
@@ -16,7 +16,7 @@ use crate::wire::Count;
 /// Packets by flow and destination MAC.
 pub(crate) type Seen = BTreeMap<(Tuple, MacAddr), Count>;
 
-/// tcpdump on the NIC that the node's packets leave by.
+/// tcpdump on the NIC that the node's packets leave and come by.
 pub(crate) struct Capture {
     file: PathBuf,
     pod: IpAddr,
@@ -25,13 +25,13 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    /// Starts it and waits until it sees packets.
-    pub(crate) fn start(node: &Node) -> Self {
-        let file = node.folder().join("egress.pcap");
+    /// Starts it and waits until it sees packets of this direction, as tcpdump names it.
+    pub(crate) fn start(node: &Node, file: &Path, direction: &str) -> Self {
+        let file = file.to_owned();
         let mut command = node.netns().command("tcpdump");
-        command.args(["-i", crate::node::NIC, "-Q", "out", "-n", "-U", "--immediate-mode", "-Z", "root", "-w"]);
+        command.args(["-i", crate::node::NIC, "-Q", direction, "-n", "-U", "--immediate-mode", "-Z", "root", "-w"]);
         let process = Process::start(command.arg(&file));
-        node.note("tcpdump", process.id());
+        node.note(&format!("tcpdump-{direction}"), process.id());
         // The header of the file is written once the socket is bound.
         let is_there = || file.metadata().is_ok_and(|file| file.len() >= 24);
         let started = (0..100).any(|_| is_there() || (pause(100), false).1);

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::addresses::Addresses;
 use crate::capture::{Capture, Seen};
+use crate::case::Case;
 use crate::daemon::{Ended, Live, pause};
 use crate::netns::Missing;
 use crate::node::Node;
@@ -13,13 +14,14 @@ use crate::traffic::{Conversation, sent};
 use crate::wire::{Count, json_of};
 
 /// Seconds of grace, so that a scenario can wait for its end.
-const GRACE: &str = "1";
+pub(crate) const GRACE: &str = "1";
 
 /// A lab, what leaves by its NIC, and the daemon.
 pub(crate) struct Watch {
     // In the order in which they end.
     live: Live,
     pub(crate) capture: Capture,
+    case: Case,
     pub(crate) node: Node,
 }
 
@@ -32,11 +34,12 @@ impl Watch {
         let mut node = Node::up(addresses)?;
         prepare(&mut node)?;
         say(&format!("the lab is up in {}", node.folder().display()));
-        let capture = Capture::start(&node);
+        let capture = Capture::start(&node, &node.folder().join("egress.pcap"), "out");
+        let case = Case::begin(&node);
         let mut live = node.live(&["--grace", GRACE, "--conntrack-interval", "10"]);
         live.ready();
         say("the daemon watches");
-        Ok(Self { live, capture, node })
+        Ok(Self { live, capture, case, node })
     }
 
     /// Waits until a change of the next hops is known and the grace that it gives is over.
@@ -67,6 +70,11 @@ impl Watch {
         self.wait_all(&format!("latent, {state}"), flows, is_it);
     }
 
+    /// Keeps the conntrack table as it is now for the case, where entries are about to go.
+    pub(crate) fn take_conntrack(&self) {
+        self.case.take_conntrack(&self.node);
+    }
+
     /// What has left of these flows, which are all.
     pub(crate) fn settled(&self, flows: &[&[Conversation]]) -> Seen {
         self.capture.settled(flows.iter().map(|flows| sent(flows)).sum())
@@ -76,6 +84,7 @@ impl Watch {
     /// under it. All other packets have to conform.
     pub(crate) fn expect(self, found: &[(&str, &Seen)]) -> Ended {
         let seen = self.capture.seen();
+        self.case.dump(&self.node);
         let ended = self.live.stop();
         let mut expected = BTreeMap::new();
         for (reason, packets) in found {
@@ -83,13 +92,10 @@ impl Watch {
                 expected.insert(((*reason).to_owned(), json_of(tuple).to_string(), mac.to_string()), *count);
             }
         }
-        let mut told = BTreeMap::new();
-        for finding in &ended.findings {
-            let text = |key: &str| finding[key].as_str().unwrap_or_else(|| panic!("no {key} in {finding}")).to_owned();
-            told.insert((text("reason"), finding["flow"].to_string(), text("eth_dst")), Count::of(finding));
-        }
         let context = || format!("{seen:#?}\n{}\n{}", ended.summary, ended.said());
-        assert_eq!(told, expected, "{}", context());
+        assert_eq!(told(&ended.findings), expected, "{}", context());
+        assert_eq!(self.case.replay(&self.node), expected, "replay finds the same as the daemon");
+        self.case.keep(&self.node, &expected);
         assert_eq!(ended.number("grace_packets") + ended.number("untracked_packets"), 0, "{}", context());
         // What conforms is counted by MAC.
         let mut conforming: BTreeMap<_, Count> = BTreeMap::new();
@@ -108,6 +114,18 @@ impl Watch {
         say(&format!("all {} packets are as tcpdump saw them", seen.values().map(|count| count.packets).sum::<u64>()));
         ended
     }
+}
+
+/// A reason, a flow and its destination MAC, as they are told.
+pub(crate) type Told = (String, String, String);
+
+/// What findings count.
+pub(crate) fn told(findings: &[Value]) -> BTreeMap<Told, Count> {
+    let count = |finding: &Value| {
+        let text = |key: &str| finding[key].as_str().unwrap_or_else(|| panic!("no {key} in {finding}")).to_owned();
+        ((text("reason"), finding["flow"].to_string(), text("eth_dst")), Count::of(finding))
+    };
+    findings.iter().map(count).collect()
 }
 
 /// Tells whoever runs the scenario by hand.

@@ -1,6 +1,7 @@
 //! Scenarios on real OVN, one at a time. They are the tests of `tests/lab.rs`; here they tell what happens.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
@@ -9,6 +10,8 @@ use crate::{needs, project};
 
 /// Tests read it: labs are left up.
 const KEEP: &str = "ANALYZER_LAB_KEEP";
+/// Tests read it: the folder that the case of a scenario goes to.
+const CASE: &str = "ANALYZER_LAB_CASE";
 /// Where the scenarios stand in the test program.
 const MODULE: &str = "scenarios::";
 
@@ -21,6 +24,9 @@ pub(crate) struct Args {
     /// Leave everything up when the scenario is over, and say how to look around.
     #[arg(long)]
     keep: bool,
+    /// Write what was seen as a case that `analyzer replay` reads: the capture, dumps, the databases.
+    #[arg(long, value_name = "FOLDER")]
+    case: Option<PathBuf>,
 }
 
 /// Plays the scenario. Root is needed, and what [`needs::TESTS`] names.
@@ -42,6 +48,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     command.args(["--exact", test, "--nocapture"]);
     if args.keep {
         command.env(KEEP, "1");
+    }
+    if let Some(folder) = &args.case {
+        if folder.exists() {
+            bail!("{} is there already; name a folder that is to be made", folder.display());
+        }
+        command.env(CASE, std::path::absolute(folder)?);
     }
     project::announce(&command);
     let status = command.status().context("cannot start cargo")?;

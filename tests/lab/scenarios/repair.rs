@@ -29,6 +29,7 @@ fn repair(addresses: Addresses) -> Result<(), Missing> {
     })?;
     let (mut pinned, before) = pinned_to_a_dead_gateway(&mut watch, 3)?;
     watch.wait_violating("stale-conntrack", &pinned);
+    watch.take_conntrack();
     let zone = watch.node.zone();
     let entries = watch.node.entries(zone);
     let journal = watch.node.folder().join("repairs.jsonl");
