@@ -214,7 +214,7 @@ fn every_field_of_every_entry() {
         assert_eq!(counted, 2);
         for names in [&TCP_STATES[1..], &SCTP_STATES[1..]] {
             let is_printed = |name: &&str| theirs.values().any(|it| it.state.as_deref() == Some(*name));
-            assert!(names.iter().all(|name| is_printed(&name)), "{names:?}");
+            assert!(names.iter().all(is_printed), "{names:?}");
         }
         Ok(())
     });

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::ops::RangeBounds;
 use std::path::Path;
 
 use analyzer::capture::{self, Interface};
@@ -131,10 +132,10 @@ fn seen(packet: &Packet) -> Option<Seen> {
     }
 }
 
-/// What tshark's frames come to, each later fragment counted with the datagram that tshark put it into.
-pub(crate) fn counted_by_tshark(Case { packets, datagrams, .. }: &Case) -> Flows {
+/// What tshark's frames of some time come to, each later fragment counted with the datagram that tshark put it into.
+pub(crate) fn counted_by_tshark(Case { packets, datagrams, .. }: &Case, during: impl RangeBounds<Timestamp>) -> Flows {
     let mut flows = Flows::default();
-    for (index, packet) in packets.iter().enumerate() {
+    for (index, packet) in packets.iter().enumerate().filter(|(_, packet)| during.contains(&packet.at)) {
         flows.frames += 1;
         flows.bytes += u64::from(packet.length);
         let Some(own) = seen(packet) else {
@@ -172,7 +173,7 @@ pub(crate) fn counted_by_tshark(Case { packets, datagrams, .. }: &Case) -> Flows
 
 /// Compares the two on a capture, and once more on the same packed by gzip, which another reader reads.
 fn compare(case: &Case) -> Flows {
-    let (capture, theirs) = (case.capture.as_path(), counted_by_tshark(case));
+    let (capture, theirs) = (case.capture.as_path(), counted_by_tshark(case, ..));
     let folder = TempDir::new();
     let packed = folder.path().join("capture.gz");
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
