@@ -5,6 +5,7 @@
 
 mod common;
 #[path = "common/frames.rs"]
+#[expect(dead_code, reason = "shared with tests that read captures by it")]
 mod frames;
 #[path = "common/seen.rs"]
 mod seen;

@@ -1,8 +1,5 @@
 //! Frames for the tests of the parser: those of the captures, and generated ones.
 
-// Not `expect`, which would fail in a test that uses everything.
-#![allow(dead_code, reason = "each test uses its part")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -23,7 +23,7 @@ pub(crate) struct Printed {
     pub(crate) timeout: u32,
 }
 
-/// What a line tells: the id, and the entry, or the fields of one that has a zone in one direction only.
+/// What a line tells: an entry by its id, or one that is in a zone with one of its directions only, which is none of OVN's.
 pub(crate) enum Line {
     Entry(u32, Printed),
     ZoneOfOneDirection,

@@ -9,7 +9,7 @@ use analyzer::types::Timestamp;
 use crate::common::{TempDir, command, run};
 
 /// Protocols that it dissects with, by their names in filters. Those of IPv6 extension headers begin with `ipv6.`.
-const PROTOCOLS: [&str; 18] = [
+const PROTOCOLS: [&str; 19] = [
     "ah",
     "arp",
     "dccp",
@@ -28,6 +28,7 @@ const PROTOCOLS: [&str; 18] = [
     "tcp",
     "udp",
     "udplite",
+    "vlan",
 ];
 
 /// tshark with settings of its own, whatever the user's are.
@@ -75,7 +76,7 @@ impl Tshark {
     pub(crate) fn new() -> Self {
         let protocols = run(command("tshark").args(["-G", "protocols"]));
         let names = protocols.lines().filter_map(|line| line.split('\t').nth(2));
-        let is_wanted = |name: &str| PROTOCOLS.contains(&name) || name == "vlan" || name.starts_with("ipv6.");
+        let is_wanted = |name: &str| PROTOCOLS.contains(&name) || name.starts_with("ipv6.");
         let disabled: String = names.filter(|name| !is_wanted(name)).map(|name| format!("{name}\n")).collect();
         assert!(disabled.lines().count() > 1000, "tshark has many protocols");
         let settings = TempDir::new();
