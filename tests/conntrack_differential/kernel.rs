@@ -9,6 +9,7 @@ use analyzer::netlink::conntrack::dump::{Dumped, Filter};
 use analyzer::netlink::conntrack::entry::Entry;
 use analyzer::netlink::conntrack::protoinfo::ProtoInfo;
 use analyzer::types::Tuple;
+use analyzer::types::tuple::proto;
 
 use crate::ctnetlink::{self, NESTED, Writer, attribute};
 use crate::netns::{Missing, Netns, require, run};
@@ -78,7 +79,10 @@ fn made() -> Vec<Made> {
     for text in KINDS {
         for (number, status) in (1..).zip(statuses) {
             for (timeout, of_ovn) in (3_600..).step_by(1000).zip(OF_OVN) {
-                let tuple: Tuple = text.replace('N', &number.to_string()).parse().expect("a 5-tuple");
+                let mut tuple: Tuple = text.replace('N', &number.to_string()).parse().expect("a 5-tuple");
+                if tuple.nw_proto == proto::GRE {
+                    (tuple.tp_src, tuple.tp_dst) = (7, number);
+                }
                 made.push((entry(tuple, tuple.reversed(), of_ovn), status, timeout, Vec::new()));
             }
         }
