@@ -22,6 +22,10 @@ mod proxy;
 mod size;
 #[path = "ovsdb_live/standalone.rs"]
 mod standalone;
+#[path = "ovsdb_live/storm.rs"]
+mod storm;
+#[path = "ovsdb_live/transactions.rs"]
+mod transactions;
 #[path = "ovsdb_live/writer.rs"]
 mod writer;
 

@@ -4,55 +4,16 @@
 
 #[path = "common/frames.rs"]
 mod frames;
+#[path = "common/seen.rs"]
+mod seen;
 
 use std::fs;
-use std::net::IpAddr;
 
-use analyzer_ebpf::parse::{Fragment, Frame, Ip, ParseError, Payload, parse};
+use analyzer_ebpf::parse::{Fragment, ParseError, parse};
 use etherparse::*;
 use frames::{captures, ethernet_frames, frame};
 use proptest::prelude::*;
-
-/// What a parser made of a frame.
-#[derive(PartialEq, Debug)]
-struct Seen {
-    eth_dst: [u8; 6],
-    eth_src: [u8; 6],
-    /// The two outer VLAN ids.
-    vids: Vec<u16>,
-    network: Network,
-}
-
-#[derive(PartialEq, Debug)]
-enum Network {
-    Ip { src: IpAddr, dst: IpAddr, nw_proto: u8, fragment: Fragment, l4_offset: usize, ports: (u16, u16) },
-    Arp,
-    Other,
-}
-
-fn seen_by_us(frame: &Frame) -> Seen {
-    fn network<A: Copy + Into<IpAddr>>(ip: &Ip<A>) -> Network {
-        Network::Ip {
-            src: ip.src.into(),
-            dst: ip.dst.into(),
-            nw_proto: ip.nw_proto,
-            fragment: ip.fragment,
-            l4_offset: ip.l4_offset,
-            ports: (ip.tp_src, ip.tp_dst),
-        }
-    }
-    Seen {
-        eth_dst: frame.eth_dst,
-        eth_src: frame.eth_src,
-        vids: frame.tags.outer().into_iter().chain(frame.tags.inner()).collect(),
-        network: match &frame.payload {
-            Payload::Ipv4(ip) => network(ip),
-            Payload::Ipv6(ip) => network(ip),
-            Payload::Arp { .. } => Network::Arp,
-            Payload::Other { .. } => Network::Other,
-        },
-    }
-}
+use seen::{Network, Seen, fragment, seen_by_us};
 
 fn seen_by_etherparse(frame: &[u8], packet: &LaxSlicedPacket) -> Seen {
     let Some(LinkSlice::Ethernet2(ethernet)) = &packet.link else { panic!("no Ethernet header: {packet:?}") };
@@ -60,7 +21,8 @@ fn seen_by_etherparse(frame: &[u8], packet: &LaxSlicedPacket) -> Seen {
     let network = match &packet.net {
         Some(LaxNetSlice::Ipv4(ip)) => {
             let header = ip.header();
-            let fragment = fragment(header.identification().into(), header.fragments_offset(), header.more_fragments());
+            let fragment =
+                fragment(header.identification().into(), header.fragments_offset().value(), header.more_fragments());
             Network::Ip {
                 src: header.source_addr().into(),
                 dst: header.destination_addr().into(),
@@ -76,7 +38,7 @@ fn seen_by_etherparse(frame: &[u8], packet: &LaxSlicedPacket) -> Seen {
                 _ => None,
             });
             let fragment = fragment_header.map_or(Fragment::Whole, |header| {
-                fragment(header.identification(), header.fragment_offset(), header.more_fragments())
+                fragment(header.identification(), header.fragment_offset().value(), header.more_fragments())
             });
             Network::Ip {
                 src: ip.header().source_addr().into(),
@@ -94,15 +56,8 @@ fn seen_by_etherparse(frame: &[u8], packet: &LaxSlicedPacket) -> Seen {
         eth_dst: ethernet.destination(),
         eth_src: ethernet.source(),
         vids: packet.vlan_ids().iter().take(2).map(|vid| vid.value()).collect(),
+        more_tags: packet.vlan_ids().len() > 2,
         network,
-    }
-}
-
-fn fragment(identification: u32, offset: IpFragOffset, more: bool) -> Fragment {
-    match (offset.value(), more) {
-        (0, false) => Fragment::Whole,
-        (0, true) => Fragment::First(identification),
-        _ => Fragment::Later(identification),
     }
 }
 
@@ -137,8 +92,8 @@ fn ports(payload: &LaxIpPayloadSlice, fragment: Fragment) -> (u16, u16) {
             };
             (id, u16::from_be_bytes([icmp.type_u8(), icmp.code_u8()]))
         }
-        // etherparse knows no SCTP header; the ports are its first two fields (RFC 9260 section 3.1).
-        ip_number::SCTP => {
+        // etherparse knows none of these headers; ports are their first two fields (RFC 9260, 4340, 3828).
+        ip_number::SCTP | ip_number::DCCP | ip_number::UDP_LITE => {
             let [s0, s1, d0, d1] = *bytes.first_chunk().unwrap();
             (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]))
         }

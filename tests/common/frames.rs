@@ -77,9 +77,12 @@ fn ipv4() -> impl Strategy<Value = IpHeaders> {
     )
 }
 
-/// An extension header of the general form; PacketBuilder fills in the next header.
+/// An extension header of the general form, filled with one option (PadN); PacketBuilder fills in the next header.
 fn raw_extension() -> impl Strategy<Value = Option<Ipv6RawExtHeader>> {
-    let payload = (0..6_usize, any::<u8>()).prop_map(|(units, byte)| vec![byte; 6 + 8 * units]);
+    let payload = (0..6_usize, any::<u8>()).prop_map(|(units, byte)| {
+        let length = 4 + 8 * units;
+        [vec![1, length as u8], vec![byte; length]].concat()
+    });
     prop::option::of(payload.prop_map(|payload| Ipv6RawExtHeader::new_raw(ip_number::UDP, &payload).unwrap()))
 }
 
@@ -117,6 +120,8 @@ enum Transport {
     Tcp(u16, u16),
     Icmp(Icmpv4Type),
     Icmpv6(Icmpv6Type),
+    /// Of a protocol that PacketBuilder does not know, and that has ports.
+    Ports(u8, u16, u16),
     Other(u8),
 }
 
@@ -124,6 +129,8 @@ fn transport() -> impl Strategy<Value = Transport> {
     prop_oneof![
         any::<(u16, u16)>().prop_map(|(src, dst)| Transport::Udp(src, dst)),
         any::<(u16, u16)>().prop_map(|(src, dst)| Transport::Tcp(src, dst)),
+        (prop::sample::select(vec![33, 132, 136]), any::<(u16, u16)>())
+            .prop_map(|(nw_proto, (src, dst))| Transport::Ports(nw_proto, src, dst)),
         prop::sample::select(vec![4, 41, 47, 50, 59, 89]).prop_map(Transport::Other),
     ]
 }
@@ -163,6 +170,10 @@ pub(crate) fn frame() -> impl Strategy<Value = Vec<u8>> {
                 Transport::Tcp(src, dst) => builder.tcp(src, dst, 1, 2).write(&mut frame, &data),
                 Transport::Icmp(icmp_type) => builder.icmpv4(icmp_type).write(&mut frame, &data),
                 Transport::Icmpv6(icmp_type) => builder.icmpv6(icmp_type).write(&mut frame, &data),
+                Transport::Ports(nw_proto, src, dst) => {
+                    let header = [src.to_be_bytes(), dst.to_be_bytes(), [0; 2], [0; 2]].concat();
+                    builder.write(&mut frame, IpNumber(nw_proto), &[header, data].concat())
+                }
                 Transport::Other(nw_proto) => builder.write(&mut frame, IpNumber(nw_proto), &data),
             }
             .unwrap();

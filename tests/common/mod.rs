@@ -27,6 +27,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("rsyslogd", "rsyslog"),
     ("ss", "iproute2"),
     ("systemd-analyze", "systemd"),
+    ("tshark", "tshark"),
     ("unshare", "util-linux"),
 ];
 
