@@ -1,9 +1,13 @@
 //! What happens, what has to be found, and what has to stay silent.
 
+mod host;
+mod inbound;
 mod incident;
 mod next_hops;
+mod protocols;
 mod repair;
 mod silent;
+mod translated;
 
 use analyzer::types::MacAddr;
 
