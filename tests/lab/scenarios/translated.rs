@@ -1,5 +1,9 @@
 //! Sources are translated: the pod's packets leave with the router's address.
 
+use std::net::IpAddr;
+
+use analyzer::types::Tuple;
+
 use super::{flows, to};
 use crate::addresses::{GW1, GW1_NEW, GW2, V4};
 use crate::capture::since;
@@ -7,6 +11,15 @@ use crate::netns::run;
 use crate::node::Node;
 use crate::traffic::{Conversation, Flow, exchange, push};
 use crate::watch::{Watch, say};
+
+/// A flow as it is before its source is translated.
+struct Inside(Tuple, IpAddr);
+
+impl Flow for Inside {
+    fn tuple(&self) -> Tuple {
+        Tuple { src: self.1, ..self.0 }
+    }
+}
 
 fn translated(node: &Node, first_port: u16) -> [Conversation; 2] {
     [0, 1].map(|port| Conversation::translated(node, first_port + port, first_port - 35000 + port))
@@ -78,20 +91,20 @@ fn translated_and_pinned() {
         assert_eq!(to(&before, GW1), before, "all leave to where they are answered from");
         say("the pod's flows are answered by the first gateway; now it dies");
         watch.node.replace_first_gateway()?;
+        let pod = watch.node.addresses().pod_ip();
         watch.let_grace_pass();
         // Their entries have been read, and what translates and tells the host's packets with them.
-        watch.wait_latent("armed", &pinned);
+        watch.wait_latent("armed", &pinned.iter().map(|flow| Inside(flow.tuple(), pod)).collect::<Vec<_>>());
         push(&mut pinned, 3);
         let violating = since(&before, &watch.settled(&[&pinned]));
         assert_eq!(to(&violating, GW1), violating, "OVN goes on sending to the dead gateway");
         watch.wait_violating("stale-conntrack", &pinned);
         let zone = watch.node.zone();
-        let pod = watch.node.addresses().pod;
         let ended = watch.expect(&[("stale-conntrack", &violating)]);
         assert_eq!(ended.code, Some(1), "{}", ended.said());
         for finding in &ended.findings {
             let [cited] = &finding["conntrack"].as_array().expect("a list")[..] else { panic!("{finding}") };
-            assert_eq!((&cited["zone"], &cited["orig"]["src"]), (&zone.into(), &pod.into()), "{finding}");
+            assert_eq!((&cited["zone"], &cited["orig"]["src"]), (&zone.into(), &pod.to_string().into()), "{finding}");
         }
         Ok(())
     });
