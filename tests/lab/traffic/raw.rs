@@ -9,6 +9,9 @@ use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, bind, socket
 use super::{End, TURN};
 use crate::netns::Netns;
 
+/// Whether a message is meant.
+type Filter = dyn Fn(&[u8]) -> bool;
+
 /// A raw socket, what it sends and what it waits for.
 pub(super) struct RawSocket {
     // A type for whatever sends and receives messages.
@@ -17,7 +20,7 @@ pub(super) struct RawSocket {
     /// What it sends, one after the other; the last one again and again.
     messages: Vec<Vec<u8>>,
     sent: Cell<usize>,
-    is_awaited: Box<dyn Fn(&[u8]) -> bool>,
+    is_awaited: Box<Filter>,
 }
 
 impl RawSocket {
