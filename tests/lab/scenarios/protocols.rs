@@ -6,7 +6,7 @@ use crate::capture::since;
 use crate::daemon::pause;
 use crate::netns::{Missing, run};
 use crate::node::Node;
-use crate::traffic::{Connection, Conversation, exchange, push};
+use crate::traffic::{Connection, Conversation, Flow, exchange, push};
 use crate::watch::{Watch, say};
 
 /// A label that lasts as long as its entry.
@@ -151,6 +151,7 @@ fn sctp() {
         say("two associations came by the first gateway; now it dies");
         watch.node.replace_first_gateway()?;
         watch.let_grace_pass();
+        watch.wait_latent("armed", &[pinned[0].tuple().without_ports().expect("SCTP has ports")]);
         push(&mut pinned, 3);
         let violating = since(&before, &watch.settled(&[&pinned]));
         assert_eq!(to(&violating, GW1), violating, "OVN goes on sending to the dead gateway");

@@ -1,7 +1,5 @@
 //! Sources are translated: the pod's packets leave with the router's address.
 
-use std::net::IpAddr;
-
 use analyzer::types::Tuple;
 
 use super::{flows, to};
@@ -11,15 +9,6 @@ use crate::netns::run;
 use crate::node::Node;
 use crate::traffic::{Conversation, Flow, exchange, push};
 use crate::watch::{Watch, say};
-
-/// A flow as it is before its source is translated.
-struct Inside(Tuple, IpAddr);
-
-impl Flow for Inside {
-    fn tuple(&self) -> Tuple {
-        Tuple { src: self.1, ..self.0 }
-    }
-}
 
 fn translated(node: &Node, first_port: u16) -> [Conversation; 2] {
     [0, 1].map(|port| Conversation::translated(node, first_port + port, first_port - 35000 + port))
@@ -94,7 +83,7 @@ fn translated_and_pinned() {
         let pod = watch.node.addresses().pod_ip();
         watch.let_grace_pass();
         // Their entries have been read, and what translates and tells the host's packets with them.
-        watch.wait_latent("armed", &pinned.iter().map(|flow| Inside(flow.tuple(), pod)).collect::<Vec<_>>());
+        watch.wait_latent("armed", &[0, 1].map(|flow: usize| Tuple { src: pod, ..pinned[flow].tuple() }));
         push(&mut pinned, 3);
         let violating = since(&before, &watch.settled(&[&pinned]));
         assert_eq!(to(&violating, GW1), violating, "OVN goes on sending to the dead gateway");

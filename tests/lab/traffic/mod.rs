@@ -27,6 +27,13 @@ pub(crate) trait Flow {
     fn tuple(&self) -> Tuple;
 }
 
+/// What is known of a flow by its tuple alone, as before translation.
+impl Flow for Tuple {
+    fn tuple(&self) -> Tuple {
+        *self
+    }
+}
+
 /// One end of a flow: a socket in its namespace.
 trait End {
     /// Sends a packet to the other end.
