@@ -15,16 +15,23 @@ mod netns;
 #[path = "live_kernel/daemon.rs"]
 #[expect(dead_code, reason = "shared with a test that uses more of it")]
 mod daemon;
+#[path = "live_kernel/syslog.rs"]
+#[expect(dead_code, reason = "shared with a test that uses more of it")]
+mod syslog;
 #[path = "live_kernel/wire.rs"]
 #[expect(dead_code, reason = "shared with a test that sends frames itself")]
 mod wire;
 
 #[path = "lab/addresses.rs"]
 mod addresses;
+#[path = "lab/bridge.rs"]
+mod bridge;
 #[path = "lab/capture.rs"]
 mod capture;
 #[path = "lab/case.rs"]
 mod case;
+#[path = "lab/eras.rs"]
+mod eras;
 #[path = "lab/gateway.rs"]
 mod gateway;
 #[path = "lab/keeper.rs"]
@@ -33,7 +40,7 @@ mod keeper;
 mod node;
 #[path = "lab/scenarios/mod.rs"]
 mod scenarios;
-#[path = "lab/traffic.rs"]
+#[path = "lab/traffic/mod.rs"]
 mod traffic;
 #[path = "lab/watch.rs"]
 mod watch;

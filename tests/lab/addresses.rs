@@ -95,6 +95,11 @@ impl Addresses {
         parsed(self.client)
     }
 
+    /// The address of the gateway router's external port.
+    pub(crate) fn router_ip(&self) -> IpAddr {
+        parsed(self.router)
+    }
+
     /// The IP version for ip(8).
     pub(crate) fn ip(&self) -> &'static str {
         if self.is_v6 { "ip -6" } else { "ip -4" }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use analyzer::types::{MacAddr, Tuple};
-use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use etherparse::{Icmpv4Type, Icmpv6Type, IpNumber, IpPayloadSlice, NetSlice, SlicedPacket, TransportSlice};
 
 use crate::common::Process;
 use crate::daemon::pause;
@@ -19,7 +19,8 @@ pub(crate) type Seen = BTreeMap<(Tuple, MacAddr), Count>;
 /// tcpdump on the NIC that the node's packets leave and come by.
 pub(crate) struct Capture {
     file: PathBuf,
-    pod: IpAddr,
+    /// Addresses that the pod's packets leave with: its own, and the router's where that translates.
+    sources: [IpAddr; 2],
     /// Ends with the capture.
     _process: Process,
 }
@@ -36,7 +37,7 @@ impl Capture {
         let is_there = || file.metadata().is_ok_and(|file| file.len() >= 24);
         let started = (0..100).any(|_| is_there() || (pause(100), false).1);
         assert!(started, "tcpdump does not start");
-        Self { file, pod: node.addresses().pod_ip(), _process: process }
+        Self { file, sources: [node.addresses().pod_ip(), node.addresses().router_ip()], _process: process }
     }
 
     /// What the pod has sent so far.
@@ -44,7 +45,7 @@ impl Capture {
         let file = std::fs::read(&self.file).expect("tcpdump writes it");
         let mut seen = Seen::new();
         for frame in ethernet_frames(&file).unwrap_or_else(|error| panic!("{error}")) {
-            if let Some(key) = flow_of(frame).filter(|(tuple, _)| tuple.src == self.pod) {
+            if let Some(key) = flow_of(frame).filter(|(tuple, _)| self.sources.contains(&tuple.src)) {
                 *seen.entry(key).or_default() += Count { packets: 1, bytes: frame.len() as u64 };
             }
         }
@@ -62,6 +63,20 @@ impl Capture {
         }
         panic!("of {sent} packets only these have left: {:#?}", self.seen());
     }
+
+    /// What the pod has sent, once it sends no more: two looks see the same.
+    pub(crate) fn quiet(&self) -> Seen {
+        let mut before = self.seen();
+        for _ in 0..20 {
+            pause(300);
+            let now = self.seen();
+            if now == before {
+                return now;
+            }
+            before = now;
+        }
+        panic!("the pod goes on sending: {before:#?}");
+    }
 }
 
 /// What is in `now` and was not yet in `before`.
@@ -75,18 +90,36 @@ pub(crate) fn since(before: &Seen, now: &Seen) -> Seen {
     new
 }
 
-/// The 5-tuple and the destination MAC of a frame that carries UDP or TCP. Read by etherparse, not by the analyzer.
+/// The 5-tuple and the destination MAC of a frame that carries UDP, TCP, SCTP or an echo. Read by etherparse, not by the
+/// analyzer.
 fn flow_of(frame: &[u8]) -> Option<(Tuple, MacAddr)> {
     let packet = SlicedPacket::from_ethernet(frame).ok()?;
-    let (src, dst): (IpAddr, IpAddr) = match packet.net? {
+    let net = packet.net?;
+    let (src, dst): (IpAddr, IpAddr) = match &net {
         NetSlice::Ipv4(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
         NetSlice::Ipv6(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
         _ => return None,
     };
-    let (nw_proto, tp_src, tp_dst) = match packet.transport? {
-        TransportSlice::Udp(udp) => (17, udp.source_port(), udp.destination_port()),
-        TransportSlice::Tcp(tcp) => (6, tcp.source_port(), tcp.destination_port()),
-        _ => return None,
+    let (nw_proto, tp_src, tp_dst) = match packet.transport {
+        Some(TransportSlice::Udp(udp)) => (17, udp.source_port(), udp.destination_port()),
+        Some(TransportSlice::Tcp(tcp)) => (6, tcp.source_port(), tcp.destination_port()),
+        Some(TransportSlice::Icmpv4(icmp)) => match icmp.icmp_type() {
+            Icmpv4Type::EchoRequest(echo) => (1, echo.id, 8 << 8),
+            Icmpv4Type::EchoReply(echo) => (1, echo.id, 0),
+            _ => return None,
+        },
+        Some(TransportSlice::Icmpv6(icmp)) => match icmp.icmp_type() {
+            Icmpv6Type::EchoRequest(echo) => (58, echo.id, 128 << 8),
+            Icmpv6Type::EchoReply(echo) => (58, echo.id, 129 << 8),
+            _ => return None,
+        },
+        Some(TransportSlice::Igmp(_)) => return None,
+        None => match net.ip_payload_ref()? {
+            &IpPayloadSlice { ip_number: IpNumber::SCTP, payload: &[a, b, c, d, ..], .. } => {
+                (132, u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
+            }
+            _ => return None,
+        },
     };
     let eth_dst = MacAddr(*frame.first_chunk().expect("it has an Ethernet header"));
     Some((Tuple { src, dst, nw_proto, tp_src, tp_dst }, eth_dst))

@@ -6,13 +6,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use analyzer::types::MacAddr;
-use serde_json::Value;
 
 use crate::addresses::{Addresses, GW1, GW1_NEW, GW2, NODE, ROUTER};
 use crate::daemon::{Live, pause};
 use crate::gateway::{Gateway, V6_AT_ONCE, WITHOUT_V6, without_offloads};
 use crate::keeper::{Keeper, LabNetns, stays};
-use crate::netns::{Missing, Netns, require, stdout};
+use crate::netns::{Missing, Netns, require};
 
 /// The NIC that packets leave by: the port of br-ex.
 pub(crate) const NIC: &str = "uplink0";
@@ -287,37 +286,16 @@ impl Node {
         self.client.sh(&format!("{} route replace {cluster} via {}", self.addresses.ip(), inner[number]));
     }
 
-    /// Makes northd's flows those of OVN before 22.06 and since 23.03.2, where a label is used for the life of its entry:
-    /// 23.03.1 asks beside for a learned flow that ends after 30 s. northd is paused, or it would write them anew.
-    pub(crate) fn pin_for_life(&self) {
-        const ASKS: &str = "reg9[5] == 1 && ";
-        self.sh("ovn-appctl -t ovn-northd pause");
-        let listing = self.sh("ovn-sbctl --timeout=30 --format=json --columns=_uuid,match list logical_flow");
-        let listing: Value = serde_json::from_str(&listing).expect("it was asked for JSON");
-        let mut command = self.command("ovn-sbctl");
-        command.arg("--timeout=30");
-        let mut changed = 0;
-        for row in listing["data"].as_array().expect("a table has rows") {
-            let text = row[1].as_str().expect("a match is text");
-            if text.contains(ASKS) && text.contains("ct_mark.ecmp_reply_port") {
-                let uuid = row[0][1].as_str().expect("a row has a UUID");
-                let quoted = Value::from(text.replace(ASKS, ""));
-                command.args(["--", "set", "logical_flow", uuid]).arg(format!("match={quoted}"));
-                changed += 1;
-            }
-        }
-        assert!(changed > 0, "northd's flows do not ask for {ASKS}");
-        stdout("ovn-sbctl set", command.output().expect("ip can be run"));
-    }
-
     /// Starts `analyzer live` as on a worker: it finds everything by itself.
     pub(crate) fn live(&self, arguments: &[&str]) -> Live {
         let given = ["live", "-i", "auto", "--format", "jsonl", "--sample", "1"];
         // Its command line shows whose it is.
         let history = self.folder().join("history.jsonl");
-        let none = ["--alert-state", "none", "--syslog", "none", "--history"];
         let mut command = self.analyzer(&given);
-        command.args(none).arg(history).args(arguments);
+        command.args(["--alert-state", "none", "--history"]).arg(history).args(arguments);
+        if !arguments.contains(&"--syslog") {
+            command.args(["--syslog", "none"]);
+        }
         let live = Live::spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
         self.note("analyzer", u32::try_from(live.pid().as_raw_nonzero().get()).expect("it is positive"));
         live
@@ -331,7 +309,7 @@ impl Node {
     }
 
     /// A command on the node that finds the lab's daemons.
-    fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = self.node.command("sh");
         let env = self.folder().join("env");
         command.args(["-c", ". \"$0\"; exec \"$@\""]).arg(env).arg(program);
@@ -383,6 +361,10 @@ To end it:
 
     pub(crate) fn netns(&self) -> &Netns {
         &self.node
+    }
+
+    pub(crate) fn wire(&self) -> &Netns {
+        &self.wire
     }
 
     pub(crate) fn pod(&self) -> &Netns {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use analyzer::types::{MacAddr, Tuple};
 use serde_json::Value;
 
 use crate::addresses::Addresses;
@@ -10,11 +11,15 @@ use crate::case::Case;
 use crate::daemon::{Ended, Live, pause};
 use crate::netns::Missing;
 use crate::node::Node;
-use crate::traffic::{Conversation, sent};
+use crate::syslog::Receiver;
+use crate::traffic::{Conversation, Flow, sent};
 use crate::wire::{Count, json_of};
 
 /// Seconds of grace, so that a scenario can wait for its end.
 pub(crate) const GRACE: &str = "1";
+
+/// What is said of packets that no route of the pods' decides: no finding.
+pub(crate) const NOT_COVERED: &str = "not-covered";
 
 /// A lab, what leaves by its NIC, and the daemon.
 pub(crate) struct Watch {
@@ -31,15 +36,28 @@ impl Watch {
         addresses: Addresses,
         prepare: impl FnOnce(&mut Node) -> Result<(), Missing>,
     ) -> Result<Self, Missing> {
-        let mut node = Node::up(addresses)?;
-        prepare(&mut node)?;
-        say(&format!("the lab is up in {}", node.folder().display()));
+        Ok(Self::start(up(addresses, prepare)?, &[]))
+    }
+
+    /// The same, with someone who gets the alerts.
+    pub(crate) fn with_alerts(
+        addresses: Addresses,
+        prepare: impl FnOnce(&mut Node) -> Result<(), Missing>,
+    ) -> Result<(Self, Receiver), Missing> {
+        let node = up(addresses, prepare)?;
+        let receiver = Receiver::new(node.folder());
+        let arguments = receiver.arguments();
+        Ok((Self::start(node, &arguments.each_ref().map(String::as_str)), receiver))
+    }
+
+    fn start(node: Node, arguments: &[&str]) -> Self {
         let capture = Capture::start(&node, &node.folder().join("egress.pcap"), "out");
         let case = Case::begin(&node);
-        let mut live = node.live(&["--grace", GRACE, "--conntrack-interval", "10"]);
+        let own = ["--grace", GRACE, "--conntrack-interval", "10"];
+        let mut live = node.live(&[&own, arguments].concat());
         live.ready();
         say("the daemon watches");
-        Ok(Self { live, capture, case, node })
+        Self { live, capture, case, node }
     }
 
     /// Waits until a change of the next hops is known and the grace that it gives is over.
@@ -48,7 +66,7 @@ impl Watch {
     }
 
     /// Waits until the daemon tells this of each of the flows.
-    pub(crate) fn wait_all(&mut self, what: &str, flows: &[Conversation], is_it: impl Fn(&Value) -> bool) {
+    pub(crate) fn wait_all(&mut self, what: &str, flows: &[impl Flow], is_it: impl Fn(&Value) -> bool) {
         let mut missing: Vec<Value> = flows.iter().map(|flow| json_of(&flow.tuple())).collect();
         while !missing.is_empty() {
             let object = self.live.wait(what, |object| is_it(object) && missing.contains(&object["flow"]));
@@ -58,14 +76,21 @@ impl Watch {
     }
 
     /// Waits until the daemon tells that each of the flows violates for this reason.
-    pub(crate) fn wait_violating(&mut self, reason: &str, flows: &[Conversation]) {
+    pub(crate) fn wait_violating(&mut self, reason: &str, flows: &[impl Flow]) {
         self.wait_all(&format!("violating, {reason}"), flows, |object| {
             object["type"] == "finding" && object["verdict"] == "violating" && object["reason"] == reason
         });
     }
 
+    /// Waits until the daemon tells of a flow that it cannot judge it for this reason.
+    pub(crate) fn wait_undetermined(&mut self, reason: &str, tuple: Tuple) {
+        let flow = json_of(&tuple);
+        self.live
+            .wait(&format!("undetermined, {reason}"), |object| object["flow"] == flow && object["reason"] == reason);
+    }
+
     /// Waits until the daemon tells that the entry of each of the flows is latent in this state.
-    pub(crate) fn wait_latent(&mut self, state: &str, flows: &[Conversation]) {
+    pub(crate) fn wait_latent(&mut self, state: &str, flows: &[impl Flow]) {
         let is_it = |object: &Value| object["type"] == "latent" && object["state"] == state;
         self.wait_all(&format!("latent, {state}"), flows, is_it);
     }
@@ -83,26 +108,28 @@ impl Watch {
     /// Ends the daemon and checks that it found this and nothing else: for each reason the packets that were to be found
     /// under it. All other packets have to conform.
     pub(crate) fn expect(self, found: &[(&str, &Seen)]) -> Ended {
+        self.expect_and_replay(found, found)
+    }
+
+    /// The same where replay, with the whole capture and with dumps of the end, finds something else.
+    pub(crate) fn expect_and_replay(self, found: &[(&str, &Seen)], replayed: &[(&str, &Seen)]) -> Ended {
         let seen = self.capture.seen();
         self.case.dump(&self.node);
         let ended = self.live.stop();
-        let mut expected = BTreeMap::new();
-        for (reason, packets) in found {
-            for ((tuple, mac), count) in *packets {
-                expected.insert(((*reason).to_owned(), json_of(tuple).to_string(), mac.to_string()), *count);
-            }
-        }
+        let (expected, replayed) = (as_told(found), as_told(replayed));
         let context = || format!("{seen:#?}\n{}\n{}", ended.summary, ended.said());
         assert_eq!(told(&ended.findings), expected, "{}", context());
-        assert_eq!(self.case.replay(&self.node), expected, "replay finds the same as the daemon");
-        self.case.keep(&self.node, &expected);
+        assert_eq!(self.case.replay(&self.node), replayed, "what replay finds");
+        self.case.keep(&self.node, &replayed);
         assert_eq!(ended.number("grace_packets") + ended.number("untracked_packets"), 0, "{}", context());
         // What conforms is counted by MAC.
         let mut conforming: BTreeMap<_, Count> = BTreeMap::new();
         for ((_, mac), count) in &seen {
             *conforming.entry(*mac).or_default() += *count;
         }
-        for ((_, mac), count) in found.iter().flat_map(|(_, packets)| packets.iter()) {
+        // So are those that take another next hop than their requests.
+        let others = found.iter().filter(|(reason, _)| *reason != "asymmetric-reply");
+        for ((_, mac), count) in others.flat_map(|(_, packets)| packets.iter()) {
             let of_mac = conforming.get_mut(mac).expect("it was seen");
             *of_mac = Count { packets: of_mac.packets - count.packets, bytes: of_mac.bytes - count.bytes };
         }
@@ -119,6 +146,15 @@ impl Watch {
 /// A reason, a flow and its destination MAC, as they are told.
 pub(crate) type Told = (String, String, String);
 
+/// How it is told that these packets were found under these reasons.
+fn as_told(found: &[(&str, &Seen)]) -> BTreeMap<Told, Count> {
+    let found = found.iter().filter(|(reason, _)| *reason != NOT_COVERED);
+    let told =
+        |reason: &str, tuple: &Tuple, mac: MacAddr| (reason.to_owned(), json_of(tuple).to_string(), mac.to_string());
+    let each = found.flat_map(|(reason, packets)| packets.iter().map(move |packets| (reason, packets)));
+    each.map(|(reason, ((tuple, mac), count))| (told(reason, tuple, *mac), *count)).collect()
+}
+
 /// What findings count.
 pub(crate) fn told(findings: &[Value]) -> BTreeMap<Told, Count> {
     let count = |finding: &Value| {
@@ -126,6 +162,14 @@ pub(crate) fn told(findings: &[Value]) -> BTreeMap<Told, Count> {
         ((text("reason"), finding["flow"].to_string(), text("eth_dst")), Count::of(finding))
     };
     findings.iter().map(count).collect()
+}
+
+/// A lab, changed as `prepare` does.
+fn up(addresses: Addresses, prepare: impl FnOnce(&mut Node) -> Result<(), Missing>) -> Result<Node, Missing> {
+    let mut node = Node::up(addresses)?;
+    prepare(&mut node)?;
+    say(&format!("the lab is up in {}", node.folder().display()));
+    Ok(node)
 }
 
 /// Tells whoever runs the scenario by hand.

@@ -100,11 +100,26 @@ impl Flow {
     }
 }
 
-/// A tuple of UDP or TCP as the output shows it.
+/// A tuple as the output shows it.
 pub(crate) fn json_of(tuple: &Tuple) -> Value {
-    let proto = if tuple.nw_proto == proto::UDP { "udp" } else { "tcp" };
-    json!({"proto": proto, "src": tuple.src.to_string(), "sport": tuple.tp_src,
-           "dst": tuple.dst.to_string(), "dport": tuple.tp_dst, "icmp": null})
+    let Tuple { src, dst, nw_proto, tp_src, tp_dst } = tuple;
+    let (proto, ports, icmp) = match tuple.icmp_type_code() {
+        Some((icmp_type, code)) => {
+            let proto = if *nw_proto == proto::ICMP { "icmp" } else { "icmpv6" };
+            (proto, [Value::Null, Value::Null], json!({"type": icmp_type, "code": code, "id": tp_src}))
+        }
+        None => {
+            let proto = match *nw_proto {
+                proto::UDP => "udp",
+                proto::TCP => "tcp",
+                proto::SCTP => "sctp",
+                other => panic!("no name of protocol {other}"),
+            };
+            (proto, [json!(tp_src), json!(tp_dst)], Value::Null)
+        }
+    };
+    let [sport, dport] = ports;
+    json!({"proto": proto, "src": src.to_string(), "sport": sport, "dst": dst.to_string(), "dport": dport, "icmp": icmp})
 }
 
 /// An ARP reply that tells all that `ip` is at `mac`.

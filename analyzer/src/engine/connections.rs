@@ -4,15 +4,10 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::fact::Connection;
+use super::fact::{BR_EX_ZONE, Connection};
 use super::finding::CtDirection;
 use super::label;
 use crate::types::Tuple;
-
-/// Zone of br-ex whose entries bear [`HOST_MARK`] where the host itself is the sender.
-pub(super) const BR_EX_ZONE: u16 = 64000;
-/// `ct_mark` of the host's own traffic in [`BR_EX_ZONE`] (OVN-Kubernetes, gateway_shared_intf.go).
-const HOST_MARK: u32 = 2;
 
 /// The entries that bear on verdicts: labelled ones, translated ones, and br-ex's.
 ///
@@ -158,13 +153,15 @@ impl Connections {
         self.indices(tuple).into_iter().map(|index| &self.entries[index])
     }
 
-    /// Whether some entry is found by the tuple.
+    /// Whether some entry is found by the tuple, or by what it is without its ports.
     pub(super) fn touch(&self, tuple: Tuple) -> bool {
         if self.by_flow.is_empty() {
             return false;
         }
-        let flow = flow(tuple);
-        self.by_flow.find(self.hasher.hash_one(flow), |place| place.flow(&self.entries) == flow).is_some()
+        let mut flows = [Some(tuple), tuple.without_ports()].into_iter().flatten().map(flow);
+        flows.any(|flow| {
+            self.by_flow.find(self.hasher.hash_one(flow), |place| place.flow(&self.entries) == flow).is_some()
+        })
     }
 
     /// Entries one of whose tuples is `tuple`, and which one.
@@ -202,7 +199,7 @@ impl Connections {
         let mirror = wire.reversed();
         self.of(wire).any(|connection| {
             let is_flow = [wire, mirror].contains(&connection.orig) || [wire, mirror].contains(&connection.reply);
-            connection.zone == BR_EX_ZONE && connection.mark == HOST_MARK && is_flow
+            connection.is_of_host() && is_flow
         })
     }
 }

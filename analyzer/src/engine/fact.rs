@@ -297,6 +297,11 @@ pub struct Datapath {
     pub validity: Validity,
 }
 
+/// Zone of br-ex whose entries bear [`HOST_MARK`] where the host itself is the sender.
+pub const BR_EX_ZONE: u16 = 64000;
+/// `ct_mark` of the host's own traffic in [`BR_EX_ZONE`] (OVN-Kubernetes, gateway_shared_intf.go).
+const HOST_MARK: u32 = 2;
+
 /// A conntrack entry.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Connection {
@@ -316,6 +321,13 @@ pub struct Connection {
     pub offloaded: bool,
     /// Whether the entry is going away (`IPS_DYING`).
     pub dying: bool,
+}
+
+impl Connection {
+    /// Whether br-ex tracks its packets as the host's own.
+    pub fn is_of_host(&self) -> bool {
+        self.zone == BR_EX_ZONE && self.mark == HOST_MARK
+    }
 }
 
 /// Who owns a MAC.

@@ -20,9 +20,9 @@ pub(super) struct Labelled<'a> {
 
 /// Labelled entries of the flow `tuple`, the believed ones first.
 pub(super) fn labelled<'a>(knowledge: &'a Knowledge, tuple: Tuple, at: Timestamp) -> Vec<Labelled<'a>> {
-    let mut found: Vec<Labelled<'a>> = knowledge
-        .connections
-        .matching(tuple)
+    let tuples = [Some(tuple), tuple.without_ports()].into_iter().flatten();
+    let mut found: Vec<Labelled<'a>> = tuples
+        .flat_map(|tuple| knowledge.connections.matching(tuple))
         .filter_map(|(connection, direction)| {
             let reply = label::decode(connection.label, connection.mark)?;
             let owner = knowledge.zones.owner(connection.zone, at);

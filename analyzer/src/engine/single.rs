@@ -62,8 +62,11 @@ impl Engine {
         }
         let mut last_seen = HashMap::new();
         for (tuple, seen, mac) in conforming {
-            let last = last_seen.entry(self.knowledge.before_translation(tuple)).or_insert((seen, Some(mac)));
-            *last = (*last).max((seen, Some(mac)));
+            let tuple = self.knowledge.before_translation(tuple);
+            for tuple in [Some(tuple), tuple.without_ports()].into_iter().flatten() {
+                let last = last_seen.entry(tuple).or_insert((seen, Some(mac)));
+                *last = (*last).max((seen, Some(mac)));
+            }
         }
         latent::latent(&self.knowledge, &[], &last_seen, at)
     }

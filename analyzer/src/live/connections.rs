@@ -9,6 +9,7 @@ use super::clock::Clock;
 use super::config::{Config, Sources as Asked};
 use super::event::{Event, Reading};
 use super::evidence::Evidence;
+use super::senders::Senders;
 use crate::cli::ConntrackSource;
 use crate::conntrack::index::LabelledIndex;
 use crate::netlink::conntrack::events::{self, Events};
@@ -179,7 +180,7 @@ async fn forward(mut listening: Events, inbox: mpsc::Sender<Event>) {
     }
 }
 
-/// Reads all labelled entries; of ovs-vswitchd, those in `zones`.
+/// Reads all labelled entries; of ovs-vswitchd, those in `zones`, and those there that tell who sends.
 ///
 /// # Errors
 /// The table cannot be read, in words.
@@ -197,12 +198,12 @@ pub(super) async fn read(way: &Way, zones: Vec<u16>, clock: Clock) -> Result<Rea
 
 fn read_kernel() -> Result<Reading, conntrack::Error> {
     let (index, dumped) = Table::open()?.labelled(MAX_ENTRIES)?;
-    Ok(Reading::new(index, dumped.interrupted, dumped.unreadable))
+    Ok(Reading::new(index, Senders::default(), dumped.interrupted, dumped.unreadable))
 }
 
 async fn read_userspace(table: &Mutex<UserspaceTable>, zones: &[u16], clock: Clock) -> Result<Reading, String> {
     let mut table = table.lock().await;
-    let (mut index, mut unreadable) = (LabelledIndex::new(MAX_ENTRIES), 0);
+    let (mut index, mut senders, mut unreadable) = (LabelledIndex::new(MAX_ENTRIES), Senders::default(), 0);
     for &zone in zones {
         let read = loop {
             let read = table.dump(
@@ -210,6 +211,7 @@ async fn read_userspace(table: &Mutex<UserspaceTable>, zones: &[u16], clock: Clo
                 || clock.now(),
                 |connection| {
                     index.insert(connection);
+                    senders.insert(connection);
                 },
             );
             match read.await {
@@ -222,5 +224,5 @@ async fn read_userspace(table: &Mutex<UserspaceTable>, zones: &[u16], clock: Clo
         };
         unreadable += read.unreadable as u64;
     }
-    Ok(Reading::new(index, false, unreadable))
+    Ok(Reading::new(index, senders, false, unreadable))
 }

@@ -202,7 +202,7 @@ impl Daemon {
         self.connections.done(&reading);
         match reading {
             Ok(reading) => {
-                self.evidence.replace(reading.index, self.clock.now());
+                self.evidence.replace(reading.index, reading.senders, self.clock.now());
                 self.engine.set_mark_zones(reading.mark_zones);
                 self.engine.note_connections_told();
                 if self.is_sighted {

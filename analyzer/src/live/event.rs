@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::databases::Role;
+use super::senders::Senders;
 use crate::bpf::events;
 use crate::conntrack::index::LabelledIndex;
 use crate::engine::fact::Connection;
@@ -11,13 +12,13 @@ use crate::netlink::{conntrack, route};
 use crate::ovsdb::client;
 
 impl Reading {
-    pub(super) fn new(index: LabelledIndex, is_interrupted: bool, unreadable: u64) -> Self {
+    pub(super) fn new(index: LabelledIndex, senders: Senders, is_interrupted: bool, unreadable: u64) -> Self {
         let is_in_mark = |entry: &Connection| {
             let reply = label::decode(entry.label, entry.mark);
             reply.is_some_and(|reply| reply.form == PortForm::Mark)
         };
         let mark_zones = index.iter().filter(is_in_mark).map(|entry| entry.zone).collect();
-        Self { index, mark_zones, is_interrupted, unreadable }
+        Self { index, senders, mark_zones, is_interrupted, unreadable }
     }
 }
 
@@ -52,6 +53,8 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) index: LabelledIndex,
+    /// Entries that tell who sends; none of the kernel's, which is asked flow by flow.
+    pub(super) senders: Senders,
     /// Zones in which an entry has its port in the mark.
     pub(super) mark_zones: BTreeSet<u16>,
     /// Whether the table changed while it was read, so that entries may be missing.

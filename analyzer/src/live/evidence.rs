@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 use hashbrown::HashSet;
 
 use super::connections::Way;
+use super::senders::Senders;
 use crate::conntrack::index::LabelledIndex;
 use crate::engine::Engine;
-use crate::engine::fact::{Connection, Delta, Fact};
+use crate::engine::fact::{BR_EX_ZONE, Connection, Delta, Fact};
 use crate::engine::label;
 use crate::netlink::conntrack::{self, Table};
 use crate::types::{MacAddr, Timestamp, Tuple};
@@ -20,8 +21,6 @@ use crate::types::{MacAddr, Timestamp, Tuple};
 const MAX_ZONES: usize = 64;
 /// Zone of the host, shared by source NAT of the default network.
 const HOST_ZONE: u16 = 0;
-/// Zone of br-ex.
-const BR_EX_ZONE: u16 = 64000;
 /// Tuples followed for each flow: its own, the other direction, and both behind a translation.
 const MAX_TUPLES: usize = 4;
 
@@ -41,6 +40,10 @@ enum Datapath {
 pub(super) struct Evidence {
     datapath: Datapath,
     index: LabelledIndex,
+    /// Entries that tell who sends, of ovs-vswitchd's table.
+    senders: Senders,
+    /// Rules that translate sources: whether the zones are read in which that shows.
+    translations: usize,
     /// When all labelled entries were read last.
     read: Timestamp,
     /// Zones of routers' destination NAT, as the Open_vSwitch database names them.
@@ -52,7 +55,7 @@ pub(super) struct Evidence {
     failures: u64,
     last_failure: Option<String>,
     latent_beyond: u64,
-    /// Labelled entries that found no room in indices of before.
+    /// Entries that found no room in readings of before.
     refused: u64,
 }
 
@@ -61,6 +64,8 @@ impl Default for Evidence {
         let mut evidence = Self {
             datapath: Datapath::None,
             index: LabelledIndex::new(0),
+            senders: Senders::default(),
+            translations: 0,
             read: Timestamp::default(),
             named: BTreeSet::new(),
             others: None,
@@ -94,10 +99,11 @@ impl Evidence {
         Ok(())
     }
 
-    /// Takes over a new reading of all labelled entries.
-    pub(super) fn replace(&mut self, index: LabelledIndex, at: Timestamp) {
-        self.refused += self.index.refused();
+    /// Takes over a new reading of all labelled entries, and of those that tell who sends.
+    pub(super) fn replace(&mut self, index: LabelledIndex, senders: Senders, at: Timestamp) {
+        self.refused += self.index.refused() + self.senders.refused();
         self.index = index;
+        self.senders = senders;
         self.read = at;
         self.choose_zones();
     }
@@ -107,9 +113,11 @@ impl Evidence {
         &mut self.index
     }
 
-    /// Zones of routers' destination NAT: those that a userspace datapath is asked for.
+    /// Zones that a userspace datapath is asked for: those of routers' destination NAT, and where sources are translated
+    /// those that tell whose packets leave with an address of the node.
     pub(super) fn zones(&self) -> impl Iterator<Item = u16> {
-        self.named.iter().copied()
+        let of_senders = [HOST_ZONE, BR_EX_ZONE].into_iter().filter(|_| self.translations > 0);
+        self.named.iter().copied().chain(of_senders)
     }
 
     /// Labelled entries that are kept.
@@ -117,9 +125,9 @@ impl Evidence {
         self.index.len()
     }
 
-    /// Labelled entries that found no room in the index.
+    /// Entries that found no room.
     pub(super) fn refused(&self) -> u64 {
-        self.refused + self.index.refused()
+        self.refused + self.index.refused() + self.senders.refused()
     }
 
     /// Whether a reading has to be asked for to learn of a flow.
@@ -137,8 +145,11 @@ impl Evidence {
         self.last_failure.take()
     }
 
-    /// Notes which zones are named.
+    /// Notes which zones are named, and whether sources are translated.
     pub(super) fn follow(&mut self, delta: &Delta) {
+        let translates = |fact: &&Fact| matches!(fact, Fact::Nat(nat) if nat.translates_source);
+        self.translations += delta.begun.iter().filter(translates).count();
+        self.translations = self.translations.saturating_sub(delta.ended.iter().filter(translates).count());
         let zone = |fact: &Fact| match fact {
             Fact::Zone(zone) => Some((zone.zone, zone.name.ends_with("_dnat"))),
             _ => None,
@@ -244,9 +255,13 @@ impl Evidence {
                 return found;
             }
         }
-        for connection in self.index.of(tuple).chain(self.index.of(mirror)) {
-            if !found.contains(&connection) {
-                found.push(connection);
+        // ovs-vswitchd does not read the ports of every protocol.
+        let tuples = [Some(tuple), tuple.without_ports()].into_iter().flatten();
+        for tuple in tuples.flat_map(|tuple| [tuple, tuple.reversed()]) {
+            for connection in self.index.of(tuple).chain(self.senders.of(tuple).cloned()) {
+                if !found.contains(&connection) {
+                    found.push(connection);
+                }
             }
         }
         found

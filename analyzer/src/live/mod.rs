@@ -8,7 +8,7 @@
 //! | `databases`, `nexthop_files`, `connections`, `watching` | what each source tells |
 //! | `sources` | the state and the age of each source |
 //! | `facts`, `set` | facts into the engine, the engine's set into the kernel |
-//! | `judging`, `evidence`, `ledger` | suspect packets: what is counted, asked and said |
+//! | `judging`, `evidence`, `senders`, `ledger` | suspect packets: what is counted, asked and said |
 //! | [`repairing`] | stale entries healed, where that is asked for |
 //! | `replies` | flows that conform and leave by another next hop than their requests came by |
 //! | [`kept`], [`history`], `remembering` | what is kept over a restart |
@@ -45,6 +45,7 @@ mod reload;
 mod remembering;
 pub mod repairing;
 mod replies;
+mod senders;
 mod set;
 mod signals;
 pub mod snapshot;

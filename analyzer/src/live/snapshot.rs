@@ -313,7 +313,7 @@ impl Snapshot {
             Ok(reading) => {
                 self.tells_connections = true;
                 self.note_missing(&reading);
-                evidence.replace(reading.index, clock.now());
+                evidence.replace(reading.index, reading.senders, clock.now());
             }
             Err(error) => return self.warn("conntrack", error),
         }

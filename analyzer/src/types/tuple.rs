@@ -42,6 +42,15 @@ impl Tuple {
         matches!(self.nw_proto, proto::TCP | proto::UDP | proto::SCTP | proto::DCCP | proto::UDPLITE)
     }
 
+    /// The tuple of an entry that stands for all flows of the protocol between the two addresses, where the protocol has
+    /// ports that not everyone reads: the userspace datapath of Open vSwitch tracks SCTP, UDP-Lite and DCCP without
+    /// them. `None` for other protocols, and where no ports are left.
+    #[must_use]
+    pub fn without_ports(&self) -> Option<Self> {
+        let is_coarse = matches!(self.nw_proto, proto::SCTP | proto::DCCP | proto::UDPLITE);
+        (is_coarse && (self.tp_src, self.tp_dst) != (0, 0)).then_some(Self { tp_src: 0, tp_dst: 0, ..*self })
+    }
+
     /// Type and code of an ICMP message.
     pub fn icmp_type_code(&self) -> Option<(u8, u8)> {
         let [icmp_type, code] = self.tp_dst.to_be_bytes();
@@ -231,6 +240,15 @@ mod tests {
         for tuple in tuples {
             assert_eq!(tuple.reversed().reversed(), tuple, "{tuple}");
         }
+    }
+
+    #[test]
+    fn ports_that_not_everyone_reads() {
+        let sctp = tuple(proto::SCTP, 2905, 2906);
+        assert_eq!(sctp.without_ports(), Some(tuple(proto::SCTP, 0, 0)));
+        assert_eq!(tuple(proto::SCTP, 0, 0).without_ports(), None);
+        assert_eq!(tuple(proto::UDP, 2905, 2906).without_ports(), None);
+        assert_eq!(tuple(proto::ICMP, 77, 0).without_ports(), None);
     }
 
     #[test]

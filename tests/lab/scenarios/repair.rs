@@ -6,7 +6,7 @@ use super::{pinned_to_a_dead_gateway, to};
 use crate::addresses::{Addresses, GW1, V4, V6};
 use crate::capture::since;
 use crate::netns::{Missing, run};
-use crate::traffic::push;
+use crate::traffic::{Flow, push};
 use crate::watch::{Watch, say};
 
 /// The incident on an OVN that honours a label for the life of its entry. `analyzer repair` heals the flow that is named:

@@ -107,6 +107,33 @@ fn the_incident_and_its_mutations() {
             },
             &[STALE],
         ),
+        (
+            "SCTP, tracked without its ports",
+            || {
+                incident(|w| {
+                    w.seen[0].tuple.nw_proto = proto::SCTP;
+                    w.each_connection(|c| {
+                        for tuple in [&mut c.orig, &mut c.reply] {
+                            *tuple = Tuple { nw_proto: proto::SCTP, tp_src: 0, tp_dst: 0, ..*tuple };
+                        }
+                    });
+                })
+            },
+            &[STALE],
+        ),
+        (
+            "UDP with an entry without ports",
+            || {
+                incident(|w| {
+                    w.each_connection(|c| {
+                        for tuple in [&mut c.orig, &mut c.reply] {
+                            *tuple = Tuple { tp_src: 0, tp_dst: 0, ..*tuple };
+                        }
+                    });
+                })
+            },
+            &[UNKNOWN],
+        ),
         ("no routes at all", || incident(|w| w.facts.retain(|f| !matches!(f, Fact::Route(_)))), &[NO_DATA]),
         ("another source", || incident(|w| w.seen[0].tuple.src = ip("192.168.16.231")), &["not-covered no-route"]),
         (

@@ -1,0 +1,100 @@
+//! Sources are translated: the pod's packets leave with the router's address.
+
+use analyzer::types::Tuple;
+
+use super::{flows, to};
+use crate::addresses::{GW1, GW1_NEW, GW2, V4};
+use crate::capture::since;
+use crate::netns::run;
+use crate::node::Node;
+use crate::traffic::{Conversation, Flow, exchange, push};
+use crate::watch::{Watch, say};
+
+fn translated(node: &Node, first_port: u16) -> [Conversation; 2] {
+    [0, 1].map(|port| Conversation::translated(node, first_port + port, first_port - 35000 + port))
+}
+
+/// OVN 23.03.1 translates what the pod opens and labels what the client opens, and nothing is both: translated flows
+/// follow the next hops, whoever answers them. Beside them the client's flows violate, under the pod's own address.
+#[test]
+fn translated_flows_follow_the_next_hops() {
+    run(|| {
+        let mut watch = Watch::new(V4, |node| {
+            node.translate();
+            node.pin_for_life();
+            Ok(())
+        })?;
+        // First, so that their entries are in the first reading.
+        let mut pinned = flows(&watch.node, 40000, 2);
+        exchange(&mut pinned, 2);
+        let answers = watch.settled(&[&pinned]);
+        let mut opened = translated(&watch.node, 41000);
+        push(&mut opened, 1);
+        opened.iter().for_each(Conversation::arrives);
+        let first = since(&answers, &watch.settled(&[&opened, &pinned]));
+        let taken = first.keys().next().expect("one left").1;
+        assert_eq!(to(&first, taken), first, "all of one pair of addresses take the same");
+        watch.node.client_answers_by(if taken == GW1 { 0 } else { 1 });
+        opened.iter().for_each(Conversation::request);
+        push(&mut opened, 2);
+        let before = watch.settled(&[&opened, &pinned]);
+        watch.node.replace_first_gateway()?;
+        watch.let_grace_pass();
+        // Their entries have been read, and what translates and tells the host's packets with them.
+        watch.wait_latent("armed", &pinned);
+        push(&mut opened, 3);
+        push(&mut pinned, 3);
+        let after = since(&before, &watch.settled(&[&opened, &pinned]));
+        let violating = to(&after, GW1);
+        let stale = violating.keys().map(|(tuple, _)| *tuple);
+        assert!(stale.eq(pinned.iter().map(Flow::tuple)), "{after:#?}");
+        let followed = to(&after, if taken == GW1 { GW1_NEW } else { GW2 });
+        assert_eq!(followed.len(), opened.len(), "{after:#?}");
+        watch.wait_violating("stale-conntrack", &pinned);
+        let ended = watch.expect(&[("stale-conntrack", &violating)]);
+        assert_eq!(ended.code, Some(1), "{}", ended.said());
+        Ok(())
+    });
+}
+
+/// Since 24.09 OVN labels what the pod opens, too, by the first answer. The packets leave to the dead gateway with the
+/// router's address, and the entries that are cited, found by way of those that translate, hold the pod's.
+#[test]
+fn translated_and_pinned() {
+    run(|| {
+        let mut pinned = Vec::new();
+        let mut watch = Watch::new(V4, |node| {
+            node.translate();
+            node.label_in_both_directions();
+            pinned.extend(translated(node, 41000));
+            for flow in &mut pinned {
+                flow.answer();
+                flow.arrives();
+                flow.request();
+                flow.sent = 0;
+            }
+            Ok(())
+        })?;
+        push(&mut pinned, 2);
+        let before = watch.settled(&[&pinned]);
+        assert_eq!(to(&before, GW1), before, "all leave to where they are answered from");
+        say("the pod's flows are answered by the first gateway; now it dies");
+        watch.node.replace_first_gateway()?;
+        let pod = watch.node.addresses().pod_ip();
+        watch.let_grace_pass();
+        // Their entries have been read, and what translates and tells the host's packets with them.
+        watch.wait_latent("armed", &[0, 1].map(|flow: usize| Tuple { src: pod, ..pinned[flow].tuple() }));
+        push(&mut pinned, 3);
+        let violating = since(&before, &watch.settled(&[&pinned]));
+        assert_eq!(to(&violating, GW1), violating, "OVN goes on sending to the dead gateway");
+        watch.wait_violating("stale-conntrack", &pinned);
+        let zone = watch.node.zone();
+        let ended = watch.expect(&[("stale-conntrack", &violating)]);
+        assert_eq!(ended.code, Some(1), "{}", ended.said());
+        for finding in &ended.findings {
+            let [cited] = &finding["conntrack"].as_array().expect("a list")[..] else { panic!("{finding}") };
+            assert_eq!((&cited["zone"], &cited["orig"]["src"]), (&zone.into(), &pod.to_string().into()), "{finding}");
+        }
+        Ok(())
+    });
+}
