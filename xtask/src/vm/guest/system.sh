@@ -7,7 +7,6 @@ ln -sf fd/1 /dev/stdout
 ln -sf fd/2 /dev/stderr
 mkdir -p /dev/shm /dev/pts "/lib/modules/$RELEASE"
 mount -t tmpfs shm /dev/shm
-mount -t tmpfs tmp /tmp
 mount -t devpts pts /dev/pts
 mount -t bpf bpf /sys/fs/bpf
 mount -t tracefs tracing /sys/kernel/tracing
