@@ -80,7 +80,11 @@ pub(crate) const KERNEL_PROGRAM: &[Need] = &[
 /// What `cargo xtask vm` makes virtual machines of.
 pub(crate) const VM: &[Need] = &[
     Need { program: "qemu-system-x86_64", package: "qemu-system-x86", purpose: "runs other kernels" },
-    Need { program: "/var/lib/dpkg/info/busybox-static.list", package: "busybox-static", purpose: "is the first program of a guest" },
+    Need {
+        program: "/var/lib/dpkg/info/busybox-static.list",
+        package: "busybox-static",
+        purpose: "is the first program of a guest",
+    },
     Need { program: "modprobe", package: "kmod", purpose: "loads modules into other kernels" },
     Need { program: "xz", package: "xz-utils", purpose: "unpacks modules of kernels" },
     Need { program: "setpriv", package: "util-linux", purpose: "ends a guest with whoever started it" },

@@ -27,7 +27,7 @@ const PROGRAMS: [(&str, &str); 9] = [
 const LEFT_OUT: [(&str, &str); 0] = [];
 
 /// How much longer tests wait for something than on a machine of their own.
-const PATIENCE: u32 = 10;
+const PATIENCE: u32 = 5;
 /// Seconds that a program may take.
 const PROGRAM_SECONDS: u32 = 3600;
 
