@@ -185,6 +185,14 @@ test result: ok. 4 passed; 0 failed; 1 ignored; 0 measured; 7 filtered out; fini
     }
 
     #[test]
+    fn tests_that_were_left_out_are_told() {
+        let mut summary = Summary::new(Verbosity::ShowOutput);
+        summary.read("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s");
+        summary.left_out("lab::slow", "too slow");
+        assert_eq!(summary.to_string(), "skipped lab::slow: too slow\n1 passed, 0 failed, 1 skipped\n");
+    }
+
+    #[test]
     fn no_test_at_all_is_no_success() {
         assert!(!Summary::new(Verbosity::Plain).passed_all());
     }

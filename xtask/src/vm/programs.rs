@@ -24,7 +24,16 @@ const PROGRAMS: [(&str, &str); 9] = [
 ];
 
 /// Tests that are left out, and why.
-const LEFT_OUT: [(&str, &str); 0] = [];
+const LEFT_OUT: [(&str, &str); 2] = [
+    (
+        "live_kernel::alerts::fifty_thousand_flows_are_few_messages",
+        "too slow under emulation: it counts the messages of a storm, which takes too long there",
+    ),
+    (
+        "remedy_kernel::userspace",
+        "too slow under emulation: half-open connections of ovs-vswitchd end after 30 s, before their turn comes",
+    ),
+];
 
 /// How much longer tests wait for something than on a machine of their own.
 const PATIENCE: u32 = 5;
@@ -86,7 +95,7 @@ pub(super) fn script(programs: &[Program]) -> String {
         ));
         // A program that was killed has printed no result.
         script.push_str(&format!(
-            "case $? in\n0) ;;\n101) status=1 ;;\n*) status=1; echo \"{name} ended with status $?\"\n\
+            "ended=$?\ncase $ended in\n0) ;;\n101) status=1 ;;\n*) status=1; echo \"{name} ended with status $ended\"\n\
              echo 'test result: FAILED. 0 passed; 1 failed' ;;\nesac\n"
         ));
     }
@@ -98,14 +107,21 @@ impl Program {
     fn choose(&mut self, filters: &[String]) -> Result<()> {
         let listing = project::capture(Command::new(&self.path).arg("--list"))?;
         let listing = String::from_utf8(listing).context("names of tests are text")?;
-        for test in listing.lines().filter_map(|line| line.strip_suffix(": test")) {
-            let name = format!("{}::{test}", self.name);
+        let own: Vec<String> =
+            listing.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect();
+        let prefix = format!("{}::", self.name);
+        let mut left_out = LEFT_OUT.iter().filter_map(|(name, _)| name.strip_prefix(&prefix));
+        if let Some(gone) = left_out.find(|name| own.iter().all(|test| test != name)) {
+            bail!("{prefix}{gone} is to be left out, and there is no such test");
+        }
+        for test in own {
+            let name = format!("{prefix}{test}");
             if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter.as_str())) {
                 continue;
             }
             match LEFT_OUT.iter().find(|(left_out, _)| *left_out == name) {
                 Some((_, reason)) => self.left_out.push((name, reason)),
-                None => self.tests.push(test.to_owned()),
+                None => self.tests.push(test),
             }
         }
         Ok(())
