@@ -7,6 +7,8 @@ mod ctnetlink;
 mod netns;
 #[path = "common/ovs.rs"]
 mod ovs;
+#[path = "common/patience.rs"]
+mod patience;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::UdpSocket;
@@ -27,6 +29,7 @@ use hashbrown::HashSet;
 use ctnetlink::Writer;
 use netns::{Missing, Netns, require, run};
 use ovs::Ovs;
+use patience::patience;
 
 /// The incident's: port 2 and ce:73:29:66:39:a4.
 const LABEL: u128 = 0x2ce73296639a400000000;
@@ -326,7 +329,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// The next event, which must come.
 async fn next(events: &mut Events) -> Event {
-    let next = tokio::time::timeout(Duration::from_secs(20), events.next()).await;
+    let next = tokio::time::timeout(patience(Duration::from_secs(20)), events.next()).await;
     next.expect("an event comes").expect("the socket works")
 }
 
@@ -503,12 +506,13 @@ fn userspace_datapath() {
                     [(0x20000, 0xce73296639a400000000), (0, LABEL), (0, 0)][usize::from(zone.min(7)) - 5];
                 assert!(told.iter().all(|it| (it.mark, it.label) == (mark, label)), "{told:?}");
             }
-            let refused = call(&socket, "dpctl/dump-conntrack", &["zone=x"], Duration::from_secs(20)).await;
+            let refused = call(&socket, "dpctl/dump-conntrack", &["zone=x"], patience(Duration::from_secs(20))).await;
             assert!(matches!(refused, Err(UnixctlError::Refused { .. })), "{refused:?}");
-            let unknown = call(&socket, "no/such", &[], Duration::from_secs(20)).await.expect_err("there is none");
+            let unknown =
+                call(&socket, "no/such", &[], patience(Duration::from_secs(20))).await.expect_err("there is none");
             assert!(unknown.to_string().contains("\"no/such\" is not a valid command"), "{unknown}");
             ovs.sh("ovs-appctl -t ovs-vswitchd exit");
-            let gone = call(&socket, "dpctl/dump-dps", &[], Duration::from_secs(20)).await;
+            let gone = call(&socket, "dpctl/dump-dps", &[], patience(Duration::from_secs(20))).await;
             assert!(matches!(gone, Err(UnixctlError::Connect { .. } | UnixctlError::Broken { .. })), "{gone:?}");
         });
         Ok(())

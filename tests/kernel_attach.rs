@@ -3,6 +3,8 @@
 
 #[path = "common/netns.rs"]
 mod netns;
+#[path = "common/patience.rs"]
+mod patience;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -26,6 +28,7 @@ use analyzer::types::{IpPrefix, MacAddr};
 use analyzer_ebpf::maps::{Counter, Outcome, PacketCount};
 use hashbrown::{HashMap, HashSet};
 use netns::{Missing, Netns, require, run};
+use patience::patience;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 const GATEWAY: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x99]);
@@ -327,8 +330,10 @@ fn xdp_on_ingress_takes_no_slot_that_is_held() {
         let lab = Lab::new()?;
         let a0 = lab.nic("a0");
         lab.within(|| {
-            for (mode, expected) in [(XdpMode::Generic, Mode::XdpGeneric), (XdpMode::Native, Mode::XdpNative)] {
-                let options = AttachOptions { ingress: Ingress::Xdp(mode), ..AttachOptions::default() };
+            let modes = [(XdpMode::Generic, Mode::XdpGeneric), (XdpMode::Native, Mode::XdpNative)];
+            // The filters of who holds the slot are those that a later process may take for left behind.
+            for ((mode, expected), tc) in modes.into_iter().zip([TcForm::Auto, TcForm::Clsact]) {
+                let options = AttachOptions { ingress: Ingress::Xdp(mode), tc, ..AttachOptions::default() };
                 let (mut first, mut second) = (parts(), parts());
                 let held = attach(&mut first, &a0, options);
                 assert_eq!(held.modes().last(), Some(expected));
@@ -337,7 +342,8 @@ fn xdp_on_ingress_takes_no_slot_that_is_held() {
                 assert!(error.to_string().contains("ingress_xdp"), "{error}");
                 assert!(held.is_in_place().unwrap());
                 let hooks = hooks(a0.ifindex, |_| false);
-                let egress = hooks.programs.iter().filter(|program| program.hook == HookKind::TcxEgress).count();
+                let is_egress = |hook| matches!(hook, HookKind::TcxEgress | HookKind::ClsactEgress);
+                let egress = hooks.programs.iter().filter(|program| is_egress(program.hook)).count();
                 assert!(egress <= 1, "the second attached nothing: {hooks:?}");
                 held.detach().unwrap();
                 attach(&mut second, &a0, options).detach().unwrap();
@@ -445,9 +451,9 @@ fn wait_until(condition: impl Fn() -> bool) {
         if condition() {
             return;
         }
-        thread::sleep(Duration::from_millis(10));
+        thread::sleep(patience(Duration::from_millis(10)));
     }
-    panic!("it did not come to pass in 10 s");
+    panic!("it did not come to pass in a thousand looks");
 }
 
 #[test]
@@ -475,7 +481,7 @@ fn suspects_events_and_outcomes() {
                 let mut events = parts.events.listen().unwrap();
                 let mut told = BTreeSet::new();
                 while told.len() < 16 {
-                    let event = tokio::time::timeout(Duration::from_secs(10), events.next()).await;
+                    let event = tokio::time::timeout(patience(Duration::from_secs(10)), events.next()).await;
                     match event.expect("an event is told").unwrap() {
                         Event::Suspect { key: Key::V4(key), .. } => told.insert(key.tp_dst),
                         other => panic!("{other:?}"),

@@ -5,6 +5,8 @@
 
 #[path = "common/netns.rs"]
 mod netns;
+#[path = "common/patience.rs"]
+mod patience;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write as _;
@@ -29,6 +31,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 
 use netns::{Missing, Netns, run};
+use patience::patience;
 
 /// How long the kernel and the test machine may take for anything.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -122,7 +125,7 @@ impl Fixture {
 
     /// Takes events until the condition holds.
     fn wait(&mut self, what: &str, mut is_met: impl FnMut(&Self) -> bool) {
-        let deadline = Instant::now() + DEADLINE;
+        let deadline = Instant::now() + patience(DEADLINE);
         while !is_met(self) {
             let left = deadline.saturating_duration_since(Instant::now());
             let event = self.runtime.block_on(async { tokio::time::timeout(left, self.events.recv()).await });
@@ -210,7 +213,7 @@ impl Fixture {
 
     fn agrees(&mut self, what: &str) -> BTreeSet<String> {
         let expected = self.oracle();
-        let deadline = Instant::now() + DEADLINE;
+        let deadline = Instant::now() + patience(DEADLINE);
         while self.words() != expected {
             let missing: Vec<_> = expected.difference(&self.words()).take(5).cloned().collect();
             let besides: Vec<_> = self.words().difference(&expected).take(5).cloned().collect();
@@ -575,7 +578,7 @@ fn nics_come_and_go() {
         let mut step = |script: &str, expected: &[&str]| {
             fixture.netns.sh(script);
             let mut words: Vec<String> = Vec::new();
-            let deadline = Instant::now() + DEADLINE;
+            let deadline = Instant::now() + patience(DEADLINE);
             while !expected.iter().all(|expected| words.iter().any(|word| word == expected)) {
                 assert!(Instant::now() < deadline, "{script}: {words:?} lacks some of {expected:?}");
                 fixture.linger(Duration::from_millis(20));

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::daemon::{Live, pause};
 use crate::lab::{GW1, GW2, GW3, Lab, ROUTER, labelled, nexthops_toml};
 use crate::netns::{require, run};
+use crate::patience::patience;
 use crate::syslog::Receiver;
 use crate::wire::Flow;
 
@@ -129,7 +130,8 @@ fn nothing_is_told_twice_over_a_restart() {
         let lab = Lab::new("live-again")?;
         let receiver = Receiver::new(lab.folder.path());
         let state = lab.folder.path().join("state/alerts.json");
-        let options = ["--alert-hold", "8", "--alert-state", state.to_str().expect("its name is ours")];
+        let hold = patience(Duration::from_secs(8)).as_secs().to_string();
+        let options = ["--alert-hold", &hold, "--alert-state", state.to_str().expect("its name is ours")];
         let first = live(&lab, &receiver, &options);
         let mut wire = lab.wire();
         wire.send("out0", &flow(4000, GW3), 1);

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::netns::Netns;
+use crate::patience::patience;
 use crate::wire::{Count, Flow};
 
 /// How long nothing may be said by a daemon that is to say something. Other tests may have the processors.
@@ -140,7 +141,7 @@ impl Live {
     }
 
     fn next(&mut self, what: &str) {
-        match self.lines.recv_timeout(PATIENCE) {
+        match self.lines.recv_timeout(patience(PATIENCE)) {
             Ok(line) => self.take(line),
             Err(error) => panic!(
                 "waiting for {what}: {error}; it said\n{}\nand last\n{}",
@@ -185,7 +186,7 @@ impl Live {
     /// Waits for its end.
     pub(crate) fn end(mut self) -> Ended {
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.lines.recv_timeout(patience(PATIENCE)) {
                 Ok(line) => self.take(line),
                 // Both of its outputs are closed.
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
@@ -310,5 +311,5 @@ impl Ended {
 pub(crate) fn pause(milliseconds: u64) {
     // Nothing comes: unlike a parked thread, this is woken by nobody.
     let (_sender, never) = channel::<()>();
-    let _ = never.recv_timeout(Duration::from_millis(milliseconds));
+    let _ = never.recv_timeout(patience(Duration::from_millis(milliseconds)));
 }

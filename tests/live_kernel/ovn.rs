@@ -1,6 +1,7 @@
 //! The three databases of a worker under OVN-Kubernetes, on real ovsdb-servers.
 
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use analyzer::engine::fact::Connection;
 use analyzer::types::MacAddr;
@@ -11,6 +12,7 @@ use crate::daemon::{Live, pause};
 use crate::lab::{GW1, GW2, GW3, Lab, ROUTER, labelled, unlabelled};
 use crate::netns::{Missing, require, run};
 use crate::ovsdb::Server;
+use crate::patience::patience;
 use crate::syslog::Receiver;
 use crate::wire::{Count, Flow};
 
@@ -363,15 +365,16 @@ fn entries_are_repaired_by_the_databases() {
         // The second gateway goes while the next hops are watched: its flow is stale from now on, and not yet settled.
         let gone = [json!({"op": "mutate", "table": "Logical_Router", "where": [],
             "mutations": [["static_routes", "delete", ["set", [["uuid", route_uuid(&worker)]]]]]})];
+        let settle = patience(Duration::from_secs(6)).as_secs().to_string();
         let (watched, _) = std::thread::scope(|scope| {
-            let watching = scope.spawn(|| repair(&worker, &["--all", "--apply", "--settle", "6"]));
+            let watching = scope.spawn(|| repair(&worker, &["--all", "--apply", "--settle", &settle]));
             // A pause may end early, for what woke the thread before.
             (0..30).for_each(|_| pause(100));
             worker.nb.transact(&gone);
             (watching.join().expect("it ends"), ())
         });
         let (code, objects, stderr) = watched;
-        assert!(stderr.contains("watching for 6 s"), "{stderr}");
+        assert!(stderr.contains(&format!("watching for {settle} s")), "{stderr}");
         let expected = [(35, "recent-change"), (35, "recent-change"), (99, "zone-owner-unknown")];
         let expected: Vec<_> = expected.iter().map(|&(zone, name)| (zone, name.to_owned())).collect();
         assert_eq!((code, outcomes(&objects)), (Some(1), expected), "{objects:#?}\n{stderr}");

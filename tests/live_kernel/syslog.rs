@@ -4,6 +4,8 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::patience::patience;
+
 /// How long a message may take. Other tests may have the processors.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -37,7 +39,7 @@ impl Receiver {
 
     /// The next message.
     pub(crate) fn next(&self) -> Message {
-        self.within(PATIENCE).expect("a message comes")
+        self.within(patience(PATIENCE)).expect("a message comes")
     }
 
     /// The next message, if one comes within a time.

@@ -13,6 +13,7 @@ mod needs;
 mod project;
 mod test;
 mod tidy;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,8 @@ enum Command {
     Cases,
     /// Play a scenario on real OVN, in network namespaces; as root.
     Lab(lab::Args),
+    /// Run the tests that need a kernel, or any command, on other kernels in a virtual machine.
+    Vm(vm::Args),
     /// Measure.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Incident => incident::run(),
         Command::Cases => cases::run(),
         Command::Lab(args) => lab::run(&args),
+        Command::Vm(args) => vm::run(&args),
         Command::Bench(command) => bench::run(&command),
     };
     done.unwrap_or_else(|error| {

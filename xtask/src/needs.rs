@@ -77,6 +77,25 @@ pub(crate) const KERNEL_PROGRAM: &[Need] = &[
     },
 ];
 
+/// What `cargo xtask vm` makes virtual machines of.
+pub(crate) const VM: &[Need] = &[
+    Need { program: "qemu-system-x86_64", package: "qemu-system-x86", purpose: "runs other kernels" },
+    Need {
+        program: "/var/lib/dpkg/info/busybox-static.list",
+        package: "busybox-static",
+        purpose: "is the first program of a guest",
+    },
+    Need { program: "modprobe", package: "kmod", purpose: "loads modules into other kernels" },
+    Need { program: "xz", package: "xz-utils", purpose: "unpacks modules of kernels" },
+    Need { program: "setpriv", package: "util-linux", purpose: "ends a guest with whoever started it" },
+    Need { program: "apt-get", package: "apt", purpose: "downloads kernels" },
+    Need {
+        program: "/usr/share/keyrings/debian-archive-keyring.gpg",
+        package: "debian-archive-keyring",
+        purpose: "tells whether a kernel is Debian's",
+    },
+];
+
 /// Those of the needs that this machine lacks.
 pub(crate) fn missing(needs: &'static [Need]) -> Vec<&'static Need> {
     needs.iter().filter(|need| project::find_program(need.program).is_none()).collect()
@@ -84,7 +103,7 @@ pub(crate) fn missing(needs: &'static [Need]) -> Vec<&'static Need> {
 
 /// Says what is missing and how to get it.
 pub(crate) fn report(missing: &[&Need]) {
-    eprintln!("missing programs (`cargo xtask test --install` installs them on Debian, as root):");
+    eprintln!("missing programs (with --install they are installed on Debian, as root):");
     for need in missing {
         eprintln!("  {:<12} {}; apt-get install {}", need.program, need.purpose, need.package);
     }

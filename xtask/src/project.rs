@@ -44,6 +44,11 @@ pub(crate) fn capture(command: &mut Command) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
+/// The folder that cargo builds in.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// Builds the analyzer as users run it, and gives the path of the program.
 pub(crate) fn release_analyzer() -> Result<PathBuf> {
     Ok(release_build(&[])?.join(format!("analyzer{}", env::consts::EXE_SUFFIX)))
@@ -56,7 +61,7 @@ pub(crate) fn release_example(name: &str) -> Result<PathBuf> {
 
 /// Builds what the arguments name of the analyzer, all programs by default, and gives their folder.
 fn release_build(args: &[&str]) -> Result<PathBuf> {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target = target();
     run(cargo().args(["build", "--release", "--package", "analyzer"]).args(args).arg("--target-dir").arg(&target))?;
     Ok(target.join("release"))
 }

@@ -1,8 +1,8 @@
 //! Our programs at the hooks of a NIC, from attaching to detaching.
 
-use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::{fmt, mem};
 
 use super::clsact::{self, Place, Placed, Side};
 use super::error::BpfError;
@@ -131,16 +131,22 @@ enum Hold {
 pub struct Attachment {
     nic: Nic,
     nics: Arc<Map<u32, u32>>,
+    /// Egress before ingress.
     holds: Vec<Hold>,
+    is_released: bool,
 }
 
 impl Attachment {
-    /// Makes the NIC known to the programs, with none attached yet. What an earlier process left at it is removed.
+    /// Makes the NIC known to the programs, with none attached yet.
     pub(super) fn new(nic: &Nic, nics: Arc<Map<u32, u32>>) -> Result<Self, BpfError> {
-        let swept = clsact::sweep(nic.ifindex);
-        swept.map_err(|error| BpfError::hook(&nic.name, "remove the filters of an earlier run", error))?;
         nics.update(&nic.ifindex, &u32::from(nic.index))?;
-        Ok(Self { nic: nic.clone(), nics, holds: Vec::new() })
+        Ok(Self { nic: nic.clone(), nics, holds: Vec::new(), is_released: false })
+    }
+
+    /// Removes the filters that an earlier process left at the NIC.
+    pub(super) fn sweep(&self) -> Result<(), BpfError> {
+        let swept = clsact::sweep(self.nic.ifindex);
+        swept.map_err(|error| BpfError::hook(&self.nic.name, "remove the filters of an earlier run", error))
     }
 
     pub(super) fn add_tc(
@@ -153,6 +159,7 @@ impl Attachment {
             true => (AttachType::TcxEgress, Side::Egress),
             false => (AttachType::TcxIngress, Side::Ingress),
         };
+        let turn = if is_egress { 0 } else { self.holds.len() };
         if options.tc == TcForm::Auto {
             let flags = match options.tcx_position {
                 Position::First => link_flag::FIRST,
@@ -160,7 +167,7 @@ impl Attachment {
             };
             match link_create(program.fd, self.nic.ifindex, at, flags) {
                 Ok(link) => {
-                    self.holds.push(Hold::Link(link, Mode::Tcx));
+                    self.holds.insert(turn, Hold::Link(link, Mode::Tcx));
                     return Ok(());
                 }
                 // This kernel has no TCX, or was built without it.
@@ -174,10 +181,11 @@ impl Attachment {
         };
         let added = self.holds.iter().any(|hold| matches!(hold, Hold::Filter(placed) if placed.added_clsact()));
         let placed = clsact::place(self.nic.ifindex, side, place, program.name, (program.fd, program.id), added);
-        self.holds.push(Hold::Filter(placed.map_err(|refused| match refused {
+        let placed = placed.map_err(|refused| match refused {
             clsact::Refused::Qdisc(kind) => BpfError::QdiscInTheWay { nic: self.nic.name.clone(), kind },
             clsact::Refused::Io(error) => BpfError::hook(&self.nic.name, "attach by clsact", error),
-        })?));
+        })?;
+        self.holds.insert(turn, Hold::Filter(placed));
         Ok(())
     }
 
@@ -238,7 +246,7 @@ impl Attachment {
 
     fn release(&mut self) -> Result<(), BpfError> {
         let mut result = Ok(());
-        if self.holds.is_empty() {
+        if mem::replace(&mut self.is_released, true) {
             return result;
         }
         for hold in self.holds.drain(..) {

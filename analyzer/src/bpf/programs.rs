@@ -74,17 +74,22 @@ impl Programs {
     /// Where a part cannot be attached, none stays attached.
     pub fn attach(&mut self, nic: &Nic, options: &AttachOptions) -> Result<Attachment, BpfError> {
         let mut attachment = Attachment::new(nic, Arc::clone(&self.nics))?;
-        if !options.mirror {
-            attachment.add_tc(self.tc(program::EGRESS)?, true, options)?;
-        }
         let (by_tc, by_xdp) = match options.mirror {
             true => (program::MIRROR, program::MIRROR_XDP),
             false => (program::INGRESS, program::INGRESS_XDP),
         };
+        // First, as it is refused where the slot is held: whoever holds it may have filters here, which are to stay then.
+        if let Ingress::Xdp(mode) = options.ingress {
+            attachment.add_xdp(self.xdp(by_xdp)?, mode)?;
+        }
+        attachment.sweep()?;
+        if !options.mirror {
+            attachment.add_tc(self.tc(program::EGRESS)?, true, options)?;
+        }
         match options.ingress {
             Ingress::Nowhere if !options.mirror => {}
             Ingress::Nowhere | Ingress::Tc => attachment.add_tc(self.tc(by_tc)?, false, options)?,
-            Ingress::Xdp(mode) => attachment.add_xdp(self.xdp(by_xdp)?, mode)?,
+            Ingress::Xdp(_) => {}
         }
         Ok(attachment)
     }

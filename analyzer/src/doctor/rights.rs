@@ -51,7 +51,7 @@ impl Rights {
     pub(super) fn checks(&self) -> Vec<Check> {
         let mut checks = vec![self.rights()];
         checks.extend(self.tries());
-        checks.extend(memory_limit());
+        checks.extend(memory_limit(self.has(Capability::CAP_SYS_RESOURCE)));
         checks
     }
 
@@ -100,19 +100,24 @@ impl Rights {
 }
 
 /// Whether maps count against RLIMIT_MEMLOCK. They do before Linux 5.11; libbpf tells it by the same helper.
-fn memory_limit() -> Option<Check> {
+fn memory_limit(may_raise: bool) -> Option<Check> {
     let counts_for_cgroup = is_helper_supported(ProgramType::SocketFilter, BpfHelper::BPF_FUNC_ktime_get_coarse_ns);
     let limit = getrlimit(Resource::Memlock).current;
-    judge_memory_limit(counts_for_cgroup.ok()?, limit)
+    judge_memory_limit(counts_for_cgroup.ok()?, limit, may_raise)
 }
 
-fn judge_memory_limit(counts_for_cgroup: bool, limit: Option<u64>) -> Option<Check> {
+fn judge_memory_limit(counts_for_cgroup: bool, limit: Option<u64>, may_raise: bool) -> Option<Check> {
+    const NAME: &str = "memory-limit";
     /// What the maps take with their default sizes, and some room.
     const WANTED: u64 = 256 << 20;
     let limit = limit.filter(|limit| !counts_for_cgroup && *limit < WANTED)?;
+    let found = format!("{} KiB may be locked (RLIMIT_MEMLOCK), and maps count as locked here", limit >> 10);
+    if may_raise {
+        return Some(Check::ok(NAME, found, "live raises the limit by itself, by CAP_SYS_RESOURCE"));
+    }
     Some(Check::limited(
-        "memory-limit",
-        format!("{} KiB may be locked (RLIMIT_MEMLOCK), and maps count as locked here", limit >> 10),
+        NAME,
+        found,
         "Maps of the default sizes do not fit.",
         "ulimit -l unlimited, LimitMEMLOCK=infinity in the unit, or CAP_SYS_RESOURCE; or lower --max-suspects and \
          --max-samples.",
@@ -154,8 +159,11 @@ mod tests {
 
     #[test]
     fn memory_limit_matters_to_old_kernels() {
-        assert_eq!(judge_memory_limit(true, Some(65536)), None);
-        assert_eq!(judge_memory_limit(false, None), None);
-        assert!(judge_memory_limit(false, Some(65536)).is_some_and(|check| check.found.starts_with("64 KiB")));
+        assert_eq!(judge_memory_limit(true, Some(65536), false), None);
+        assert_eq!(judge_memory_limit(false, None, false), None);
+        for (may_raise, state) in [(false, State::Limited), (true, State::Ok)] {
+            let check = judge_memory_limit(false, Some(65536), may_raise).expect("it is little");
+            assert_eq!((check.state, check.found.starts_with("64 KiB")), (state, true), "{}", check.found);
+        }
     }
 }

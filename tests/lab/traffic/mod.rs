@@ -13,6 +13,7 @@ use analyzer::types::Tuple;
 
 pub(crate) use self::tcp::Connection;
 use crate::node::Node;
+use crate::patience::patience;
 
 /// How long a packet may be under way that has to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -103,7 +104,7 @@ impl Conversation {
 }
 
 fn turns() -> u64 {
-    PATIENCE.as_secs() / TURN.as_secs()
+    patience(PATIENCE).as_secs() / TURN.as_secs()
 }
 
 impl Flow for Conversation {

@@ -10,6 +10,7 @@ use rustix::net::sockopt::set_socket_linger;
 
 use super::{Flow, PATIENCE, PAYLOAD};
 use crate::node::Node;
+use crate::patience::patience;
 
 /// A connection that the client has opened.
 pub(crate) struct Connection {
@@ -24,11 +25,11 @@ impl Connection {
     pub(crate) fn open(node: &Node, pod_port: u16) -> Self {
         let at = SocketAddr::new(node.addresses().pod_ip(), pod_port);
         let listener = node.pod().inside(|| TcpListener::bind(at).unwrap_or_else(|error| panic!("{at}: {error}")));
-        let connected = node.client().inside(|| TcpStream::connect_timeout(&at, PATIENCE));
+        let connected = node.client().inside(|| TcpStream::connect_timeout(&at, patience(PATIENCE)));
         let client = connected.unwrap_or_else(|error| panic!("{at}: {error}"));
         let (pod, peer) = listener.accept().expect("the client is connected");
         for end in [&pod, &client] {
-            end.set_read_timeout(Some(PATIENCE)).expect("it is longer than nothing");
+            end.set_read_timeout(Some(patience(PATIENCE))).expect("it is longer than nothing");
             end.set_nodelay(true).expect("it is TCP");
         }
         let tuple =

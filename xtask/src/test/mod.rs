@@ -8,7 +8,7 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 
-use self::summary::{Summary, Verbosity};
+pub(crate) use self::summary::{Summary, Verbosity};
 use crate::{ebpf, fuzz, needs, project, tidy};
 
 /// Tests read it: `report` makes one that lacks something (root, a program, a kernel feature) print why it is skipped.

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// How the test programs were told to print.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verbosity {
+pub(crate) enum Verbosity {
     /// Output of failed tests only.
     Plain,
     /// `--show-output`: that of passed tests too.
@@ -14,12 +14,14 @@ pub(super) enum Verbosity {
 /// Counts of all test programs so far.
 ///
 /// Displays as the skipped tests with their reasons, and last the line `N passed, N failed, N skipped`.
-pub(super) struct Summary {
+pub(crate) struct Summary {
     verbosity: Verbosity,
     passed: usize,
     failed: usize,
     ignored: usize,
     skipped: Vec<Skipped>,
+    /// Tests that no program counts.
+    left_out: Vec<Skipped>,
     /// Inside the section in which libtest repeats the output of passed tests: the name of the test.
     passed_test: Option<String>,
 }
@@ -30,12 +32,20 @@ struct Skipped {
 }
 
 impl Summary {
-    pub(super) fn new(verbosity: Verbosity) -> Self {
-        Self { verbosity, passed: 0, failed: 0, ignored: 0, skipped: Vec::new(), passed_test: None }
+    pub(crate) fn new(verbosity: Verbosity) -> Self {
+        Self {
+            verbosity,
+            passed: 0,
+            failed: 0,
+            ignored: 0,
+            skipped: Vec::new(),
+            left_out: Vec::new(),
+            passed_test: None,
+        }
     }
 
     /// Takes in one line, and says whether it is worth passing on: output of passed tests is not.
-    pub(super) fn read(&mut self, line: &str) -> bool {
+    pub(crate) fn read(&mut self, line: &str) -> bool {
         if let Some(result) = line.strip_prefix("test result: ") {
             self.passed_test = None;
             self.add(result);
@@ -56,12 +66,17 @@ impl Summary {
     }
 
     /// To be told when cargo failed: a program that does not build, or that a signal ended, has no result line.
-    pub(super) fn failure_without_result(&mut self) {
+    pub(crate) fn failure_without_result(&mut self) {
         self.failed = self.failed.max(1);
     }
 
+    /// Tells of a test that was not even started.
+    pub(crate) fn left_out(&mut self, test: &str, reason: &str) {
+        self.left_out.push(Skipped { test: test.to_owned(), reason: reason.to_owned() });
+    }
+
     /// Whether tests ran and none failed.
-    pub(super) fn passed_all(&self) -> bool {
+    pub(crate) fn passed_all(&self) -> bool {
         self.failed == 0 && self.passed > 0
     }
 
@@ -82,14 +97,19 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Skipped { test, reason } in &self.skipped {
+        for Skipped { test, reason } in self.skipped.iter().chain(&self.left_out) {
             writeln!(f, "skipped {test}: {reason}")?;
         }
         // A test may give several reasons, and is skipped once.
         let mut tests: Vec<_> = self.skipped.iter().map(|skipped| &skipped.test).collect();
         tests.dedup();
         let passed = self.passed.saturating_sub(tests.len());
-        writeln!(f, "{passed} passed, {} failed, {} skipped", self.failed, self.ignored + tests.len())
+        writeln!(
+            f,
+            "{passed} passed, {} failed, {} skipped",
+            self.failed,
+            self.ignored + tests.len() + self.left_out.len()
+        )
     }
 }
 
@@ -162,6 +182,14 @@ test result: ok. 4 passed; 0 failed; 1 ignored; 0 measured; 7 filtered out; fini
         summary.failure_without_result();
         assert_eq!(summary.to_string(), "4 passed, 1 failed, 0 skipped\n");
         assert!(!summary.passed_all());
+    }
+
+    #[test]
+    fn tests_that_were_left_out_are_told() {
+        let mut summary = Summary::new(Verbosity::ShowOutput);
+        summary.read("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s");
+        summary.left_out("lab::slow", "too slow");
+        assert_eq!(summary.to_string(), "skipped lab::slow: too slow\n1 passed, 0 failed, 1 skipped\n");
     }
 
     #[test]

@@ -1,0 +1,175 @@
+//! The test programs that need a kernel: built here, run in the guest.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::initramfs::quoted;
+use crate::project;
+
+/// Their names, and what each gets into its environment. The modules of the kernel are all there, so that the lab runs
+/// on the datapath of the kernel.
+const PROGRAMS: [(&str, &str); 9] = [
+    ("kernel_parser", ""),
+    ("kernel_attach", ""),
+    ("rtnetlink_kernel", ""),
+    ("conntrack_kernel", ""),
+    ("remedy_kernel", ""),
+    ("repair_kernel", ""),
+    ("doctor", ""),
+    ("live_kernel", ""),
+    ("lab", "ANALYZER_LAB_DATAPATH=system"),
+];
+
+/// Tests that are left out, and why.
+const LEFT_OUT: [(&str, &str); 3] = [
+    (
+        "live_kernel::alerts::fifty_thousand_flows_are_few_messages",
+        "too slow under emulation: it counts the messages of a storm, which takes too long there",
+    ),
+    ("remedy_kernel::userspace", EXPIRED),
+    ("repair_kernel::userspace::one_of_several_entries_goes", EXPIRED),
+];
+
+/// Why tests of the userspace datapath, which have nothing to ask of the kernel, are left out.
+const EXPIRED: &str =
+    "too slow under emulation: half-open connections of ovs-vswitchd end after 30 s, before their turn comes";
+
+/// How much longer tests wait for something than on a machine of their own.
+const PATIENCE: u32 = 5;
+/// Seconds that a program may take.
+const PROGRAM_SECONDS: u32 = 3600;
+
+/// A test program and those of its tests that are to run.
+pub(super) struct Program {
+    name: &'static str,
+    variables: &'static str,
+    path: PathBuf,
+    tests: Vec<String>,
+    /// Tests that were asked for too, and are not run; with the reason.
+    pub(super) left_out: Vec<(String, &'static str)>,
+}
+
+/// Builds the programs, and chooses the tests whose `program::module::name` contains one of the filters.
+///
+/// # Errors
+/// They cannot be built, or no test is chosen.
+pub(super) fn build(filters: &[String]) -> Result<Vec<Program>> {
+    let mut command = project::cargo();
+    command.args(["test", "--package", "analyzer", "--no-run", "--message-format", "json-render-diagnostics"]);
+    for (name, _) in PROGRAMS {
+        command.args(["--test", name]);
+    }
+    project::announce(&command);
+    let messages = String::from_utf8(project::capture(command.stderr(std::process::Stdio::inherit()))?)
+        .context("cargo prints JSON")?;
+    let mut programs = Vec::new();
+    for (name, variables) in PROGRAMS {
+        let path = executable(&messages, name).with_context(|| format!("cargo built no test program {name}"))?;
+        let mut program = Program { name, variables, path, tests: Vec::new(), left_out: Vec::new() };
+        program.choose(filters)?;
+        if !program.tests.is_empty() || !program.left_out.is_empty() {
+            programs.push(program);
+        }
+    }
+    if programs.is_empty() {
+        bail!("no test that needs a kernel has a name with {}", filters.join(" or "));
+    }
+    Ok(programs)
+}
+
+/// The script that runs the programs, and fails if one does.
+pub(super) fn script(programs: &[Program]) -> String {
+    let mut script = format!(
+        "cd {}\nexport ANALYZER_TEST_MISSING=report ANALYZER_TEST_PATIENCE={PATIENCE}\nstatus=0\n",
+        // Where cargo runs tests.
+        quoted(&project::root().join("analyzer").to_string_lossy())
+    );
+    for program in programs.iter().filter(|program| !program.tests.is_empty()) {
+        let Program { name, variables, path, tests, .. } = program;
+        let tests: Vec<String> = tests.iter().map(|test| quoted(test)).collect();
+        script.push_str(&format!(
+            "echo; echo {name}\nenv {variables} timeout --kill-after=10 {PROGRAM_SECONDS} {} --show-output --exact {}\n",
+            quoted(&path.to_string_lossy()),
+            tests.join(" ")
+        ));
+        // A program that was killed has printed no result.
+        script.push_str(&format!(
+            "ended=$?\ncase $ended in\n0) ;;\n101) status=1 ;;\n*) status=1; echo \"{name} ended with status $ended\"\n\
+             echo 'test result: FAILED. 0 passed; 1 failed' ;;\nesac\n"
+        ));
+    }
+    script.push_str("exit $status\n");
+    script
+}
+
+impl Program {
+    fn choose(&mut self, filters: &[String]) -> Result<()> {
+        let listing = project::capture(Command::new(&self.path).arg("--list"))?;
+        let listing = String::from_utf8(listing).context("names of tests are text")?;
+        let own: Vec<String> =
+            listing.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect();
+        let prefix = format!("{}::", self.name);
+        let mut left_out = LEFT_OUT.iter().filter_map(|(name, _)| name.strip_prefix(&prefix));
+        if let Some(gone) = left_out.find(|name| own.iter().all(|test| test != name)) {
+            bail!("{prefix}{gone} is to be left out, and there is no such test");
+        }
+        for test in own {
+            let name = format!("{prefix}{test}");
+            if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter.as_str())) {
+                continue;
+            }
+            match LEFT_OUT.iter().find(|(left_out, _)| *left_out == name) {
+                Some((_, reason)) => self.left_out.push((name, reason)),
+                None => self.tests.push(test),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The path of a test program, from what cargo tells of all that it built.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut artifacts = messages.filter(|message| {
+        message["target"]["name"] == name && message["target"]["kind"][0] == "test" && message["executable"].is_string()
+    });
+    artifacts.next().and_then(|artifact| artifact["executable"].as_str().map(|path| Path::new(path).to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executable_is_that_of_the_test() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"doctor"},"executable":null}
+{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"doctor"},"executable":"/t/doctor"}
+{"reason":"compiler-artifact","target":{"kind":["test"],"name":"doctor"},"executable":"/t/doctor-1"}
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(executable(messages, "doctor"), Some(PathBuf::from("/t/doctor-1")));
+        assert_eq!(executable(messages, "lab"), None);
+    }
+
+    #[test]
+    fn script_runs_the_tests_and_tells_of_killed_programs() {
+        let program = |path: &str| Program {
+            name: "lab",
+            variables: "COLOUR=red",
+            path: PathBuf::from(path),
+            tests: vec!["a::b".to_owned()],
+            left_out: Vec::new(),
+        };
+        let run = |path: &str| {
+            let output = Command::new("sh").arg("-c").arg(script(&[program(path)])).output().unwrap();
+            (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+        };
+        let (status, said) = run("/bin/echo");
+        assert_eq!((status, said.as_str()), (0, "\nlab\n--show-output --exact a::b\n"));
+        let (status, said) = run("/no/such/program");
+        assert_eq!(status, 1);
+        assert!(said.contains("lab ended with status 127") && said.contains("1 failed"), "{said}");
+    }
+}
