@@ -29,7 +29,7 @@ mod case;
 mod gateway;
 #[path = "lab/keeper.rs"]
 mod keeper;
-#[path = "lab/node.rs"]
+#[path = "lab/node/mod.rs"]
 mod node;
 #[path = "lab/scenarios/mod.rs"]
 mod scenarios;

@@ -1,0 +1,106 @@
+//! The daemons of Open vSwitch and OVN, and what they work by.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value;
+
+use super::{NIC, Node};
+use crate::addresses::NODE;
+use crate::netns::stdout;
+
+impl Node {
+    /// Open vSwitch with the bridges of a worker.
+    pub(super) fn start_ovs(&self) {
+        let folder = self.folder().display();
+        let variables = ["RUNDIR", "LOGDIR", "DBDIR", "SYSCONFDIR"].iter();
+        let variables: String =
+            variables.map(|name| format!("export OVS_{name}={folder} OVN_{name}={folder}\n")).collect();
+        let environment =
+            format!("{variables}export OVN_NB_DB=unix:{folder}/ovnnb_db.sock OVN_SB_DB=unix:{folder}/ovnsb_db.sock\n");
+        fs::write(self.folder().join("env"), environment).expect("the folder is ours");
+        self.sh(&format!(
+            "cd {folder}
+            serve() {{
+                ovsdb-tool create {folder}/$1.db $3
+                ovsdb-server {folder}/$1.db --remote=punix:{folder}/$2.sock --unixctl={folder}/$1.ctl \
+                    --pidfile={folder}/$1.pid --log-file={folder}/$1.log -vconsole:off -vsyslog:off --no-chdir --detach
+            }}
+            serve conf db /usr/share/openvswitch/vswitch.ovsschema
+            serve ovnnb ovnnb_db /usr/share/ovn/ovn-nb.ovsschema
+            serve ovnsb ovnsb_db /usr/share/ovn/ovn-sb.ovsschema
+            ovs-vsctl --no-wait init -- set open . \
+                other_config:n-handler-threads=1 other_config:n-revalidator-threads=1 \
+                external_ids:system-id={NODE} external_ids:hostname={NODE} \
+                external_ids:ovn-remote=$OVN_SB_DB external_ids:ovn-encap-type=geneve \
+                external_ids:ovn-encap-ip=127.0.0.1 external_ids:ovn-bridge-datapath-type=netdev \
+                external_ids:ovn-bridge-mappings=physnet:br-ex external_ids:ovn-monitor-all=true
+            ovs-vswitchd --disable-system --pidfile={folder}/ovs-vswitchd.pid \
+                --log-file={folder}/ovs-vswitchd.log -vconsole:off -vsyslog:off --no-chdir --detach
+            ovs-vsctl --timeout=30 \
+                -- add-br br-int -- set bridge br-int datapath_type=netdev fail-mode=secure \
+                -- add-br br-ex -- set bridge br-ex datapath_type=netdev fail-mode=standalone \
+                -- add-port br-ex {NIC} \
+                -- add-port br-int default_pod -- set interface default_pod external_ids:iface-id=default_pod"
+        ));
+    }
+
+    /// northd and the controller.
+    pub(super) fn start_ovn(&self) {
+        let folder = self.folder().display();
+        self.sh(&format!(
+            "ovn-nbctl init; ovn-sbctl init
+            ovn-northd --ovnnb-db=$OVN_NB_DB --ovnsb-db=$OVN_SB_DB \
+                --pidfile={folder}/ovn-northd.pid --log-file={folder}/ovn-northd.log -vconsole:off -vsyslog:off \
+                --no-chdir --detach
+            ovn-controller unix:{folder}/db.sock --pidfile={folder}/ovn-controller.pid \
+                --log-file={folder}/ovn-controller.log -vconsole:off -vsyslog:off --no-chdir --detach"
+        ));
+    }
+
+    /// OVS 3.1.0 aborts when a packet meets a translated entry that has expired and is still there (mended in 3.1.3), so
+    /// none expires.
+    pub(super) fn keep_conntrack_entries(&self) {
+        let zone = self.zone();
+        self.sh(&format!(
+            "ovs-vsctl --timeout=30 add-zone-tp netdev zone={zone} udp_first=600 udp_single=600 udp_multiple=600"
+        ));
+    }
+
+    /// The conntrack zone in which the gateway router tracks.
+    pub(crate) fn zone(&self) -> u16 {
+        let zone = self.sh(&format!(
+            "datapath=$(ovn-sbctl --timeout=30 --bare --columns=_uuid find datapath_binding external_ids:name=GR_{NODE})
+            ovs-vsctl --timeout=30 get bridge br-int external_ids:ct-zone-${{datapath}}_dnat"
+        ));
+        zone.trim().trim_matches('"').parse().unwrap_or_else(|error| panic!("{zone}: {error}"))
+    }
+
+    /// The lines of the conntrack table in this zone.
+    pub(crate) fn entries(&self, zone: u16) -> BTreeSet<String> {
+        self.sh(&format!("ovs-appctl dpctl/dump-conntrack zone={zone}")).lines().map(str::to_owned).collect()
+    }
+
+    /// Makes northd's flows those of OVN before 22.06 and since 23.03.2, where a label is used for the life of its entry:
+    /// 23.03.1 asks beside for a learned flow that ends after 30 s. northd is paused, or it would write them anew.
+    pub(crate) fn pin_for_life(&self) {
+        const ASKS: &str = "reg9[5] == 1 && ";
+        self.sh("ovn-appctl -t ovn-northd pause");
+        let listing = self.sh("ovn-sbctl --timeout=30 --format=json --columns=_uuid,match list logical_flow");
+        let listing: Value = serde_json::from_str(&listing).expect("it was asked for JSON");
+        let mut command = self.command("ovn-sbctl");
+        command.arg("--timeout=30");
+        let mut changed = 0;
+        for row in listing["data"].as_array().expect("a table has rows") {
+            let text = row[1].as_str().expect("a match is text");
+            if text.contains(ASKS) && text.contains("ct_mark.ecmp_reply_port") {
+                let uuid = row[0][1].as_str().expect("a row has a UUID");
+                let quoted = Value::from(text.replace(ASKS, ""));
+                command.args(["--", "set", "logical_flow", uuid]).arg(format!("match={quoted}"));
+                changed += 1;
+            }
+        }
+        assert!(changed > 0, "northd's flows do not ask for {ASKS}");
+        stdout("ovn-sbctl set", command.output().expect("ip can be run"));
+    }
+}

@@ -1,0 +1,59 @@
+//! The gateways of a lab: they come, they die, and OVN learns of them.
+
+use analyzer::types::MacAddr;
+
+use super::Node;
+use crate::addresses::{Addresses, GW1_NEW};
+use crate::daemon::pause;
+use crate::gateway::Gateway;
+use crate::netns::Missing;
+
+impl Node {
+    pub(super) fn add_gateway(&mut self, number: usize, mac: MacAddr) -> Result<&Gateway, Missing> {
+        let gateway = Gateway::new(&self.keeper, self.addresses, number, mac, &self.wire, &self.client)?;
+        self.gateways.push(gateway);
+        Ok(self.gateways.last().expect("one was pushed"))
+    }
+
+    /// Waits until OVN has bound the address of the gateway to this MAC, with the gateway's help.
+    pub(super) fn learn(&self, gateway: usize, mac: MacAddr) {
+        let gateway = &self.gateways[gateway];
+        let query = format!("ovn-sbctl --timeout=30 --bare --columns=mac find mac_binding ip='\"{}\"'", gateway.ip());
+        for _ in 0..100 {
+            if self.sh(&query).trim() == mac.to_string() {
+                return;
+            }
+            gateway.announce();
+            gateway.greet();
+            pause(100);
+        }
+        panic!("OVN does not learn that {} is at {mac}", gateway.ip());
+    }
+
+    /// A third gateway, up. It is a next hop once it is [routed](Self::route) to.
+    pub(crate) fn third_gateway(&mut self, mac: MacAddr) -> Result<(), Missing> {
+        self.add_gateway(2, mac)?.up();
+        self.learn(2, mac);
+        Ok(())
+    }
+
+    /// The first gateway dies and another takes its address, with another MAC.
+    pub(crate) fn replace_first_gateway(&mut self) -> Result<(), Missing> {
+        self.gateways[0].down();
+        let new = self.gateways.len();
+        self.add_gateway(0, GW1_NEW)?.up();
+        self.learn(new, GW1_NEW);
+        Ok(())
+    }
+
+    /// The gateway of this number dies.
+    pub(crate) fn gateway_down(&self, number: usize) {
+        self.gateways[number].down();
+    }
+
+    /// The client's packets come by the gateway address of this number from now on.
+    pub(crate) fn client_by(&self, number: usize) {
+        let Addresses { cluster, inner, .. } = self.addresses;
+        self.client.sh(&format!("{} route replace {cluster} via {}", self.addresses.ip(), inner[number]));
+    }
+}

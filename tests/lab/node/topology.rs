@@ -1,0 +1,68 @@
+//! The logical network.
+
+use super::{Node, POD_MAC};
+use crate::addresses::{Addresses, NODE, ROUTER};
+
+impl Node {
+    /// What OVN-Kubernetes writes for a node and a pod, in the shared gateway mode.
+    pub(super) fn draw_topology(&self) {
+        let Addresses { pod, pod_gateway, cluster, join_cluster, join_router, join_len, router, .. } = self.addresses;
+        let Addresses { default_gateway, default_route, .. } = self.addresses;
+        let subnet = self.addresses.on_link(pod_gateway);
+        let external = self.addresses.on_link(router);
+        // The switch's port towards a router's.
+        let patch = |switch: &str, port: &str, peer: &str| {
+            format!(
+                "-- lsp-add {switch} {port} -- lsp-set-type {port} router -- lsp-set-addresses {port} router \
+                 -- lsp-set-options {port} router-port={peer} "
+            )
+        };
+        self.sh(&format!(
+            "ovn-nbctl --timeout=30 \
+                ls-add {NODE} -- lsp-add {NODE} default_pod -- lsp-set-addresses default_pod '{POD_MAC} {pod}' \
+                -- ls-add join -- lr-add ovn_cluster_router \
+                -- lrp-add ovn_cluster_router rtos-{NODE} 0a:58:0a:f4:03:01 {subnet} {stor}\
+                -- lrp-add ovn_cluster_router rtoj-ovn_cluster_router 0a:58:64:40:00:01 {join_cluster}/{join_len} {jtor}
+            ovn-nbctl --timeout=30 lr-add GR_{NODE} \
+                -- set logical_router GR_{NODE} options:chassis={NODE} options:always_learn_from_arp_request=false \
+                    options:dynamic_neigh_routers=true options:snat-ct-zone=0 \
+                -- lrp-add GR_{NODE} rtoj-GR_{NODE} 0a:58:64:40:00:09 {join_router}/{join_len} {jtor_gr}\
+                -- ls-add ext_{NODE} \
+                -- lrp-add GR_{NODE} rtoe-GR_{NODE} {ROUTER} {external} {etor}\
+                -- lsp-add ext_{NODE} br-ex_{NODE} -- lsp-set-type br-ex_{NODE} localnet \
+                -- lsp-set-addresses br-ex_{NODE} unknown -- lsp-set-options br-ex_{NODE} network_name=physnet
+            ovn-nbctl --timeout=30 --policy=src-ip lr-route-add ovn_cluster_router {subnet} {join_router} \
+                -- lr-route-add GR_{NODE} {cluster} {join_cluster} \
+                -- lr-route-add GR_{NODE} {default_route} {default_gateway} rtoe-GR_{NODE}",
+            stor = patch(NODE, &format!("stor-{NODE}"), &format!("rtos-{NODE}")),
+            jtor = patch("join", "jtor-ovn_cluster_router", "rtoj-ovn_cluster_router"),
+            jtor_gr = patch("join", &format!("jtor-GR_{NODE}"), &format!("rtoj-GR_{NODE}")),
+            etor = patch(&format!("ext_{NODE}"), &format!("etor-GR_{NODE}"), &format!("rtoe-GR_{NODE}")),
+        ));
+    }
+
+    /// Makes the gateway address of this number a next hop of the pod's symmetric route, without BFD.
+    pub(crate) fn route(&self, number: usize) {
+        let Addresses { pod, gateways, .. } = self.addresses;
+        self.sh(&format!(
+            "ovn-nbctl --timeout=30 --policy=src-ip --ecmp-symmetric-reply \
+             lr-route-add GR_{NODE} {pod} {} rtoe-GR_{NODE}",
+            gateways[number]
+        ));
+    }
+
+    /// Takes it from the route's next hops and waits until the flows of the bridge say so.
+    pub(crate) fn unroute(&self, number: usize) {
+        let Addresses { pod, gateways, .. } = self.addresses;
+        self.sh(&format!(
+            "ovn-nbctl --timeout=30 --policy=src-ip lr-route-del GR_{NODE} {pod} {} rtoe-GR_{NODE}",
+            gateways[number]
+        ));
+        self.sync();
+    }
+
+    /// Waits until the flows of the bridge are what the Northbound database says.
+    pub(crate) fn sync(&self) {
+        self.sh("ovn-nbctl --timeout=60 --wait=hv sync");
+    }
+}
