@@ -1,6 +1,6 @@
-//! The incident and its relatives on real OVN: northd, ovn-controller and Open vSwitch with the userspace datapath, in
-//! network namespaces, with a topology as OVN-Kubernetes names it. `analyzer live` watches beside them, and what it
-//! counts is compared with what tcpdump saw, packet by packet.
+//! The incident and its relatives on real OVN: northd, ovn-controller and Open vSwitch, in network namespaces, with a
+//! topology as OVN-Kubernetes names it. `analyzer live` watches beside them, and what it counts is compared with what
+//! tcpdump saw, packet by packet. The datapath is that of ovs-vswitchd, or the kernel's (`datapath.rs`).
 //!
 //! `cargo xtask lab` runs a scenario and tells what happens; with `--keep` what was brought up stays.
 
@@ -25,6 +25,8 @@ mod addresses;
 mod capture;
 #[path = "lab/case.rs"]
 mod case;
+#[path = "lab/datapath.rs"]
+mod datapath;
 #[path = "lab/gateway.rs"]
 mod gateway;
 #[path = "lab/keeper.rs"]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use analyzer::types::{MacAddr, Tuple};
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
-use crate::common::Process;
+use crate::common::{Process, patience};
 use crate::daemon::pause;
 use crate::frames::ethernet_frames;
 use crate::node::Node;
@@ -34,7 +34,7 @@ impl Capture {
         node.note(&format!("tcpdump-{direction}"), process.id());
         // The header of the file is written once the socket is bound.
         let is_there = || file.metadata().is_ok_and(|file| file.len() >= 24);
-        let started = (0..100).any(|_| is_there() || (pause(100), false).1);
+        let started = (0..100 * patience()).any(|_| is_there() || (pause(100), false).1);
         assert!(started, "tcpdump does not start");
         Self { file, pod: node.addresses().pod_ip(), _process: process }
     }
@@ -53,7 +53,7 @@ impl Capture {
 
     /// What the pod has sent, once it is as many packets as it was told to send.
     pub(crate) fn settled(&self, sent: u64) -> Seen {
-        for _ in 0..50 {
+        for _ in 0..50 * patience() {
             let seen = self.seen();
             if seen.values().map(|count| count.packets).sum::<u64>() >= sent {
                 return seen;

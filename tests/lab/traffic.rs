@@ -7,10 +7,14 @@ use std::time::Duration;
 use analyzer::types::Tuple;
 use analyzer::types::tuple::proto;
 
+use crate::common::patience;
 use crate::node::Node;
 
 /// How long a packet may be under way that has to arrive.
-const PATIENCE: Duration = Duration::from_secs(10);
+fn longest_way() -> Duration {
+    Duration::from_secs(10) * patience()
+}
+
 /// What each packet carries.
 const PAYLOAD: &[u8; 18] = b"eighteen bytes, ok";
 
@@ -31,7 +35,7 @@ impl Conversation {
         let client_at = SocketAddr::new(node.addresses().client_ip(), client_port);
         let bound = |at: SocketAddr| {
             let socket = UdpSocket::bind(at).unwrap_or_else(|error| panic!("{at}: {error}"));
-            socket.set_read_timeout(Some(PATIENCE)).expect("it is longer than nothing");
+            socket.set_read_timeout(Some(longest_way())).expect("it is longer than nothing");
             socket
         };
         let pod = node.pod().inside(|| bound(pod_at));

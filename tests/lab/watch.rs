@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::addresses::Addresses;
 use crate::capture::{Capture, Seen};
 use crate::case::Case;
+use crate::common::patience;
 use crate::daemon::{Ended, Live, pause};
 use crate::netns::Missing;
 use crate::node::Node;
@@ -44,7 +45,7 @@ impl Watch {
 
     /// Waits until a change of the next hops is known and the grace that it gives is over.
     pub(crate) fn let_grace_pass(&self) {
-        pause(2500);
+        pause(1000 + 1500 * u64::from(patience()));
     }
 
     /// Waits until the daemon tells this of each of the flows.

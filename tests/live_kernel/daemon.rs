@@ -11,11 +11,14 @@ use analyzer::types::MacAddr;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::common::patience;
 use crate::netns::Netns;
 use crate::wire::{Count, Flow};
 
 /// How long nothing may be said by a daemon that is to say something. Other tests may have the processors.
-const PATIENCE: Duration = Duration::from_secs(120);
+fn longest_silence() -> Duration {
+    Duration::from_secs(120) * patience()
+}
 
 /// A line of the daemon's.
 #[derive(Debug)]
@@ -140,7 +143,7 @@ impl Live {
     }
 
     fn next(&mut self, what: &str) {
-        match self.lines.recv_timeout(PATIENCE) {
+        match self.lines.recv_timeout(longest_silence()) {
             Ok(line) => self.take(line),
             Err(error) => panic!(
                 "waiting for {what}: {error}; it said\n{}\nand last\n{}",
@@ -185,7 +188,7 @@ impl Live {
     /// Waits for its end.
     pub(crate) fn end(mut self) -> Ended {
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.lines.recv_timeout(longest_silence()) {
                 Ok(line) => self.take(line),
                 // Both of its outputs are closed.
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use super::{NIC, Node};
 use crate::addresses::NODE;
+use crate::common::patience;
+use crate::datapath::Datapath;
 use crate::netns::stdout;
 
 impl Node {
@@ -16,8 +18,11 @@ impl Node {
         let variables = ["RUNDIR", "LOGDIR", "DBDIR", "SYSCONFDIR"].iter();
         let variables: String =
             variables.map(|name| format!("export OVS_{name}={folder} OVN_{name}={folder}\n")).collect();
-        let environment =
-            format!("{variables}export OVN_NB_DB=unix:{folder}/ovnnb_db.sock OVN_SB_DB=unix:{folder}/ovnsb_db.sock\n");
+        let environment = format!(
+            "{variables}export OVN_NB_DB=unix:{folder}/ovnnb_db.sock OVN_SB_DB=unix:{folder}/ovnsb_db.sock
+            export OVS_CTL_TIMEOUT={seconds}\n",
+            seconds = 60 * patience(),
+        );
         fs::write(self.folder().join("env"), environment).expect("the folder is ours");
         self.sh(&format!(
             "cd {folder}
@@ -33,15 +38,17 @@ impl Node {
                 other_config:n-handler-threads=1 other_config:n-revalidator-threads=1 \
                 external_ids:system-id={NODE} external_ids:hostname={NODE} \
                 external_ids:ovn-remote=$OVN_SB_DB external_ids:ovn-encap-type=geneve \
-                external_ids:ovn-encap-ip=127.0.0.1 external_ids:ovn-bridge-datapath-type=netdev \
+                external_ids:ovn-encap-ip=127.0.0.1 external_ids:ovn-bridge-datapath-type={datapath} \
                 external_ids:ovn-bridge-mappings=physnet:br-ex external_ids:ovn-monitor-all=true
-            ovs-vswitchd --disable-system --pidfile={folder}/ovs-vswitchd.pid \
+            ovs-vswitchd {options} --pidfile={folder}/ovs-vswitchd.pid \
                 --log-file={folder}/ovs-vswitchd.log -vconsole:off -vsyslog:off --no-chdir --detach
-            ovs-vsctl --timeout=30 \
-                -- add-br br-int -- set bridge br-int datapath_type=netdev fail-mode=secure \
-                -- add-br br-ex -- set bridge br-ex datapath_type=netdev fail-mode=standalone \
+            ovs-vsctl \
+                -- add-br br-int -- set bridge br-int datapath_type={datapath} fail-mode=secure \
+                -- add-br br-ex -- set bridge br-ex datapath_type={datapath} fail-mode=standalone \
                 -- add-port br-ex {NIC} \
-                -- add-port br-int default_pod -- set interface default_pod external_ids:iface-id=default_pod"
+                -- add-port br-int default_pod -- set interface default_pod external_ids:iface-id=default_pod",
+            datapath = self.datapath.bridge_type(),
+            options = self.datapath.options(),
         ));
     }
 
@@ -58,20 +65,26 @@ impl Node {
         ));
     }
 
-    /// OVS 3.1.0 aborts when a packet meets a translated entry that has expired and is still there (mended in 3.1.3), so
-    /// none expires.
+    /// No entry expires while a scenario runs. OVS 3.1.0 aborts when a packet meets a translated entry that has expired
+    /// and is still there (mended in 3.1.3).
     pub(super) fn keep_conntrack_entries(&self) {
         let zone = self.zone();
-        self.sh(&format!(
-            "ovs-vsctl --timeout=30 add-zone-tp netdev zone={zone} udp_first=600 udp_single=600 udp_multiple=600"
-        ));
+        let script = match self.datapath {
+            Datapath::Userspace => {
+                format!("ovs-vsctl add-zone-tp netdev zone={zone} udp_first=600 udp_single=600 udp_multiple=600")
+            }
+            Datapath::Kernel => "sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600 \
+                net.netfilter.nf_conntrack_udp_timeout_stream=600"
+                .to_owned(),
+        };
+        self.sh(&script);
     }
 
     /// The conntrack zone in which the gateway router tracks.
     pub(crate) fn zone(&self) -> u16 {
         let zone = self.sh(&format!(
-            "datapath=$(ovn-sbctl --timeout=30 --bare --columns=_uuid find datapath_binding external_ids:name=GR_{NODE})
-            ovs-vsctl --timeout=30 get bridge br-int external_ids:ct-zone-${{datapath}}_dnat"
+            "datapath=$(ovn-sbctl --bare --columns=_uuid find datapath_binding external_ids:name=GR_{NODE})
+            ovs-vsctl get bridge br-int external_ids:ct-zone-${{datapath}}_dnat"
         ));
         zone.trim().trim_matches('"').parse().unwrap_or_else(|error| panic!("{zone}: {error}"))
     }
@@ -86,10 +99,9 @@ impl Node {
     pub(crate) fn pin_for_life(&self) {
         const ASKS: &str = "reg9[5] == 1 && ";
         self.sh("ovn-appctl -t ovn-northd pause");
-        let listing = self.sh("ovn-sbctl --timeout=30 --format=json --columns=_uuid,match list logical_flow");
+        let listing = self.sh("ovn-sbctl --format=json --columns=_uuid,match list logical_flow");
         let listing: Value = serde_json::from_str(&listing).expect("it was asked for JSON");
         let mut command = self.command("ovn-sbctl");
-        command.arg("--timeout=30");
         let mut changed = 0;
         for row in listing["data"].as_array().expect("a table has rows") {
             let text = row[1].as_str().expect("a match is text");

@@ -4,6 +4,7 @@ use analyzer::types::MacAddr;
 
 use super::Node;
 use crate::addresses::{Addresses, GW1_NEW};
+use crate::common::patience;
 use crate::daemon::pause;
 use crate::gateway::Gateway;
 use crate::netns::Missing;
@@ -18,8 +19,8 @@ impl Node {
     /// Waits until OVN has bound the address of the gateway to this MAC, with the gateway's help.
     pub(super) fn learn(&self, gateway: usize, mac: MacAddr) {
         let gateway = &self.gateways[gateway];
-        let query = format!("ovn-sbctl --timeout=30 --bare --columns=mac find mac_binding ip='\"{}\"'", gateway.ip());
-        for _ in 0..100 {
+        let query = format!("ovn-sbctl --bare --columns=mac find mac_binding ip='\"{}\"'", gateway.ip());
+        for _ in 0..100 * patience() {
             if self.sh(&query).trim() == mac.to_string() {
                 return;
             }

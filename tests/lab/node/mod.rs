@@ -12,6 +12,7 @@ use analyzer::types::MacAddr;
 
 use crate::addresses::{Addresses, GW1, GW2, NODE};
 use crate::daemon::Live;
+use crate::datapath::Datapath;
 use crate::gateway::Gateway;
 use crate::keeper::{Keeper, LabNetns, stays};
 use crate::netns::{Missing, Netns, require};
@@ -24,6 +25,7 @@ const POD_MAC: MacAddr = MacAddr([0x0a, 0x58, 0x0a, 0xf4, 0x03, 0x05]);
 /// All of it. Dropping it ends all of it, unless it is to stay.
 pub(crate) struct Node {
     addresses: Addresses,
+    datapath: Datapath,
     node: LabNetns,
     pod: LabNetns,
     wire: LabNetns,
@@ -49,10 +51,11 @@ impl Node {
         ] {
             require(program, package)?;
         }
+        let datapath = Datapath::chosen()?;
         let keeper = Keeper::new();
         let [node, pod, wire, client] = ["node", "pod", "wire", "client"].map(|name| keeper.netns(name));
         let (node, pod, wire, client) = (node?, pod?, wire?, client?);
-        let mut lab = Self { addresses, node, pod, wire, client, gateways: Vec::new(), keeper };
+        let mut lab = Self { addresses, datapath, node, pod, wire, client, gateways: Vec::new(), keeper };
         lab.link();
         lab.add_gateway(0, GW1)?.up();
         lab.add_gateway(1, GW2)?.up();
@@ -128,6 +131,10 @@ To end it:
 
     pub(crate) fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    pub(crate) fn datapath(&self) -> Datapath {
+        self.datapath
     }
 
     pub(crate) fn folder(&self) -> &Path {

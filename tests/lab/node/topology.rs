@@ -18,12 +18,12 @@ impl Node {
             )
         };
         self.sh(&format!(
-            "ovn-nbctl --timeout=30 \
+            "ovn-nbctl \
                 ls-add {NODE} -- lsp-add {NODE} default_pod -- lsp-set-addresses default_pod '{POD_MAC} {pod}' \
                 -- ls-add join -- lr-add ovn_cluster_router \
                 -- lrp-add ovn_cluster_router rtos-{NODE} 0a:58:0a:f4:03:01 {subnet} {stor}\
                 -- lrp-add ovn_cluster_router rtoj-ovn_cluster_router 0a:58:64:40:00:01 {join_cluster}/{join_len} {jtor}
-            ovn-nbctl --timeout=30 lr-add GR_{NODE} \
+            ovn-nbctl lr-add GR_{NODE} \
                 -- set logical_router GR_{NODE} options:chassis={NODE} options:always_learn_from_arp_request=false \
                     options:dynamic_neigh_routers=true options:snat-ct-zone=0 \
                 -- lrp-add GR_{NODE} rtoj-GR_{NODE} 0a:58:64:40:00:09 {join_router}/{join_len} {jtor_gr}\
@@ -31,7 +31,7 @@ impl Node {
                 -- lrp-add GR_{NODE} rtoe-GR_{NODE} {ROUTER} {external} {etor}\
                 -- lsp-add ext_{NODE} br-ex_{NODE} -- lsp-set-type br-ex_{NODE} localnet \
                 -- lsp-set-addresses br-ex_{NODE} unknown -- lsp-set-options br-ex_{NODE} network_name=physnet
-            ovn-nbctl --timeout=30 --policy=src-ip lr-route-add ovn_cluster_router {subnet} {join_router} \
+            ovn-nbctl --policy=src-ip lr-route-add ovn_cluster_router {subnet} {join_router} \
                 -- lr-route-add GR_{NODE} {cluster} {join_cluster} \
                 -- lr-route-add GR_{NODE} {default_route} {default_gateway} rtoe-GR_{NODE}",
             stor = patch(NODE, &format!("stor-{NODE}"), &format!("rtos-{NODE}")),
@@ -45,7 +45,7 @@ impl Node {
     pub(crate) fn route(&self, number: usize) {
         let Addresses { pod, gateways, .. } = self.addresses;
         self.sh(&format!(
-            "ovn-nbctl --timeout=30 --policy=src-ip --ecmp-symmetric-reply \
+            "ovn-nbctl --policy=src-ip --ecmp-symmetric-reply \
              lr-route-add GR_{NODE} {pod} {} rtoe-GR_{NODE}",
             gateways[number]
         ));
@@ -54,15 +54,12 @@ impl Node {
     /// Takes it from the route's next hops and waits until the flows of the bridge say so.
     pub(crate) fn unroute(&self, number: usize) {
         let Addresses { pod, gateways, .. } = self.addresses;
-        self.sh(&format!(
-            "ovn-nbctl --timeout=30 --policy=src-ip lr-route-del GR_{NODE} {pod} {} rtoe-GR_{NODE}",
-            gateways[number]
-        ));
+        self.sh(&format!("ovn-nbctl --policy=src-ip lr-route-del GR_{NODE} {pod} {} rtoe-GR_{NODE}", gateways[number]));
         self.sync();
     }
 
     /// Waits until the flows of the bridge are what the Northbound database says.
     pub(crate) fn sync(&self) {
-        self.sh("ovn-nbctl --timeout=60 --wait=hv sync");
+        self.sh("ovn-nbctl --wait=hv sync");
     }
 }
