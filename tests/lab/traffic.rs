@@ -1,7 +1,7 @@
 //! Flows between the pod and the client, packet by packet.
 
-use std::io::ErrorKind;
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use analyzer::types::Tuple;
@@ -17,6 +17,12 @@ fn longest_way() -> Duration {
 
 /// What each packet carries.
 const PAYLOAD: &[u8; 18] = b"eighteen bytes, ok";
+
+/// A flow that the pod sends.
+pub(crate) trait Flow {
+    /// Its 5-tuple as it leaves by the NIC.
+    fn tuple(&self) -> Tuple;
+}
 
 /// A UDP flow. Both ends are sockets in their namespaces.
 pub(crate) struct Conversation {
@@ -62,16 +68,66 @@ impl Conversation {
         assert_eq!(from, self.pod_at);
     }
 
-    /// Its 5-tuple as it leaves by the NIC.
-    pub(crate) fn tuple(&self) -> Tuple {
-        Tuple {
-            src: self.pod_at.ip(),
-            dst: self.client_at.ip(),
-            nw_proto: proto::UDP,
-            tp_src: self.pod_at.port(),
-            tp_dst: self.client_at.port(),
-        }
+    /// Takes what has arrived at the client by now.
+    pub(crate) fn drain(&self) {
+        self.client.set_nonblocking(true).expect("it is a socket");
+        while received(&self.client).is_some() {}
+        self.client.set_nonblocking(false).expect("it is a socket");
     }
+}
+
+impl Flow for Conversation {
+    fn tuple(&self) -> Tuple {
+        tuple(proto::UDP, self.pod_at, self.client_at)
+    }
+}
+
+/// A TCP connection that the client has opened. The kernels of both ends send what they see fit.
+pub(crate) struct Connection {
+    pod: TcpStream,
+    client: TcpStream,
+    tuple: Tuple,
+}
+
+impl Connection {
+    /// The client connects to this port of the pod.
+    pub(crate) fn open(node: &Node, pod_port: u16) -> Self {
+        let at = SocketAddr::new(node.addresses().pod_ip(), pod_port);
+        let listener = node.pod().inside(|| TcpListener::bind(at).unwrap_or_else(|error| panic!("{at}: {error}")));
+        let connected = node.client().inside(|| TcpStream::connect_timeout(&at, longest_way()));
+        let client = connected.unwrap_or_else(|error| panic!("{at}: {error}"));
+        let (pod, peer) = listener.accept().expect("the client is connected");
+        for end in [&pod, &client] {
+            end.set_read_timeout(Some(longest_way())).expect("it is longer than nothing");
+        }
+        Self { pod, client, tuple: tuple(proto::TCP, at, peer) }
+    }
+
+    /// The client sends to the pod, and the pod gets it.
+    pub(crate) fn request(&mut self) {
+        self.client.write_all(PAYLOAD).expect("it is open");
+        self.pod.read_exact(&mut [0; PAYLOAD.len()]).expect("it arrives");
+    }
+
+    /// The pod sends, and again until the client has it.
+    pub(crate) fn answer(&mut self) {
+        self.pod.write_all(PAYLOAD).expect("it is open");
+    }
+
+    /// The client gets what the pod sent.
+    pub(crate) fn arrives(&mut self) {
+        self.client.read_exact(&mut [0; PAYLOAD.len()]).expect("it arrives");
+    }
+}
+
+impl Flow for Connection {
+    fn tuple(&self) -> Tuple {
+        self.tuple
+    }
+}
+
+fn tuple(nw_proto: u8, pod: SocketAddr, client: SocketAddr) -> Tuple {
+    Tuple { src: pod.ip(), dst: client.ip(), nw_proto, tp_src: pod.port(), tp_dst: client.port() }
 }
 
 /// Who sent the packet that comes; nobody where none comes.

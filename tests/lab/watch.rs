@@ -11,7 +11,7 @@ use crate::common::patience;
 use crate::daemon::{Ended, Live, pause};
 use crate::netns::Missing;
 use crate::node::Node;
-use crate::traffic::{Conversation, sent};
+use crate::traffic::{Conversation, Flow, sent};
 use crate::wire::{Count, json_of};
 
 /// Seconds of grace, so that a scenario can wait for its end.
@@ -45,11 +45,11 @@ impl Watch {
 
     /// Waits until a change of the next hops is known and the grace that it gives is over.
     pub(crate) fn let_grace_pass(&self) {
-        pause(1000 + 1500 * u64::from(patience()));
+        pause(2000 + 500 * u64::from(patience()));
     }
 
     /// Waits until the daemon tells this of each of the flows.
-    pub(crate) fn wait_all(&mut self, what: &str, flows: &[Conversation], is_it: impl Fn(&Value) -> bool) {
+    pub(crate) fn wait_all(&mut self, what: &str, flows: &[impl Flow], is_it: impl Fn(&Value) -> bool) {
         let mut missing: Vec<Value> = flows.iter().map(|flow| json_of(&flow.tuple())).collect();
         while !missing.is_empty() {
             let object = self.live.wait(what, |object| is_it(object) && missing.contains(&object["flow"]));
@@ -59,14 +59,14 @@ impl Watch {
     }
 
     /// Waits until the daemon tells that each of the flows violates for this reason.
-    pub(crate) fn wait_violating(&mut self, reason: &str, flows: &[Conversation]) {
+    pub(crate) fn wait_violating(&mut self, reason: &str, flows: &[impl Flow]) {
         self.wait_all(&format!("violating, {reason}"), flows, |object| {
             object["type"] == "finding" && object["verdict"] == "violating" && object["reason"] == reason
         });
     }
 
     /// Waits until the daemon tells that the entry of each of the flows is latent in this state.
-    pub(crate) fn wait_latent(&mut self, state: &str, flows: &[Conversation]) {
+    pub(crate) fn wait_latent(&mut self, state: &str, flows: &[impl Flow]) {
         let is_it = |object: &Value| object["type"] == "latent" && object["state"] == state;
         self.wait_all(&format!("latent, {state}"), flows, is_it);
     }

@@ -38,13 +38,17 @@ impl Node {
         Ok(())
     }
 
-    /// The first gateway dies and another takes its address, with another MAC.
-    pub(crate) fn replace_first_gateway(&mut self) -> Result<(), Missing> {
+    /// Another gateway with the first one's address and another MAC, down. Returns its place among the gateways.
+    pub(crate) fn spare_gateway(&mut self) -> Result<usize, Missing> {
+        self.add_gateway(0, GW1_NEW)?;
+        Ok(self.gateways.len() - 1)
+    }
+
+    /// The first gateway dies and the spare one takes its address.
+    pub(crate) fn replace_first_gateway(&self, spare: usize) {
         self.gateways[0].down();
-        let new = self.gateways.len();
-        self.add_gateway(0, GW1_NEW)?.up();
-        self.learn(new, GW1_NEW);
-        Ok(())
+        self.gateways[spare].up();
+        self.learn(spare, GW1_NEW);
     }
 
     /// The gateway of this number dies.

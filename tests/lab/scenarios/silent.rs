@@ -5,7 +5,7 @@ use std::slice;
 use super::{as_it_is, flows, to};
 use crate::addresses::{GW1, GW3, V4};
 use crate::netns::run;
-use crate::traffic::{Conversation, exchange, push};
+use crate::traffic::{Conversation, Flow, exchange, push};
 use crate::watch::Watch;
 
 /// Flows that the pod opens are spread over the next hops, and are answered by the one that they took. Nothing to tell.
