@@ -65,6 +65,12 @@ impl Watch {
         });
     }
 
+    /// Whether the daemon has told by now that the flow violates for this reason.
+    pub(crate) fn has_violating(&mut self, reason: &str, flow: &impl Flow) -> bool {
+        let flow = json_of(&flow.tuple());
+        self.live.has(|object| object["flow"] == flow && object["verdict"] == "violating" && object["reason"] == reason)
+    }
+
     /// Waits until the daemon tells that the entry of each of the flows is latent in this state.
     pub(crate) fn wait_latent(&mut self, state: &str, flows: &[impl Flow]) {
         let is_it = |object: &Value| object["type"] == "latent" && object["state"] == state;
@@ -76,13 +82,19 @@ impl Watch {
         self.case.take_conntrack(&self.node);
     }
 
+    /// Waits until the daemon says this on standard error.
+    pub(crate) fn wait_message(&mut self, text: &str) {
+        say(&self.live.wait_message(text));
+    }
+
     /// What has left of these flows, which are all.
     pub(crate) fn settled(&self, flows: &[&[Conversation]]) -> Seen {
         self.capture.settled(flows.iter().map(|flows| sent(flows)).sum())
     }
 
     /// Ends the daemon and checks that it found this and nothing else: for each reason the packets that were to be found
-    /// under it. All other packets have to conform.
+    /// under it, for reasons with `|` in between those that were to be found under one or the other. All other packets
+    /// have to conform.
     pub(crate) fn expect(self, found: &[(&str, &Seen)]) -> Ended {
         let seen = self.capture.seen();
         self.case.dump(&self.node);
@@ -94,8 +106,9 @@ impl Watch {
             }
         }
         let context = || format!("{seen:#?}\n{}\n{}", ended.summary, ended.said());
-        assert_eq!(told(&ended.findings), expected, "{}", context());
-        assert_eq!(self.case.replay(&self.node), expected, "replay finds the same as the daemon");
+        assert_eq!(as_expected(told(&ended.findings), &expected), expected, "{}", context());
+        let replayed = as_expected(self.case.replay(&self.node), &expected);
+        assert_eq!(replayed, expected, "replay finds the same as the daemon");
         self.case.keep(&self.node, &expected);
         assert_eq!(ended.number("grace_packets") + ended.number("untracked_packets"), 0, "{}", context());
         // What conforms is counted by MAC.
@@ -127,6 +140,17 @@ pub(crate) fn told(findings: &[Value]) -> BTreeMap<Told, Count> {
         ((text("reason"), finding["flow"].to_string(), text("eth_dst")), Count::of(finding))
     };
     findings.iter().map(count).collect()
+}
+
+/// The same under the reasons that are expected, of which each may be several with `|` in between.
+fn as_expected(told: BTreeMap<Told, Count>, expected: &BTreeMap<Told, Count>) -> BTreeMap<Told, Count> {
+    let mut under = BTreeMap::<Told, Count>::new();
+    for ((reason, flow, mac), count) in told {
+        let is_it = |key: &&Told| (&key.1, &key.2) == (&flow, &mac) && key.0.split('|').any(|one| one == reason);
+        let reason = expected.keys().find(is_it).map_or(reason.clone(), |key| key.0.clone());
+        *under.entry((reason, flow, mac)).or_default() += count;
+    }
+    under
 }
 
 /// Tells whoever runs the scenario by hand.

@@ -11,8 +11,36 @@ use crate::common::patience;
 use crate::datapath::Datapath;
 use crate::netns::stdout;
 
+/// A daemon of the node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Daemon {
+    /// The server of the node's own database.
+    OpenVswitch,
+    /// That of OVN's Northbound database.
+    Northbound,
+    /// That of OVN's Southbound database.
+    Southbound,
+    Vswitchd,
+    Northd,
+    Controller,
+}
+
+impl Daemon {
+    /// The name of its files.
+    fn name(self) -> &'static str {
+        match self {
+            Self::OpenVswitch => "conf",
+            Self::Northbound => "ovnnb",
+            Self::Southbound => "ovnsb",
+            Self::Vswitchd => "ovs-vswitchd",
+            Self::Northd => "ovn-northd",
+            Self::Controller => "ovn-controller",
+        }
+    }
+}
+
 impl Node {
-    /// Open vSwitch with the bridges of a worker.
+    /// The databases, and Open vSwitch with the bridges of a worker.
     pub(super) fn start_ovs(&self) {
         let folder = self.folder().display();
         let variables = ["RUNDIR", "LOGDIR", "DBDIR", "SYSCONFDIR"].iter();
@@ -25,43 +53,72 @@ impl Node {
         );
         fs::write(self.folder().join("env"), environment).expect("the folder is ours");
         self.sh(&format!(
-            "cd {folder}
-            serve() {{
-                ovsdb-tool create {folder}/$1.db $3
-                ovsdb-server {folder}/$1.db --remote=punix:{folder}/$2.sock --unixctl={folder}/$1.ctl \
-                    --pidfile={folder}/$1.pid --log-file={folder}/$1.log -vconsole:off -vsyslog:off --no-chdir --detach
-            }}
-            serve conf db /usr/share/openvswitch/vswitch.ovsschema
-            serve ovnnb ovnnb_db /usr/share/ovn/ovn-nb.ovsschema
-            serve ovnsb ovnsb_db /usr/share/ovn/ovn-sb.ovsschema
-            ovs-vsctl --no-wait init -- set open . \
+            "ovsdb-tool create {folder}/conf.db /usr/share/openvswitch/vswitch.ovsschema
+            ovsdb-tool create {folder}/ovnnb.db /usr/share/ovn/ovn-nb.ovsschema
+            ovsdb-tool create {folder}/ovnsb.db /usr/share/ovn/ovn-sb.ovsschema"
+        ));
+        for database in [Daemon::OpenVswitch, Daemon::Northbound, Daemon::Southbound] {
+            self.start(database);
+        }
+        self.sh(&format!(
+            "ovs-vsctl --no-wait init -- set open . \
                 other_config:n-handler-threads=1 other_config:n-revalidator-threads=1 \
                 external_ids:system-id={NODE} external_ids:hostname={NODE} \
                 external_ids:ovn-remote=$OVN_SB_DB external_ids:ovn-encap-type=geneve \
                 external_ids:ovn-encap-ip=127.0.0.1 external_ids:ovn-bridge-datapath-type={datapath} \
-                external_ids:ovn-bridge-mappings=physnet:br-ex external_ids:ovn-monitor-all=true
-            ovs-vswitchd {options} --pidfile={folder}/ovs-vswitchd.pid \
-                --log-file={folder}/ovs-vswitchd.log -vconsole:off -vsyslog:off --no-chdir --detach
-            ovs-vsctl \
+                external_ids:ovn-bridge-mappings=physnet:br-ex external_ids:ovn-monitor-all=true",
+            datapath = self.datapath.bridge_type(),
+        ));
+        self.start(Daemon::Vswitchd);
+        self.sh(&format!(
+            "ovs-vsctl \
                 -- add-br br-int -- set bridge br-int datapath_type={datapath} fail-mode=secure \
                 -- add-br br-ex -- set bridge br-ex datapath_type={datapath} fail-mode=standalone \
                 -- add-port br-ex {NIC} \
                 -- add-port br-int default_pod -- set interface default_pod external_ids:iface-id=default_pod",
             datapath = self.datapath.bridge_type(),
-            options = self.datapath.options(),
         ));
     }
 
     /// northd and the controller.
     pub(super) fn start_ovn(&self) {
+        self.sh("ovn-nbctl init; ovn-sbctl init");
+        self.start(Daemon::Northd);
+        self.start(Daemon::Controller);
+    }
+
+    /// Starts a daemon and waits until it serves.
+    pub(crate) fn start(&self, daemon: Daemon) {
         let folder = self.folder().display();
+        let name = daemon.name();
+        let command = match daemon {
+            Daemon::OpenVswitch => self.ovsdb_server(name, "db"),
+            Daemon::Northbound => self.ovsdb_server(name, "ovnnb_db"),
+            Daemon::Southbound => self.ovsdb_server(name, "ovnsb_db"),
+            Daemon::Vswitchd => format!("ovs-vswitchd {}", self.datapath.options()),
+            Daemon::Northd => "ovn-northd --ovnnb-db=$OVN_NB_DB --ovnsb-db=$OVN_SB_DB".to_owned(),
+            Daemon::Controller => format!("ovn-controller unix:{folder}/db.sock"),
+        };
         self.sh(&format!(
-            "ovn-nbctl init; ovn-sbctl init
-            ovn-northd --ovnnb-db=$OVN_NB_DB --ovnsb-db=$OVN_SB_DB \
-                --pidfile={folder}/ovn-northd.pid --log-file={folder}/ovn-northd.log -vconsole:off -vsyslog:off \
-                --no-chdir --detach
-            ovn-controller unix:{folder}/db.sock --pidfile={folder}/ovn-controller.pid \
-                --log-file={folder}/ovn-controller.log -vconsole:off -vsyslog:off --no-chdir --detach"
+            "cd {folder}
+            {command} --pidfile={folder}/{name}.pid --log-file={folder}/{name}.log -vconsole:off -vsyslog:off \
+                --no-chdir --detach"
+        ));
+    }
+
+    fn ovsdb_server(&self, name: &str, socket: &str) -> String {
+        let folder = self.folder().display();
+        format!("ovsdb-server {folder}/{name}.db --remote=punix:{folder}/{socket}.sock --unixctl={folder}/{name}.ctl")
+    }
+
+    /// Kills a daemon, as a crash or the kernel does that needs its memory.
+    pub(crate) fn kill(&self, daemon: Daemon) {
+        let pid = self.folder().join(daemon.name()).with_extension("pid");
+        self.sh(&format!(
+            "pid=$(cat {pid}); kill -9 $pid
+            for try in $(seq 100); do grep -qs . /proc/$pid/cmdline || exit 0; sleep 0.05; done
+            exit 1",
+            pid = pid.display()
         ));
     }
 

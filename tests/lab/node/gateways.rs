@@ -3,11 +3,19 @@
 use analyzer::types::MacAddr;
 
 use super::Node;
-use crate::addresses::{Addresses, GW1_NEW};
+use crate::addresses::Addresses;
 use crate::common::patience;
 use crate::daemon::pause;
 use crate::gateway::Gateway;
 use crate::netns::Missing;
+
+/// A gateway that is to take another's place.
+pub(crate) struct Spare {
+    number: usize,
+    mac: MacAddr,
+    /// Among the gateways.
+    place: usize,
+}
 
 impl Node {
     pub(super) fn add_gateway(&mut self, number: usize, mac: MacAddr) -> Result<&Gateway, Missing> {
@@ -38,17 +46,17 @@ impl Node {
         Ok(())
     }
 
-    /// Another gateway with the first one's address and another MAC, down. Returns its place among the gateways.
-    pub(crate) fn spare_gateway(&mut self) -> Result<usize, Missing> {
-        self.add_gateway(0, GW1_NEW)?;
-        Ok(self.gateways.len() - 1)
+    /// Another gateway with the address of this number, down.
+    pub(crate) fn spare_gateway(&mut self, number: usize, mac: MacAddr) -> Result<Spare, Missing> {
+        self.add_gateway(number, mac)?;
+        Ok(Spare { number, mac, place: self.gateways.len() - 1 })
     }
 
-    /// The first gateway dies and the spare one takes its address.
-    pub(crate) fn replace_first_gateway(&self, spare: usize) {
-        self.gateways[0].down();
-        self.gateways[spare].up();
-        self.learn(spare, GW1_NEW);
+    /// A gateway dies and the spare one takes its address.
+    pub(crate) fn replace_gateway(&self, spare: &Spare) {
+        self.gateways[spare.number].down();
+        self.gateways[spare.place].up();
+        self.learn(spare.place, spare.mac);
     }
 
     /// The gateway of this number dies.

@@ -5,6 +5,8 @@ mod gateways;
 mod network;
 mod topology;
 
+pub(crate) use self::daemons::Daemon;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 

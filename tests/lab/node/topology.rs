@@ -2,6 +2,8 @@
 
 use super::{Node, POD_MAC};
 use crate::addresses::{Addresses, NODE, ROUTER};
+use crate::common::patience;
+use crate::daemon::pause;
 
 impl Node {
     /// What OVN-Kubernetes writes for a node and a pod, in the shared gateway mode.
@@ -56,6 +58,28 @@ impl Node {
         let Addresses { pod, gateways, .. } = self.addresses;
         self.sh(&format!("ovn-nbctl --policy=src-ip lr-route-del GR_{NODE} {pod} {} rtoe-GR_{NODE}", gateways[number]));
         self.sync();
+    }
+
+    /// Waits until the flows of the bridge are what the Southbound database says, where northd is paused.
+    pub(crate) fn sync_without_northd(&self) {
+        // As northd would hand it on.
+        self.sh(&format!(
+            "number=$(($(ovn-nbctl get nb_global . nb_cfg) + 1))
+            ovn-nbctl set nb_global . nb_cfg=$number
+            ovn-sbctl set sb_global . nb_cfg=$number
+            ovn-sbctl wait-until chassis_private {NODE} nb_cfg=$number"
+        ));
+    }
+
+    /// How many OpenFlow flows the controller has given to the bridge. Those that are learned have an end.
+    pub(crate) fn bridge_flows(&self) -> usize {
+        self.sh("ovs-ofctl dump-flows br-int").lines().filter(|flow| !flow.contains("hard_timeout=")).count()
+    }
+
+    /// Waits until the controller has given this many to a bridge that began without.
+    pub(crate) fn wait_bridge_flows(&self, flows: usize) {
+        let given = (0..100 * patience()).any(|_| self.bridge_flows() >= flows || (pause(100), false).1);
+        assert!(given, "the controller has given {} flows of {flows}", self.bridge_flows());
     }
 
     /// Waits until the flows of the bridge are what the Northbound database says.

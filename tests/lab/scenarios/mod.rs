@@ -3,6 +3,7 @@
 mod incident;
 mod next_hops;
 mod repair;
+mod restarts;
 mod silent;
 
 use analyzer::types::MacAddr;
@@ -34,12 +35,12 @@ fn as_it_is(_: &mut Node) -> Result<(), Missing> {
 fn pinned_to_a_dead_gateway(watch: &mut Watch, number: u16) -> Result<(Vec<Conversation>, Seen), Missing> {
     let mut pinned = flows(&watch.node, 40000, number);
     // Before the packets that pin: on stock northd what follows has 30 s.
-    let spare = watch.node.spare_gateway()?;
+    let spare = watch.node.spare_gateway(0, GW1_NEW)?;
     exchange(&mut pinned, 3);
     let before = watch.settled(&[&pinned]);
     assert_eq!(to(&before, GW1), before, "all leave to where they came from");
     say(&format!("{number} flows came by {GW1} and are answered there; now it dies, and {GW1_NEW} takes its address"));
-    watch.node.replace_first_gateway(spare);
+    watch.node.replace_gateway(&spare);
     watch.let_grace_pass();
     push(&mut pinned, 2);
     let dead = since(&before, &watch.settled(&[&pinned]));
