@@ -21,6 +21,8 @@ mod wire;
 
 #[path = "lab/addresses.rs"]
 mod addresses;
+#[path = "lab/bfd.rs"]
+mod bfd;
 #[path = "lab/capture.rs"]
 mod capture;
 #[path = "lab/case.rs"]

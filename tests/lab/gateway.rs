@@ -5,6 +5,7 @@ use std::net::UdpSocket;
 use analyzer::types::MacAddr;
 
 use crate::addresses::{Addresses, parsed};
+use crate::bfd::Responder;
 use crate::keeper::{Keeper, LabNetns};
 use crate::netns::{Missing, Netns};
 
@@ -100,6 +101,11 @@ impl Gateway {
             let socket = UdpSocket::bind((own, 0)).expect("the address is the gateway's");
             socket.send_to(b"hello", (router, 9)).expect("the router is on the link");
         });
+    }
+
+    /// Answers BFD as long as what is returned lives.
+    pub(crate) fn answer_bfd(&self) -> Responder {
+        Responder::start(&self.netns, parsed(self.ip))
     }
 
     /// Its address towards the node.

@@ -3,7 +3,8 @@
 use analyzer::types::MacAddr;
 
 use super::Node;
-use crate::addresses::Addresses;
+use crate::addresses::{Addresses, DEFAULT};
+use crate::bfd::Responder;
 use crate::common::patience;
 use crate::daemon::pause;
 use crate::gateway::Gateway;
@@ -41,9 +42,23 @@ impl Node {
 
     /// A third gateway, up. It is a next hop once it is [routed](Self::route) to.
     pub(crate) fn third_gateway(&mut self, mac: MacAddr) -> Result<(), Missing> {
-        self.add_gateway(2, mac)?.up();
-        self.learn(2, mac);
+        self.further_gateway(2, mac)
+    }
+
+    /// The gateway of the default route, up.
+    pub(crate) fn default_gateway(&mut self, mac: MacAddr) -> Result<(), Missing> {
+        self.further_gateway(DEFAULT, mac)
+    }
+
+    fn further_gateway(&mut self, number: usize, mac: MacAddr) -> Result<(), Missing> {
+        self.add_gateway(number, mac)?.up();
+        self.learn(self.gateways.len() - 1, mac);
         Ok(())
+    }
+
+    /// The gateway of this number answers BFD as long as what is returned lives.
+    pub(crate) fn answer_bfd(&self, number: usize) -> Responder {
+        self.gateways[number].answer_bfd()
     }
 
     /// Another gateway with the address of this number, down.

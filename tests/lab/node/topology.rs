@@ -53,6 +53,36 @@ impl Node {
         ));
     }
 
+    /// The same with BFD, in place of one without.
+    pub(crate) fn route_with_bfd(&self, number: usize) {
+        let Addresses { pod, gateways, .. } = self.addresses;
+        self.sh(&format!(
+            "ovn-nbctl --if-exists --policy=src-ip lr-route-del GR_{NODE} {pod} {gateway} rtoe-GR_{NODE}
+            ovn-nbctl --policy=src-ip --ecmp-symmetric-reply --bfd \
+                lr-route-add GR_{NODE} {pod} {gateway} rtoe-GR_{NODE}
+            session=$(ovn-nbctl --bare --columns=_uuid find bfd dst_ip='\"{gateway}\"')
+            ovn-nbctl set bfd $session min_tx={interval} min_rx={interval}",
+            gateway = gateways[number],
+            interval = 100 * patience(),
+        ));
+    }
+
+    /// Waits until this is the state of the BFD session with the gateway address of this number, and the flows of the
+    /// bridge go by that.
+    pub(crate) fn wait_bfd(&self, number: usize, state: &str) {
+        let gateway = self.addresses.gateways[number];
+        let query = format!("ovn-nbctl --bare --columns=status find bfd dst_ip='\"{gateway}\"'");
+        let is_there = (0..100 * patience()).any(|_| self.sh(&query).trim() == state || (pause(100), false).1);
+        assert!(is_there, "the session with {gateway} is not {state}: {}", self.sh("ovn-nbctl list bfd"));
+        self.sync();
+    }
+
+    /// Takes the router's default route away, and waits likewise.
+    pub(crate) fn unroute_default(&self) {
+        self.sh(&format!("ovn-nbctl lr-route-del GR_{NODE} {}", self.addresses.default_route));
+        self.sync();
+    }
+
     /// Takes it from the route's next hops and waits until the flows of the bridge say so.
     pub(crate) fn unroute(&self, number: usize) {
         let Addresses { pod, gateways, .. } = self.addresses;
