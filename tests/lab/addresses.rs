@@ -17,6 +17,13 @@ pub(crate) const GW2: MacAddr = MacAddr([0x76, 0x9c, 0x19, 0x34, 0x50, 0x26]);
 /// MAC of a third one.
 pub(crate) const GW3: MacAddr = MacAddr([0x62, 0x11, 0x4f, 0x0a, 0x7e, 0x33]);
 
+/// The pod's address in the second network, which is of IPv4.
+pub(crate) const SECOND_POD: &str = "10.244.4.5";
+/// The gateway router of that network.
+pub(crate) const SECOND_ROUTER: &str = "GR_blue_worker-08";
+/// Its address on the gateways' network.
+pub(crate) const SECOND_ROUTER_IP: &str = "172.18.0.14";
+
 /// Number of the gateway that is the next hop of the default route.
 pub(crate) const DEFAULT: usize = 3;
 

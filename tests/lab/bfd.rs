@@ -48,7 +48,7 @@ impl Drop for Responder {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
         let ended = self.thread.take().map(JoinHandle::join);
-        if !ended.is_some_and(|ended| ended.is_ok()) {
+        if ended.is_none_or(|ended| ended.is_err()) {
             eprintln!("BFD was not answered to the end");
         }
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use analyzer::types::{MacAddr, Tuple, tuple::proto};
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
+use crate::addresses::{SECOND_POD, parsed};
 use crate::common::{Process, patience};
 use crate::daemon::pause;
 use crate::frames::ethernet_frames;
@@ -19,7 +20,7 @@ pub(crate) type Seen = BTreeMap<(Tuple, MacAddr), Count>;
 /// tcpdump on the NIC that the node's packets leave and come by.
 pub(crate) struct Capture {
     file: PathBuf,
-    pod: IpAddr,
+    pods: [IpAddr; 2],
     /// Ends with the capture.
     _process: Process,
 }
@@ -36,7 +37,7 @@ impl Capture {
         let is_there = || file.metadata().is_ok_and(|file| file.len() >= 24);
         let started = (0..100 * patience()).any(|_| is_there() || (pause(100), false).1);
         assert!(started, "tcpdump does not start");
-        Self { file, pod: node.addresses().pod_ip(), _process: process }
+        Self { file, pods: [node.addresses().pod_ip(), parsed(SECOND_POD)], _process: process }
     }
 
     /// What the pod has sent so far.
@@ -44,7 +45,7 @@ impl Capture {
         let file = std::fs::read(&self.file).expect("tcpdump writes it");
         let mut seen = Seen::new();
         for frame in ethernet_frames(&file).unwrap_or_else(|error| panic!("{error}")) {
-            if let Some(key) = flow_of(frame).filter(|(tuple, _)| tuple.src == self.pod) {
+            if let Some(key) = flow_of(frame).filter(|(tuple, _)| self.pods.contains(&tuple.src)) {
                 *seen.entry(key).or_default() += Count { packets: 1, bytes: frame.len() as u64 };
             }
         }

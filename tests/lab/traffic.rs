@@ -1,7 +1,7 @@
 //! Flows between the pod and the client, packet by packet.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use analyzer::types::Tuple;
@@ -37,7 +37,12 @@ pub(crate) struct Conversation {
 impl Conversation {
     /// A flow between these ports of the pod and of the client.
     pub(crate) fn new(node: &Node, pod_port: u16, client_port: u16) -> Self {
-        let pod_at = SocketAddr::new(node.addresses().pod_ip(), pod_port);
+        Self::from(node, node.addresses().pod_ip(), pod_port, client_port)
+    }
+
+    /// The same from this address of the pod's.
+    pub(crate) fn from(node: &Node, pod: IpAddr, pod_port: u16, client_port: u16) -> Self {
+        let pod_at = SocketAddr::new(pod, pod_port);
         let client_at = SocketAddr::new(node.addresses().client_ip(), client_port);
         let bound = |at: SocketAddr| {
             let socket = UdpSocket::bind(at).unwrap_or_else(|error| panic!("{at}: {error}"));

@@ -3,7 +3,7 @@
 use analyzer::types::MacAddr;
 
 use super::Node;
-use crate::addresses::{Addresses, DEFAULT};
+use crate::addresses::{Addresses, DEFAULT, NODE};
 use crate::bfd::Responder;
 use crate::common::patience;
 use crate::daemon::pause;
@@ -27,14 +27,20 @@ impl Node {
 
     /// Waits until OVN has bound the address of the gateway to this MAC, with the gateway's help.
     pub(super) fn learn(&self, gateway: usize, mac: MacAddr) {
+        self.learn_by(&format!("rtoe-GR_{NODE}"), self.addresses.router, gateway, mac);
+    }
+
+    /// The same by this port of a router, which has this address.
+    pub(super) fn learn_by(&self, port: &str, router: &str, gateway: usize, mac: MacAddr) {
         let gateway = &self.gateways[gateway];
-        let query = format!("ovn-sbctl --bare --columns=mac find mac_binding ip='\"{}\"'", gateway.ip());
+        let query =
+            format!("ovn-sbctl --bare --columns=mac find mac_binding ip='\"{}\"' logical_port={port}", gateway.ip());
         for _ in 0..100 * patience() {
             if self.sh(&query).trim() == mac.to_string() {
                 return;
             }
             gateway.announce();
-            gateway.greet();
+            gateway.greet(router);
             pause(100);
         }
         panic!("OVN does not learn that {} is at {mac}", gateway.ip());

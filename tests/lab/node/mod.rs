@@ -3,6 +3,7 @@
 mod daemons;
 mod gateways;
 mod network;
+mod second_network;
 mod topology;
 
 pub(crate) use self::daemons::Daemon;

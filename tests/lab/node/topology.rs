@@ -5,6 +5,14 @@ use crate::addresses::{Addresses, NODE, ROUTER};
 use crate::common::patience;
 use crate::daemon::pause;
 
+/// Commands that give a switch a port towards a router's.
+pub(super) fn patch(switch: &str, port: &str, peer: &str) -> String {
+    format!(
+        "-- lsp-add {switch} {port} -- lsp-set-type {port} router -- lsp-set-addresses {port} router \
+         -- lsp-set-options {port} router-port={peer} "
+    )
+}
+
 impl Node {
     /// What OVN-Kubernetes writes for a node and a pod, in the shared gateway mode.
     pub(super) fn draw_topology(&self) {
@@ -12,13 +20,6 @@ impl Node {
         let Addresses { default_gateway, default_route, .. } = self.addresses;
         let subnet = self.addresses.on_link(pod_gateway);
         let external = self.addresses.on_link(router);
-        // The switch's port towards a router's.
-        let patch = |switch: &str, port: &str, peer: &str| {
-            format!(
-                "-- lsp-add {switch} {port} -- lsp-set-type {port} router -- lsp-set-addresses {port} router \
-                 -- lsp-set-options {port} router-port={peer} "
-            )
-        };
         self.sh(&format!(
             "ovn-nbctl \
                 ls-add {NODE} -- lsp-add {NODE} default_pod -- lsp-set-addresses default_pod '{POD_MAC} {pod}' \

@@ -5,6 +5,7 @@ mod next_hops;
 mod repair;
 mod restarts;
 mod silent;
+mod two_routers;
 
 use analyzer::types::MacAddr;
 
