@@ -61,6 +61,7 @@ fn daemons_are_killed() {
 fn vswitchd_is_killed() {
     run(|| {
         let (mut watch, mut pinned, before) = incident()?;
+        watch.take_conntrack();
         let killed = watch.settled(&[&pinned]);
         let installed = watch.node.bridge_flows();
         watch.node.kill(Daemon::Vswitchd);
