@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::addresses::Addresses;
+use crate::addresses::{Addresses, GW1_NEW};
 use crate::capture::{Capture, Seen};
 use crate::case::Case;
 use crate::common::patience;
 use crate::daemon::{Ended, Live, pause};
 use crate::netns::Missing;
-use crate::node::Node;
+use crate::node::{Node, Spare};
 use crate::traffic::{Conversation, Flow, sent};
 use crate::wire::{Count, json_of};
 
@@ -23,6 +23,8 @@ pub(crate) struct Watch {
     live: Live,
     pub(crate) capture: Capture,
     case: Case,
+    /// The gateway that takes the first one's place when that dies.
+    pub(crate) spare: Spare,
     pub(crate) node: Node,
 }
 
@@ -34,13 +36,15 @@ impl Watch {
     ) -> Result<Self, Missing> {
         let mut node = Node::up(addresses)?;
         prepare(&mut node)?;
+        // Now already: what the scenario does is to be done within seconds.
+        let spare = node.spare_gateway(0, GW1_NEW)?;
         say(&format!("the lab is up in {}", node.folder().display()));
         let capture = Capture::start(&node, &node.folder().join("egress.pcap"), "out");
         let case = Case::begin(&node);
         let mut live = node.live(&["--grace", GRACE, "--conntrack-interval", "10"]);
         live.ready();
         say("the daemon watches");
-        Ok(Self { live, capture, case, node })
+        Ok(Self { live, capture, case, spare, node })
     }
 
     /// Waits until a change of the next hops is known and the grace that it gives is over.

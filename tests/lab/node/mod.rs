@@ -7,6 +7,7 @@ mod second_network;
 mod topology;
 
 pub(crate) use self::daemons::Daemon;
+pub(crate) use self::gateways::Spare;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -64,7 +64,8 @@ impl Node {
             session=$(ovn-nbctl --bare --columns=_uuid find bfd dst_ip='\"{gateway}\"')
             ovn-nbctl set bfd $session min_tx={interval} min_rx={interval}",
             gateway = gateways[number],
-            interval = 100 * patience(),
+            // Two seconds without an answer: other tests may have the processors.
+            interval = 400 * patience(),
         ));
     }
 

@@ -14,7 +14,7 @@ use crate::watch::{Watch, say};
 fn incident() {
     run(|| {
         let mut watch = Watch::new(V4, as_it_is)?;
-        let (mut pinned, before) = pinned_to_a_dead_gateway(&mut watch, 4)?;
+        let (mut pinned, before) = pinned_to_a_dead_gateway(&mut watch, 4);
         let mut fresh = flows(&watch.node, 41000, 2);
         push(&mut fresh, 2);
         fresh.iter().for_each(Conversation::arrives);

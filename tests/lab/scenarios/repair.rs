@@ -46,7 +46,7 @@ fn relabel_heals_one_flow() {
 
 fn repair(addresses: Addresses, method: &str) -> Result<(), Missing> {
     let mut watch = watch(addresses)?;
-    let (mut pinned, before) = pinned_to_a_dead_gateway(&mut watch, 3)?;
+    let (mut pinned, before) = pinned_to_a_dead_gateway(&mut watch, 3);
     watch.wait_violating("stale-conntrack", &pinned);
     watch.take_conntrack();
     let named = pinned[0].tuple();
@@ -67,7 +67,7 @@ fn repair_in_place(method: &str) -> Result<(), Missing> {
     connection.request();
     connection.answer();
     connection.arrives();
-    let (mut pinned, before) = pinned_to_a_dead_gateway(&mut watch, 3)?;
+    let (mut pinned, before) = pinned_to_a_dead_gateway(&mut watch, 3);
     connection.answer();
     watch.wait_violating("stale-conntrack", &pinned);
     watch.wait_violating("stale-conntrack", std::slice::from_ref(&connection));

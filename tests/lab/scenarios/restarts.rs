@@ -110,7 +110,7 @@ fn incident() -> Result<(Watch, Vec<Conversation>, Seen), Missing> {
         node.pin_for_life();
         Ok(())
     })?;
-    let (pinned, before) = pinned_to_a_dead_gateway(&mut watch, 2)?;
+    let (pinned, before) = pinned_to_a_dead_gateway(&mut watch, 2);
     watch.wait_violating("stale-conntrack", &pinned);
     Ok((watch, pinned, before))
 }
