@@ -11,6 +11,8 @@ mod common;
 mod frames;
 #[path = "common/netns.rs"]
 mod netns;
+#[path = "common/patience.rs"]
+mod patience;
 
 #[path = "live_kernel/daemon.rs"]
 #[expect(dead_code, reason = "shared with a test that uses more of it")]

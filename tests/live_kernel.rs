@@ -10,6 +10,8 @@ mod ctnetlink;
 mod netns;
 #[path = "common/ovsdb.rs"]
 mod ovsdb;
+#[path = "common/patience.rs"]
+mod patience;
 
 #[path = "live_kernel/alerts.rs"]
 mod alerts;

@@ -68,14 +68,6 @@ pub(crate) fn run(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// How many times as long as on a machine of our own a test may wait: `ANALYZER_TEST_PATIENCE`, a positive integer. An
-/// emulated machine is ten or twenty times slower.
-pub(crate) fn patience() -> u32 {
-    let Ok(factor) = env::var("ANALYZER_TEST_PATIENCE") else { return 1 };
-    let positive = factor.parse().ok().filter(|factor| *factor > 0);
-    positive.unwrap_or_else(|| panic!("ANALYZER_TEST_PATIENCE is no positive integer: {factor}"))
-}
-
 /// A process that ends with the test, also when it panics.
 pub(crate) struct Process(Child);
 

@@ -8,7 +8,7 @@ use analyzer::types::{MacAddr, Tuple, tuple::proto};
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
 use crate::addresses::{SECOND_POD, parsed};
-use crate::common::{Process, patience};
+use crate::common::Process;
 use crate::daemon::pause;
 use crate::frames::ethernet_frames;
 use crate::node::Node;
@@ -35,7 +35,7 @@ impl Capture {
         node.note(&format!("tcpdump-{direction}"), process.id());
         // The header of the file is written once the socket is bound.
         let is_there = || file.metadata().is_ok_and(|file| file.len() >= 24);
-        let started = (0..100 * patience()).any(|_| is_there() || (pause(100), false).1);
+        let started = (0..100).any(|_| is_there() || (pause(100), false).1);
         assert!(started, "tcpdump does not start");
         Self { file, pods: [node.addresses().pod_ip(), parsed(SECOND_POD)], _process: process }
     }
@@ -55,7 +55,7 @@ impl Capture {
     /// What the pod has sent, once it is as many packets as it was told to send, those of TCP left aside: of these its
     /// kernel sends as many as it sees fit.
     pub(crate) fn settled(&self, sent: u64) -> Seen {
-        for _ in 0..50 * patience() {
+        for _ in 0..50 {
             let seen = self.seen();
             let told_to_send = seen.iter().filter(|((tuple, _), _)| tuple.nw_proto != proto::TCP);
             if told_to_send.map(|(_, count)| count.packets).sum::<u64>() >= sent {

@@ -7,13 +7,11 @@ use std::time::Duration;
 use analyzer::types::Tuple;
 use analyzer::types::tuple::proto;
 
-use crate::common::patience;
 use crate::node::Node;
+use crate::patience::patience;
 
 /// How long a packet may be under way that has to arrive.
-fn longest_way() -> Duration {
-    Duration::from_secs(10) * patience()
-}
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What each packet carries.
 const PAYLOAD: &[u8; 18] = b"eighteen bytes, ok";
@@ -46,7 +44,7 @@ impl Conversation {
         let client_at = SocketAddr::new(node.addresses().client_ip(), client_port);
         let bound = |at: SocketAddr| {
             let socket = UdpSocket::bind(at).unwrap_or_else(|error| panic!("{at}: {error}"));
-            socket.set_read_timeout(Some(longest_way())).expect("it is longer than nothing");
+            socket.set_read_timeout(Some(patience(PATIENCE))).expect("it is longer than nothing");
             socket
         };
         let pod = node.pod().inside(|| bound(pod_at));
@@ -99,11 +97,11 @@ impl Connection {
     pub(crate) fn open(node: &Node, pod_port: u16) -> Self {
         let at = SocketAddr::new(node.addresses().pod_ip(), pod_port);
         let listener = node.pod().inside(|| TcpListener::bind(at).unwrap_or_else(|error| panic!("{at}: {error}")));
-        let connected = node.client().inside(|| TcpStream::connect_timeout(&at, longest_way()));
+        let connected = node.client().inside(|| TcpStream::connect_timeout(&at, patience(PATIENCE)));
         let client = connected.unwrap_or_else(|error| panic!("{at}: {error}"));
         let (pod, peer) = listener.accept().expect("the client is connected");
         for end in [&pod, &client] {
-            end.set_read_timeout(Some(longest_way())).expect("it is longer than nothing");
+            end.set_read_timeout(Some(patience(PATIENCE))).expect("it is longer than nothing");
         }
         Self { pod, client, tuple: tuple(proto::TCP, at, peer) }
     }

@@ -1,16 +1,17 @@
 //! A lab in which the daemon watches, and the comparison of what it counted with what tcpdump saw.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::addresses::{Addresses, GW1_NEW};
 use crate::capture::{Capture, Seen};
 use crate::case::Case;
-use crate::common::patience;
-use crate::daemon::{Ended, Live, pause};
+use crate::daemon::{Ended, Live, sit_out};
 use crate::netns::Missing;
 use crate::node::{Node, Spare};
+use crate::patience::patience;
 use crate::traffic::{Conversation, Flow, sent};
 use crate::wire::{Count, json_of};
 
@@ -49,7 +50,8 @@ impl Watch {
 
     /// Waits until a change of the next hops is known and the grace that it gives is over.
     pub(crate) fn let_grace_pass(&self) {
-        pause(2000 + 500 * u64::from(patience()));
+        // On stock northd a scenario has 30 s, whatever the machine.
+        sit_out(Duration::from_secs(2) + patience(Duration::from_millis(500)));
     }
 
     /// Waits until the daemon tells this of each of the flows.

@@ -11,14 +11,12 @@ use analyzer::types::MacAddr;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::common::patience;
 use crate::netns::Netns;
+use crate::patience::patience;
 use crate::wire::{Count, Flow};
 
 /// How long nothing may be said by a daemon that is to say something. Other tests may have the processors.
-fn longest_silence() -> Duration {
-    Duration::from_secs(120) * patience()
-}
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A line of the daemon's.
 #[derive(Debug)]
@@ -143,7 +141,7 @@ impl Live {
     }
 
     fn next(&mut self, what: &str) {
-        match self.lines.recv_timeout(longest_silence()) {
+        match self.lines.recv_timeout(patience(PATIENCE)) {
             Ok(line) => self.take(line),
             Err(error) => panic!(
                 "waiting for {what}: {error}; it said\n{}\nand last\n{}",
@@ -188,7 +186,7 @@ impl Live {
     /// Waits for its end.
     pub(crate) fn end(mut self) -> Ended {
         loop {
-            match self.lines.recv_timeout(longest_silence()) {
+            match self.lines.recv_timeout(patience(PATIENCE)) {
                 Ok(line) => self.take(line),
                 // Both of its outputs are closed.
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
@@ -311,7 +309,12 @@ impl Ended {
 
 /// Waits a moment between two looks at something that tells of no change by itself.
 pub(crate) fn pause(milliseconds: u64) {
+    sit_out(patience(Duration::from_millis(milliseconds)));
+}
+
+/// Waits for so long and no longer, however slow the machine is.
+pub(crate) fn sit_out(time: Duration) {
     // Nothing comes: unlike a parked thread, this is woken by nobody.
     let (_sender, never) = channel::<()>();
-    let _ = never.recv_timeout(Duration::from_millis(milliseconds));
+    let _ = never.recv_timeout(time);
 }

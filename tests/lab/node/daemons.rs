@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{NIC, Node};
 use crate::addresses::NODE;
-use crate::common::patience;
 use crate::datapath::Datapath;
 use crate::netns::stdout;
+use crate::patience::patience;
 
 /// A daemon of the node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,7 +50,7 @@ impl Node {
         let environment = format!(
             "{variables}export OVN_NB_DB=unix:{folder}/ovnnb_db.sock OVN_SB_DB=unix:{folder}/ovnsb_db.sock
             export OVS_CTL_TIMEOUT={seconds}\n",
-            seconds = 60 * patience(),
+            seconds = patience(Duration::from_secs(60)).as_secs(),
         );
         fs::write(self.folder().join("env"), environment).expect("the folder is ours");
         self.sh(&format!(

@@ -5,7 +5,6 @@ use analyzer::types::MacAddr;
 use super::Node;
 use crate::addresses::{Addresses, DEFAULT, NODE};
 use crate::bfd::Responder;
-use crate::common::patience;
 use crate::daemon::pause;
 use crate::gateway::Gateway;
 use crate::netns::Missing;
@@ -35,7 +34,7 @@ impl Node {
         let gateway = &self.gateways[gateway];
         let query =
             format!("ovn-sbctl --bare --columns=mac find mac_binding ip='\"{}\"' logical_port={port}", gateway.ip());
-        for _ in 0..100 * patience() {
+        for _ in 0..100 {
             if self.sh(&query).trim() == mac.to_string() {
                 return;
             }

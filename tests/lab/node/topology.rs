@@ -1,9 +1,11 @@
 //! The logical network.
 
+use std::time::Duration;
+
 use super::{Node, POD_MAC};
 use crate::addresses::{Addresses, NODE, ROUTER};
-use crate::common::patience;
 use crate::daemon::pause;
+use crate::patience::patience;
 
 /// Commands that give a switch a port towards a router's.
 pub(super) fn patch(switch: &str, port: &str, peer: &str) -> String {
@@ -65,7 +67,7 @@ impl Node {
             ovn-nbctl set bfd $session min_tx={interval} min_rx={interval}",
             gateway = gateways[number],
             // Two seconds without an answer: other tests may have the processors.
-            interval = 400 * patience(),
+            interval = patience(Duration::from_millis(400)).as_millis(),
         ));
     }
 
@@ -74,7 +76,7 @@ impl Node {
     pub(crate) fn wait_bfd(&self, number: usize, state: &str) {
         let gateway = self.addresses.gateways[number];
         let query = format!("ovn-nbctl --bare --columns=status find bfd dst_ip='\"{gateway}\"'");
-        let is_there = (0..100 * patience()).any(|_| self.sh(&query).trim() == state || (pause(100), false).1);
+        let is_there = (0..100).any(|_| self.sh(&query).trim() == state || (pause(100), false).1);
         assert!(is_there, "the session with {gateway} is not {state}: {}", self.sh("ovn-nbctl list bfd"));
         self.sync();
     }
@@ -110,7 +112,7 @@ impl Node {
 
     /// Waits until the controller has given this many to a bridge that began without.
     pub(crate) fn wait_bridge_flows(&self, flows: usize) {
-        let given = (0..100 * patience()).any(|_| self.bridge_flows() >= flows || (pause(100), false).1);
+        let given = (0..100).any(|_| self.bridge_flows() >= flows || (pause(100), false).1);
         assert!(given, "the controller has given {} flows of {flows}", self.bridge_flows());
     }
 
