@@ -9,6 +9,7 @@ use crate::addresses::{Addresses, GW1_NEW};
 use crate::capture::{Capture, Seen};
 use crate::case::Case;
 use crate::daemon::{Ended, Live, sit_out};
+use crate::datapath::Datapath;
 use crate::netns::Missing;
 use crate::node::{Node, Spare};
 use crate::patience::patience;
@@ -83,6 +84,14 @@ impl Watch {
     pub(crate) fn wait_latent(&mut self, state: &str, flows: &[impl Flow]) {
         let is_it = |object: &Value| object["type"] == "latent" && object["state"] == state;
         self.wait_all(&format!("latent, {state}"), flows, is_it);
+    }
+
+    /// Waits until the daemon knows of the entries of flows, whose MAC is no next hop's any more. The kernel is asked for an
+    /// entry when it matters; those of ovs-vswitchd are read every ten seconds at most.
+    pub(crate) fn wait_armed(&mut self, flows: &[impl Flow]) {
+        if self.node.datapath() == Datapath::Userspace {
+            self.wait_latent("armed", flows);
+        }
     }
 
     /// Keeps the conntrack table as it is now for the case, where entries are about to go.

@@ -41,8 +41,7 @@ fn pinned_to_a_dead_gateway(watch: &mut Watch, number: u16) -> (Vec<Conversation
     say(&format!("{number} flows came by {GW1} and are answered there; now it dies, and {GW1_NEW} takes its address"));
     watch.node.replace_gateway(&watch.spare);
     watch.let_grace_pass();
-    // Of a userspace datapath entries are read every ten seconds at most.
-    watch.wait_latent("armed", &pinned);
+    watch.wait_armed(&pinned);
     push(&mut pinned, 2);
     let dead = since(&before, &watch.settled(&[&pinned]));
     assert_eq!(to(&dead, GW1), dead, "OVN goes on sending to the dead gateway");

@@ -28,6 +28,7 @@ fn next_hop_removed() {
         watch.node.gateway_down(0);
         watch.node.unroute(0);
         watch.let_grace_pass();
+        watch.wait_armed(&pinned);
         push(&mut pinned, 2);
         let with_two = since(&before, &watch.settled(&[&pinned]));
         assert_eq!(to(&with_two, GW1), with_two, "OVN goes on sending to the dead gateway");

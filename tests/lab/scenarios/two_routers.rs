@@ -3,6 +3,7 @@
 use super::{flows, to};
 use crate::addresses::{GW1, GW3, SECOND_POD, SECOND_ROUTER, V4, parsed};
 use crate::capture::since;
+use crate::daemon::pause;
 use crate::netns::run;
 use crate::traffic::{Conversation, Flow, exchange, push};
 use crate::watch::{Watch, say};
@@ -36,17 +37,24 @@ fn two_gateway_routers_on_one_nic() {
         watch.node.sync_without_northd();
         watch.let_grace_pass();
         push(&mut first, 2);
-        push(&mut second, 2);
+        // ovs-vswitchd is asked for a zone every ten seconds at most: before that nothing tells of these entries.
+        let is_told = (0..60).any(|_| {
+            push(&mut second, 1);
+            pause(500);
+            second.iter().all(|flow| watch.has_violating("stale-conntrack", flow))
+        });
+        assert!(is_told, "the entries are not read");
         push(&mut other, 2);
         let mut violating = to(&since(&before, &watch.settled(&[&first, &second, &other])), GW1);
         violating.retain(|(tuple, _), _| second.iter().any(|flow| flow.tuple() == *tuple));
         assert_eq!(violating.len(), second.len(), "OVN goes on sending to the gateway");
-        watch.wait_violating("stale-conntrack", &second);
-        let ended = watch.expect(&[("stale-conntrack", &violating)]);
+        let ended = watch.expect(&[("stale-conntrack|former-nexthop", &violating)]);
         assert_eq!(ended.code, Some(1), "{}", ended.said());
         for finding in &ended.findings {
             assert_eq!(finding["route"]["router"], SECOND_ROUTER, "{finding}");
-            assert_eq!(finding["conntrack"][0]["zone_name"], format!("{SECOND_ROUTER}_dnat"), "{finding}");
+            let zone = &finding["conntrack"][0]["zone_name"];
+            let is_read = finding["reason"] == "stale-conntrack";
+            assert!(!is_read || *zone == format!("{SECOND_ROUTER}_dnat"), "{finding}");
         }
         Ok(())
     });
