@@ -1,6 +1,6 @@
-//! The incident and its relatives on real OVN: northd, ovn-controller and Open vSwitch with the userspace datapath, in
-//! network namespaces, with a topology as OVN-Kubernetes names it. `analyzer live` watches beside them, and what it
-//! counts is compared with what tcpdump saw, packet by packet.
+//! The incident and its relatives on real OVN: northd, ovn-controller and Open vSwitch, in network namespaces, with a
+//! topology as OVN-Kubernetes names it. `analyzer live` watches beside them, and what it counts is compared with what
+//! tcpdump saw, packet by packet. The datapath is that of ovs-vswitchd, or the kernel's (`datapath.rs`).
 //!
 //! `cargo xtask lab` runs a scenario and tells what happens; with `--keep` what was brought up stays.
 
@@ -26,19 +26,23 @@ mod wire;
 
 #[path = "lab/addresses.rs"]
 mod addresses;
+#[path = "lab/bfd.rs"]
+mod bfd;
 #[path = "lab/bridge.rs"]
 mod bridge;
 #[path = "lab/capture.rs"]
 mod capture;
 #[path = "lab/case.rs"]
 mod case;
+#[path = "lab/datapath.rs"]
+mod datapath;
 #[path = "lab/eras.rs"]
 mod eras;
 #[path = "lab/gateway.rs"]
 mod gateway;
 #[path = "lab/keeper.rs"]
 mod keeper;
-#[path = "lab/node.rs"]
+#[path = "lab/node/mod.rs"]
 mod node;
 #[path = "lab/scenarios/mod.rs"]
 mod scenarios;

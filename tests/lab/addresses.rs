@@ -17,6 +17,16 @@ pub(crate) const GW2: MacAddr = MacAddr([0x76, 0x9c, 0x19, 0x34, 0x50, 0x26]);
 /// MAC of a third one.
 pub(crate) const GW3: MacAddr = MacAddr([0x62, 0x11, 0x4f, 0x0a, 0x7e, 0x33]);
 
+/// The pod's address in the second network, which is of IPv4.
+pub(crate) const SECOND_POD: &str = "10.244.4.5";
+/// The gateway router of that network.
+pub(crate) const SECOND_ROUTER: &str = "GR_blue_worker-08";
+/// Its address on the gateways' network.
+pub(crate) const SECOND_ROUTER_IP: &str = "172.18.0.14";
+
+/// Number of the gateway that is the next hop of the default route.
+pub(crate) const DEFAULT: usize = 3;
+
 /// The addresses of a lab, all of one IP version.
 #[derive(Clone, Copy)]
 pub(crate) struct Addresses {
@@ -35,13 +45,13 @@ pub(crate) struct Addresses {
     pub(crate) join_len: u8,
     /// The gateway router's external port.
     pub(crate) router: &'static str,
-    /// Next hop of the router's default route. Nobody has it.
+    /// Next hop of the router's default route. Nobody has it, unless a [gateway](DEFAULT) is made.
     pub(crate) default_gateway: &'static str,
     pub(crate) default_route: &'static str,
     /// The gateways' sides towards the node.
-    pub(crate) gateways: [&'static str; 3],
+    pub(crate) gateways: [&'static str; 4],
     /// Their sides towards the client.
-    pub(crate) inner: [&'static str; 3],
+    pub(crate) inner: [&'static str; 4],
     pub(crate) client: &'static str,
 }
 
@@ -57,8 +67,8 @@ pub(crate) const V4: Addresses = Addresses {
     router: "172.18.0.4",
     default_gateway: "172.18.0.1",
     default_route: "0.0.0.0/0",
-    gateways: ["172.18.0.101", "172.18.0.102", "172.18.0.103"],
-    inner: ["198.51.100.101", "198.51.100.102", "198.51.100.103"],
+    gateways: ["172.18.0.101", "172.18.0.102", "172.18.0.103", "172.18.0.1"],
+    inner: ["198.51.100.101", "198.51.100.102", "198.51.100.103", "198.51.100.1"],
     client: "198.51.100.7",
 };
 
@@ -74,8 +84,8 @@ pub(crate) const V6: Addresses = Addresses {
     router: "fd00:172:18::4",
     default_gateway: "fd00:172:18::1",
     default_route: "::/0",
-    gateways: ["fd00:172:18::101", "fd00:172:18::102", "fd00:172:18::103"],
-    inner: ["fd00:198:51:100::101", "fd00:198:51:100::102", "fd00:198:51:100::103"],
+    gateways: ["fd00:172:18::101", "fd00:172:18::102", "fd00:172:18::103", "fd00:172:18::1"],
+    inner: ["fd00:198:51:100::101", "fd00:198:51:100::102", "fd00:198:51:100::103", "fd00:198:51:100::1"],
     client: "fd00:198:51:100::7",
 };
 

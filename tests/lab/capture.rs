@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use analyzer::types::{MacAddr, Tuple};
+use analyzer::types::{MacAddr, Tuple, tuple::proto};
 use etherparse::{Icmpv4Type, Icmpv6Type, IpNumber, IpPayloadSlice, NetSlice, SlicedPacket, TransportSlice};
 
+use crate::addresses::{SECOND_POD, parsed};
+use crate::bfd;
 use crate::common::Process;
 use crate::daemon::pause;
 use crate::frames::ethernet_frames;
@@ -19,8 +21,8 @@ pub(crate) type Seen = BTreeMap<(Tuple, MacAddr), Count>;
 /// tcpdump on the NIC that the node's packets leave and come by.
 pub(crate) struct Capture {
     file: PathBuf,
-    /// Addresses that the pod's packets leave with: its own, and the router's where that translates.
-    sources: [IpAddr; 2],
+    /// Addresses that the pods' packets leave with: their own, and the router's where that translates.
+    sources: [IpAddr; 3],
     /// Ends with the capture.
     _process: Process,
 }
@@ -37,7 +39,8 @@ impl Capture {
         let is_there = || file.metadata().is_ok_and(|file| file.len() >= 24);
         let started = (0..100).any(|_| is_there() || (pause(100), false).1);
         assert!(started, "tcpdump does not start");
-        Self { file, sources: [node.addresses().pod_ip(), node.addresses().router_ip()], _process: process }
+        let sources = [node.addresses().pod_ip(), parsed(SECOND_POD), node.addresses().router_ip()];
+        Self { file, sources, _process: process }
     }
 
     /// What the pod has sent so far.
@@ -45,18 +48,25 @@ impl Capture {
         let file = std::fs::read(&self.file).expect("tcpdump writes it");
         let mut seen = Seen::new();
         for frame in ethernet_frames(&file).unwrap_or_else(|error| panic!("{error}")) {
-            if let Some(key) = flow_of(frame).filter(|(tuple, _)| self.sources.contains(&tuple.src)) {
+            if let Some(key) = flow_of(frame).filter(|(tuple, _)| self.is_sent_by_pods(tuple)) {
                 *seen.entry(key).or_default() += Count { packets: 1, bytes: frame.len() as u64 };
             }
         }
         seen
     }
 
-    /// What the pod has sent, once it is as many packets as it was told to send.
+    /// Whether a pod's packet leaves so. The router sends BFD packets of its own.
+    fn is_sent_by_pods(&self, tuple: &Tuple) -> bool {
+        self.sources.contains(&tuple.src) && tuple.tp_dst != bfd::PORT
+    }
+
+    /// What the pod has sent, once it is as many packets as it was told to send, those of TCP left aside: of these its
+    /// kernel sends as many as it sees fit.
     pub(crate) fn settled(&self, sent: u64) -> Seen {
         for _ in 0..50 {
             let seen = self.seen();
-            if seen.values().map(|count| count.packets).sum::<u64>() >= sent {
+            let told_to_send = seen.iter().filter(|((tuple, _), _)| tuple.nw_proto != proto::TCP);
+            if told_to_send.map(|(_, count)| count.packets).sum::<u64>() >= sent {
                 return seen;
             }
             pause(100);

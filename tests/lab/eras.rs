@@ -88,10 +88,9 @@ impl Node {
     /// Changes all flows that write a label or by which one applies. northd is paused, or it would write them anew.
     fn rewrite_flows(&self, rewrite: impl Fn(LogicalFlow) -> Option<LogicalFlow>) {
         self.sh("ovn-appctl -t ovn-northd pause");
-        let listing = self.sh("ovn-sbctl --timeout=30 --format=json --columns=_uuid,match,actions list logical_flow");
+        let listing = self.sh("ovn-sbctl --format=json --columns=_uuid,match,actions list logical_flow");
         let listing: Value = serde_json::from_str(&listing).expect("it was asked for JSON");
         let mut command = self.command("ovn-sbctl");
-        command.arg("--timeout=30");
         let mut changed = 0;
         for row in listing["data"].as_array().expect("a table has rows") {
             let text = |column: usize| row[column].as_str().expect("matches and actions are text").to_owned();
@@ -115,9 +114,9 @@ impl Node {
         stdout("ovn-sbctl set", command.output().expect("ip can be run"));
         // northd would hand on the number that the controller gives back once the bridge has the flows.
         self.sh(&format!(
-            "number=$(($(ovn-sbctl --timeout=30 get sb_global . nb_cfg) + 1))
-            ovn-sbctl --timeout=30 set sb_global . nb_cfg=$number
-            ovn-sbctl --timeout=30 wait-until chassis_private {NODE} nb_cfg=$number"
+            "number=$(($(ovn-sbctl get sb_global . nb_cfg) + 1))
+            ovn-sbctl set sb_global . nb_cfg=$number
+            ovn-sbctl wait-until chassis_private {NODE} nb_cfg=$number"
         ));
     }
 }

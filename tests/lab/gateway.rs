@@ -4,7 +4,8 @@ use std::net::UdpSocket;
 
 use analyzer::types::MacAddr;
 
-use crate::addresses::{Addresses, parsed};
+use crate::addresses::{Addresses, SECOND_POD, SECOND_ROUTER_IP, parsed};
+use crate::bfd::Responder;
 use crate::keeper::{Keeper, LabNetns};
 use crate::netns::{Missing, Netns};
 
@@ -81,6 +82,11 @@ impl Gateway {
         ));
     }
 
+    /// Sends what is for the second network to its router.
+    pub(crate) fn serve_second_network(&self) {
+        self.netns.sh(&format!("ip route replace {SECOND_POD} via {SECOND_ROUTER_IP} dev outer"));
+    }
+
     /// Takes it from both networks, as if its power were cut.
     pub(crate) fn down(&self) {
         self.netns.sh("ip link set outer down; ip link set inner down");
@@ -93,13 +99,18 @@ impl Gateway {
             done");
     }
 
-    /// Sends the router something, for which it asks who the router is. So the router learns who it is.
-    pub(crate) fn greet(&self) {
-        let (own, router) = (parsed(self.ip), parsed(self.addresses.router));
+    /// Sends a router something, for which it asks who the router is. So the router learns who it is.
+    pub(crate) fn greet(&self, router: &str) {
+        let (own, router) = (parsed(self.ip), parsed(router));
         self.netns.inside(|| {
             let socket = UdpSocket::bind((own, 0)).expect("the address is the gateway's");
             socket.send_to(b"hello", (router, 9)).expect("the router is on the link");
         });
+    }
+
+    /// Answers BFD as long as what is returned lives.
+    pub(crate) fn answer_bfd(&self) -> Responder {
+        Responder::start(&self.netns, parsed(self.ip))
     }
 
     /// Its address towards the node.

@@ -309,7 +309,12 @@ impl Ended {
 
 /// Waits a moment between two looks at something that tells of no change by itself.
 pub(crate) fn pause(milliseconds: u64) {
+    sit_out(patience(Duration::from_millis(milliseconds)));
+}
+
+/// Waits for so long and no longer, however slow the machine is.
+pub(crate) fn sit_out(time: Duration) {
     // Nothing comes: unlike a parked thread, this is woken by nobody.
     let (_sender, never) = channel::<()>();
-    let _ = never.recv_timeout(patience(Duration::from_millis(milliseconds)));
+    let _ = never.recv_timeout(time);
 }

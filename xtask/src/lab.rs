@@ -12,6 +12,8 @@ use crate::{needs, project};
 const KEEP: &str = "ANALYZER_LAB_KEEP";
 /// Tests read it: the folder that the case of a scenario goes to.
 const CASE: &str = "ANALYZER_LAB_CASE";
+/// They read it, too: the type of the bridges.
+const DATAPATH: &str = "ANALYZER_LAB_DATAPATH";
 /// Where the scenarios stand in the test program.
 const MODULE: &str = "scenarios::";
 
@@ -21,12 +23,34 @@ pub(crate) struct Args {
     /// The scenario; `list` lists them.
     #[arg(default_value = "incident")]
     scenario: String,
+    /// What switches the packets.
+    #[arg(long, value_enum, default_value = "userspace")]
+    datapath: Datapath,
     /// Leave everything up when the scenario is over, and say how to look around.
     #[arg(long)]
     keep: bool,
     /// Write what was seen as a case that `analyzer replay` reads: the capture, dumps, the databases.
     #[arg(long, value_name = "FOLDER")]
     case: Option<PathBuf>,
+}
+
+/// The datapath of the node.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Datapath {
+    /// ovs-vswitchd itself.
+    Userspace,
+    /// The module openvswitch of the kernel, which not every kernel has; `cargo xtask vm` has it.
+    Kernel,
+}
+
+impl Datapath {
+    /// The type of its bridges.
+    fn bridge_type(self) -> &'static str {
+        match self {
+            Self::Userspace => "netdev",
+            Self::Kernel => "system",
+        }
+    }
 }
 
 /// Plays the scenario. Root is needed, and what [`needs::TESTS`] names.
@@ -45,7 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         needs::report(&missing);
     }
     let mut command = test_program();
-    command.args(["--exact", test, "--nocapture"]);
+    command.args(["--exact", test, "--nocapture"]).env(DATAPATH, args.datapath.bridge_type());
     if args.keep {
         command.env(KEEP, "1");
     }

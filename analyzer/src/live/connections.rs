@@ -144,7 +144,11 @@ impl Connections {
         }
         let (way, inbox, clock) = (self.way.clone(), self.inbox.clone(), self.clock);
         let zones = zones.collect();
+        let socket = config.sources.vswitchd_socket();
         tokio::spawn(async move {
+            if let (Way::Userspace(table), Ok(socket)) = (&way, socket) {
+                table.lock().await.go_to(socket);
+            }
             let reading = read(&way, zones, clock).await;
             // Nobody waits for it any more where this fails.
             let _ = inbox.send(Event::Labelled(reading)).await;

@@ -30,6 +30,11 @@ impl UserspaceTable {
         Self { socket, datapath, pacer: Pacer::new(pacing) }
     }
 
+    /// Asks this socket from now on: a daemon that was started again has another one.
+    pub fn go_to(&mut self, socket: PathBuf) {
+        self.socket = socket;
+    }
+
     /// Gives the entries of one zone to `sink` (`dpctl/dump-conntrack zone=N`). `clock` is read before and after.
     ///
     /// # Errors

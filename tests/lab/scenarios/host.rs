@@ -74,7 +74,7 @@ fn host_traffic() {
         })?;
         let mut pinned = flows(&watch.node, 40000, 2);
         exchange(&mut pinned, 3);
-        watch.node.replace_first_gateway()?;
+        watch.node.replace_gateway(&watch.spare);
         watch.let_grace_pass();
         // Their entries have been read, and what translates and tells the host's packets with them.
         watch.wait_latent("armed", &pinned);

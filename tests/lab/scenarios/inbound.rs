@@ -33,7 +33,7 @@ fn inbound_heals_what_is_pinned_for_life() {
 
 fn heals(prepare: impl FnOnce(&mut Node) -> Result<(), Missing>) -> Result<(), Missing> {
     let (mut watch, receiver) = Watch::with_alerts(V4, prepare)?;
-    let (mut pinned, before) = pinned_to_a_dead_gateway(&mut watch, 3)?;
+    let (mut pinned, before) = pinned_to_a_dead_gateway(&mut watch, 3);
     watch.wait_violating("stale-conntrack", &pinned);
     watch.take_conntrack();
     let told = receiver.wait("VIOLATION");
@@ -77,7 +77,7 @@ fn inbound_does_not_heal_what_is_labelled_once() {
             node.label_once();
             Ok(())
         })?;
-        let (mut pinned, before) = pinned_to_a_dead_gateway(&mut watch, 2)?;
+        let (mut pinned, before) = pinned_to_a_dead_gateway(&mut watch, 2);
         for _ in 0..3 {
             pinned.iter().for_each(Conversation::request);
             push(&mut pinned, 1);

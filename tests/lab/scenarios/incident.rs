@@ -23,7 +23,7 @@ fn incident_ipv6() {
 
 fn play(addresses: Addresses) -> Result<(), Missing> {
     let mut watch = Watch::new(addresses, as_it_is)?;
-    let (mut pinned, before) = pinned_to_a_dead_gateway(&mut watch, 4)?;
+    let (mut pinned, before) = pinned_to_a_dead_gateway(&mut watch, 4);
     let mut fresh = flows(&watch.node, 41000, 2);
     push(&mut fresh, 2);
     fresh.iter().for_each(Conversation::arrives);

@@ -6,8 +6,10 @@ mod incident;
 mod next_hops;
 mod protocols;
 mod repair;
+mod restarts;
 mod silent;
 mod translated;
+mod two_routers;
 
 use analyzer::types::MacAddr;
 
@@ -35,18 +37,17 @@ fn as_it_is(_: &mut Node) -> Result<(), Missing> {
 
 /// Opens flows through the first gateway, and has the gateway replaced by another on the same address, of whose MAC OVN
 /// knows. Returns the flows, and what had left before.
-fn pinned_to_a_dead_gateway(watch: &mut Watch, number: u16) -> Result<(Vec<Conversation>, Seen), Missing> {
+fn pinned_to_a_dead_gateway(watch: &mut Watch, number: u16) -> (Vec<Conversation>, Seen) {
     let mut pinned = flows(&watch.node, 40000, number);
     exchange(&mut pinned, 3);
     let before = watch.settled(&[&pinned]);
     assert_eq!(to(&before, GW1), before, "all leave to where they came from");
     say(&format!("{number} flows came by {GW1} and are answered there; now it dies, and {GW1_NEW} takes its address"));
-    watch.node.replace_first_gateway()?;
+    watch.node.replace_gateway(&watch.spare);
     watch.let_grace_pass();
-    // Their entries have been read: a packet that leaves before is told of without its entry.
-    watch.wait_latent("armed", &pinned);
+    watch.wait_armed(&pinned);
     push(&mut pinned, 2);
     let dead = since(&before, &watch.settled(&[&pinned]));
     assert_eq!(to(&dead, GW1), dead, "OVN goes on sending to the dead gateway");
-    Ok((pinned, before))
+    (pinned, before)
 }

@@ -39,7 +39,7 @@ fn tcp_in(addresses: Addresses) -> Result<(), Missing> {
     let before = watch.capture.quiet();
     assert_eq!(to(&before, GW1), before, "all leave to where they came from");
     say("connections came by the first gateway; now it dies");
-    watch.node.replace_first_gateway()?;
+    watch.node.replace_gateway(&watch.spare);
     watch.let_grace_pass();
     watch.wait_latent("armed", &pinned);
     pinned.iter_mut().for_each(Connection::answer);
@@ -88,7 +88,7 @@ fn icmp_in(addresses: Addresses) -> Result<(), Missing> {
     let before = watch.settled(&[&pings]);
     assert_eq!(to(&before, GW1), before, "all leave to where they came from");
     say("two pings came by the first gateway; now it dies");
-    watch.node.replace_first_gateway()?;
+    watch.node.replace_gateway(&watch.spare);
     watch.let_grace_pass();
     watch.wait_latent("armed", &pings);
     for _ in 0..3 {
@@ -113,12 +113,12 @@ fn icmp_in(addresses: Addresses) -> Result<(), Missing> {
 #[test]
 fn icmp_is_not_labelled() {
     run(|| {
-        let mut watch = Watch::new(V4, as_it_is)?;
+        let watch = Watch::new(V4, as_it_is)?;
         let mut pings = [Conversation::icmp(&watch.node, 77)];
         exchange(&mut pings, 3);
         let before = watch.settled(&[&pings]);
         let taken = before.keys().next().expect("replies have left").1;
-        watch.node.replace_first_gateway()?;
+        watch.node.replace_gateway(&watch.spare);
         watch.let_grace_pass();
         exchange(&mut pings, 3);
         let seen = watch.settled(&[&pings]);
@@ -149,7 +149,7 @@ fn sctp() {
         let before = watch.settled(&[&pinned]);
         assert_eq!(to(&before, GW1), before, "all leave to where they came from");
         say("two associations came by the first gateway; now it dies");
-        watch.node.replace_first_gateway()?;
+        watch.node.replace_gateway(&watch.spare);
         watch.let_grace_pass();
         watch.wait_latent("armed", &[pinned[0].tuple().without_ports().expect("SCTP has ports")]);
         push(&mut pinned, 3);

@@ -38,7 +38,7 @@ fn translated_flows_follow_the_next_hops() {
         opened.iter().for_each(Conversation::request);
         push(&mut opened, 2);
         let before = watch.settled(&[&opened, &pinned]);
-        watch.node.replace_first_gateway()?;
+        watch.node.replace_gateway(&watch.spare);
         watch.let_grace_pass();
         // Their entries have been read, and what translates and tells the host's packets with them.
         watch.wait_latent("armed", &pinned);
@@ -79,7 +79,7 @@ fn translated_and_pinned() {
         let before = watch.settled(&[&pinned]);
         assert_eq!(to(&before, GW1), before, "all leave to where they are answered from");
         say("the pod's flows are answered by the first gateway; now it dies");
-        watch.node.replace_first_gateway()?;
+        watch.node.replace_gateway(&watch.spare);
         let pod = watch.node.addresses().pod_ip();
         watch.let_grace_pass();
         // Their entries have been read, and what translates and tells the host's packets with them.

@@ -56,12 +56,18 @@ pub(crate) struct Conversation {
 impl Conversation {
     /// A UDP flow between these ports of the pod and of the client.
     pub(crate) fn new(node: &Node, pod_port: u16, client_port: u16) -> Self {
-        udp::conversation(node, node.addresses().pod_ip(), pod_port, client_port)
+        Self::from(node, node.addresses().pod_ip(), pod_port, client_port)
+    }
+
+    /// The same from this address of the pod's.
+    pub(crate) fn from(node: &Node, pod: IpAddr, pod_port: u16, client_port: u16) -> Self {
+        udp::conversation(node, pod, pod, pod_port, client_port)
     }
 
     /// The same, as it is where the pod's packets leave with the router's address.
     pub(crate) fn translated(node: &Node, pod_port: u16, client_port: u16) -> Self {
-        udp::conversation(node, node.addresses().router_ip(), pod_port, client_port)
+        let addresses = node.addresses();
+        udp::conversation(node, addresses.pod_ip(), addresses.router_ip(), pod_port, client_port)
     }
 
     /// The client's echo requests with this identifier, and the pod's echo replies.
@@ -93,6 +99,11 @@ impl Conversation {
     pub(crate) fn answer(&mut self) {
         self.pod.send();
         self.sent += 1;
+    }
+
+    /// Takes what has arrived at the client by now, and what comes within a [`TURN`] of it.
+    pub(crate) fn drain(&self) {
+        while self.client.receive().is_some() {}
     }
 
     /// The client gets what the pod sent.

@@ -16,9 +16,15 @@ struct Socket {
     peer: SocketAddr,
 }
 
-/// The pod's packets leave with the address `outside`, to which the client sends.
-pub(super) fn conversation(node: &Node, outside: IpAddr, pod_port: u16, client_port: u16) -> Conversation {
-    let pod = SocketAddr::new(node.addresses().pod_ip(), pod_port);
+/// The pod's packets from its address `inside` leave with the address `outside`, to which the client sends.
+pub(super) fn conversation(
+    node: &Node,
+    inside: IpAddr,
+    outside: IpAddr,
+    pod_port: u16,
+    client_port: u16,
+) -> Conversation {
+    let pod = SocketAddr::new(inside, pod_port);
     let client = SocketAddr::new(node.addresses().client_ip(), client_port);
     let tuple = Tuple { src: outside, dst: client.ip(), nw_proto: proto::UDP, tp_src: pod_port, tp_dst: client_port };
     let client_end = Socket::new(node.client(), client, SocketAddr::new(outside, pod_port));
