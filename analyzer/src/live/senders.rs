@@ -72,9 +72,11 @@ mod tests {
         let host = connection("udp 192.0.2.13:7 -> 8.8.8.8:53", "udp 8.8.8.8:53 -> 192.0.2.13:7", 64000, 2);
         let pod = connection("udp 192.0.2.13:1025 -> 8.8.8.8:53", "udp 8.8.8.8:53 -> 192.0.2.13:1025", 64000, 1);
         let mut senders = Senders::default();
-        [&translated, &host, &pod].map(|entry| senders.insert(entry));
+        for entry in [&translated, &host, &pod] {
+            senders.insert(entry);
+        }
         let of = |wire: &str| senders.of(wire.parse().unwrap()).cloned().collect::<Vec<_>>();
-        assert_eq!(of("udp 192.0.2.13:1025 -> 8.8.8.8:53"), [translated.clone()]);
+        assert_eq!(of("udp 192.0.2.13:1025 -> 8.8.8.8:53"), std::slice::from_ref(&translated));
         assert_eq!(of("udp 8.8.8.8:53 -> 10.0.0.5:1"), [translated]);
         assert_eq!(of("udp 8.8.8.8:53 -> 192.0.2.13:7"), [host]);
         assert_eq!(of("udp 10.0.0.6:1 -> 8.8.8.8:53"), []);
