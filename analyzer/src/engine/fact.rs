@@ -297,7 +297,7 @@ pub struct Datapath {
     pub validity: Validity,
 }
 
-/// Zone of br-ex whose entries bear [`HOST_MARK`] where the host itself is the sender.
+/// Zone of br-ex. Its entries bear a mark of their own where the host itself is the sender.
 pub const BR_EX_ZONE: u16 = 64000;
 /// `ct_mark` of the host's own traffic in [`BR_EX_ZONE`] (OVN-Kubernetes, gateway_shared_intf.go).
 const HOST_MARK: u32 = 2;
