@@ -6,7 +6,7 @@ use std::{fmt, mem};
 
 use super::clsact::{self, Place, Placed, Side};
 use super::error::BpfError;
-use super::hooks::xdp_holder;
+use super::hooks::{HookKind, xdp_holder, xdp_programs};
 use super::map::Map;
 use super::rtnl::errno;
 use super::sys::{AttachType, link_create, link_flag, link_ifindex};
@@ -159,7 +159,6 @@ impl Attachment {
             true => (AttachType::TcxEgress, Side::Egress),
             false => (AttachType::TcxIngress, Side::Ingress),
         };
-        let turn = if is_egress { 0 } else { self.holds.len() };
         if options.tc == TcForm::Auto {
             let flags = match options.tcx_position {
                 Position::First => link_flag::FIRST,
@@ -167,7 +166,7 @@ impl Attachment {
             };
             match link_create(program.fd, self.nic.ifindex, at, flags) {
                 Ok(link) => {
-                    self.holds.insert(turn, Hold::Link(link, Mode::Tcx));
+                    self.holds.push(Hold::Link(link, Mode::Tcx));
                     return Ok(());
                 }
                 // This kernel has no TCX, or was built without it.
@@ -185,8 +184,18 @@ impl Attachment {
             clsact::Refused::Qdisc(kind) => BpfError::QdiscInTheWay { nic: self.nic.name.clone(), kind },
             clsact::Refused::Io(error) => BpfError::hook(&self.nic.name, "attach by clsact", error),
         })?;
-        self.holds.insert(turn, Hold::Filter(placed));
+        self.holds.push(Hold::Filter(placed));
         Ok(())
+    }
+
+    /// Refuses where a program of another has the NIC's XDP slot.
+    pub(super) fn need_xdp_slot(&self) -> Result<(), BpfError> {
+        // Where it cannot be asked, attaching tells.
+        let programs = xdp_programs(self.nic.ifindex).unwrap_or_default();
+        match programs.iter().any(|(hook, _)| *hook != HookKind::XdpOffloaded) {
+            true => Err(xdp_holder(&self.nic.name, self.nic.ifindex)),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn add_xdp(&mut self, program: Loaded<'_>, mode: XdpMode) -> Result<(), BpfError> {

@@ -78,9 +78,9 @@ impl Programs {
             true => (program::MIRROR, program::MIRROR_XDP),
             false => (program::INGRESS, program::INGRESS_XDP),
         };
-        // First, as it is refused where the slot is held: whoever holds it may have filters here, which are to stay then.
-        if let Ingress::Xdp(mode) = options.ingress {
-            attachment.add_xdp(self.xdp(by_xdp)?, mode)?;
+        if let Ingress::Xdp(_) = options.ingress {
+            // Whoever holds the slot may have filters here, which are to stay then.
+            attachment.need_xdp_slot()?;
         }
         attachment.sweep()?;
         if !options.mirror {
@@ -89,7 +89,8 @@ impl Programs {
         match options.ingress {
             Ingress::Nowhere if !options.mirror => {}
             Ingress::Nowhere | Ingress::Tc => attachment.add_tc(self.tc(by_tc)?, false, options)?,
-            Ingress::Xdp(_) => {}
+            // Last: a NIC may drop packets while a program is put in.
+            Ingress::Xdp(mode) => attachment.add_xdp(self.xdp(by_xdp)?, mode)?,
         }
         Ok(attachment)
     }
