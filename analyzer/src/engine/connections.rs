@@ -182,6 +182,9 @@ impl Connections {
     /// A packet of the original direction leaves as the mirror of the reply tuple, one of the reply direction as the
     /// mirror of the original tuple.
     pub(super) fn before_translation(&self, wire: Tuple) -> Option<Tuple> {
+        if let Some(inner) = wire.without_ports().and_then(|coarse| self.before_translation(coarse)) {
+            return Some(Tuple { tp_src: wire.tp_src, tp_dst: wire.tp_dst, ..inner });
+        }
         let mirror = wire.reversed();
         self.of(wire).find_map(|connection| {
             if connection.reply == mirror && connection.orig != wire {
@@ -196,10 +199,12 @@ impl Connections {
 
     /// Whether br-ex tracks the packet as the host's own.
     pub(super) fn is_host_traffic(&self, wire: Tuple) -> bool {
-        let mirror = wire.reversed();
-        self.of(wire).any(|connection| {
-            let is_flow = [wire, mirror].contains(&connection.orig) || [wire, mirror].contains(&connection.reply);
-            connection.is_of_host() && is_flow
+        [Some(wire), wire.without_ports()].into_iter().flatten().any(|wire| {
+            let mirror = wire.reversed();
+            self.of(wire).any(|connection| {
+                let is_flow = [wire, mirror].contains(&connection.orig) || [wire, mirror].contains(&connection.reply);
+                connection.is_of_host() && is_flow
+            })
         })
     }
 }

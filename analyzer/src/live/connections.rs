@@ -8,10 +8,11 @@ use tokio::sync::{Mutex, mpsc};
 use super::clock::Clock;
 use super::config::{Config, Sources as Asked};
 use super::event::{Event, Reading};
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Zones};
 use super::senders::Senders;
 use crate::cli::ConntrackSource;
 use crate::conntrack::index::LabelledIndex;
+use crate::engine::fact::Connection;
 use crate::netlink::conntrack::events::{self, Events};
 use crate::netlink::conntrack::{self, Table};
 use crate::ovn::local::{DatapathType, Node};
@@ -133,7 +134,7 @@ impl Connections {
     }
 
     /// Starts a reading if it is time for one.
-    pub(super) fn tick(&mut self, config: &Config, zones: impl Iterator<Item = u16>) {
+    pub(super) fn tick(&mut self, config: &Config, zones: Zones) {
         let now = self.clock.now();
         let is_due = |last: Timestamp| config.conntrack_interval.is_some_and(|interval| now.since(last) >= interval);
         if self.is_reading || !(self.is_wanted || self.last.is_none_or(is_due)) {
@@ -143,7 +144,6 @@ impl Connections {
             return;
         }
         let (way, inbox, clock) = (self.way.clone(), self.inbox.clone(), self.clock);
-        let zones = zones.collect();
         let socket = config.sources.vswitchd_socket();
         tokio::spawn(async move {
             if let (Way::Userspace(table), Ok(socket)) = (&way, socket) {
@@ -184,15 +184,15 @@ async fn forward(mut listening: Events, inbox: mpsc::Sender<Event>) {
     }
 }
 
-/// Reads all labelled entries; of ovs-vswitchd, those in `zones`, and those there that tell who sends.
+/// Reads all labelled entries; of ovs-vswitchd, those in `zones`, and there those that tell who sends.
 ///
 /// # Errors
 /// The table cannot be read, in words.
-pub(super) async fn read(way: &Way, zones: Vec<u16>, clock: Clock) -> Result<Reading, String> {
+pub(super) async fn read(way: &Way, zones: Zones, clock: Clock) -> Result<Reading, String> {
     match way {
         Way::Open | Way::None => Err("conntrack entries are not asked for".to_owned()),
         // Half a million entries take a second, which packets do not wait for.
-        Way::Kernel => match tokio::task::spawn_blocking(read_kernel).await {
+        Way::Kernel => match tokio::task::spawn_blocking(move || read_kernel(clock.now())).await {
             Ok(reading) => reading.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         },
@@ -200,33 +200,46 @@ pub(super) async fn read(way: &Way, zones: Vec<u16>, clock: Clock) -> Result<Rea
     }
 }
 
-fn read_kernel() -> Result<Reading, conntrack::Error> {
+fn read_kernel(begun: Timestamp) -> Result<Reading, conntrack::Error> {
     let (index, dumped) = Table::open()?.labelled(MAX_ENTRIES)?;
-    Ok(Reading::new(index, Senders::default(), dumped.interrupted, dumped.unreadable))
+    let reading = Reading::new(begun, index, Senders::default());
+    Ok(Reading { is_interrupted: dumped.interrupted, unreadable: dumped.unreadable, ..reading })
 }
 
-async fn read_userspace(table: &Mutex<UserspaceTable>, zones: &[u16], clock: Clock) -> Result<Reading, String> {
+async fn read_userspace(table: &Mutex<UserspaceTable>, zones: &Zones, clock: Clock) -> Result<Reading, String> {
     let mut table = table.lock().await;
+    let begun = clock.now();
     let (mut index, mut senders, mut unreadable) = (LabelledIndex::new(MAX_ENTRIES), Senders::default(), 0);
-    for &zone in zones {
-        let read = loop {
-            let read = table.dump(
-                zone,
-                || clock.now(),
-                |connection| {
-                    index.insert(connection);
-                    senders.insert(connection);
-                },
-            );
-            match read.await {
-                // Of several zones each waits until the daemon was left alone for long enough after the one before.
-                Err(UnixctlError::TooSoon { until, .. }) => {
-                    tokio::time::sleep(until.since(clock.now()).max(TICK)).await
-                }
-                read => break read.map_err(|error| error.to_string())?,
-            }
-        };
-        unreadable += read.unreadable as u64;
+    for &zone in &zones.routers {
+        unreadable += read_zone(&mut table, zone, clock, |connection| {
+            index.insert(connection);
+        })
+        .await?;
     }
-    Ok(Reading::new(index, senders, false, unreadable))
+    let mut failure = None;
+    for &zone in &zones.senders {
+        // These zones may hold far more entries: that one cannot be read leaves the others as they are.
+        match read_zone(&mut table, zone, clock, |connection| senders.insert(connection)).await {
+            Ok(more) => unreadable += more,
+            Err(error) => failure = Some(format!("zone {zone}: {error}")),
+        }
+    }
+    Ok(Reading { unreadable, failure, ..Reading::new(begun, index, senders) })
+}
+
+/// Reads a zone and gives the number of its entries that could not be read.
+async fn read_zone(
+    table: &mut UserspaceTable,
+    zone: u16,
+    clock: Clock,
+    mut sink: impl FnMut(&Connection),
+) -> Result<u64, String> {
+    loop {
+        match table.dump(zone, || clock.now(), &mut sink).await {
+            // Of several zones each waits until the daemon was left alone for long enough after the one before.
+            Err(UnixctlError::TooSoon { until, .. }) => tokio::time::sleep(until.since(clock.now()).max(TICK)).await,
+            Ok(read) => return Ok(read.unreadable as u64),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
 }

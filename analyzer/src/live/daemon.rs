@@ -202,7 +202,10 @@ impl Daemon {
         self.connections.done(&reading);
         match reading {
             Ok(reading) => {
-                self.evidence.replace(reading.index, reading.senders, self.clock.now());
+                self.evidence.replace(reading.index, reading.senders, reading.begun);
+                if let Some(failure) = &reading.failure {
+                    self.failed_because("conntrack", failure);
+                }
                 self.engine.set_mark_zones(reading.mark_zones);
                 self.engine.note_connections_told();
                 if self.is_sighted {

@@ -10,15 +10,16 @@ use crate::engine::fact::Connection;
 use crate::engine::label::{self, PortForm};
 use crate::netlink::{conntrack, route};
 use crate::ovsdb::client;
+use crate::types::Timestamp;
 
 impl Reading {
-    pub(super) fn new(index: LabelledIndex, senders: Senders, is_interrupted: bool, unreadable: u64) -> Self {
+    pub(super) fn new(begun: Timestamp, index: LabelledIndex, senders: Senders) -> Self {
         let is_in_mark = |entry: &Connection| {
             let reply = label::decode(entry.label, entry.mark);
             reply.is_some_and(|reply| reply.form == PortForm::Mark)
         };
         let mark_zones = index.iter().filter(is_in_mark).map(|entry| entry.zone).collect();
-        Self { index, senders, mark_zones, is_interrupted, unreadable }
+        Self { begun, index, senders, mark_zones, is_interrupted: false, unreadable: 0, failure: None }
     }
 }
 
@@ -52,6 +53,8 @@ pub(super) enum Event {
 /// A reading of all labelled conntrack entries.
 #[derive(Debug)]
 pub(super) struct Reading {
+    /// When it began: what changed later it may not know.
+    pub(super) begun: Timestamp,
     pub(super) index: LabelledIndex,
     /// Entries that tell who sends; none of the kernel's, which is asked flow by flow.
     pub(super) senders: Senders,
@@ -61,4 +64,6 @@ pub(super) struct Reading {
     pub(super) is_interrupted: bool,
     /// Entries that could not be read.
     pub(super) unreadable: u64,
+    /// Why those that tell who sends could not all be read.
+    pub(super) failure: Option<String>,
 }

@@ -59,6 +59,15 @@ pub(super) struct Evidence {
     refused: u64,
 }
 
+/// Zones of ovs-vswitchd's table, which only tells whole ones.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Zones {
+    /// Those of routers' destination NAT, in which entries are labelled.
+    pub(super) routers: Vec<u16>,
+    /// Where sources are translated, those that tell whose packets leave with an address of the node.
+    pub(super) senders: Vec<u16>,
+}
+
 impl Default for Evidence {
     fn default() -> Self {
         let mut evidence = Self {
@@ -113,11 +122,10 @@ impl Evidence {
         &mut self.index
     }
 
-    /// Zones that a userspace datapath is asked for: those of routers' destination NAT, and where sources are translated
-    /// those that tell whose packets leave with an address of the node.
-    pub(super) fn zones(&self) -> impl Iterator<Item = u16> {
-        let of_senders = [HOST_ZONE, BR_EX_ZONE].into_iter().filter(|_| self.translations > 0);
-        self.named.iter().copied().chain(of_senders)
+    /// Zones that a userspace datapath is asked for.
+    pub(super) fn zones(&self) -> Zones {
+        let senders = if self.translations > 0 { vec![HOST_ZONE, BR_EX_ZONE] } else { Vec::new() };
+        Zones { routers: self.named.iter().copied().collect(), senders }
     }
 
     /// Labelled entries that are kept.

@@ -123,7 +123,10 @@ impl Daemon {
             None => {
                 let told = self.evidence.tell(seen.tuple, &mut self.engine);
                 if !told.is_empty() {
-                    self.told_connections.insert(seen.tuple, told);
+                    let before = self.told_connections.insert(seen.tuple, told.clone()).unwrap_or_default();
+                    for gone in before.into_iter().filter(|tuple| !told.contains(tuple)) {
+                        self.engine.set_connections(gone, Vec::new());
+                    }
                 }
                 if self.evidence.needs_reading() {
                     self.connections.want();

@@ -9,8 +9,8 @@ use hashbrown::HashMap;
 use crate::engine::fact::Connection;
 use crate::types::Tuple;
 
-/// Entries that are kept, some 300 bytes each. A node translates as many sessions as its pods have with the outside.
-const MAX_ENTRIES: usize = 131_072;
+/// Entries that are kept, some 450 bytes each. A node translates as many sessions as its pods have with the outside.
+const MAX_ENTRIES: usize = 65_536;
 
 /// What the tuples of both directions of a flow have in common.
 fn flow(tuple: Tuple) -> Tuple {

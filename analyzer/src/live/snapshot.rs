@@ -1,6 +1,5 @@
 //! The running system, asked once.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -304,16 +303,19 @@ impl Snapshot {
             Way::Userspace(_) => asked.vswitchd_socket().ok().map(Table::Userspace),
             Way::Open | Way::None => None,
         };
-        let zones: BTreeSet<u16> = evidence.zones().chain(zone).collect();
-        let zones: Vec<u16> = zones.into_iter().collect();
-        if matches!(way, Way::Userspace(_)) && zones.is_empty() {
+        let mut zones = evidence.zones();
+        zones.routers.extend(zone.filter(|zone| !zones.routers.contains(zone)));
+        if !matches!(wanted, Wanted::Flow { .. }) {
+            zones.senders.clear();
+        }
+        if matches!(way, Way::Userspace(_)) && zones.routers.is_empty() {
             return self.warn("conntrack", NO_ZONE.to_owned());
         }
         match connections::read(&way, zones, clock).await {
             Ok(reading) => {
                 self.tells_connections = true;
                 self.note_missing(&reading);
-                evidence.replace(reading.index, reading.senders, clock.now());
+                evidence.replace(reading.index, reading.senders, reading.begun);
             }
             Err(error) => return self.warn("conntrack", error),
         }
@@ -329,13 +331,15 @@ impl Snapshot {
 
     /// Says which entries a reading may lack.
     fn note_missing(&mut self, reading: &Reading) {
-        let Reading { index, is_interrupted, unreadable, .. } = reading;
+        let Reading { index, senders, is_interrupted, unreadable, failure, .. } = reading;
         let missing = [
             (
                 *is_interrupted,
                 "the table changed while it was read, so entries may be missing: read it again".to_owned(),
             ),
             (*unreadable > 0, format!("{unreadable} entries could not be read")),
+            (senders.refused() > 0, format!("{} translated entries are more than can be kept", senders.refused())),
+            (failure.is_some(), failure.clone().unwrap_or_default()),
             (index.refused() > 0, format!("{} labelled entries are more than can be kept", index.refused())),
         ];
         for (_, message) in missing.into_iter().filter(|(is_so, _)| *is_so) {

@@ -23,8 +23,9 @@ impl Selection {
     fn means(&self, pin: &Pin) -> bool {
         let connection = &pin.connection;
         let is_of = |flow: Tuple| {
-            let mirror = flow.reversed();
-            [connection.orig, connection.reply].iter().any(|&tuple| tuple == flow || tuple == mirror)
+            let named = [Some(flow), flow.without_ports()].into_iter().flatten();
+            let named: Vec<Tuple> = named.flat_map(|flow| [flow, flow.reversed()]).collect();
+            [connection.orig, connection.reply].iter().any(|tuple| named.contains(tuple))
         };
         let fits = self.flow.is_none_or(is_of)
             && self.mac.is_none_or(|mac| pin.reply.eth == mac)
