@@ -59,7 +59,10 @@ const SILENCE: Duration = Duration::from_secs(1200);
 
 /// Boots each kernel, and runs the command or the tests in it.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let missing = needs::missing(needs::VM);
+    let mut missing = needs::missing(needs::VM);
+    if args.command.is_empty() {
+        missing.extend(needs::missing(needs::TESTS));
+    }
     if !missing.is_empty() {
         if !args.install {
             needs::report(&missing);
@@ -97,11 +100,11 @@ fn tests(machine: &Machine, args: &Args, kernels: impl Iterator<Item = Result<Ke
         let kernel = match kernel {
             Ok(kernel) => kernel,
             // The others can be tried all the same.
-            Err(error) if args.kernels.is_empty() => {
+            Err(error) => {
                 sums.push(format!("{error:#}"));
+                passed_all = false;
                 continue;
             }
-            Err(error) => return Err(error),
         };
         println!("\n{}", kernel.release);
         let mut summary = Summary::new(Verbosity::ShowOutput);
