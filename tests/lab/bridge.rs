@@ -7,10 +7,8 @@ impl Node {
     /// Pods' packets leave with the router's address where the pod opens the flow. Zone 0 tracks it, which is the host's.
     pub(crate) fn translate(&self) {
         let Addresses { pod, router, .. } = *self.addresses();
-        self.sh(&format!(
-            "ovs-vsctl --timeout=30 add-zone-tp netdev zone=0 udp_first=600 udp_single=600 udp_multiple=600
-            ovn-nbctl --timeout=30 lr-nat-add GR_{NODE} snat {router} {pod}"
-        ));
+        self.keep_conntrack_entries(0);
+        self.sh(&format!("ovn-nbctl lr-nat-add GR_{NODE} snat {router} {pod}"));
         self.sync();
         self.client_answers_by(0);
     }

@@ -1,7 +1,7 @@
 //! What a lab saw, kept as a case: a folder that `analyzer replay` reads on any machine.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use serde_json::Value;
@@ -73,7 +73,7 @@ impl Case {
     /// Hands it over, where that was asked for, with a README that says what has to come out.
     pub(crate) fn keep(&self, node: &Node, expected: &BTreeMap<Told, Count>) {
         let Some(to) = env::var_os(CASE).map(PathBuf::from) else { return };
-        fs::write(self.folder.join("README.md"), readme(node, expected)).expect("the folder of the lab is ours");
+        fs::write(self.folder.join("README.md"), readme(node, &to, expected)).expect("the folder of the lab is ours");
         fs::create_dir_all(&to).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
         for file in self.folder.read_dir().expect("the folder of the lab is ours") {
             let file = file.expect("the folder of the lab is ours");
@@ -84,10 +84,11 @@ impl Case {
 }
 
 /// Where a case comes from, and what must come out.
-fn readme(node: &Node, expected: &BTreeMap<Told, Count>) -> String {
+fn readme(node: &Node, to: &Path, expected: &BTreeMap<Told, Count>) -> String {
     let versions = node.sh("ovn-northd --version | head -n 1; ovs-vswitchd --version | head -n 1");
-    let mut text = String::from(
-        "# A scenario of the lab\n\nWritten by `cargo xtask lab --case`, with real OVN; `tests/lab/scenarios/` tells what happens.\n\n",
+    let name = to.file_name().unwrap_or_default().display();
+    let mut text = format!(
+        "# {name}: a scenario of the lab\n\nWritten by `cargo xtask lab --case`, with real OVN; `tests/lab/scenarios/` tells what happens.\n\n",
     );
     for version in versions.lines() {
         text += &format!("- {version}\n");
@@ -95,7 +96,11 @@ fn readme(node: &Node, expected: &BTreeMap<Told, Count>) -> String {
     text += "\nWhat tcpdump counted of the packets that have to be told of, by flow; all others have to conform:\n\n";
     for ((reason, flow, eth_dst), count) in expected {
         let flow: Value = serde_json::from_str(flow).expect("it was JSON");
-        let part = |key: &str| flow[key].as_str().map_or_else(|| flow[key].to_string(), str::to_owned);
+        let part = |key: &str| match &flow[key] {
+            Value::Null => "-".to_owned(),
+            Value::String(text) => text.clone(),
+            number => number.to_string(),
+        };
         let [proto, src, sport, dst, dport] = ["proto", "src", "sport", "dst", "dport"].map(part);
         text +=
             &format!("- {reason}: {proto} {src} {sport} -> {dst} {dport} to {eth_dst}, {} packets\n", count.packets);

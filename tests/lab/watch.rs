@@ -148,9 +148,9 @@ impl Watch {
         let ended = self.live.stop();
         let (expected, replayed) = (as_told(found), as_told(replayed));
         let context = || format!("{seen:#?}\n{}\n{}", ended.summary, ended.said());
+        self.case.keep(&self.node, &replayed);
         assert_eq!(as_expected(told(&ended.findings), &expected), expected, "{}", context());
         assert_eq!(as_expected(self.case.replay(&self.node), &replayed), replayed, "what replay finds");
-        self.case.keep(&self.node, &replayed);
         assert_eq!(ended.number("grace_packets") + ended.number("untracked_packets"), 0, "{}", context());
         // What conforms is counted by MAC.
         let mut conforming: BTreeMap<_, Count> = BTreeMap::new();

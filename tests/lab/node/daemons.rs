@@ -120,10 +120,9 @@ impl Node {
         ));
     }
 
-    /// No entry expires while a scenario runs. OVS 3.1.0 aborts when a packet meets a translated entry that has expired
+    /// No entry of the zone expires while a scenario runs. OVS 3.1.0 aborts when a packet meets a translated entry that has expired
     /// and is still there (mended in 3.1.3).
-    pub(super) fn keep_conntrack_entries(&self) {
-        let zone = self.zone();
+    pub(crate) fn keep_conntrack_entries(&self, zone: u16) {
         let script = match self.datapath {
             Datapath::Userspace => {
                 format!("ovs-vsctl add-zone-tp netdev zone={zone} udp_first=600 udp_single=600 udp_multiple=600")

@@ -71,7 +71,7 @@ impl Node {
         lab.sync();
         lab.learn(0, GW1);
         lab.learn(1, GW2);
-        lab.keep_conntrack_entries();
+        lab.keep_conntrack_entries(lab.zone());
         Ok(lab)
     }
 
