@@ -73,7 +73,11 @@ fn repair_in_place(method: &str) -> Result<(), Missing> {
     watch.wait_violating("stale-conntrack", std::slice::from_ref(&connection));
     watch.take_conntrack();
     if watch.node.datapath() == Datapath::Userspace {
-        return is_refused(&watch, method, &mut pinned);
+        is_refused(&watch, method, &mut pinned);
+        connection.reset();
+        let now = watch.capture.quiet();
+        finds(watch, &to(&since(&before, &now), GW1), &[]);
+        return Ok(());
     }
     let live: &[MacAddr] = if method == "relabel" { &[GW1_NEW] } else { &[GW1_NEW, GW2] };
     for named in [pinned[0].tuple(), connection.tuple()] {
@@ -113,7 +117,7 @@ fn watch(addresses: Addresses) -> Result<Watch, Missing> {
 }
 
 /// The datapath cannot do it, and all stays as it is.
-fn is_refused(watch: &Watch, method: &str, pinned: &mut [Conversation]) -> Result<(), Missing> {
+fn is_refused(watch: &Watch, method: &str, pinned: &mut [Conversation]) {
     let entries = watch.node.entries(watch.node.zone());
     let told = ask_for(&watch.node, method, pinned[0].tuple(), pinned);
     assert_eq!((&told["outcome"], &told["reason"]), (&"refused".into(), &"not-expressible".into()), "{told}");
@@ -122,7 +126,6 @@ fn is_refused(watch: &Watch, method: &str, pinned: &mut [Conversation]) -> Resul
     push(pinned, 2);
     let now = since(&so_far, &watch.settled(&[pinned]));
     assert_eq!(to(&now, GW1), now, "all leave as before");
-    Ok(())
 }
 
 /// Has the flow repaired, while the pod goes on sending in all. Returns what was said of it.
