@@ -260,7 +260,8 @@ fn a_server_that_is_away_for_too_long() {
         let mut worker = Worker::new("live-ovn-old")?;
         let receiver = Receiver::new(worker.lab.folder.path());
         let target = receiver.arguments();
-        let mut arguments = vec!["-i", "auto", "--max-age", "1", "--alert-gather", "1"];
+        let age = patience(Duration::from_secs(1)).as_secs().to_string();
+        let mut arguments = vec!["-i", "auto", "--max-age", &age, "--alert-gather", "1"];
         arguments.extend(target.iter().map(String::as_str));
         let mut live = worker.live(&arguments);
         live.ready();
