@@ -39,15 +39,22 @@ impl Machine {
     pub(super) fn run(&self, kernel: &Kernel, command: &str, line: impl FnMut(&str)) -> Result<u8> {
         let initramfs = Nameless::new(&initramfs::pack(kernel, command)?)?;
         let mut status = Nameless::new(&[])?;
-        let console = super::folder().join(format!("console-{}.log", kernel.release));
+        let console = super::folder().join(format!("console-{}-{}.log", kernel.release, process::id()));
         let mut guest = Guest(self.qemu(kernel, &initramfs, &console, &status).spawn().context("cannot start qemu")?);
         let output = guest.0.stdout.take().expect("it is piped");
         pass_on(&lines_of(output), self.silence, line)?;
         let ended = guest.0.wait().context("cannot wait for qemu")?;
         match status.read()?.trim().parse() {
-            Ok(status) => Ok(status),
+            Ok(status) => {
+                fs::remove_file(&console).with_context(|| format!("cannot remove {}", console.display()))?;
+                Ok(status)
+            }
             Err(_) => {
-                bail!("the guest ended without a status, qemu with {ended}; the kernel said last:\n{}", tail(&console))
+                bail!(
+                    "the guest ended without a status, qemu with {ended}; the kernel said last, all of it in {}:\n{}",
+                    console.display(),
+                    tail(&console)
+                )
             }
         }
     }
@@ -63,7 +70,7 @@ impl Machine {
         command.arg("-serial").arg(format!("file:{}", status.path().display()));
         command.arg("-kernel").arg(kernel.image()).arg("-initrd").arg(initramfs.path());
         // An emulated processor is not trusted with the time, and to ask the emulated hpet for each packet takes long.
-        command.args(["-append", "console=ttyS0 quiet panic=-1 tsc=reliable clocksource=tsc"]);
+        command.args(["-append", "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable clocksource=tsc"]);
         command.args(["-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"]);
         command.args(["-device", "virtio-9p-pci,fsdev=root,mount_tag=root"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());

@@ -1,6 +1,6 @@
 //! Kernels of Debian, unpacked and not installed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,6 +32,10 @@ impl Kernel {
     pub(super) fn fetch(version: &str) -> Result<Self> {
         let kernels = super::folder().join("kernels");
         fs::create_dir_all(&kernels).with_context(|| format!("cannot make {}", kernels.display()))?;
+        // Another run that unpacks the same kernel is waited for.
+        let lock = kernels.join("lock");
+        let lock = File::create(&lock).and_then(|file| file.lock().map(|()| file));
+        let _lock = lock.with_context(|| format!("cannot lock {}", kernels.display()))?;
         let mut archive = Archive::of_this_machine();
         let mut newest = newest(&archive, version)?;
         if newest.is_none() {
