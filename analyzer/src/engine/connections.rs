@@ -69,7 +69,10 @@ impl Connections {
         let bears = label::decode(connection.label, connection.mark).is_some()
             || connection.orig != connection.reply.reversed()
             || connection.zone == BR_EX_ZONE
-            || self.followed.is_some_and(|followed| flows(&connection).any(|(_, flow)| flow == followed));
+            || self.followed.is_some_and(|followed| {
+                let mut tracked = followed.tracked_as().map(flow);
+                tracked.any(|tracked| flows(&connection).any(|(_, flow)| flow == tracked))
+            });
         if !bears || connection.dying || self.entries.len() >= MAX_ENTRIES {
             return;
         }
@@ -158,7 +161,7 @@ impl Connections {
         if self.by_flow.is_empty() {
             return false;
         }
-        let mut flows = [Some(tuple), tuple.without_ports()].into_iter().flatten().map(flow);
+        let mut flows = tuple.tracked_as().map(flow);
         flows.any(|flow| {
             self.by_flow.find(self.hasher.hash_one(flow), |place| place.flow(&self.entries) == flow).is_some()
         })
@@ -199,7 +202,7 @@ impl Connections {
 
     /// Whether br-ex tracks the packet as the host's own.
     pub(super) fn is_host_traffic(&self, wire: Tuple) -> bool {
-        [Some(wire), wire.without_ports()].into_iter().flatten().any(|wire| {
+        wire.tracked_as().any(|wire| {
             let mirror = wire.reversed();
             self.of(wire).any(|connection| {
                 let is_flow = [wire, mirror].contains(&connection.orig) || [wire, mirror].contains(&connection.reply);

@@ -20,7 +20,7 @@ pub(super) struct Labelled<'a> {
 
 /// Labelled entries of the flow `tuple`, the believed ones first.
 pub(super) fn labelled<'a>(knowledge: &'a Knowledge, tuple: Tuple, at: Timestamp) -> Vec<Labelled<'a>> {
-    let tuples = [Some(tuple), tuple.without_ports()].into_iter().flatten();
+    let tuples = tuple.tracked_as();
     let mut found: Vec<Labelled<'a>> = tuples
         .flat_map(|tuple| knowledge.connections.matching(tuple))
         .filter_map(|(connection, direction)| {

@@ -208,8 +208,7 @@ impl Engine {
             end = end.max(seen.last);
             let judgement = judge::judge(knowledge, &mut context, seen);
             let tuple = if labelled.is_empty() { seen.tuple } else { knowledge.before_translation(seen.tuple) };
-            let of_entry =
-                [Some(tuple), tuple.without_ports()].into_iter().flatten().find(|own| labelled.contains(own));
+            let of_entry = tuple.tracked_as().find(|own| labelled.contains(own));
             if let Some(tuple) = of_entry.filter(|_| !matches!(judgement.verdict, Verdict::NotCovered(_))) {
                 let is_legal = matches!(judgement.verdict, Verdict::Conforming | Verdict::Info(Info::AsymmetricReply));
                 let legal = is_legal.then_some(seen.eth_dst);

@@ -63,7 +63,7 @@ impl Engine {
         let mut last_seen = HashMap::new();
         for (tuple, seen, mac) in conforming {
             let tuple = self.knowledge.before_translation(tuple);
-            for tuple in [Some(tuple), tuple.without_ports()].into_iter().flatten() {
+            for tuple in tuple.tracked_as() {
                 let last = last_seen.entry(tuple).or_insert((seen, Some(mac)));
                 *last = (*last).max((seen, Some(mac)));
             }

@@ -23,7 +23,7 @@ impl Selection {
     fn means(&self, pin: &Pin) -> bool {
         let connection = &pin.connection;
         let is_of = |flow: Tuple| {
-            let named = [Some(flow), flow.without_ports()].into_iter().flatten();
+            let named = flow.tracked_as();
             let named: Vec<Tuple> = named.flat_map(|flow| [flow, flow.reversed()]).collect();
             [connection.orig, connection.reply].iter().any(|tuple| named.contains(tuple))
         };

@@ -51,6 +51,12 @@ impl Tuple {
         (is_coarse && (self.tp_src, self.tp_dst) != (0, 0)).then_some(Self { tp_src: 0, tp_dst: 0, ..*self })
     }
 
+    /// The tuples under which an entry may stand for the flow: its own first, then the one
+    /// [without ports](Self::without_ports), where there is one.
+    pub fn tracked_as(self) -> impl Iterator<Item = Self> {
+        [Some(self), self.without_ports()].into_iter().flatten()
+    }
+
     /// Type and code of an ICMP message.
     pub fn icmp_type_code(&self) -> Option<(u8, u8)> {
         let [icmp_type, code] = self.tp_dst.to_be_bytes();

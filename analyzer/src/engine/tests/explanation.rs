@@ -7,7 +7,7 @@ use crate::engine::finding::ExpectedNexthop;
 use crate::engine::observation::Observation;
 use crate::engine::settings::Settings;
 use crate::engine::view::{Explanation, SetView};
-use crate::types::{Timestamp, Tuple};
+use crate::types::{Timestamp, Tuple, tuple::proto};
 
 fn explain(world: &World) -> Explanation {
     world.engine().explain(flow(59943), world.seen.as_slice())
@@ -146,4 +146,23 @@ fn packets_of_a_translated_flow_are_its_own() {
     assert_eq!(explanation.seen.iter().map(|finding| finding.tuple).collect::<Vec<_>>(), [outside]);
     assert_eq!(explanation.requests.len(), 1);
     assert_eq!(explanation.unlabelled.iter().map(|view| (view.zone, view.orig)).collect::<Vec<_>>(), [(0, inside)]);
+}
+
+/// The userspace datapath's entry of SCTP has no ports.
+#[test]
+fn an_entry_without_ports_is_the_flows() {
+    let mut world = World::incident();
+    let inside = Tuple { nw_proto: proto::SCTP, ..flow(59943) };
+    let outside = Tuple { src: ip("198.19.3.9"), ..inside };
+    let coarse = |tuple: Tuple| Tuple { tp_src: 0, tp_dst: 0, ..tuple };
+    let translated =
+        Connection { orig: coarse(inside), reply: coarse(outside).reversed(), ..entry(0, coarse(inside), 0) };
+    world.connections([translated, entry(7, coarse(inside), 0)]);
+    world.settings.followed = Some(inside);
+    world.seen = vec![packet(100, outside, NODE, GW15), packet(101, outside.reversed(), GW15, NODE)];
+    let explanation = world.engine().explain(inside, world.seen.as_slice());
+    assert_eq!(explanation.seen.iter().map(|finding| finding.tuple).collect::<Vec<_>>(), [outside]);
+    assert_eq!(explanation.requests.len(), 1);
+    let entries: Vec<_> = explanation.unlabelled.iter().map(|view| (view.zone, view.orig)).collect();
+    assert_eq!(entries, [(0, coarse(inside)), (7, coarse(inside).reversed())]);
 }

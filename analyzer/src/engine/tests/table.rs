@@ -36,6 +36,18 @@ fn to(mac: &str) -> impl Fn(&mut World) + '_ {
     move |world| world.seen[0].eth_dst = self::mac(mac)
 }
 
+/// The same with flows of SCTP, as the userspace datapath tracks them.
+fn without_ports(world: World) -> World {
+    changed(world, |w| {
+        w.seen[0].tuple.nw_proto = proto::SCTP;
+        w.each_connection(|c| {
+            for tuple in [&mut c.orig, &mut c.reply] {
+                *tuple = Tuple { nw_proto: proto::SCTP, tp_src: 0, tp_dst: 0, ..*tuple };
+            }
+        });
+    })
+}
+
 #[test]
 fn the_incident_and_its_mutations() {
     check(&[
@@ -107,20 +119,7 @@ fn the_incident_and_its_mutations() {
             },
             &[STALE],
         ),
-        (
-            "SCTP, tracked without its ports",
-            || {
-                incident(|w| {
-                    w.seen[0].tuple.nw_proto = proto::SCTP;
-                    w.each_connection(|c| {
-                        for tuple in [&mut c.orig, &mut c.reply] {
-                            *tuple = Tuple { nw_proto: proto::SCTP, tp_src: 0, tp_dst: 0, ..*tuple };
-                        }
-                    });
-                })
-            },
-            &[STALE],
-        ),
+        ("SCTP, tracked without its ports", || without_ports(incident(|_| {})), &[STALE]),
         (
             "UDP with an entry without ports",
             || {
@@ -844,24 +843,24 @@ fn translated_sources() {
     fn without_snat() -> World {
         changed(world(), |w| w.facts.retain(|f| !matches!(f, Fact::Connection(c) if c.zone == 0)))
     }
+    /// The host's own flow, as br-ex tracks it.
+    fn of_host() -> World {
+        changed(without_snat(), |w| {
+            let mut own = entry(64000, wire(), 0);
+            (own.orig, own.reply, own.mark) = (wire(), wire().reversed(), 2);
+            w.connections([own]);
+        })
+    }
     check(&[
         ("by way of zone 0", world, &[STALE]),
         ("by way of zone 0, to a next hop", || changed(world(), to(GW15)), &["conforming"]),
+        ("SCTP by way of zone 0, tracked without its ports", || without_ports(world()), &[STALE]),
         ("by way of zone 0, to the default gateway", || changed(world(), to(GW1)), &[UNKNOWN]),
         ("nothing tells whose it is", without_snat, &[TRANSLATED]),
         ("nothing tells, to some pod's next hop", || changed(without_snat(), to(GW15)), &["conforming"]),
         ("nothing tells, to the default gateway", || changed(without_snat(), to(GW1)), &["conforming"]),
-        (
-            "the host's own, by zone 64000",
-            || {
-                changed(without_snat(), |w| {
-                    let mut own = entry(64000, wire(), 0);
-                    (own.orig, own.reply, own.mark) = (wire(), wire().reversed(), 2);
-                    w.connections([own]);
-                })
-            },
-            &["not-covered other-sender"],
-        ),
+        ("the host's own, by zone 64000", of_host, &["not-covered other-sender"]),
+        ("the host's own SCTP, without ports", || without_ports(of_host()), &["not-covered other-sender"]),
         (
             "a pod's, by zone 64000",
             || {

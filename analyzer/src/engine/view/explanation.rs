@@ -144,9 +144,15 @@ impl Engine {
 
 /// What the packets of a flow may have on the wire: its tuple, and what that is translated to.
 fn on_wire(knowledge: &Knowledge, tuple: Tuple) -> Vec<Tuple> {
-    let translated = knowledge.connections.matching(tuple).map(|(connection, direction)| match direction {
-        CtDirection::Orig => connection.reply.reversed(),
-        CtDirection::Reply => connection.orig.reversed(),
+    let entries = tuple.tracked_as().flat_map(|tracked| knowledge.connections.matching(tracked));
+    let translated = entries.map(|(connection, direction)| {
+        let wire = match direction {
+            CtDirection::Orig => connection.reply.reversed(),
+            CtDirection::Reply => connection.orig.reversed(),
+        };
+        // An entry without ports translates addresses alone.
+        let is_coarse = tuple.has_ports() && (wire.tp_src, wire.tp_dst) == (0, 0);
+        if is_coarse { Tuple { tp_src: tuple.tp_src, tp_dst: tuple.tp_dst, ..wire } } else { wire }
     });
     std::iter::once(tuple).chain(translated).collect()
 }
@@ -155,9 +161,9 @@ fn on_wire(knowledge: &Knowledge, tuple: Tuple) -> Vec<Tuple> {
 fn unlabelled(knowledge: &Knowledge, wire: Tuple, inner: Tuple, at: Timestamp) -> Vec<UnlabelledView> {
     let connections = &knowledge.connections;
     // Of a translated flow, each tuple of an entry may be seen from either side.
-    let tuples = [wire, wire.reversed(), inner, inner.reversed()];
+    let tuples = [wire, wire.reversed(), inner, inner.reversed()].into_iter().flat_map(Tuple::tracked_as);
     let mut views: Vec<UnlabelledView> = Vec::new();
-    for (connection, direction) in tuples.into_iter().flat_map(|tuple| connections.matching(tuple)) {
+    for (connection, direction) in tuples.flat_map(|tuple| connections.matching(tuple)) {
         let is_known = |view: &UnlabelledView| (view.zone, view.orig) == (connection.zone, connection.orig);
         if label::decode(connection.label, connection.mark).is_some() || views.iter().any(is_known) {
             continue;
