@@ -62,6 +62,13 @@ impl Kernel {
         Self { version: version.to_owned(), release: release.to_owned(), folder: kernels.join(release) }
     }
 
+    /// Its version: `(6, 1)`.
+    pub(super) fn numbers(&self) -> (u32, u32) {
+        let numbers =
+            self.version.split_once('.').and_then(|(major, minor)| major.parse().ok().zip(minor.parse().ok()));
+        numbers.expect("versions are two numbers")
+    }
+
     /// Where it is unpacked, as modprobe wants to know.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
@@ -96,7 +103,7 @@ impl Kernel {
 
 /// Whether it is a version as `--kernel` takes it: `6.1`.
 pub(super) fn parse_version(text: &str) -> Result<String, String> {
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()) && part.parse::<u32>().is_ok();
     let is_version = text.split_once('.').is_some_and(|(major, minor)| is_number(major) && is_number(minor));
     is_version.then(|| text.to_owned()).ok_or_else(|| "a version is two numbers, as in 6.1".to_owned())
 }
@@ -146,7 +153,7 @@ mod tests {
         for good in ["6.1", "5.10"] {
             assert_eq!(parse_version(good).as_deref(), Ok(good));
         }
-        for bad in ["6", "6.1.0-51-amd64", "6.", ".1", "six.one", ""] {
+        for bad in ["6", "6.1.0-51-amd64", "6.", ".1", "six.one", "", "6.99999999999"] {
             assert!(parse_version(bad).is_err(), "{bad}");
         }
     }

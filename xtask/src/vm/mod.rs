@@ -94,7 +94,6 @@ fn command(machine: &Machine, words: &[String], kernels: impl Iterator<Item = Re
 /// Runs the tests on each kernel, and closes with a line for each.
 fn tests(machine: &Machine, args: &Args, kernels: impl Iterator<Item = Result<Kernel>>) -> Result<ExitCode> {
     let programs = programs::build(&args.filters)?;
-    let script = programs::script(&programs);
     let (mut sums, mut passed_all) = (Vec::new(), true);
     for kernel in kernels {
         let kernel = match kernel {
@@ -108,9 +107,10 @@ fn tests(machine: &Machine, args: &Args, kernels: impl Iterator<Item = Result<Ke
         };
         println!("\n{}", kernel.release);
         let mut summary = Summary::new(Verbosity::ShowOutput);
-        for (test, reason) in programs.iter().flat_map(|program| &program.left_out) {
-            summary.left_out(test, reason);
+        for (test, reason) in programs::left_out(&programs, kernel.numbers()) {
+            summary.left_out(&test, reason);
         }
+        let script = programs::script(&programs, kernel.numbers());
         let (ended, seconds) = timed(|| {
             machine.run(&kernel, &script, |line| {
                 if summary.read(line) {
