@@ -103,13 +103,14 @@ impl Sources {
         };
         add("place", place.clone());
         add("since", since.clone());
+        let named = if place.is_empty() { what.to_owned() } else { format!("{what} ({})", Escaped(place)) };
         let (kind, text) = match (state.is_lost, &state.error) {
             (true, error) => {
                 let error = error.as_deref().unwrap_or("no reason is known");
                 add("error", error.to_owned());
-                (Kind::SourceLost, format!("{what} ({}) is lost since {since}: {}", Escaped(place), Escaped(error)))
+                (Kind::SourceLost, format!("{named} is lost since {since}: {}", Escaped(error)))
             }
-            (false, _) => (Kind::SourceBack, format!("{what} ({}) is back since {since}", Escaped(place))),
+            (false, _) => (Kind::SourceBack, format!("{named} is back since {since}")),
         };
         add("losses", state.losses.to_string());
         state.losses = 0;

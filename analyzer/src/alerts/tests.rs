@@ -442,6 +442,7 @@ fn sources_come_and_go() {
     alerts.source("nb", "unix:/run/ovn/ovnnb_db.sock", Some("connection refused"), at(2));
     let lost = told(&mut alerts, 2..=2);
     assert_eq!(kinds(&lost), [(2, "SOURCE-LOST")]);
+    assert!(lost[0].1.text.starts_with("nb (unix:/run/ovn/ovnnb_db.sock) is lost since "), "{}", lost[0].1.text);
     assert_eq!((value(&lost[0].1, "source"), value(&lost[0].1, "error")), (Some("nb"), Some("connection refused")));
     // It comes and goes each second: growing pauses, and how often.
     let mut flapping = Vec::new();
@@ -456,6 +457,14 @@ fn sources_come_and_go() {
     let last = told(&mut alerts, 301..=2000);
     let ends = flapping.iter().chain(&last).last().map(|(_, alert)| alert.kind);
     assert_eq!(ends, Some(Kind::SourceBack), "what it is in the end is told");
+}
+
+#[test]
+fn a_source_without_a_place_is_named_alone() {
+    let mut alerts = open(Settings::default());
+    alerts.source("nexthops", "", Some("no source tells them"), at(2));
+    let lost = told(&mut alerts, 2..=2);
+    assert!(lost[0].1.text.starts_with("nexthops is lost since "), "{}", lost[0].1.text);
 }
 
 #[test]

@@ -271,7 +271,7 @@ impl Daemon {
                 self.alerting.alerts.source(source.name, &source.place, error, now);
             }
         }
-        if now.since(self.started) > super::start::PATIENCE {
+        if self.is_late() {
             const UNKNOWN: &str = "no source tells them, or none has for too long; packets are undetermined";
             let error = (!self.is_sighted).then_some(UNKNOWN);
             self.alerting.alerts.source("nexthops", "", error, now);

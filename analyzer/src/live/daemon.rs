@@ -24,7 +24,6 @@ use super::repairing::Repairing;
 use super::set::Set;
 use super::signals::Signals;
 use super::sources::{SourceId, Sources};
-use super::start;
 use super::watching::Watching;
 use crate::bpf::error::BpfError;
 use crate::bpf::events::{self, EventStream};
@@ -49,6 +48,8 @@ pub(super) struct Daemon {
     pub(super) config: Config,
     pub(super) clock: Clock,
     pub(super) started: Timestamp,
+    /// When the sources were asked first.
+    pub(super) asked: Timestamp,
     pub(super) engine: Engine,
     pub(super) set: Set,
     pub(super) ledger: Ledger<Key>,
@@ -219,8 +220,7 @@ impl Daemon {
     /// Chooses where conntrack entries are read, once it can be told.
     pub(super) fn choose_conntrack(&mut self) {
         let node = self.databases.node();
-        let is_late = self.clock.now().since(self.started) > start::PATIENCE;
-        let is_told = node.is_some() || is_late || !self.databases.has(Role::OpenVswitch);
+        let is_told = node.is_some() || self.is_late() || !self.databases.has(Role::OpenVswitch);
         if self.connections.is_chosen() || self.config.conntrack == ConntrackSource::Auto && !is_told {
             return;
         }

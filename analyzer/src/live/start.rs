@@ -42,7 +42,7 @@ const QUEUE: usize = 1024;
 /// Events that a CPU may raise in a second. What is beyond is found by the next sweep.
 pub(super) const EVENTS_PER_SECOND: u32 = 10_000;
 /// How long sources may take before packets are watched all the same: nobody judges them until they tell.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Time between two sweeps of what the kernel program counted.
 const SWEEP: Duration = Duration::from_secs(1);
 /// Room in the kernel for messages of rtnetlink that were not read yet, in bytes.
@@ -83,8 +83,10 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
     table.set_rates(config.sample, EVENTS_PER_SECOND)?;
     let (sender, events) = mpsc::channel(QUEUE);
     let mut sources = Sources::default();
-    let databases = Databases::start(&config.sources, &mut sources, &sender, started);
-    let files = NexthopFiles::new(&config.nexthops, &mut sources, started);
+    // The verifier of an old kernel may have taken its time.
+    let asked = clock.now();
+    let databases = Databases::start(&config.sources, &mut sources, &sender, asked);
+    let files = NexthopFiles::new(&config.nexthops, &mut sources, asked);
     let by_kernel = match config.sources.kernel_routes {
         KernelRoutes::Yes => true,
         KernelRoutes::No => false,
@@ -103,6 +105,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
     let mut daemon = Daemon {
         clock,
         started,
+        asked,
         engine,
         set: Set::default(),
         ledger: Ledger::new(config.judging.max_findings),
@@ -197,6 +200,11 @@ fn sizes(config: &Config) -> Sizes {
 }
 
 impl Daemon {
+    /// Whether the sources have had the time that is left to them at the start.
+    pub(super) fn is_late(&self) -> bool {
+        self.clock.now().since(self.asked) > PATIENCE
+    }
+
     /// Attaches once the next hops are known, or when it has been waited for them long enough.
     ///
     /// # Errors
@@ -205,7 +213,7 @@ impl Daemon {
         if self.watching.is_open() || !self.watching.has_links {
             return Ok(());
         }
-        let is_late = self.clock.now().since(self.started) > PATIENCE;
+        let is_late = self.is_late();
         let is_untold = self.databases.has(Role::OpenVswitch) && self.databases.node().is_none();
         if is_untold && self.watching.is_left_to_database() {
             // A daemon that is started with the machine may be there before the database.
