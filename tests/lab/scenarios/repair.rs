@@ -100,12 +100,13 @@ fn repair_in_place(method: &str) -> Result<(), Missing> {
 }
 
 /// Checks what the daemon found. Packets of a flow that is healed and that left in the second before may be told as those
-/// to a former next hop: no entry holds its MAC any longer.
+/// to a former next hop: no entry holds its MAC any longer. Replay has the entries as they were before.
 fn finds(watch: Watch, violating: &Seen, healed: &[Tuple]) {
     let (mut own, mut others) = (violating.clone(), violating.clone());
     own.retain(|(tuple, _), _| healed.contains(tuple));
     others.retain(|(tuple, _), _| !healed.contains(tuple));
-    let ended = watch.expect(&[("stale-conntrack", &others), ("stale-conntrack|former-nexthop", &own)]);
+    let live = [("stale-conntrack", &others), ("stale-conntrack|former-nexthop", &own)];
+    let ended = watch.expect_and_replay(&live, &[("stale-conntrack", violating)]);
     assert_eq!(ended.code, Some(1), "{}", ended.said());
 }
 
