@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// The scenario; `list` lists them.
     #[arg(default_value = "incident")]
     scenario: String,
+    /// Install missing programs with apt-get (Debian).
+    #[arg(long)]
+    install: bool,
     /// What switches the packets.
     #[arg(long, value_enum, default_value = "userspace")]
     datapath: Datapath,
@@ -53,7 +56,7 @@ impl Datapath {
     }
 }
 
-/// Plays the scenario. Root is needed, and what [`needs::TESTS`] names.
+/// Plays the scenario. Root is needed, and what [`needs::LAB`] names.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let scenarios = scenarios()?;
     if args.scenario == "list" {
@@ -64,9 +67,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let names: Vec<_> = scenarios.keys().map(String::as_str).collect();
         bail!("there is no scenario {}; there are {}", args.scenario, names.join(", "));
     };
-    let missing = needs::missing(needs::TESTS);
+    let missing = needs::missing(&[needs::LAB]);
     if !missing.is_empty() {
-        needs::report(&missing);
+        if !args.install {
+            needs::report(&missing);
+            bail!("a lab cannot be made without");
+        }
+        needs::install(&missing)?;
     }
     let mut command = test_program();
     command.args(["--exact", test, "--nocapture"]).env(DATAPATH, args.datapath.bridge_type());

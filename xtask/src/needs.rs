@@ -20,13 +20,24 @@ pub(crate) struct Need {
     pub(crate) purpose: &'static str,
 }
 
-/// What `cargo xtask test` needs.
+/// What `cargo xtask lab` needs.
+pub(crate) const LAB: &[Need] = &[
+    Need { program: "tcpdump", package: "tcpdump", purpose: "prints captures as text for the text reader" },
+    Need { program: "ip", package: "iproute2", purpose: "makes network namespaces" },
+    Need { program: "ovsdb-tool", package: "openvswitch-common", purpose: "writes and compacts database files" },
+    Need { program: "ovs-vswitchd", package: "openvswitch-switch", purpose: "runs the userspace datapath of the lab" },
+    Need { program: "ovn-nbctl", package: "ovn-common", purpose: "prints routes and rows" },
+    Need { program: "ovn-northd", package: "ovn-central", purpose: "runs the gateway routers of the lab" },
+    Need { program: "ovn-controller", package: "ovn-host", purpose: "runs the gateway routers of the lab" },
+    Need { program: "ethtool", package: "ethtool", purpose: "makes NICs of the lab fill in checksums" },
+    Need { program: "sysctl", package: "procps", purpose: "sets up the routers of the lab" },
+];
+
+/// What `cargo xtask test` needs beside it.
 pub(crate) const TESTS: &[Need] = &[
     Need { program: "g++", package: "g++", purpose: "builds libFuzzer for the fuzz targets" },
     Need { program: "python3", package: "python3", purpose: "counts captures independently of the analyzer" },
-    Need { program: "tcpdump", package: "tcpdump", purpose: "prints captures as text for the text reader" },
     Need { program: "tshark", package: "tshark", purpose: "decodes captures independently of the analyzer" },
-    Need { program: "ip", package: "iproute2", purpose: "makes network namespaces" },
     Need { program: "unshare", package: "util-linux", purpose: "makes mount namespaces" },
     Need { program: "mount", package: "mount", purpose: "makes disks that are full or read-only" },
     Need { program: "setpriv", package: "util-linux", purpose: "runs the doctor with fewer rights" },
@@ -45,13 +56,6 @@ pub(crate) const TESTS: &[Need] = &[
         purpose: "receives alerts by TLS, with another library",
     },
     Need { program: "/lib/systemd/systemd-journald", package: "systemd", purpose: "receives alerts as journald" },
-    Need { program: "ovsdb-tool", package: "openvswitch-common", purpose: "writes and compacts database files" },
-    Need { program: "ovs-vswitchd", package: "openvswitch-switch", purpose: "runs the userspace datapath of the lab" },
-    Need { program: "ovn-nbctl", package: "ovn-common", purpose: "prints routes and rows" },
-    Need { program: "ovn-northd", package: "ovn-central", purpose: "runs the gateway routers of the lab" },
-    Need { program: "ovn-controller", package: "ovn-host", purpose: "runs the gateway routers of the lab" },
-    Need { program: "ethtool", package: "ethtool", purpose: "makes NICs of the lab fill in checksums" },
-    Need { program: "sysctl", package: "procps", purpose: "sets up the routers of the lab" },
     Need { program: "prometheus", package: "prometheus", purpose: "scrapes the daemon; its promtool tries the rules" },
     Need { program: "systemd-analyze", package: "systemd", purpose: "checks the unit file" },
     Need {
@@ -97,8 +101,8 @@ pub(crate) const VM: &[Need] = &[
 ];
 
 /// Those of the needs that this machine lacks.
-pub(crate) fn missing(needs: &'static [Need]) -> Vec<&'static Need> {
-    needs.iter().filter(|need| project::find_program(need.program).is_none()).collect()
+pub(crate) fn missing(needs: &[&'static [Need]]) -> Vec<&'static Need> {
+    needs.iter().copied().flatten().filter(|need| project::find_program(need.program).is_none()).collect()
 }
 
 /// Says what is missing and how to get it.

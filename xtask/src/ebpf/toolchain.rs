@@ -122,7 +122,7 @@ impl Toolchain {
 
 /// What the pinned toolchain lacks, each with the way to get it.
 pub(super) fn missing() -> Vec<String> {
-    let packages = needs::missing(needs::KERNEL_PROGRAM);
+    let packages = needs::missing(&[needs::KERNEL_PROGRAM]);
     let mut missing: Vec<String> =
         packages.iter().map(|need| format!("{}; apt-get install {}", need.program, need.package)).collect();
     let linker = find_linker().and_then(|linker| linker_version(&linker).ok());

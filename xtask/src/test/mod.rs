@@ -28,8 +28,7 @@ pub(crate) struct Args {
 /// Runs the checks and the tests. A failed test is told by the tests' own words and the exit status.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let strict = args.install || env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
-    let mut missing = needs::missing(needs::TESTS);
-    missing.extend(needs::missing(needs::KERNEL_PROGRAM));
+    let missing = needs::missing(&[needs::LAB, needs::TESTS, needs::KERNEL_PROGRAM]);
     if !missing.is_empty() {
         if args.install {
             needs::install(&missing)?;

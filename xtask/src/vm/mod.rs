@@ -59,10 +59,10 @@ const SILENCE: Duration = Duration::from_secs(1200);
 
 /// Boots each kernel, and runs the command or the tests in it.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let mut missing = needs::missing(needs::VM);
-    if args.command.is_empty() {
-        missing.extend(needs::missing(needs::TESTS));
-    }
+    let missing = match args.command.is_empty() {
+        true => needs::missing(&[needs::VM, needs::LAB, needs::TESTS]),
+        false => needs::missing(&[needs::VM]),
+    };
     if !missing.is_empty() {
         if !args.install {
             needs::report(&missing);
