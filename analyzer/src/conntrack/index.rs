@@ -86,7 +86,7 @@ impl LabelledIndex {
         v4.of(tuple, hash).chain(v6.of(tuple, hash)).chain(v6_translated.of(tuple, hash))
     }
 
-    /// Entries whose label holds a MAC that is none of these.
+    /// Entries whose label holds a MAC that is none of `legal`.
     pub fn with_mac_outside(&self, legal: &HashSet<MacAddr>) -> impl Iterator<Item = Connection> {
         self.iter().filter(|connection| {
             label::decode(connection.label, connection.mark).is_some_and(|reply| !legal.contains(&reply.eth))

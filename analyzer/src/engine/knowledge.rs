@@ -292,41 +292,6 @@ impl Knowledge {
         }
         legal
     }
-
-    /// MACs that every route with a symmetric reply allows at `at`: a label with one of them is fine, whoever's the flow
-    /// is. Among few gateways these are all.
-    pub(super) fn legal_everywhere(&self, at: Timestamp) -> HashSet<MacAddr> {
-        let mut by_route: HashMap<_, Vec<&Route>> = HashMap::new();
-        for route in self.routes.all().iter().filter(|route| route.symmetric_reply && route.validity.holds(at)) {
-            let Route { router, route_table, policy, prefix, .. } = route;
-            by_route.entry((router, route_table, policy, prefix)).or_default().push(route);
-        }
-        // Thousands of pods share a few next hops.
-        let mut macs: HashMap<_, Vec<MacAddr>> = HashMap::new();
-        let mut everywhere: Option<HashSet<MacAddr>> = None;
-        for routes in by_route.values() {
-            let mut legal: HashSet<MacAddr> = HashSet::new();
-            for route in routes {
-                let own = macs.entry((route.nexthop, &route.output_port, &route.router, &route.bfd));
-                legal.extend(
-                    own.or_insert_with(|| {
-                        let hops = self.hops(&Group { routes: vec![*route] }, at);
-                        hops.iter()
-                            .filter(|hop| hop.liveness == Liveness::Up)
-                            .flat_map(|hop| &hop.lladdrs.current)
-                            .copied()
-                            .collect()
-                    })
-                    .iter(),
-                );
-            }
-            match &mut everywhere {
-                Some(everywhere) => everywhere.retain(|mac| legal.contains(mac)),
-                none => *none = Some(legal),
-            }
-        }
-        everywhere.unwrap_or_default()
-    }
 }
 
 impl Hop<'_> {

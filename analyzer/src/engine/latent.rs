@@ -3,9 +3,8 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::evidence;
-use super::fact::Connection;
 use super::finding::{CtDirection, Finding, Latent, LatentState};
-use super::knowledge::{Hop, Knowledge};
+use super::knowledge::Knowledge;
 use super::label::{self, EcmpReply, PortForm};
 use super::labelled::{Labelled, labelled, leaving};
 use super::lookalike;
@@ -51,26 +50,6 @@ pub(super) fn latent(
     latent
 }
 
-/// Whether the MAC of a labelled entry is outside what the routes of its flow allow. One that is may be latent.
-pub(super) fn is_outside(knowledge: &Knowledge, connection: &Connection, at: Timestamp) -> bool {
-    label::decode(connection.label, connection.mark).is_some_and(|reply| {
-        let owner = knowledge.zones.owner(connection.zone, at);
-        let group = symmetric(knowledge, &owner, leaving(knowledge, connection, at), at);
-        !is_fine(knowledge, &knowledge.hops(&group, at), reply.eth)
-    })
-}
-
-/// The routes of the flow by which the owner of a zone sends replies back the way that requests came.
-fn symmetric<'a>(knowledge: &'a Knowledge, owner: &Owner, leaving: Tuple, at: Timestamp) -> Group<'a> {
-    let mut routes = knowledge.routes.symmetric(leaving.src, leaving.dst, at);
-    routes.retain(|route| owner.may_be(route.router.as_ref()));
-    Group { routes }
-}
-
-fn is_fine(knowledge: &Knowledge, hops: &[Hop<'_>], mac: MacAddr) -> bool {
-    hops.iter().any(|hop| hop.is_legal(mac)) || knowledge.settings.allowed.contains(&mac)
-}
-
 /// Whether OVN reads ports in the mark: northd matches the port in one place at a time, and moves to the mark for good.
 pub(super) fn do_marks_count(knowledge: &Knowledge, at: Timestamp) -> bool {
     let may_be_router = |zone: u16| !matches!(knowledge.zones.owner(zone, at), Owner::Other { .. });
@@ -110,10 +89,13 @@ fn judge(
     at: Timestamp,
 ) -> Option<Latent> {
     let mac = entry.reply.eth;
-    let group = symmetric(knowledge, &entry.owner, leaving, at);
+    let mut symmetric = knowledge.routes.symmetric(leaving.src, leaving.dst, at);
+    symmetric.retain(|route| entry.owner.may_be(route.router.as_ref()));
+    let group = Group { routes: symmetric };
     let hops = knowledge.hops(&group, at);
+    let is_fine = hops.iter().any(|hop| hop.is_legal(mac)) || knowledge.settings.allowed.contains(&mac);
     // Whether a MAC is outside a set that is not fully known cannot be told.
-    if is_fine(knowledge, &hops, mac) || lookalike::is_virtual_router(mac) || hops.iter().any(|hop| hop.is_open()) {
+    if is_fine || lookalike::is_virtual_router(mac) || hops.iter().any(|hop| hop.is_open()) {
         return None;
     }
     let mut remarks = Vec::new();

@@ -7,7 +7,6 @@ use hashbrown::{HashMap, HashSet};
 
 use super::Engine;
 use super::fact::{Connection, Delta, Fact};
-use super::latent;
 use super::versions::End;
 use crate::types::{MacAddr, Timestamp, Tuple, Validity};
 
@@ -140,17 +139,6 @@ impl Engine {
     /// MACs that are legal in some route at `at`.
     pub fn legal_macs(&self, at: Timestamp) -> HashSet<MacAddr> {
         self.knowledge.legal(at, |_| true).into_keys().collect()
-    }
-
-    /// MACs that every route with a symmetric reply allows at `at`. A labelled entry with another may be
-    /// [outside](Engine::is_outside).
-    pub fn legal_everywhere(&self, at: Timestamp) -> HashSet<MacAddr> {
-        self.knowledge.legal_everywhere(at)
-    }
-
-    /// Whether the label of an entry, which need not be told, holds a MAC that no route of its flow allows at `at`.
-    pub fn is_outside(&self, entry: &Connection, at: Timestamp) -> bool {
-        latent::is_outside(&self.knowledge, entry, at)
     }
 
     /// Starts epochs at these moments and at the ends of the grace periods after them.

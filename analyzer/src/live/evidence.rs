@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use hashbrown::HashSet;
+
 use super::connections::Way;
 use super::senders::Senders;
 use crate::conntrack::index::LabelledIndex;
@@ -278,17 +280,16 @@ impl Evidence {
         self.latent_beyond
     }
 
-    /// Tells the engine the labelled entries whose MAC their routes do not allow: those that may be latent. Returns their
-    /// tuples.
-    pub(super) fn tell_outside(&mut self, at: Timestamp, limit: usize, engine: &mut Engine) -> Vec<Tuple> {
-        let legal = engine.legal_everywhere(at);
-        let mut outside = self.index.with_mac_outside(&legal).filter(|entry| engine.is_outside(entry, at));
-        let told: Vec<Tuple> = outside.by_ref().take(limit).map(|connection| connection.orig).collect();
-        self.latent_beyond = self.latent_beyond.max(outside.count() as u64);
-        for &orig in &told {
-            let own = self.index.of(orig).chain(self.index.of(orig.reversed()));
-            engine.set_connections(orig, own.collect());
+    /// Tells the engine the labelled entries whose MAC is none of `legal`: those that may be latent. Returns their tuples.
+    pub(super) fn tell_outside(&mut self, legal: &HashSet<MacAddr>, limit: usize, engine: &mut Engine) -> Vec<Tuple> {
+        let mut told = Vec::new();
+        let mut outside = self.index.with_mac_outside(legal);
+        for connection in outside.by_ref().take(limit) {
+            told.push(connection.orig);
+            let own = self.index.of(connection.orig).chain(self.index.of(connection.orig.reversed()));
+            engine.set_connections(connection.orig, own.collect());
         }
+        self.latent_beyond = self.latent_beyond.max(outside.count() as u64);
         told
     }
 

@@ -121,7 +121,8 @@ impl Daemon {
         for tuple in std::mem::take(&mut self.latent_tuples) {
             self.engine.set_connections(tuple, Vec::new());
         }
-        self.latent_tuples = self.evidence.tell_outside(at, MAX_LATENT, &mut self.engine);
+        let legal = self.engine.legal_macs(at);
+        self.latent_tuples = self.evidence.tell_outside(&legal, MAX_LATENT, &mut self.engine);
         let conforming = if self.latent_tuples.is_empty() { Vec::new() } else { self.conforming_now() };
         self.latent = self.engine.latent(at, conforming);
         self.latent_at = at;

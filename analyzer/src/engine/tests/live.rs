@@ -93,41 +93,6 @@ fn a_next_hop_leaves_the_set() {
     assert_eq!(engine.present().count(), 4);
 }
 
-/// Two pods with gateways of their own and a common one: a label is fine by the routes of its own flow.
-#[test]
-fn a_label_is_outside_by_the_routes_of_its_flow() {
-    let (mut engine, route15) = shrunk();
-    let connection = |source: &str, gateway: &str| entry(35, Tuple { src: ip(source), ..flow(1) }, label(gateway, 4));
-    let is_outside = |engine: &Engine, source, gateway| engine.is_outside(&connection(source, gateway), at(60));
-    let everywhere = |engine: &Engine| {
-        let mut macs: Vec<_> = engine.legal_everywhere(at(60)).into_iter().collect();
-        macs.sort();
-        macs
-    };
-    let other = "192.168.16.99";
-    assert_eq!(everywhere(&engine), [GW16, DEAD].map(mac));
-    for gateway in ["198.19.3.15", "198.19.3.17"] {
-        engine.begin(Fact::Route(route(other, gateway)), None);
-    }
-    engine.begin(Fact::Binding(binding("198.19.3.17", GW15)), None);
-    assert_eq!(everywhere(&engine), [mac(DEAD)]);
-    for (source, gateway, expected) in [
-        (POD, DEAD, false),
-        (POD, GW16, false),
-        (POD, GW15, true),
-        (other, DEAD, false),
-        (other, GW15, false),
-        (other, GW16, true),
-    ] {
-        assert_eq!(is_outside(&engine, source, gateway), expected, "{source} to {gateway}");
-    }
-    // The common one is no longer the next hop of one of them.
-    engine.end(&route15, at(50));
-    assert_eq!(everywhere(&engine), []);
-    assert!(is_outside(&engine, POD, DEAD) && !is_outside(&engine, other, DEAD));
-    assert!(engine.legal_macs(at(60)).contains(&mac(DEAD)));
-}
-
 #[test]
 fn what_two_sources_say_ends_twice() {
     let (mut engine, route15) = shrunk();
