@@ -22,9 +22,9 @@ pub(crate) struct Need {
 
 /// What `cargo xtask lab` needs.
 pub(crate) const LAB: &[Need] = &[
-    Need { program: "tcpdump", package: "tcpdump", purpose: "prints captures as text for the text reader" },
+    Need { program: "tcpdump", package: "tcpdump", purpose: "records packets, and prints captures as text" },
     Need { program: "ip", package: "iproute2", purpose: "makes network namespaces" },
-    Need { program: "ovsdb-tool", package: "openvswitch-common", purpose: "writes and compacts database files" },
+    Need { program: "ovsdb-tool", package: "openvswitch-common", purpose: "makes, writes and compacts database files" },
     Need { program: "ovs-vswitchd", package: "openvswitch-switch", purpose: "runs the userspace datapath of the lab" },
     Need { program: "ovn-nbctl", package: "ovn-common", purpose: "prints routes and rows" },
     Need { program: "ovn-northd", package: "ovn-central", purpose: "runs the gateway routers of the lab" },

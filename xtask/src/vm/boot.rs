@@ -42,11 +42,15 @@ impl Machine {
         let console = super::folder().join(format!("console-{}-{}.log", kernel.release, process::id()));
         let mut guest = Guest(self.qemu(kernel, &initramfs, &console, &status).spawn().context("cannot start qemu")?);
         let output = guest.0.stdout.take().expect("it is piped");
-        pass_on(&lines_of(output), self.silence, line)?;
+        pass_on(&lines_of(output), self.silence, line)
+            .with_context(|| format!("what the kernel said is in {}", console.display()))?;
         let ended = guest.0.wait().context("cannot wait for qemu")?;
         match status.read()?.trim().parse() {
             Ok(status) => {
-                fs::remove_file(&console).with_context(|| format!("cannot remove {}", console.display()))?;
+                if status == 0 {
+                    // Nobody needs it any more, and a log too many is no failure.
+                    let _ = fs::remove_file(&console);
+                }
                 Ok(status)
             }
             Err(_) => {

@@ -116,13 +116,14 @@ fn reason(test: &str, kernel: Version) -> Option<&'static str> {
     LEFT_OUT.iter().find(is_meant).map(|out| out.reason)
 }
 
-/// The script that runs the programs on the kernel, and fails if one does.
-pub(super) fn script(programs: &[Program], kernel: Version) -> String {
+/// The script that runs the programs on the kernel, and fails if one does. `None` where all their tests are left out.
+pub(super) fn script(programs: &[Program], kernel: Version) -> Option<String> {
     let mut script = format!(
         "cd {}\nexport ANALYZER_TEST_PATIENCE={PATIENCE}\nstatus=0\n",
         // Where cargo runs tests.
         quoted(&project::root().join("analyzer").to_string_lossy())
     );
+    let mut is_empty = true;
     for program in programs {
         let Program { name, variables, path, tests } = program;
         let tests = tests.iter().filter(|test| reason(&program.named(test), kernel).is_none());
@@ -130,6 +131,7 @@ pub(super) fn script(programs: &[Program], kernel: Version) -> String {
         if tests.is_empty() {
             continue;
         }
+        is_empty = false;
         script.push_str(&format!(
             "echo; echo {name}\nenv {variables} timeout --kill-after=10 {PROGRAM_SECONDS} {} --show-output --exact {}\n",
             quoted(&path.to_string_lossy()),
@@ -142,7 +144,7 @@ pub(super) fn script(programs: &[Program], kernel: Version) -> String {
         ));
     }
     script.push_str("exit $status\n");
-    script
+    (!is_empty).then_some(script)
 }
 
 impl Program {
@@ -208,8 +210,10 @@ mod tests {
             tests: vec!["a::b".to_owned(), "scenarios::protocols::sctp".to_owned()],
         };
         assert_eq!(left_out(&[program("")], (6, 12)).len(), 1);
+        let none = Program { tests: vec!["scenarios::protocols::sctp".to_owned()], ..program("") };
+        assert_eq!(script(&[none], (6, 12)), None);
         let run = |path: &str| {
-            let output = Command::new("sh").arg("-c").arg(script(&[program(path)], (6, 12))).output().unwrap();
+            let output = Command::new("sh").arg("-c").arg(script(&[program(path)], (6, 12)).unwrap()).output().unwrap();
             (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
         };
         let (status, said) = run("/bin/echo");
