@@ -21,7 +21,9 @@ use crate::unixctl::UnixctlError;
 use crate::unixctl::conntrack::{Pacing, UserspaceTable};
 
 /// Labelled entries that are kept.
-const MAX_ENTRIES: usize = 4_000_000;
+pub(super) const MAX_ENTRIES: usize = 4_000_000;
+/// Events that are kept for the end of a reading. After more of them there is another one.
+const MAX_MEANWHILE: usize = 65_536;
 /// Room in the kernel for events that were not read yet, in bytes.
 const EVENT_BYTES: usize = 8 << 20;
 /// Shortest wait for ovs-vswitchd's turn: the timer's own resolution.
@@ -35,6 +37,8 @@ pub(super) struct Connections {
     clock: Clock,
     is_reading: bool,
     is_wanted: bool,
+    /// What the kernel told while entries are read: the reading may be past an entry when that changes.
+    meanwhile: Vec<events::Event>,
     last: Option<Timestamp>,
     pub(super) overruns: u64,
     pub(super) interrupted: u64,
@@ -88,6 +92,7 @@ impl Connections {
             clock,
             is_reading: false,
             is_wanted: true,
+            meanwhile: Vec::new(),
             last: None,
             overruns: 0,
             interrupted: 0,
@@ -130,6 +135,11 @@ impl Connections {
             self.overruns += 1;
             self.is_wanted = true;
         }
+        if self.is_reading && self.meanwhile.len() < MAX_MEANWHILE {
+            self.meanwhile.push(event.clone());
+        } else if self.is_reading {
+            self.is_wanted = true;
+        }
         evidence.note(event);
     }
 
@@ -157,14 +167,15 @@ impl Connections {
         self.is_wanted = false;
     }
 
-    /// Takes note that a reading is over.
-    pub(super) fn done(&mut self, reading: &Result<Reading, String>) {
+    /// Takes note that a reading is over. Returns what the kernel told meanwhile.
+    pub(super) fn done(&mut self, reading: &Result<Reading, String>) -> Vec<events::Event> {
         self.is_reading = false;
         self.last = Some(self.clock.now());
         if let Ok(reading) = reading {
             self.interrupted += u64::from(reading.is_interrupted);
             self.unreadable += reading.unreadable;
         }
+        std::mem::take(&mut self.meanwhile)
     }
 }
 

@@ -200,10 +200,11 @@ impl Daemon {
 
     /// Takes over a reading of all labelled entries.
     fn take_reading(&mut self, reading: Result<Reading, String>) {
-        self.connections.done(&reading);
+        let meanwhile = self.connections.done(&reading);
         match reading {
             Ok(reading) => {
                 self.evidence.replace(reading.index, reading.senders, reading.begun);
+                meanwhile.into_iter().for_each(|event| self.evidence.note(event));
                 if let Some(failure) = &reading.failure {
                     self.failed_because("conntrack", failure);
                 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use hashbrown::HashSet;
 
-use super::connections::Way;
+use super::connections::{MAX_ENTRIES, Way};
 use super::senders::Senders;
 use crate::conntrack::index::LabelledIndex;
 use crate::engine::Engine;
@@ -72,7 +72,7 @@ impl Default for Evidence {
     fn default() -> Self {
         let mut evidence = Self {
             datapath: Datapath::None,
-            index: LabelledIndex::new(0),
+            index: LabelledIndex::new(MAX_ENTRIES),
             senders: Senders::default(),
             translations: 0,
             read: Timestamp::default(),
@@ -324,5 +324,24 @@ impl Evidence {
             }
             Event::Overrun => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::conntrack::events::Event;
+
+    #[test]
+    fn what_the_kernel_tells_before_the_first_reading_is_kept() {
+        let orig = "udp 198.51.100.7:53 -> 10.244.0.5:4000".parse::<Tuple>().unwrap();
+        let (zone, mark, label) = (35, 0x2_0000, 0xce73_2966_39a4_u128 << 32);
+        let entry =
+            Connection { orig, reply: orig.reversed(), zone, mark, label, id: None, offloaded: false, dying: false };
+        let mut evidence = Evidence::default();
+        evidence.note(Event::Changed(entry));
+        assert_eq!((evidence.kept(), evidence.refused()), (1, 0));
+        evidence.note(Event::Destroyed { orig, zone, id: None });
+        assert_eq!((evidence.kept(), evidence.refused()), (0, 0));
     }
 }
