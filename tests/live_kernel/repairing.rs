@@ -1,5 +1,7 @@
 //! `live --repair`: what makes packets go astray is healed, that alone, and no faster than the user allows.
 
+use std::time::Duration;
+
 use analyzer::engine::fact::Connection;
 use analyzer::netlink::conntrack::Table;
 use analyzer::types::MacAddr;
@@ -8,6 +10,7 @@ use serde_json::Value;
 use crate::daemon::pause;
 use crate::lab::{GW1, GW2, GW3, Lab, ROUTER, labelled, nexthops_toml, unlabelled};
 use crate::netns::run;
+use crate::patience::patience;
 use crate::wire::Flow;
 
 const NEXTHOPS: [(&str, MacAddr); 2] = [("172.18.0.101", GW1), ("172.18.0.102", GW2)];
@@ -109,8 +112,18 @@ pub(crate) fn heals_a_violating_flow(worker: &crate::ovn::Worker) {
     let before = table(lab);
     let path = lab.folder.path().join("journal.jsonl");
     let journal_path = path.to_str().expect("its name is ours");
-    let mut live =
-        worker.live(&["-i", "auto", "--repair", "delete", "--repair-settle", "1", "--repair-journal", journal_path]);
+    // The armed entry is healed without a packet once the set has settled: the packets are to come before that.
+    let settle = patience(Duration::from_secs(1)).as_secs().to_string();
+    let mut live = worker.live(&[
+        "-i",
+        "auto",
+        "--repair",
+        "delete",
+        "--repair-settle",
+        &settle,
+        "--repair-journal",
+        journal_path,
+    ]);
     live.ready();
     let mut wire = lab.wire();
     wire.send_all("out0", [(&stale, 3), (&tcp, 2)]);

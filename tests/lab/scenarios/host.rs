@@ -8,6 +8,7 @@ use super::{flows, to};
 use crate::addresses::{GW1, V4, parsed};
 use crate::capture::{Seen, since};
 use crate::daemon::pause;
+use crate::datapath::Datapath;
 use crate::netns::run;
 use crate::node::Node;
 use crate::traffic::{exchange, push};
@@ -87,15 +88,19 @@ fn host_traffic() {
         say("the host opens a flow that is in no reading yet");
         let fresh = HostFlow::new(&watch.node, 33002, BEHIND);
         fresh.send(1);
-        watch.wait_undetermined("translated-source", fresh.tuple());
+        let is_asked = watch.node.datapath() == Datapath::Kernel;
+        if !is_asked {
+            watch.wait_undetermined("translated-source", fresh.tuple());
+        }
         let seen = watch.capture.quiet();
         let of_host: Seen = host.iter().flat_map(|flow| flow.of(&seen)).collect();
         assert_eq!((of_host.len(), to(&of_host, NEIGHBOUR)), (host.len(), of_host.clone()));
         let violating = to(&since(&before, &seen), GW1);
-        // A dump of the end has the entry of the host's last flow, too.
+        // The kernel is asked for the entry of a single flow; ovs-vswitchd cannot be. A dump of the end has it, too.
         let fresh = fresh.of(&seen);
+        let told = if is_asked { NOT_COVERED } else { "translated-source" };
         let ended = watch.expect_and_replay(
-            &[("stale-conntrack", &violating), ("translated-source", &fresh), (NOT_COVERED, &of_host)],
+            &[("stale-conntrack", &violating), (told, &fresh), (NOT_COVERED, &of_host)],
             &[("stale-conntrack", &violating)],
         );
         assert_eq!(ended.code, Some(1), "{}", ended.said());
