@@ -5,6 +5,7 @@ use analyzer::types::Tuple;
 use super::{flows, to};
 use crate::addresses::{GW1, GW1_NEW, GW2, V4};
 use crate::capture::since;
+use crate::datapath::Datapath;
 use crate::netns::run;
 use crate::node::Node;
 use crate::traffic::{Conversation, Flow, exchange, push};
@@ -28,23 +29,26 @@ fn translated_flows_follow_the_next_hops() {
         let mut pinned = flows(&watch.node, 40000, 2);
         exchange(&mut pinned, 2);
         let answers = watch.settled(&[&pinned]);
-        let mut opened = translated(&watch.node, 41000);
+        let mut opened: Vec<_> = [41000, 42000].into_iter().flat_map(|port| translated(&watch.node, port)).collect();
         push(&mut opened, 1);
         opened.iter().for_each(Conversation::arrives);
         let first = since(&answers, &watch.settled(&[&opened, &pinned]));
-        let taken = first.keys().next().expect("one left").1;
-        assert_eq!(to(&first, taken), first, "all of one pair of addresses take the same");
+        // ovs-vswitchd hashes addresses alone, so that all take the same; the kernel hashes ports, too. Most are enough.
+        let taken = if to(&first, GW1).len() * 2 >= first.len() { GW1 } else { GW2 };
+        let (mut opened, others): (Vec<_>, Vec<_>) =
+            opened.into_iter().partition(|flow| first.contains_key(&(flow.tuple(), taken)));
+        assert!(others.is_empty() || watch.node.datapath() == Datapath::Kernel, "{first:#?}");
         watch.node.client_answers_by(if taken == GW1 { 0 } else { 1 });
         opened.iter().for_each(Conversation::request);
         push(&mut opened, 2);
-        let before = watch.settled(&[&opened, &pinned]);
+        let before = watch.settled(&[&opened, &others, &pinned]);
         watch.node.replace_gateway(&watch.spare);
         watch.let_grace_pass();
         // Their entries have been read, and what translates and tells the host's packets with them.
         watch.wait_latent("armed", &pinned);
         push(&mut opened, 3);
         push(&mut pinned, 3);
-        let after = since(&before, &watch.settled(&[&opened, &pinned]));
+        let after = since(&before, &watch.settled(&[&opened, &others, &pinned]));
         let violating = to(&after, GW1);
         let stale = violating.keys().map(|(tuple, _)| *tuple);
         assert!(stale.eq(pinned.iter().map(Flow::tuple)), "{after:#?}");
