@@ -9,13 +9,13 @@ use serde_json::Value;
 use crate::addresses::{Addresses, GW1_NEW};
 use crate::capture::{Capture, Seen};
 use crate::case::Case;
-use crate::daemon::{Ended, Live, sit_out};
+use crate::daemon::{Ended, Live, pause, sit_out};
 use crate::datapath::Datapath;
 use crate::netns::Missing;
 use crate::node::{Node, Spare};
 use crate::patience::patience;
 use crate::syslog::Receiver;
-use crate::traffic::{Conversation, Flow, sent};
+use crate::traffic::{Conversation, Flow, push, sent};
 use crate::wire::{Count, json_of};
 
 /// Seconds of grace, so that a scenario can wait for its end.
@@ -99,8 +99,19 @@ impl Watch {
             .wait(&format!("undetermined, {reason}"), |object| object["flow"] == flow && object["reason"] == reason);
     }
 
+    /// Has the pod send until the daemon tells of each of the flows that it violates for this reason: ovs-vswitchd is asked
+    /// for a zone every ten seconds at most, and before that nothing tells of their entries.
+    pub(crate) fn push_until_violating(&mut self, reason: &str, flows: &mut [Conversation]) {
+        let is_told = (0..60).any(|_| {
+            push(flows, 1);
+            pause(500);
+            flows.iter().all(|flow| self.has_violating(reason, flow))
+        });
+        assert!(is_told, "the entries are not read");
+    }
+
     /// Whether the daemon has told by now that the flow violates for this reason.
-    pub(crate) fn has_violating(&mut self, reason: &str, flow: &impl Flow) -> bool {
+    fn has_violating(&mut self, reason: &str, flow: &impl Flow) -> bool {
         let flow = json_of(&flow.tuple());
         self.live.has(|object| object["flow"] == flow && object["verdict"] == "violating" && object["reason"] == reason)
     }

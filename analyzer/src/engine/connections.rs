@@ -186,7 +186,7 @@ impl Connections {
     /// mirror of the original tuple.
     pub(super) fn before_translation(&self, wire: Tuple) -> Option<Tuple> {
         if let Some(inner) = wire.without_ports().and_then(|coarse| self.before_translation(coarse)) {
-            return Some(Tuple { tp_src: wire.tp_src, tp_dst: wire.tp_dst, ..inner });
+            return Some(inner.with_ports_of(&wire));
         }
         let mirror = wire.reversed();
         self.of(wire).find_map(|connection| {

@@ -20,8 +20,8 @@ pub(super) struct Labelled<'a> {
 
 /// Labelled entries of the flow `tuple`, the believed ones first.
 pub(super) fn labelled<'a>(knowledge: &'a Knowledge, tuple: Tuple, at: Timestamp) -> Vec<Labelled<'a>> {
-    let tuples = tuple.tracked_as();
-    let mut found: Vec<Labelled<'a>> = tuples
+    let mut found: Vec<Labelled<'a>> = tuple
+        .tracked_as()
         .flat_map(|tuple| knowledge.connections.matching(tuple))
         .filter_map(|(connection, direction)| {
             let reply = label::decode(connection.label, connection.mark)?;

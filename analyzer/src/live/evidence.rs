@@ -264,8 +264,7 @@ impl Evidence {
             }
         }
         // ovs-vswitchd does not read the ports of every protocol.
-        let tuples = tuple.tracked_as();
-        for tuple in tuples.flat_map(|tuple| [tuple, tuple.reversed()]) {
+        for tuple in tuple.tracked_as().flat_map(|tuple| [tuple, tuple.reversed()]) {
             for connection in self.index.of(tuple).chain(self.senders.of(tuple).cloned()) {
                 if !found.contains(&connection) {
                     found.push(connection);

@@ -23,8 +23,7 @@ impl Selection {
     fn means(&self, pin: &Pin) -> bool {
         let connection = &pin.connection;
         let is_of = |flow: Tuple| {
-            let named = flow.tracked_as();
-            let named: Vec<Tuple> = named.flat_map(|flow| [flow, flow.reversed()]).collect();
+            let named: Vec<Tuple> = flow.tracked_as().flat_map(|flow| [flow, flow.reversed()]).collect();
             [connection.orig, connection.reply].iter().any(|tuple| named.contains(tuple))
         };
         let fits = self.flow.is_none_or(is_of)

@@ -57,6 +57,12 @@ impl Tuple {
         [Some(self), self.without_ports()].into_iter().flatten()
     }
 
+    /// The tuple with the ports of another: an entry without ports translates addresses alone.
+    #[must_use]
+    pub fn with_ports_of(&self, other: &Self) -> Self {
+        Self { tp_src: other.tp_src, tp_dst: other.tp_dst, ..*self }
+    }
+
     /// Type and code of an ICMP message.
     pub fn icmp_type_code(&self) -> Option<(u8, u8)> {
         let [icmp_type, code] = self.tp_dst.to_be_bytes();

@@ -3,7 +3,6 @@
 use super::{flows, pinned_to_a_dead_gateway, to};
 use crate::addresses::{GW1, GW2, GW3, V4};
 use crate::capture::{Seen, since};
-use crate::daemon::pause;
 use crate::datapath::Datapath;
 use crate::netns::{Missing, run};
 use crate::node::{Daemon, Node};
@@ -89,13 +88,7 @@ fn vswitchd_is_killed() {
         let labelled = watch.settled(&[&pinned, &later]);
         watch.node.replace_gateway(&spare);
         watch.let_grace_pass();
-        // ovs-vswitchd is asked for a zone every ten seconds at most: before that nothing tells of these entries.
-        let is_told = (0..60).any(|_| {
-            push(&mut later, 1);
-            pause(500);
-            later.iter().all(|flow| watch.has_violating("stale-conntrack", flow))
-        });
-        assert!(is_told, "the entries are not read");
+        watch.push_until_violating("stale-conntrack", &mut later);
         let seen = watch.settled(&[&pinned, &later]);
         let violating = to(&since(&before, &now), GW1);
         let later = to(&since(&labelled, &seen), GW2);

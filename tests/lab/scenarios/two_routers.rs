@@ -3,7 +3,6 @@
 use super::{flows, to};
 use crate::addresses::{GW1, GW3, SECOND_POD, SECOND_ROUTER, V4, parsed};
 use crate::capture::since;
-use crate::daemon::pause;
 use crate::netns::run;
 use crate::traffic::{Conversation, Flow, exchange, push};
 use crate::watch::{Watch, say};
@@ -37,13 +36,7 @@ fn two_gateway_routers_on_one_nic() {
         watch.node.sync_without_northd();
         watch.let_grace_pass();
         push(&mut first, 2);
-        // ovs-vswitchd is asked for a zone every ten seconds at most: before that nothing tells of these entries.
-        let is_told = (0..60).any(|_| {
-            push(&mut second, 1);
-            pause(500);
-            second.iter().all(|flow| watch.has_violating("stale-conntrack", flow))
-        });
-        assert!(is_told, "the entries are not read");
+        watch.push_until_violating("stale-conntrack", &mut second);
         push(&mut other, 2);
         let mut violating = to(&since(&before, &watch.settled(&[&first, &second, &other])), GW1);
         violating.retain(|(tuple, _), _| second.iter().any(|flow| flow.tuple() == *tuple));

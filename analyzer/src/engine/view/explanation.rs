@@ -150,9 +150,8 @@ fn on_wire(knowledge: &Knowledge, tuple: Tuple) -> Vec<Tuple> {
             CtDirection::Orig => connection.reply.reversed(),
             CtDirection::Reply => connection.orig.reversed(),
         };
-        // An entry without ports translates addresses alone.
         let is_coarse = tuple.has_ports() && (wire.tp_src, wire.tp_dst) == (0, 0);
-        if is_coarse { Tuple { tp_src: tuple.tp_src, tp_dst: tuple.tp_dst, ..wire } } else { wire }
+        if is_coarse { wire.with_ports_of(&tuple) } else { wire }
     });
     std::iter::once(tuple).chain(translated).collect()
 }
