@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::types::Validity;
+use crate::types::{Timestamp, Validity};
 
 /// The time that two validities share; `None` where they share none.
 pub(super) fn intersection(a: Validity, b: Validity) -> Option<Validity> {
@@ -16,11 +16,18 @@ pub(super) fn intersection(a: Validity, b: Validity) -> Option<Validity> {
     (!empty).then_some(Validity { from, until })
 }
 
+/// The later of two ends.
+fn later_end(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    Some(a?.max(b?))
+}
+
 /// A value and when it held.
 #[derive(Clone, PartialEq, Debug)]
 struct Span<T> {
     value: T,
     validity: Validity,
+    /// When it and all before it have ended; `None` while one of them has no end.
+    over: Option<Timestamp>,
 }
 
 /// The values that keys (mostly UUIDs of rows) had.
@@ -42,12 +49,11 @@ impl<K: Ord, T: PartialEq + Clone> History<K, T> {
         if let Some(last) = spans.last_mut().filter(|last| last.value == value)
             && last.validity.until.is_none_or(|until| validity.from.is_none_or(|from| from <= until))
         {
-            last.validity.until = match (last.validity.until, validity.until) {
-                (Some(a), Some(b)) => Some(a.max(b)),
-                _ => None,
-            };
+            last.validity.until = later_end(last.validity.until, validity.until);
+            last.over = later_end(last.over, last.validity.until);
         } else {
-            spans.push(Span { value, validity });
+            let over = spans.last().map_or(validity.until, |last| later_end(last.over, validity.until));
+            spans.push(Span { value, validity, over });
         }
     }
 
@@ -55,7 +61,7 @@ impl<K: Ord, T: PartialEq + Clone> History<K, T> {
     pub(super) fn within(&self, key: &K, during: Validity) -> Vec<(Option<T>, Validity)> {
         let mut pieces = Vec::new();
         let mut rest = Some(during);
-        for span in self.spans.get(key).into_iter().flatten() {
+        for span in self.around(key, during) {
             let Some(common) = intersection(span.validity, during) else { continue };
             let before = common.from.and_then(|from| intersection(rest?, Validity { from: None, until: Some(from) }));
             pieces.extend(before.map(|gap| (None, gap)));
@@ -64,6 +70,16 @@ impl<K: Ord, T: PartialEq + Clone> History<K, T> {
         }
         pieces.extend(rest.map(|gap| (None, gap)));
         pieces
+    }
+
+    /// The values of a key, without those that had ended before `during` and those that begin after it: a row that changed
+    /// a hundred thousand times is joined with itself as often.
+    fn around(&self, key: &K, during: Validity) -> &[Span<T>] {
+        let spans = self.spans.get(key).map_or(&[][..], Vec::as_slice);
+        let begun = spans.partition_point(|span| during.until.is_none_or(|until| span.validity.from < Some(until)));
+        let over = |span: &Span<T>| span.over.is_some_and(|over| during.from.is_some_and(|from| over <= from));
+        let over = spans.partition_point(over).min(begun);
+        &spans[over..begun]
     }
 
     /// As [`Self::within`], but times without a value are left out, unless no value is known at all: then the source
@@ -86,7 +102,6 @@ impl<K: Ord, T: PartialEq + Clone> History<K, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Timestamp;
     use proptest::prelude::*;
 
     fn validity(from: Option<u64>, until: Option<u64>) -> Validity {
