@@ -29,6 +29,8 @@ pub(super) struct Ledger<K> {
     entries: HashMap<K, Entry>,
     flows: HashMap<Flow, FlowState>,
     findings: HashMap<FindingKey, Finding>,
+    /// How many of them are no violations.
+    expendable: usize,
     nexthops: HashMap<MacAddr, Nexthop>,
     judged: HashMap<Verdict, Judged>,
     summary: Summary,
@@ -101,6 +103,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
             entries: HashMap::new(),
             flows: HashMap::new(),
             findings: HashMap::new(),
+            expendable: 0,
             nexthops: HashMap::new(),
             judged: HashMap::new(),
             summary: Summary::default(),
@@ -269,6 +272,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
             self.omitted += u64::from(is_first);
             return is_first.then_some(finding);
         }
+        self.expendable += usize::from(!matches!(key.2, Verdict::Violating(_)));
         let news = finding.clone();
         // What the kernel counted is booked right behind.
         (finding.packets, finding.bytes) = (0, 0);
@@ -283,14 +287,12 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
 
     /// Gives up findings that are no violations for one that is.
     fn make_room(&mut self, verdict: Verdict) -> bool {
-        if !matches!(verdict, Verdict::Violating(_)) {
+        if !matches!(verdict, Verdict::Violating(_)) || self.expendable == 0 {
             return false;
         }
-        let before = self.findings.len();
         self.findings.retain(|(.., verdict), _| matches!(verdict, Verdict::Violating(_)));
-        let given_up = before - self.findings.len();
-        self.omitted += given_up as u64;
-        given_up > 0
+        self.omitted += std::mem::take(&mut self.expendable) as u64;
+        true
     }
 
     fn attribute(&mut self, flow: Flow, verdict: Verdict, since: &Observation) {
