@@ -1,9 +1,8 @@
 //! Conntrack entries, by tuple.
 
-use std::hash::BuildHasher;
+mod by_flow;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
-
+use self::by_flow::{ByFlow, MAX_ENTRIES, Place, flow};
 use super::fact::{BR_EX_ZONE, Connection};
 use super::finding::CtDirection;
 use super::label;
@@ -16,39 +15,10 @@ use crate::types::Tuple;
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     entries: Vec<Connection>,
-    by_flow: HashTable<Place>,
-    hasher: DefaultHashBuilder,
+    by_flow: ByFlow,
     told: bool,
     /// A flow whose entries are all kept.
     followed: Option<Tuple>,
-}
-
-/// Where an entry stands, and which of its tuples it is found by: twice its index, and 1 for the reply.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Place(u32);
-
-/// Entries kept at most.
-const MAX_ENTRIES: usize = 1 << 31;
-
-impl Place {
-    fn new(index: usize, direction: CtDirection) -> Self {
-        // `MAX_ENTRIES` entries have places that fit.
-        Self((index as u32) << 1 | u32::from(direction == CtDirection::Reply))
-    }
-
-    fn index(self) -> usize {
-        (self.0 >> 1) as usize
-    }
-
-    fn flow(self, entries: &[Connection]) -> Tuple {
-        let connection = &entries[self.index()];
-        flow(if self.0 & 1 == 0 { connection.orig } else { connection.reply })
-    }
-}
-
-/// What the tuples of both directions of a flow have in common.
-fn flow(tuple: Tuple) -> Tuple {
-    tuple.min(tuple.reversed())
 }
 
 /// The flows that an entry is found by: before and after translation.
@@ -78,29 +48,29 @@ impl Connections {
         }
         let index = self.entries.len();
         self.entries.push(connection);
-        let (hasher, entries) = (&self.hasher, &self.entries);
-        for (direction, flow) in flows(&entries[index]) {
-            let rehash = |place: &Place| hasher.hash_one(place.flow(entries));
-            self.by_flow.insert_unique(hasher.hash_one(flow), Place::new(index, direction), rehash);
-        }
+        self.note(index);
     }
 
     /// Puts `connections` in the place of all entries that are found by `tuple`, in either direction, before or after
     /// translation, and of those that one of `connections` is a new version of: the same zone and original tuple.
     pub(super) fn set(&mut self, tuple: Tuple, connections: Vec<Connection>) {
         // From the end on, so that no index still to be removed moves.
-        self.indices(tuple).into_iter().rev().for_each(|index| self.remove(index));
+        let mut old: Vec<usize> = self.places(tuple).map(Place::index).collect();
+        old.sort_unstable();
+        old.into_iter().rev().for_each(|index| self.remove(index));
         for connection in connections {
-            let is_old = |&index: &usize| {
-                let old = &self.entries[index];
-                old.zone == connection.zone && old.orig == connection.orig
-            };
-            if let Some(index) = self.indices(connection.orig).into_iter().find(is_old) {
-                self.remove(index);
+            if let Some(old) = self.version_of(&connection) {
+                self.remove(old);
             }
             self.add(connection);
         }
         self.told = true;
+    }
+
+    /// Index of the entry that `connection` is a new version of.
+    fn version_of(&self, connection: &Connection) -> Option<usize> {
+        let mut own = self.by_flow.in_zone(flow(connection.orig), connection.zone, &self.entries).map(Place::index);
+        own.find(|&index| self.entries[index].orig == connection.orig)
     }
 
     /// Forgets all entries, and that any were told.
@@ -113,24 +83,31 @@ impl Connections {
         self.told = true;
     }
 
+    /// Makes the entry at `index` be found.
+    fn note(&mut self, index: usize) {
+        for (direction, flow) in flows(&self.entries[index]) {
+            self.by_flow.insert(flow, Place::new(index, direction), &self.entries);
+        }
+    }
+
+    /// Makes the entry at `index` be found no longer.
+    fn hide(&mut self, index: usize) {
+        for (direction, flow) in flows(&self.entries[index]) {
+            self.by_flow.remove(flow, Place::new(index, direction), &self.entries);
+        }
+    }
+
     /// Takes an entry out. The last one takes its index.
     fn remove(&mut self, index: usize) {
         let Some(last) = self.entries.len().checked_sub(1) else { return };
-        for (direction, flow) in flows(&self.entries[index]) {
-            let place = Place::new(index, direction);
-            if let Ok(found) = self.by_flow.find_entry(self.hasher.hash_one(flow), |&other| other == place) {
-                found.remove();
-            }
-        }
+        self.hide(index);
         if index != last {
-            for (direction, flow) in flows(&self.entries[last]) {
-                let place = Place::new(last, direction);
-                if let Some(found) = self.by_flow.find_mut(self.hasher.hash_one(flow), |&other| other == place) {
-                    *found = Place::new(index, direction);
-                }
-            }
+            self.hide(last);
         }
         self.entries.swap_remove(index);
+        if index != last {
+            self.note(index);
+        }
     }
 
     /// Whether any dump of entries was given.
@@ -142,18 +119,13 @@ impl Connections {
         &self.entries
     }
 
-    /// Indices of the entries one of whose tuples is `tuple` or its mirror, in order.
-    fn indices(&self, tuple: Tuple) -> Vec<usize> {
-        let flow = flow(tuple);
-        let places = self.by_flow.iter_hash(self.hasher.hash_one(flow));
-        let mut indices: Vec<usize> =
-            places.filter(|place| place.flow(&self.entries) == flow).map(|place| place.index()).collect();
-        indices.sort_unstable();
-        indices
+    /// Places of the entries one of whose tuples is `tuple` or its mirror.
+    fn places(&self, tuple: Tuple) -> impl Iterator<Item = Place> {
+        self.by_flow.of(flow(tuple), &self.entries)
     }
 
     fn of(&self, tuple: Tuple) -> impl Iterator<Item = &Connection> {
-        self.indices(tuple).into_iter().map(|index| &self.entries[index])
+        self.places(tuple).map(|place| &self.entries[place.index()])
     }
 
     /// Whether some entry is found by the tuple, or by what it is without its ports.
@@ -161,10 +133,7 @@ impl Connections {
         if self.by_flow.is_empty() {
             return false;
         }
-        let mut flows = tuple.tracked_as().map(flow);
-        flows.any(|flow| {
-            self.by_flow.find(self.hasher.hash_one(flow), |place| place.flow(&self.entries) == flow).is_some()
-        })
+        tuple.tracked_as().any(|tuple| self.by_flow.has(flow(tuple), &self.entries))
     }
 
     /// Entries one of whose tuples is `tuple`, and which one.
@@ -189,7 +158,7 @@ impl Connections {
             return Some(inner.with_ports_of(&wire));
         }
         let mirror = wire.reversed();
-        self.of(wire).find_map(|connection| {
+        let before = |connection: &Connection| {
             if connection.reply == mirror && connection.orig != wire {
                 Some(connection.orig)
             } else if connection.orig == mirror && connection.reply != wire {
@@ -197,7 +166,10 @@ impl Connections {
             } else {
                 None
             }
-        })
+        };
+        // Where zones disagree, the entry that was told first counts.
+        let told = self.places(wire).filter_map(|place| Some((place, before(&self.entries[place.index()])?)));
+        told.min_by_key(|&(place, _)| place).map(|(_, tuple)| tuple)
     }
 
     /// Whether br-ex tracks the packet as the host's own.

@@ -1,5 +1,7 @@
 //! Labelled conntrack entries of a flow.
 
+use hashbrown::HashSet;
+
 use super::fact::Connection;
 use super::finding::CtDirection;
 use super::knowledge::Knowledge;
@@ -36,6 +38,18 @@ pub(super) fn labelled<'a>(knowledge: &'a Knowledge, tuple: Tuple, at: Timestamp
     }
     found.sort_by_key(|entry| (!entry.believed, entry.connection.zone));
     found
+}
+
+/// All labelled entries, each with the tuple that leaves: flow by flow, as what one zone holds bears on what is believed
+/// of another.
+pub(super) fn all_labelled<'a>(knowledge: &'a Knowledge, at: Timestamp) -> impl Iterator<Item = (Tuple, Labelled<'a>)> {
+    let mut seen = HashSet::new();
+    let flows = knowledge.connections.all().iter().map(move |connection| leaving(knowledge, connection, at));
+    flows.filter(move |&tuple| seen.insert(tuple)).flat_map(move |tuple| {
+        // An entry without ports stands for several flows, and has a tuple of its own.
+        let own = move |entry: &Labelled<'_>| leaving(knowledge, entry.connection, at) == tuple;
+        labelled(knowledge, tuple, at).into_iter().filter(own).map(move |entry| (tuple, entry))
+    })
 }
 
 /// The tuple of the direction that leaves the node: the one whose source a route by source knows, else the answer.
