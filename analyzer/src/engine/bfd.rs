@@ -1,18 +1,20 @@
 //! BFD sessions and what they say of next hops.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use super::fact::{Bfd, BfdRef, BfdStatus, Route};
-use super::versions::{self, End};
+use super::versions::{End, Versions};
 use crate::types::{Timestamp, Validity};
 
 /// All states of sessions that were told, past ones included.
 #[derive(Debug, Default)]
 pub(super) struct BfdSessions {
-    by_peer: HashMap<IpAddr, Vec<Bfd>>,
+    /// By peer, and by port: a gateway is the peer of every node.
+    by_peer: HashMap<IpAddr, BTreeMap<Arc<str>, Versions<Bfd>>>,
 }
 
 /// Whether a next hop may carry traffic.
@@ -29,34 +31,50 @@ pub(super) enum Liveness {
 
 impl BfdSessions {
     pub(super) fn add(&mut self, bfd: Bfd) {
-        let sessions = self.by_peer.entry(bfd.dst_ip).or_default();
-        if !sessions.contains(&bfd) {
-            sessions.push(bfd);
-        }
+        self.of(&bfd).push_new(bfd);
+    }
+
+    fn of(&mut self, bfd: &Bfd) -> &mut Versions<Bfd> {
+        self.by_peer.entry(bfd.dst_ip).or_default().entry(bfd.logical_port.clone()).or_default()
     }
 
     pub(super) fn begin(&mut self, bfd: Bfd) {
-        versions::begin(self.by_peer.entry(bfd.dst_ip).or_default(), bfd);
+        self.of(&bfd).begin(bfd);
     }
 
     pub(super) fn end(&mut self, bfd: &Bfd, at: Timestamp) -> End {
-        self.by_peer.get_mut(&bfd.dst_ip).map_or(End::Unknown, |sessions| versions::end(sessions, bfd, at))
+        let sessions = self.by_peer.get_mut(&bfd.dst_ip).and_then(|ports| ports.get_mut(&bfd.logical_port));
+        sessions.map_or(End::Unknown, |sessions| sessions.end(bfd, at))
     }
 
     pub(super) fn forget(&mut self, is_forgotten: impl Fn(Validity) -> bool) {
-        self.by_peer.retain(|_, sessions| {
-            sessions.retain(|bfd| !is_forgotten(bfd.validity));
-            !sessions.is_empty()
+        self.by_peer.retain(|_, ports| {
+            ports.retain(|_, sessions| {
+                sessions.retain(|bfd| !is_forgotten(bfd.validity));
+                !sessions.is_empty()
+            });
+            !ports.is_empty()
         });
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Bfd> {
-        self.by_peer.values().flatten()
+        self.by_peer.values().flat_map(BTreeMap::values).flat_map(Versions::iter)
     }
 
-    /// States of the sessions with a peer, past ones included.
-    pub(super) fn with(&self, peer: IpAddr) -> impl Iterator<Item = &Bfd> {
-        self.by_peer.get(&peer).into_iter().flatten()
+    /// States of the sessions with a peer, past ones included: of those on a port, or of all.
+    pub(super) fn with<'a>(&'a self, peer: IpAddr, port: Option<&'a Arc<str>>) -> impl Iterator<Item = &'a Bfd> {
+        self.sessions(peer, port).flat_map(Versions::iter)
+    }
+
+    fn sessions<'a>(
+        &'a self,
+        peer: IpAddr,
+        port: Option<&'a Arc<str>>,
+    ) -> impl Iterator<Item = &'a Versions<Bfd>> + 'a {
+        let ports = self.by_peer.get(&peer);
+        let own = port.and_then(|port| ports?.get(port));
+        let all = ports.filter(|_| port.is_none()).into_iter().flat_map(BTreeMap::values);
+        own.into_iter().chain(all)
     }
 
     /// What BFD says of a route's next hop at `at`.
@@ -73,8 +91,8 @@ impl BfdSessions {
     }
 
     fn of_session(&self, port: Option<&Arc<str>>, dst_ip: IpAddr, at: Timestamp) -> Liveness {
-        let meant = |bfd: &&Bfd| bfd.validity.holds(at) && port.is_none_or(|port| *port == bfd.logical_port);
-        let mut states = self.with(dst_ip).filter(meant).map(|bfd| of_status(bfd.status));
+        let holding = self.sessions(dst_ip, port).flat_map(|sessions| sessions.holding(at));
+        let mut states = holding.map(|bfd| of_status(bfd.status));
         let Some(first) = states.next() else { return Liveness::Unknown };
         // Sessions with one peer on several ports that disagree: which is meant is not known.
         if states.all(|state| state == first) { first } else { Liveness::Unknown }

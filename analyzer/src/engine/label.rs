@@ -43,6 +43,8 @@ pub enum PortForm {
 /// Where both forms of the port are set, the mark's counts: OVN fills the same label bits with ACL and tunnel ids since
 /// it moved the port to the mark.
 pub fn decode(label: u128, mark: u32) -> Option<EcmpReply> {
+    #[cfg(test)]
+    crate::types::work::step();
     // The casts keep the low bits, which is what they are for.
     let eth = MacAddr::from_bits((label >> LABEL_ETH_SHIFT) as u64);
     if eth.is_zero() {

@@ -126,7 +126,7 @@ impl Engine {
 
     fn nexthop_facts(&self) -> impl Iterator<Item = Fact> + '_ {
         let knowledge = &self.knowledge;
-        let routes = knowledge.routes.all().iter().cloned().map(Fact::Route);
+        let routes = knowledge.routes.all().cloned().map(Fact::Route);
         let bindings = knowledge.nexthop_bindings().cloned().map(Fact::Binding);
         routes.chain(bindings).chain(knowledge.bfd.all().cloned().map(Fact::Bfd))
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::types::{MacAddr, Tuple, tuple::proto};
+use crate::types::{IpPrefix, MacAddr, Tuple, tuple::proto};
 
 /// Whether a packet is for many: by its MAC, or by its IP address.
 pub(super) fn is_group(eth_dst: Option<MacAddr>, dst: IpAddr) -> bool {
@@ -53,17 +53,33 @@ pub(super) fn is_virtual_router(mac: MacAddr) -> bool {
 /// Whether a `Logical_Router_Policy` may match a packet. Conjunctions of address tests are understood; of anything else
 /// it is only known that it may.
 pub(super) fn may_match(expression: &str, src: IpAddr, dst: IpAddr) -> bool {
-    if expression.contains("||") || expression.contains('!') || expression.contains('{') {
-        return true;
-    }
-    expression.split("&&").all(|term| {
-        let Some((field, value)) = term.trim().trim_matches(['(', ')']).split_once("==") else { return true };
-        let addr = match field.trim() {
-            "ip4.src" | "ip6.src" => src,
-            "ip4.dst" | "ip6.dst" => dst,
-            _ => return true,
+    tests(expression).all(|(end, prefix)| prefix.contains(if end == End::Source { src } else { dst }))
+}
+
+/// Sources that a policy is for, where it tests them.
+pub(super) fn source_of(expression: &str) -> Option<IpPrefix> {
+    tests(expression).find(|(end, _)| *end == End::Source).map(|(_, prefix)| prefix)
+}
+
+/// An end of a packet's way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Source,
+    Destination,
+}
+
+/// Tests of addresses that all have to hold for the expression to match.
+fn tests(expression: &str) -> impl Iterator<Item = (End, IpPrefix)> {
+    let is_conjunction = !expression.contains("||") && !expression.contains('!') && !expression.contains('{');
+    let terms = is_conjunction.then(|| expression.split("&&")).into_iter().flatten();
+    terms.filter_map(|term| {
+        let (field, value) = term.trim().trim_matches(['(', ')']).split_once("==")?;
+        let end = match field.trim() {
+            "ip4.src" | "ip6.src" => End::Source,
+            "ip4.dst" | "ip6.dst" => End::Destination,
+            _ => return None,
         };
-        value.trim().parse::<crate::types::IpPrefix>().map_or(true, |prefix| prefix.contains(addr))
+        Some((end, value.trim().parse().ok()?))
     })
 }
 

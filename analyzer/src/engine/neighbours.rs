@@ -2,36 +2,32 @@
 
 mod by_port;
 mod live;
+mod told;
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use self::by_port::ByPort;
+use self::by_port::{ByPort, Port};
+use self::told::Told;
 use super::fact::{Binding, BindingKind};
 use super::lookalike;
 use super::observation::HeardNeighbour;
-use crate::types::{MacAddr, Timestamp};
+use super::versions::Versions;
+use crate::types::{MacAddr, Timestamp, Validity};
 
 /// All bindings that were told, past ones included, and all neighbours heard.
 #[derive(Debug, Default)]
 pub(super) struct Neighbours {
     by_ip: HashMap<IpAddr, ByPort>,
-    by_mac: BTreeSet<(MacAddr, IpAddr)>,
+    /// Where a MAC is bound: address and port.
+    by_mac: BTreeSet<(MacAddr, IpAddr, Port)>,
     /// Runs of one MAC, in order, for each address heard.
     heard: HashMap<IpAddr, Vec<HeardRun>>,
-}
-
-/// A binding that was told.
-#[derive(Debug)]
-struct Told {
-    binding: Binding,
-    /// When its source last confirmed it. `binding.confirmed` stays as first told: it dates the evidence.
-    confirmed: Option<Timestamp>,
-    /// Whether a live source told it, so that it is not put together with what others say.
-    is_live: bool,
+    /// Addresses that were heard with a MAC.
+    heard_as: BTreeSet<(MacAddr, IpAddr)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,24 +50,31 @@ pub(super) struct Lladdrs {
 
 impl Neighbours {
     pub(super) fn add(&mut self, binding: Binding) {
-        self.note_mac(binding.mac, binding.ip);
-        let port = &binding.logical_port;
-        let told = self.by_ip.entry(binding.ip).or_insert_with(|| ByPort::new(port.clone())).entry(port);
+        self.note(&binding);
+        let told = self.told_on(&binding);
+        let new = Told::new(binding, false);
         // A refreshed timestamp is a new version of the row, but no new binding.
-        let is_same =
-            |told: &&mut Told| !told.is_live && told.binding.kind == binding.kind && told.binding.mac == binding.mac;
-        let last = told.iter_mut().rev().find(is_same).map(|told| &mut told.binding);
-        match last {
-            Some(last) if last.validity.until.is_some() && last.validity.until == binding.validity.from => {
-                last.validity.until = binding.validity.until;
+        let last = told.last(&new, |told| !told.is_live);
+        match last.and_then(|number| Some((number, &told.get(number)?.binding))) {
+            Some((number, last))
+                if last.validity.until.is_some() && last.validity.until == new.binding.validity.from =>
+            {
+                told.update(number, |last| last.binding.validity.until = new.binding.validity.until);
             }
-            Some(last) if *last == binding => {}
-            _ => told.push(Told { confirmed: binding.confirmed, binding, is_live: false }),
+            Some((_, last)) if *last == new.binding => {}
+            _ => drop(told.push(new)),
         }
     }
 
-    fn note_mac(&mut self, mac: Option<MacAddr>, ip: IpAddr) {
-        self.by_mac.extend(mac.map(|mac| (mac, ip)));
+    /// What was told of the address of a binding on its port.
+    fn told_on(&mut self, binding: &Binding) -> &mut Versions<Told> {
+        let port = &binding.logical_port;
+        self.by_ip.entry(binding.ip).or_insert_with(|| ByPort::new(port.clone())).entry(port)
+    }
+
+    /// Finds the binding by its MAC.
+    fn note(&mut self, binding: &Binding) {
+        self.by_mac.extend(binding.mac.map(|mac| (mac, binding.ip, binding.logical_port.clone())));
     }
 
     /// Notes a neighbour that was heard. Returns whether it tells another MAC than before.
@@ -86,6 +89,7 @@ impl Neighbours {
             last => {
                 let first = last.map_or(heard.at, |run| run.first.max(heard.at));
                 runs.push(HeardRun { mac: heard.mac, first, last: first });
+                self.heard_as.insert((heard.mac, heard.ip));
                 true
             }
         }
@@ -107,32 +111,51 @@ impl Neighbours {
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Binding> {
-        self.by_ip.values().flat_map(ByPort::values).flatten().map(|told| &told.binding)
+        self.by_ip.values().flat_map(ByPort::values).flat_map(Versions::iter).map(|told| &told.binding)
     }
 
     /// Bindings of a MAC, past ones included.
     pub(super) fn of_mac(&self, mac: MacAddr) -> impl Iterator<Item = &Binding> {
-        let all = (mac, Ipv4Addr::UNSPECIFIED.into())..=(mac, Ipv6Addr::from_bits(u128::MAX).into());
-        let ips = self.by_mac.range(all).map(|&(_, ip)| ip);
-        ips.flat_map(|ip| self.of(ip, None)).filter(move |binding| binding.mac == Some(mac))
+        let places = self.by_mac.range((mac, Ipv4Addr::UNSPECIFIED.into(), None)..);
+        let own = places.take_while(move |(bound, ..)| *bound == mac);
+        own.flat_map(move |(_, ip, port)| self.told(*ip, port, mac)).map(|told| &told.binding)
+    }
+
+    /// Whether the MAC is, or was, bound to an address or heard with one.
+    pub(super) fn knows(&self, mac: MacAddr) -> bool {
+        let bound = self.by_mac.range((mac, Ipv4Addr::UNSPECIFIED.into(), None)..).next();
+        bound.is_some_and(|(bound, ..)| *bound == mac) || self.heard_as(mac).next().is_some()
+    }
+
+    /// What was told of an address on a port that binds it to the MAC.
+    fn told(&self, ip: IpAddr, port: &Port, mac: MacAddr) -> impl Iterator<Item = &Told> {
+        let told = self.by_ip.get(&ip).and_then(|ports| ports.on(port));
+        told.into_iter()
+            .flat_map(move |told| KINDS.into_iter().flat_map(move |kind| told.saying(evidence(ip, mac, kind))))
     }
 
     /// Addresses that the MAC was heard with, and when last.
     pub(super) fn heard_as(&self, mac: MacAddr) -> impl Iterator<Item = (IpAddr, Timestamp)> {
+        let ips =
+            self.heard_as.range((mac, Ipv4Addr::UNSPECIFIED.into())..).take_while(move |(heard, _)| *heard == mac);
         let last = move |runs: &Vec<HeardRun>| runs.iter().rev().find(|run| run.mac == mac).map(|run| run.last);
-        self.heard.iter().filter_map(move |(&ip, runs)| Some((ip, last(runs)?)))
+        ips.filter_map(move |&(_, ip)| Some((ip, last(self.heard.get(&ip)?)?)))
     }
 
     /// Bindings of an address on a port. A side that names no port matches any.
     pub(super) fn of<'a>(&'a self, ip: IpAddr, port: Option<&'a Arc<str>>) -> impl Iterator<Item = &'a Binding> {
+        self.on(ip, port).flat_map(Versions::iter).map(|told| &told.binding)
+    }
+
+    /// What was told of an address on a port, and what was told of it without port; on all ports where none is given.
+    fn on<'a>(&'a self, ip: IpAddr, port: Option<&'a Arc<str>>) -> impl Iterator<Item = &'a Versions<Told>> {
         let ports = self.by_ip.get(&ip);
         let on = move |port: Option<Arc<str>>| ports.and_then(|ports| ports.on(&port));
         let (own, unnamed, all) = match port {
             Some(port) => (on(Some(port.clone())), on(None), None),
             None => (None, None, ports),
         };
-        let all = all.into_iter().flat_map(ByPort::values);
-        own.into_iter().chain(unnamed).chain(all).flatten().map(|told| &told.binding)
+        own.into_iter().chain(unnamed).chain(all.into_iter().flat_map(ByPort::values))
     }
 
     /// The MACs of the neighbour `ip` at `at`: the newest evidence, and what older evidence still says.
@@ -157,7 +180,7 @@ impl Neighbours {
     }
 
     fn lladdrs_on(&self, ip: IpAddr, port: Option<&Arc<str>>, at: Timestamp) -> Lladdrs {
-        let holding = || self.of(ip, port).filter(|binding| binding.validity.holds(at));
+        let holding = || self.on(ip, port).flat_map(|told| told.holding(at)).map(|told| &told.binding);
         // An override wins at any age (ovn-nb(5), Static_MAC_Binding); so does what the user wrote down.
         let overrides = |binding: &&Binding| {
             matches!(
@@ -195,9 +218,11 @@ impl Neighbours {
         }
         found.older.retain(|mac| !found.current.contains(mac));
         if found.current.is_empty() {
-            let ended = self.of(ip, port).filter(|binding| binding.validity.ended(at) && binding.mac.is_some());
-            if let Some(last) = ended.max_by_key(|binding| binding.validity.until) {
-                found = Lladdrs { current: last.mac.into_iter().collect(), aged: true, older: Vec::new() };
+            let has_mac = |told: &&Told| told.binding.mac.is_some();
+            let ended = self.on(ip, port).filter_map(|told| told.ended(at).find(has_mac));
+            if let Some(last) = ended.max_by_key(|told| told.binding.validity.until) {
+                let current = last.binding.mac.into_iter().collect();
+                found = Lladdrs { current, aged: true, older: Vec::new() };
             }
         }
         found
@@ -215,12 +240,26 @@ impl Neighbours {
 
     /// Whether a binding of the address to the MAC has ended, and another one has followed.
     fn is_former(&self, ip: IpAddr, port: Option<&Arc<str>>, mac: MacAddr, at: Timestamp) -> bool {
-        let holds = |binding: &Binding| binding.validity.holds(at);
-        let mut ended = self.of(ip, port).filter(|binding| binding.mac == Some(mac) && binding.validity.ended(at));
-        ended.next().is_some()
-            && self.of(ip, port).any(|binding| holds(binding) && binding.mac.is_some_and(|other| other != mac))
-            && !self.of(ip, port).any(|binding| holds(binding) && binding.mac == Some(mac))
+        let has_ended = |told: &Versions<Told>| KINDS.iter().any(|&kind| told.has_ended(&evidence(ip, mac, kind), at));
+        let holding = || self.on(ip, port).flat_map(|told| told.holding(at)).filter_map(|told| told.binding.mac);
+        self.on(ip, port).any(has_ended) && holding().any(|other| other != mac) && !holding().any(|other| other == mac)
     }
+}
+
+/// All kinds of evidence that are told.
+const KINDS: [BindingKind; 6] = [
+    BindingKind::MacBinding,
+    BindingKind::StaticMacBinding { override_dynamic_mac: false },
+    BindingKind::StaticMacBinding { override_dynamic_mac: true },
+    BindingKind::NexthopsToml,
+    BindingKind::Neighbour,
+    BindingKind::Heard,
+];
+
+/// Evidence of that kind, to find what says the same.
+fn evidence(ip: IpAddr, mac: MacAddr, kind: BindingKind) -> Told {
+    let validity = Validity::ALWAYS;
+    Told::new(Binding { logical_port: None, ip, mac: Some(mac), kind, confirmed: None, validity }, false)
 }
 
 fn macs<'a>(bindings: impl Iterator<Item = &'a Binding>) -> Vec<MacAddr> {

@@ -1,5 +1,6 @@
 //! Router ports: their MACs, networks and tunnel keys.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -7,57 +8,65 @@ use hashbrown::{HashMap, HashSet};
 
 use super::fact::RouterPort;
 use super::prefixes::PrefixSet;
-use super::versions::{self, End};
+use super::versions::{End, Versions};
 use crate::types::{IpPrefix, MacAddr, Timestamp, Validity};
 
 /// All router ports that were told, past ones included.
 #[derive(Debug, Default)]
 pub(super) struct Ports {
-    /// What each source told of a port, by its name: `Logical_Router_Port` tells networks and router, `Port_Binding`
-    /// the tunnel key.
-    by_name: HashMap<Arc<str>, Vec<RouterPort>>,
+    by_name: HashMap<Arc<str>, Named>,
     /// Names of the ports of each router. Ports whose router nobody tells stand under `None`.
-    by_router: HashMap<Option<Arc<str>>, Vec<Arc<str>>>,
-    macs: HashSet<MacAddr>,
+    by_router: HashMap<Option<Arc<str>>, BTreeSet<Arc<str>>>,
+    /// Names of the ports that have a MAC, or had.
+    macs: HashMap<MacAddr, BTreeSet<Arc<str>>>,
     addresses: HashSet<IpAddr>,
     networks: PrefixSet,
+}
+
+/// The ports of one name.
+#[derive(Debug, Default)]
+struct Named {
+    /// What each source told: `Logical_Router_Port` tells networks and router, `Port_Binding` the tunnel key.
+    told: Versions<RouterPort>,
+    /// The router, as the first source that names one tells it.
+    router: Option<Arc<str>>,
 }
 
 impl Ports {
     pub(super) fn add(&mut self, port: RouterPort) {
         self.note(&port);
         let name = port.name.clone();
-        let told = self.by_name.entry(name.clone()).or_default();
-        let known_router = told.iter().find_map(|told| told.router.clone());
-        let router = port.router.clone().or_else(|| known_router.clone());
-        told.push(port);
-        if known_router.is_none() && router.is_some() {
-            self.by_router.entry(None).or_default().retain(|unowned| *unowned != name);
+        let named = self.by_name.entry(name.clone()).or_default();
+        let router = port.router.clone().or_else(|| named.router.clone());
+        if named.router.is_none() && router.is_some() {
+            named.router.clone_from(&router);
+            self.by_router.entry(None).or_default().remove(&name);
         }
-        let names = self.by_router.entry(router).or_default();
-        if !names.contains(&name) {
-            names.push(name);
-        }
+        named.told.push(port);
+        self.by_router.entry(router).or_default().insert(name);
     }
 
     fn note(&mut self, port: &RouterPort) {
-        self.macs.extend(port.mac);
+        if let Some(mac) = port.mac {
+            self.macs.entry(mac).or_default().insert(port.name.clone());
+        }
         self.addresses.extend(&port.addresses);
         port.networks.iter().for_each(|&network| self.networks.insert(network));
     }
 
     pub(super) fn begin(&mut self, port: RouterPort) {
-        let told = self.by_name.get_mut(&port.name);
-        let known = told.and_then(|told| told.iter_mut().rev().find(|told| versions::continues(*told, &port)));
-        match known {
-            Some(told) => told.validity.until = None,
-            None => self.add(port),
+        if let Some(named) = self.by_name.get_mut(&port.name)
+            && let Some(number) = named.told.continued_by(&port)
+        {
+            named.told.update(number, |told| told.validity.until = None);
+        } else {
+            self.add(port);
         }
     }
 
     pub(super) fn end(&mut self, port: &RouterPort, at: Timestamp) -> End {
-        let told = self.by_name.get_mut(&port.name);
-        let ended = told.map_or(End::Unknown, |told| versions::end(told, port, at));
+        let named = self.by_name.get_mut(&port.name);
+        let ended = named.map_or(End::Unknown, |named| named.told.end(port, at));
         if ended == End::Vanished {
             self.rebuild(|_| false);
         }
@@ -72,7 +81,7 @@ impl Ports {
 
     /// Tells anew what is not forgotten: routers have a handful of ports.
     fn rebuild(&mut self, is_forgotten: impl Fn(Validity) -> bool) {
-        let told = std::mem::take(self).by_name.into_values().flatten();
+        let told = std::mem::take(self).by_name.into_values().flat_map(|named| named.told.into_iter());
         told.filter(|port| !is_forgotten(port.validity)).for_each(|port| self.add(port));
     }
 
@@ -95,7 +104,14 @@ impl Ports {
 
     /// Whether some router port has, or had, the MAC.
     pub(super) fn has_mac(&self, mac: MacAddr) -> bool {
-        self.macs.contains(&mac)
+        self.macs.contains_key(&mac)
+    }
+
+    /// What was told of ports that have the MAC.
+    pub(super) fn with_mac(&self, mac: MacAddr) -> impl Iterator<Item = &RouterPort> {
+        let names = self.macs.get(&mac).into_iter().flatten();
+        let told = names.filter_map(|name| self.by_name.get(name)).flat_map(|named| named.told.iter());
+        told.filter(move |port| port.mac == Some(mac))
     }
 
     /// Whether the address is, or was, some router port's own.
@@ -110,22 +126,30 @@ impl Ports {
 
     /// All ports, for listings and boundaries.
     pub(super) fn all(&self) -> impl Iterator<Item = &RouterPort> {
-        self.by_name.values().flatten()
+        self.by_name.values().flat_map(|named| named.told.iter())
     }
 
     /// What is told of the port of that name at `at`.
     pub(super) fn named(&self, name: &str, at: Timestamp) -> impl Iterator<Item = &RouterPort> {
-        self.by_name.get(name).into_iter().flatten().filter(move |port| port.validity.holds(at))
+        self.by_name.get(name).into_iter().flat_map(move |named| named.told.holding(at))
     }
 
     /// Ports of a router at `at`; of a router that has no name, all ports. Ports of which no source tells the router
     /// count as every router's.
     pub(super) fn of<'a>(&'a self, router: Option<&Arc<str>>, at: Timestamp) -> impl Iterator<Item = &'a RouterPort> {
+        self.names_of(router).flat_map(move |name| self.named(name, at))
+    }
+
+    /// The same, of any time.
+    pub(super) fn ever_of<'a>(&'a self, router: Option<&Arc<str>>) -> impl Iterator<Item = &'a RouterPort> {
+        self.names_of(router).filter_map(|name| self.by_name.get(name)).flat_map(|named| named.told.iter())
+    }
+
+    fn names_of<'a>(&'a self, router: Option<&Arc<str>>) -> impl Iterator<Item = &'a Arc<str>> {
         let own = router.and_then(|router| self.by_router.get(&Some(router.clone())));
         let unowned = router.and_then(|_| self.by_router.get(&None));
         let all = router.is_none().then(|| self.by_name.keys());
-        let names = own.into_iter().flatten().chain(unowned.into_iter().flatten()).chain(all.into_iter().flatten());
-        names.flat_map(move |name| self.named(name, at))
+        own.into_iter().flatten().chain(unowned.into_iter().flatten()).chain(all.into_iter().flatten())
     }
 
     /// MACs of the port.

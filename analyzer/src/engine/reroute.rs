@@ -1,75 +1,100 @@
 //! Policies that reroute, in the order in which they were told.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::net::IpAddr;
 
 use hashbrown::HashMap;
 
 use super::fact::ReroutePolicy;
-use super::versions::{self, End};
-use crate::types::{Timestamp, Validity};
+use super::lookalike;
+use super::prefixes::PrefixSet;
+use super::versions::{Dated, End, Versions};
+use crate::types::{IpPrefix, Timestamp, Validity};
 
 /// All policies that were told, past ones included. OVN-Kubernetes makes one for each pod behind an egress address.
 #[derive(Debug, Default)]
 pub(super) struct ReroutePolicies {
-    /// By the number under which each was told.
-    policies: BTreeMap<u64, ReroutePolicy>,
-    by_expression: HashMap<Arc<str>, Vec<u64>>,
+    /// By the sources that they are for, where these can be told.
+    by_source: HashMap<Option<IpPrefix>, Versions<Told>>,
+    sources: PrefixSet,
     next: u64,
+}
+
+/// A policy, and the number under which it was told.
+#[derive(Debug)]
+struct Told {
+    number: u64,
+    policy: ReroutePolicy,
+}
+
+impl Dated for Told {
+    fn validity(&self) -> Validity {
+        self.policy.validity
+    }
+
+    fn validity_mut(&mut self) -> &mut Validity {
+        &mut self.policy.validity
+    }
+
+    fn says_same(&self, other: &Self) -> bool {
+        self.policy.says_same(&other.policy)
+    }
+
+    fn hash_words(&self, state: &mut impl std::hash::Hasher) {
+        self.policy.hash_words(state);
+    }
 }
 
 impl ReroutePolicies {
     pub(super) fn add(&mut self, policy: ReroutePolicy) {
-        self.by_expression.entry(policy.expression.clone()).or_default().push(self.next);
-        self.policies.insert(self.next, policy);
+        let told = self.numbered(policy);
+        self.of(&told.policy).push(told);
+    }
+
+    fn numbered(&mut self, policy: ReroutePolicy) -> Told {
         self.next += 1;
+        Told { number: self.next, policy }
+    }
+
+    fn of(&mut self, policy: &ReroutePolicy) -> &mut Versions<Told> {
+        let source = lookalike::source_of(&policy.expression);
+        self.by_source.entry(source).or_insert_with(|| {
+            source.into_iter().for_each(|source| self.sources.insert(source));
+            Versions::default()
+        })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &ReroutePolicy> {
-        self.policies.values()
+        self.by_source.values().flat_map(Versions::iter).map(|told| &told.policy)
+    }
+
+    /// Policies that may match a packet from `src` to `dst` at `at`.
+    pub(super) fn matching(&self, src: IpAddr, dst: IpAddr, at: Timestamp) -> impl Iterator<Item = &ReroutePolicy> {
+        let sources = self.sources.around(src).map(Some).chain([None]);
+        let own = sources.filter_map(|source| self.by_source.get(&source)).flat_map(move |told| told.holding(at));
+        let mut matching: Vec<&Told> =
+            own.filter(|told| lookalike::may_match(&told.policy.expression, src, dst)).collect();
+        matching.sort_unstable_by_key(|told| told.number);
+        matching.into_iter().map(|told| &told.policy)
     }
 
     pub(super) fn begin(&mut self, policy: ReroutePolicy) {
-        match self.latest(&policy, versions::continues) {
-            Some((_, told)) => told.validity.until = None,
-            None => self.add(policy),
-        }
+        let told = self.numbered(policy);
+        self.of(&told.policy).begin(told);
     }
 
     pub(super) fn end(&mut self, policy: &ReroutePolicy, at: Timestamp) -> End {
-        let Some((number, told)) = self.latest(policy, versions::is_open) else { return End::Unknown };
-        let ended = versions::end_validity(&mut told.validity, at);
-        if ended == End::Vanished {
-            self.remove(number);
-        }
-        ended
+        let told = self.by_source.get_mut(&lookalike::source_of(&policy.expression));
+        told.map_or(End::Unknown, |told| told.end(&Told { number: 0, policy: policy.clone() }, at))
     }
 
     pub(super) fn forget(&mut self, is_forgotten: impl Fn(Validity) -> bool) {
-        let forgotten = |(&number, policy): (&u64, &ReroutePolicy)| is_forgotten(policy.validity).then_some(number);
-        let forgotten: Vec<u64> = self.policies.iter().filter_map(forgotten).collect();
-        forgotten.into_iter().for_each(|number| self.remove(number));
-    }
-
-    /// The policy told last that stands to `policy` as `is_meant` says.
-    fn latest(
-        &mut self,
-        policy: &ReroutePolicy,
-        is_meant: impl Fn(&ReroutePolicy, &ReroutePolicy) -> bool,
-    ) -> Option<(u64, &mut ReroutePolicy)> {
-        let numbers = self.by_expression.get(&policy.expression)?;
-        let is_meant = |number: &&u64| self.policies.get(*number).is_some_and(|told| is_meant(told, policy));
-        let number = *numbers.iter().rev().find(is_meant)?;
-        Some((number, self.policies.get_mut(&number)?))
-    }
-
-    fn remove(&mut self, number: u64) {
-        let Some(policy) = self.policies.remove(&number) else { return };
-        if let Some(numbers) = self.by_expression.get_mut(&policy.expression) {
-            numbers.retain(|&other| other != number);
-            if numbers.is_empty() {
-                self.by_expression.remove(&policy.expression);
+        let sources = &mut self.sources;
+        self.by_source.retain(|&source, told| {
+            told.retain(|told| !is_forgotten(told.policy.validity));
+            if told.is_empty() {
+                source.into_iter().for_each(|source| sources.remove(source));
             }
-        }
+            !told.is_empty()
+        });
     }
 }

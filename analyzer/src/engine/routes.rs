@@ -7,6 +7,7 @@
 //! alone lets connected and static routes of one length tie, which is left undecided by northd itself.
 
 mod live;
+mod told;
 
 use std::cmp::Reverse;
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use self::told::OfPrefix;
 use super::bfd::Liveness;
 use super::fact::{Policy, Route, RouteOrigin, RouterPort};
 use super::finding::RouteId;
@@ -24,10 +26,7 @@ use crate::types::{IpPrefix, Timestamp};
 /// All routes that were told, past ones included.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    routes: Vec<Route>,
-    /// Whether a live source told the route of that index, so that it is not put together with what others say.
-    is_live: Vec<bool>,
-    by_prefix: HashMap<(Policy, IpPrefix), Vec<usize>>,
+    by_prefix: HashMap<(Policy, IpPrefix), OfPrefix>,
     by_source: PrefixSet,
     by_destination: PrefixSet,
     /// Whether any route was ever told, be it forgotten.
@@ -80,32 +79,26 @@ enum Rank {
 
 impl Routes {
     pub(super) fn add(&mut self, route: Route) {
-        let key = (route.policy, route.prefix);
-        let indices = self.by_prefix.entry(key).or_default();
-        // Two dumps of one router tell the same route; the one that names router and port is kept.
-        let is_same = |&&index: &&usize| !self.is_live[index] && is_same_route(&self.routes[index], &route);
-        if let Some(&index) = indices.iter().find(is_same) {
-            let kept = &mut self.routes[index];
-            if !tells_state(kept) && tells_state(&route) {
-                kept.bfd = route.bfd;
-            }
-            kept.router = kept.router.take().or(route.router);
-            kept.output_port = kept.output_port.take().or(route.output_port);
-            kept.symmetric_reply |= route.symmetric_reply;
-            return;
+        let (policy, prefix) = (route.policy, route.prefix);
+        self.told = true;
+        // Two dumps of one router tell the same route.
+        if self.by_prefix.entry((policy, prefix)).or_default().add(route) {
+            self.prefixes_mut(policy).insert(prefix);
         }
-        self.insert(route, false);
     }
 
-    fn insert(&mut self, route: Route, is_live: bool) {
-        self.by_prefix.entry((route.policy, route.prefix)).or_default().push(self.routes.len());
-        match route.policy {
-            Policy::SrcIp => self.by_source.insert(route.prefix),
-            Policy::DstIp => self.by_destination.insert(route.prefix),
+    fn prefixes(&self, policy: Policy) -> &PrefixSet {
+        match policy {
+            Policy::SrcIp => &self.by_source,
+            Policy::DstIp => &self.by_destination,
         }
-        self.told = true;
-        self.routes.push(route);
-        self.is_live.push(is_live);
+    }
+
+    fn prefixes_mut(&mut self, policy: Policy) -> &mut PrefixSet {
+        match policy {
+            Policy::SrcIp => &mut self.by_source,
+            Policy::DstIp => &mut self.by_destination,
+        }
     }
 
     /// Whether no route was ever told.
@@ -113,17 +106,16 @@ impl Routes {
         !self.told
     }
 
-    pub(super) fn all(&self) -> &[Route] {
-        &self.routes
+    /// All routes, past ones included.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Route> {
+        self.by_prefix.values().flat_map(|of_prefix| of_prefix.told.iter()).map(|told| &told.route)
     }
 
     /// The rows of the route `id`, past ones included.
     pub(super) fn versions<'a>(&'a self, id: &'a RouteId) -> impl Iterator<Item = &'a Route> {
-        let indices = self.by_prefix.get(&(id.policy, id.prefix)).map_or(&[][..], Vec::as_slice);
-        indices
-            .iter()
-            .map(|&index| &self.routes[index])
-            .filter(|route| route.router == id.router && route.route_table == id.route_table)
+        let of_prefix = self.by_prefix.get(&(id.policy, id.prefix)).into_iter();
+        let told = of_prefix.flat_map(|of_prefix| of_prefix.told.iter()).map(|told| &told.route);
+        told.filter(|route| route.router == id.router && route.route_table == id.route_table)
     }
 
     /// Whether a route by source, of any time, is for `addr` as the source of a packet.
@@ -139,37 +131,31 @@ impl Routes {
 
     /// Routes with a symmetric reply that a packet from `src` to `dst` matches at `at`.
     pub(super) fn symmetric(&self, src: IpAddr, dst: IpAddr, at: Timestamp) -> Vec<&Route> {
-        self.matching(src, dst, at).into_iter().filter(|route| route.symmetric_reply).collect()
+        self.matching(src, dst, at).filter(|route| route.symmetric_reply).collect()
     }
 
-    /// Destinations that a router reaches inside the cluster.
-    pub(super) fn inward<'a>(
-        &'a self,
-        ports: &'a Ports,
-        router: &'a Option<Arc<str>>,
-        at: Timestamp,
-    ) -> impl Iterator<Item = IpPrefix> + 'a {
-        let inward = move |route: &&Route| {
-            route.policy == Policy::DstIp
-                && route.router == *router
-                && route.validity.holds(at)
-                && route.nexthop.is_some()
-                && leaves_elsewhere(ports, route, at)
-        };
-        self.routes.iter().filter(inward).map(|route| route.prefix)
+    /// Routes by destination that lead inside the cluster.
+    pub(super) fn inward<'a>(&'a self, ports: &'a Ports, at: Timestamp) -> impl Iterator<Item = &'a Route> {
+        let by_destination = self.by_prefix.iter().filter(|((policy, _), _)| *policy == Policy::DstIp);
+        let holding = by_destination.flat_map(move |(_, of_prefix)| of_prefix.told.holding(at)).map(|told| &told.route);
+        holding.filter(move |route| route.nexthop.is_some() && leaves_elsewhere(ports, route, at))
+    }
+
+    /// The routes of each prefix that a packet from `src` to `dst` matches.
+    fn around(&self, src: IpAddr, dst: IpAddr) -> impl Iterator<Item = &OfPrefix> {
+        let by_source = self.by_source.around(src).map(|prefix| (Policy::SrcIp, prefix));
+        let by_destination = self.by_destination.around(dst).map(|prefix| (Policy::DstIp, prefix));
+        by_source.chain(by_destination).filter_map(|key| self.by_prefix.get(&key))
     }
 
     /// The rows of all routes that a packet from `src` to `dst` matches, past ones included.
     pub(super) fn versions_for(&self, src: IpAddr, dst: IpAddr) -> impl Iterator<Item = &Route> {
-        let by_source = self.by_source.around(src).map(|prefix| (Policy::SrcIp, prefix));
-        let by_destination = self.by_destination.around(dst).map(|prefix| (Policy::DstIp, prefix));
-        let indices = by_source.chain(by_destination).filter_map(|key| self.by_prefix.get(&key)).flatten();
-        indices.map(|&index| &self.routes[index])
+        self.around(src, dst).flat_map(|of_prefix| of_prefix.told.iter()).map(|told| &told.route)
     }
 
     /// Routes that a packet from `src` to `dst` matches at `at`, whatever decides in the end.
-    pub(super) fn matching(&self, src: IpAddr, dst: IpAddr, at: Timestamp) -> Vec<&Route> {
-        self.versions_for(src, dst).filter(|route| route.validity.holds(at)).collect()
+    pub(super) fn matching(&self, src: IpAddr, dst: IpAddr, at: Timestamp) -> impl Iterator<Item = &Route> {
+        self.around(src, dst).flat_map(move |of_prefix| of_prefix.told.holding(at)).map(|told| &told.route)
     }
 
     /// What decides a packet from `src` to `dst` at `at`, for each router and route table that has a word in it.
@@ -184,7 +170,7 @@ impl Routes {
         liveness: impl Fn(&Route) -> Liveness,
     ) -> Vec<Lookup<'_>> {
         // A central database has a default route for every node, so the tables are found by sorting.
-        let mut matching = self.matching(src, dst, at);
+        let mut matching: Vec<&Route> = self.matching(src, dst, at).collect();
         matching.sort_by(|a, b| (&a.router, &a.route_table).cmp(&(&b.router, &b.route_table)));
         let mut lookups = Vec::new();
         for own in matching.chunk_by(|a, b| a.router == b.router && a.route_table == b.route_table) {
@@ -323,21 +309,6 @@ fn is_inner_nexthop(nexthop: IpAddr) -> bool {
         IpAddr::V4(v4) => matches!(v4.octets(), [100, 64 | 65 | 88, ..]),
         IpAddr::V6(v6) => matches!(v6.segments(), [0xfd97..=0xfd99, 0, 0, 0, ..]),
     }
-}
-
-fn tells_state(route: &Route) -> bool {
-    use super::fact::BfdRef;
-    matches!(route.bfd, BfdRef::Session { .. } | BfdRef::Status(_))
-}
-
-fn is_same_route(a: &Route, b: &Route) -> bool {
-    let agree = |a: &Option<Arc<str>>, b: &Option<Arc<str>>| a.is_none() || b.is_none() || a == b;
-    a.validity == b.validity
-        && a.nexthop == b.nexthop
-        && a.route_table == b.route_table
-        && a.origin == b.origin
-        && agree(&a.router, &b.router)
-        && agree(&a.output_port, &b.output_port)
 }
 
 fn group(matching: Vec<&Route>) -> Vec<Group<'_>> {

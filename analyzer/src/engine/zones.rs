@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::fact::{Datapath, Zone};
-use super::versions::{self, End};
+use super::versions::{End, Versions};
 use crate::types::{Timestamp, Validity};
 
 /// Zone in which OVN-Kubernetes' br-ex tracks, and the four behind it (host and OVN masquerade, NodePort, reassembly).
@@ -14,14 +14,14 @@ const BR_EX_ZONES: std::ops::RangeInclusive<u16> = 64000..=64004;
 /// All zone names that were told, past ones included.
 #[derive(Debug, Default)]
 pub(super) struct Zones {
-    by_zone: HashMap<u16, Vec<Zone>>,
+    by_zone: HashMap<u16, Versions<Zone>>,
     /// By UUID. Of several rows the last one told counts.
-    datapaths: HashMap<Arc<str>, Vec<Datapath>>,
+    datapaths: HashMap<Arc<str>, Versions<Datapath>>,
     routers: HashSet<Arc<str>>,
 }
 
 /// Who tracks in a zone.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(super) enum Owner {
     /// A router, for destination NAT and, with it, the labels of ECMP replies.
     RouterDnat {
@@ -41,16 +41,15 @@ pub(super) enum Owner {
 
 impl Zones {
     pub(super) fn add(&mut self, zone: Zone) {
-        let zones = self.by_zone.entry(zone.zone).or_default();
-        if !zones.contains(&zone) {
-            zones.push(zone);
-        }
+        self.by_zone.entry(zone.zone).or_default().push_new(zone);
     }
 
     pub(super) fn add_datapath(&mut self, datapath: Datapath) {
         self.note_datapath(&datapath);
         let told = self.datapaths.entry(datapath.uuid.clone()).or_default();
-        told.retain(|known| *known != datapath);
+        if let Some(number) = told.latest(&datapath, datapath.validity.until, |known| *known == datapath) {
+            told.remove(number);
+        }
         told.push(datapath);
     }
 
@@ -61,21 +60,21 @@ impl Zones {
     }
 
     pub(super) fn begin(&mut self, zone: Zone) {
-        versions::begin(self.by_zone.entry(zone.zone).or_default(), zone);
+        self.by_zone.entry(zone.zone).or_default().begin(zone);
     }
 
     pub(super) fn begin_datapath(&mut self, datapath: Datapath) {
         self.note_datapath(&datapath);
-        versions::begin(self.datapaths.entry(datapath.uuid.clone()).or_default(), datapath);
+        self.datapaths.entry(datapath.uuid.clone()).or_default().begin(datapath);
     }
 
     pub(super) fn end(&mut self, zone: &Zone, at: Timestamp) -> End {
-        self.by_zone.get_mut(&zone.zone).map_or(End::Unknown, |zones| versions::end(zones, zone, at))
+        self.by_zone.get_mut(&zone.zone).map_or(End::Unknown, |zones| zones.end(zone, at))
     }
 
     pub(super) fn end_datapath(&mut self, datapath: &Datapath, at: Timestamp) -> End {
         let told = self.datapaths.get_mut(&datapath.uuid);
-        told.map_or(End::Unknown, |told| versions::end(told, datapath, at))
+        told.map_or(End::Unknown, |told| told.end(datapath, at))
     }
 
     /// Forgets names, and all routers: those that are left are to be told anew.
@@ -93,11 +92,11 @@ impl Zones {
     }
 
     pub(super) fn all_datapaths(&self) -> impl Iterator<Item = &Datapath> {
-        self.datapaths.values().flatten()
+        self.datapaths.values().flat_map(Versions::iter)
     }
 
     fn datapath(&self, uuid: &str) -> Option<&Datapath> {
-        self.datapaths.get(uuid)?.last()
+        self.datapaths.get(uuid)?.iter().next_back()
     }
 
     pub(super) fn add_router(&mut self, name: &Arc<str>) {
@@ -107,13 +106,16 @@ impl Zones {
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Zone> {
-        self.by_zone.values().flatten()
+        self.by_zone.values().flat_map(Versions::iter)
+    }
+
+    fn named(&self, zone: u16, at: Timestamp) -> impl Iterator<Item = &Zone> {
+        self.by_zone.get(&zone).into_iter().flat_map(move |named| named.holding(at))
     }
 
     /// Who tracks in `zone` at `at`.
     pub(super) fn owner(&self, zone: u16, at: Timestamp) -> Owner {
-        let names = self.by_zone.get(&zone).into_iter().flatten();
-        let named: Vec<&Zone> = names.filter(|named| named.validity.holds(at)).collect();
+        let named: Vec<&Zone> = self.named(zone, at).collect();
         // The host tracks in zone 0, whoever shares it; it is never a router's DNAT zone.
         if zone == 0 || BR_EX_ZONES.contains(&zone) {
             return Owner::Other { name: named.first().map(|named| named.name.clone()) };
@@ -127,8 +129,7 @@ impl Zones {
     /// Whether names of `zone` that hold at `at` tell of different owners, so that it may be another's than
     /// [`Zones::owner`] says.
     pub(super) fn is_contested(&self, zone: u16, at: Timestamp) -> bool {
-        let names = self.by_zone.get(&zone).into_iter().flatten().filter(|named| named.validity.holds(at));
-        let owners: Vec<Owner> = names.map(|named| self.owner_of_name(&named.name)).collect();
+        let owners: Vec<Owner> = self.named(zone, at).map(|named| self.owner_of_name(&named.name)).collect();
         let mut routers = owners.iter().filter_map(|owner| match owner {
             Owner::RouterDnat { router, .. } => router.as_ref(),
             _ => None,
@@ -141,13 +142,16 @@ impl Zones {
     /// When the owner of `zone` last became what it is at `at`; `None` where it has been so for as long as is known.
     pub(super) fn changed(&self, zone: u16, at: Timestamp) -> Option<Timestamp> {
         let now = self.owner(zone, at);
-        let names = self.by_zone.get(&zone).into_iter().flatten();
+        let names = self.by_zone.get(&zone).into_iter().flat_map(Versions::iter);
         let moments = names.flat_map(|named| [named.validity.from, named.validity.until]).flatten();
+        let mut moments: Vec<Timestamp> = moments.filter(|&moment| moment <= at).collect();
+        moments.sort_unstable();
+        moments.dedup();
         let is_change = |moment: &Timestamp| {
             let before = Timestamp::from_nanos(moment.as_nanos().saturating_sub(1));
             self.owner(zone, before) != now
         };
-        moments.filter(|&moment| moment <= at).filter(is_change).max()
+        moments.into_iter().rev().find(is_change)
     }
 
     /// Up to OVN 23.06.0 zones of a router are named by the UUID of its SB datapath, later by its name. Names of ports

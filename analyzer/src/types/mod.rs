@@ -6,6 +6,8 @@ pub mod prefix;
 pub mod time;
 pub mod tuple;
 pub mod validity;
+#[cfg(test)]
+pub(crate) mod work;
 
 pub use mac::MacAddr;
 pub use place::{Place, Position, Warning};

@@ -17,11 +17,15 @@ impl Validity {
 
     /// Whether the fact holds at `at`.
     pub fn holds(&self, at: Timestamp) -> bool {
+        #[cfg(test)]
+        super::work::step();
         self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
     }
 
     /// Whether the fact had ended at `at`.
     pub fn ended(&self, at: Timestamp) -> bool {
+        #[cfg(test)]
+        super::work::step();
         self.until.is_some_and(|until| until <= at)
     }
 }

@@ -217,7 +217,7 @@ fn networks(knowledge: &Knowledge, at: Timestamp) -> Networks<'_> {
 
 /// The time around `at` in which none of the facts begins or ends that classes follow from.
 fn unchanged_around(knowledge: &Knowledge, at: Timestamp) -> Validity {
-    let validities = (knowledge.routes.all().iter().map(|route| route.validity))
+    let validities = (knowledge.routes.all().map(|route| route.validity))
         .chain(knowledge.ports.all().map(|port| port.validity))
         .chain(knowledge.all_nats().map(|nat| nat.validity));
     let mut time = Validity::ALWAYS;

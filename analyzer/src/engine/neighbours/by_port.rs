@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Told;
+use super::told::Told;
+use crate::engine::versions::Versions;
 
 /// The port of a binding; `None` where the source tells no port.
 pub(super) type Port = Option<Arc<str>>;
@@ -13,25 +14,25 @@ pub(super) type Port = Option<Arc<str>>;
 #[derive(Debug)]
 pub(super) enum ByPort {
     /// All on one port.
-    One(Port, Vec<Told>),
+    One(Port, Versions<Told>),
     /// On several.
-    Many(BTreeMap<Port, Vec<Told>>),
+    Many(BTreeMap<Port, Versions<Told>>),
 }
 
 impl ByPort {
     /// No binding yet, one on `port` to come.
     pub(super) fn new(port: Port) -> Self {
-        Self::One(port, Vec::with_capacity(1))
+        Self::One(port, Versions::default())
     }
 
-    pub(super) fn on(&self, port: &Port) -> Option<&Vec<Told>> {
+    pub(super) fn on(&self, port: &Port) -> Option<&Versions<Told>> {
         match self {
             Self::One(own, bindings) => (own == port).then_some(bindings),
             Self::Many(by_port) => by_port.get(port),
         }
     }
 
-    pub(super) fn on_mut(&mut self, port: &Port) -> Option<&mut Vec<Told>> {
+    pub(super) fn on_mut(&mut self, port: &Port) -> Option<&mut Versions<Told>> {
         match self {
             Self::One(own, bindings) => (own == port).then_some(bindings),
             Self::Many(by_port) => by_port.get_mut(port),
@@ -39,7 +40,7 @@ impl ByPort {
     }
 
     /// The bindings on `port`, to which one more may be added.
-    pub(super) fn entry(&mut self, port: &Port) -> &mut Vec<Told> {
+    pub(super) fn entry(&mut self, port: &Port) -> &mut Versions<Told> {
         if let Self::One(own, bindings) = self
             && own != port
         {
@@ -61,7 +62,7 @@ impl ByPort {
     }
 
     /// The bindings on each port, by port.
-    pub(super) fn values(&self) -> impl Iterator<Item = &Vec<Told>> {
+    pub(super) fn values(&self) -> impl Iterator<Item = &Versions<Told>> {
         let (one, many) = match self {
             Self::One(_, bindings) => (Some(bindings), None),
             Self::Many(by_port) => (None, Some(by_port)),
@@ -70,7 +71,7 @@ impl ByPort {
     }
 
     /// Changes the bindings on each port. Returns whether any are left.
-    pub(super) fn retain(&mut self, mut change: impl FnMut(&mut Vec<Told>)) -> bool {
+    pub(super) fn retain(&mut self, mut change: impl FnMut(&mut Versions<Told>)) -> bool {
         match self {
             Self::One(_, bindings) => {
                 change(bindings);

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use hashbrown::{HashMap, HashSet};
 
 use super::by_port::ByPort;
-use super::{HeardRun, Neighbours, Told};
+use super::told::Told;
+use super::{HeardRun, Neighbours};
 use crate::engine::fact::Binding;
-use crate::engine::versions::{End, end_validity};
+use crate::engine::versions::{End, Versions};
 use crate::types::{MacAddr, Timestamp, Validity};
 
 /// Most runs of one address's MACs that are kept when it is forgotten.
@@ -18,20 +19,16 @@ impl Neighbours {
     /// confirmation, as the same evidence.
     pub(in crate::engine) fn begin(&mut self, binding: Binding) {
         let port = &binding.logical_port;
-        let told = self.by_ip.entry(binding.ip).or_insert_with(|| ByPort::new(port.clone())).entry(port);
-        let continues = |told: &&mut Told| {
-            let ended = told.binding.validity.until;
-            ended.is_some() && ended == binding.validity.from && told.is_same_evidence(&binding)
-        };
-        match told.iter_mut().rev().find(continues) {
-            Some(told) => {
+        let by_port = self.by_ip.entry(binding.ip).or_insert_with(|| ByPort::new(port.clone()));
+        let (told, new) = (by_port.entry(port), Told::new(binding, true));
+        match told.continued_by(&new) {
+            Some(number) => told.update(number, |told| {
                 told.binding.validity.until = None;
-                told.confirmed = binding.confirmed;
-            }
+                told.confirmed = new.confirmed;
+            }),
             None => {
-                let (ip, mac) = (binding.ip, binding.mac);
-                told.push(Told { confirmed: binding.confirmed, binding, is_live: true });
-                self.note_mac(mac, ip);
+                self.note(&new.binding);
+                self.told_on(&new.binding).push(new);
             }
         }
     }
@@ -40,19 +37,16 @@ impl Neighbours {
     pub(in crate::engine) fn end(&mut self, binding: &Binding, at: Timestamp) -> End {
         let Some(by_port) = self.by_ip.get_mut(&binding.ip) else { return End::Unknown };
         let Some(told) = by_port.on_mut(&binding.logical_port) else { return End::Unknown };
-        let is_meant = |told: &Told| {
-            told.binding.validity.until.is_none()
-                && told.confirmed == binding.confirmed
-                && told.is_same_evidence(binding)
+        let meant = Told::new(binding.clone(), true);
+        let Some(number) = told.latest(&meant, None, |told| told.confirmed == meant.confirmed) else {
+            return End::Unknown;
         };
-        let Some(index) = told.iter().rposition(is_meant) else { return End::Unknown };
-        let ended = end_validity(&mut told[index].binding.validity, at);
+        let ended = told.end_at(number, at);
         if ended == End::Vanished {
-            told.remove(index);
             if !by_port.retain(|_| {}) {
                 self.by_ip.remove(&binding.ip);
             }
-            self.forget_mac(binding.mac, binding.ip);
+            self.hide(binding);
         }
         ended
     }
@@ -74,49 +68,47 @@ impl Neighbours {
             is_nexthop(ip)
         });
         let heard = &self.heard;
-        let mut gone: Vec<(IpAddr, MacAddr)> = Vec::new();
+        let mut gone: Vec<Binding> = Vec::new();
         self.by_ip.retain(|&ip, by_port| {
             let keeps_last = is_nexthop(ip);
             by_port.retain(|told| {
                 let kept = if keeps_last { last_ends(told, heard.get(&ip)) } else { HashSet::new() };
                 told.retain(|told| {
                     let stays = !is_forgotten(told.binding.validity) || kept.contains(&told.end());
-                    gone.extend(told.binding.mac.filter(|_| !stays).map(|mac| (ip, mac)));
+                    gone.extend((!stays).then(|| told.binding.clone()));
                     stays
                 });
             })
         });
-        gone.into_iter().for_each(|(ip, mac)| self.forget_mac(Some(mac), ip));
+        gone.iter().for_each(|binding| self.hide(binding));
+        self.heard_as = self.heard.iter().flat_map(|(&ip, runs)| runs.iter().map(move |run| (run.mac, ip))).collect();
     }
 
-    fn forget_mac(&mut self, mac: Option<MacAddr>, ip: IpAddr) {
-        if let Some(mac) = mac
-            && !self.of(ip, None).any(|binding| binding.mac == Some(mac))
+    /// Finds the binding no longer by its MAC, unless another one of the address on the port has it too.
+    fn hide(&mut self, binding: &Binding) {
+        if let Some(mac) = binding.mac
+            && !self.told(binding.ip, &binding.logical_port, mac).any(|_| true)
         {
-            self.by_mac.remove(&(mac, ip));
+            self.by_mac.remove(&(mac, binding.ip, binding.logical_port.clone()));
         }
     }
 }
 
 /// MAC and end of the binding that ended last, and of the last one to each MAC that is heard.
-fn last_ends(told: &[Told], heard: Option<&Vec<HeardRun>>) -> HashSet<(Option<MacAddr>, Option<Timestamp>)> {
+fn last_ends(told: &Versions<Told>, heard: Option<&Vec<HeardRun>>) -> HashSet<(Option<MacAddr>, Option<Timestamp>)> {
     let mut last: HashMap<MacAddr, Timestamp> = HashMap::new();
     for (mac, until) in told.iter().filter_map(|told| Some((told.binding.mac?, told.binding.validity.until?))) {
         let end = last.entry(mac).or_insert(until);
         *end = until.max(*end);
     }
     let latest = last.values().max().copied();
-    let is_heard = |mac: MacAddr| heard.is_some_and(|runs| runs.iter().any(|run| run.mac == mac));
-    let kept = last.into_iter().filter(|&(mac, until)| Some(until) == latest || is_heard(mac));
+    let heard: HashSet<MacAddr> = heard.into_iter().flatten().map(|run| run.mac).collect();
+    let kept = last.into_iter().filter(|&(mac, until)| Some(until) == latest || heard.contains(&mac));
     kept.map(|(mac, until)| (Some(mac), Some(until))).collect()
 }
 
 impl Told {
     fn end(&self) -> (Option<MacAddr>, Option<Timestamp>) {
         (self.binding.mac, self.binding.validity.until)
-    }
-
-    fn is_same_evidence(&self, other: &Binding) -> bool {
-        self.binding.kind == other.kind && self.binding.mac == other.mac
     }
 }

@@ -1,44 +1,57 @@
 //! Routes that begin, end and are forgotten.
 
 use super::Routes;
+use super::told::Told;
 use crate::engine::fact::{Policy, Route};
-use crate::engine::versions::{self, End};
+use crate::engine::versions::End;
 use crate::types::{IpPrefix, Timestamp, Validity};
 
 impl Routes {
     /// Adds a route of a live source.
     pub(in crate::engine) fn begin(&mut self, route: Route) {
-        let told = self.by_prefix.get(&(route.policy, route.prefix)).map_or(&[][..], Vec::as_slice);
-        let known = told.iter().rev().find(|&&index| versions::continues(&self.routes[index], &route));
-        match known {
-            Some(&index) => self.routes[index].validity.until = None,
-            None => self.insert(route, true),
+        let (policy, prefix) = (route.policy, route.prefix);
+        self.told = true;
+        let told = self.by_prefix.entry((policy, prefix)).or_default().for_change();
+        let new = Told { route, is_live: true };
+        match told.continued_by(&new) {
+            Some(number) => told.update(number, |told| told.route.validity.until = None),
+            None => {
+                told.push(new);
+                self.prefixes_mut(policy).insert(prefix);
+            }
         }
     }
 
     /// Ends the route that says the same as `route` and holds without end.
     pub(in crate::engine) fn end(&mut self, route: &Route, at: Timestamp) -> End {
-        let told = self.by_prefix.get(&(route.policy, route.prefix)).map_or(&[][..], Vec::as_slice);
-        let meant = told.iter().rev().find(|&&index| versions::is_open(&self.routes[index], route));
-        let Some(&index) = meant else { return End::Unknown };
-        let ended = versions::end_validity(&mut self.routes[index].validity, at);
+        let key = (route.policy, route.prefix);
+        let Some(of_prefix) = self.by_prefix.get_mut(&key) else { return End::Unknown };
+        let told = of_prefix.for_change();
+        let ended = told.end(&Told { route: route.clone(), is_live: true }, at);
         if ended == End::Vanished {
-            self.remove(index);
+            if told.is_empty() {
+                self.by_prefix.remove(&key);
+            }
+            self.prefixes_mut(route.policy).remove(route.prefix);
         }
         ended
     }
 
     pub(in crate::engine) fn forget(&mut self, is_forgotten: impl Fn(Validity) -> bool) {
-        if !self.routes.iter().any(|route| is_forgotten(route.validity)) {
-            return;
-        }
-        let Self { routes, is_live, told, .. } = std::mem::take(self);
-        self.told = told;
-        for (route, is_live) in routes.into_iter().zip(is_live) {
-            if !is_forgotten(route.validity) {
-                self.insert(route, is_live);
+        let mut gone = Vec::new();
+        self.by_prefix.retain(|&key, of_prefix| {
+            if !of_prefix.told.iter().any(|told| is_forgotten(told.route.validity)) {
+                return true;
             }
-        }
+            let told = of_prefix.for_change();
+            told.retain(|told| {
+                let stays = !is_forgotten(told.route.validity);
+                gone.extend((!stays).then_some(key));
+                stays
+            });
+            !told.is_empty()
+        });
+        gone.into_iter().for_each(|(policy, prefix)| self.prefixes_mut(policy).remove(prefix));
     }
 
     /// All prefixes of routes by source, past ones included.
@@ -58,13 +71,10 @@ impl Routes {
         prefix: IpPrefix,
         at: Timestamp,
     ) -> impl Iterator<Item = &Route> {
-        let prefixes = match policy {
-            Policy::SrcIp => &self.by_source,
-            Policy::DstIp => &self.by_destination,
-        };
-        let around = prefixes.around(prefix.addr()).filter(move |found| found.prefix_len() <= prefix.prefix_len());
-        let indices = around.filter_map(move |found| self.by_prefix.get(&(policy, found))).flatten();
-        indices.map(|&index| &self.routes[index]).filter(move |route| route.validity.holds(at))
+        let around = self.prefixes(policy).around(prefix.addr());
+        let around = around.filter(move |found| found.prefix_len() <= prefix.prefix_len());
+        let of_prefixes = around.filter_map(move |found| self.by_prefix.get(&(policy, found)));
+        of_prefixes.flat_map(move |of_prefix| of_prefix.told.holding(at)).map(|told| &told.route)
     }
 
     /// Whether there are, or were, routes by source of that family.
@@ -80,28 +90,5 @@ impl Routes {
     /// Whether a route by source has that prefix, or had.
     pub(in crate::engine) fn has_source_prefix(&self, prefix: IpPrefix) -> bool {
         self.by_source.contains(prefix)
-    }
-
-    /// Takes a route out. The last one takes its index.
-    fn remove(&mut self, index: usize) {
-        let Some(last) = self.routes.len().checked_sub(1) else { return };
-        let moved = (self.routes[last].policy, self.routes[last].prefix);
-        let route = self.routes.swap_remove(index);
-        self.is_live.swap_remove(index);
-        if let Some(indices) = self.by_prefix.get_mut(&(route.policy, route.prefix)) {
-            indices.retain(|&other| other != index);
-            if indices.is_empty() {
-                self.by_prefix.remove(&(route.policy, route.prefix));
-            }
-        }
-        for other in self.by_prefix.get_mut(&moved).into_iter().flatten() {
-            if *other == last {
-                *other = index;
-            }
-        }
-        match route.policy {
-            Policy::SrcIp => self.by_source.remove(route.prefix),
-            Policy::DstIp => self.by_destination.remove(route.prefix),
-        }
     }
 }
