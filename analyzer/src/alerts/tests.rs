@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::engine::fact::Policy;
 use crate::engine::finding::{
-    CitedConnection, CtDirection, ExpectedNexthop, Finding, Latent, LatentState, NexthopState, RouteId,
+    CitedConnection, CtDirection, ExpectedNexthop, Finding, Latent, LatentState, Listed, NexthopState, RouteId,
 };
 use crate::engine::verdict::{Verdict, Violating};
 use crate::output::Report;
@@ -57,17 +57,19 @@ fn finding(port: u16, mac: MacAddr, second: u64) -> Finding {
             route_table: "".into(),
             policy: Policy::SrcIp,
             prefix: "192.168.16.230/32".parse().unwrap(),
-        }],
+        }]
+        .into(),
         expected: vec![ExpectedNexthop {
             nexthop: "198.19.3.15".parse().unwrap(),
             lladdr: Some(MacAddr([0xee, 0x8d, 0x82, 0xdb, 0xf9, 0xc4])),
             state: NexthopState::Active,
-        }],
-        conntrack: vec![cited(port)],
+        }]
+        .into(),
+        conntrack: vec![cited(port)].into(),
         last_legal: None,
         heard: None,
-        known_as: Vec::new(),
-        evidence: Vec::new(),
+        known_as: Listed::default(),
+        evidence: Listed::default(),
     }
 }
 
@@ -79,8 +81,8 @@ fn latent(port: u16) -> Latent {
         routes,
         expected,
         last_legal: None,
-        known_as: Vec::new(),
-        evidence: Vec::new(),
+        known_as: Listed::default(),
+        evidence: Listed::default(),
     }
 }
 

@@ -28,7 +28,8 @@ impl Engine {
             let verdict = judgement.verdict;
             let legal_for = judgement.legal_for.clone();
             let is_finding = matches!(verdict, Verdict::Info(_) | Verdict::Undetermined(_) | Verdict::Violating(_));
-            let finding = is_finding.then(|| evidence::finding(&engine.knowledge, seen, judgement));
+            let finding =
+                is_finding.then(|| evidence::finding(&engine.knowledge, &mut context.remembered, seen, judgement));
             Assessment { verdict, finding, legal_for }
         })
     }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::fact::Policy;
+pub use super::listed::Listed;
 use super::verdict::Verdict;
 use crate::types::{IpPrefix, MacAddr, Timestamp, Tuple, Validity};
 
@@ -35,19 +36,19 @@ pub struct Finding {
     /// Time of the last of them.
     pub last_seen: Timestamp,
     /// The routes that decide: one, or several where the router cannot be told apart.
-    pub routes: Vec<RouteId>,
+    pub routes: Listed<RouteId>,
     /// Every configured next hop of these routes at the time of the packets.
-    pub expected: Vec<ExpectedNexthop>,
+    pub expected: Listed<ExpectedNexthop>,
     /// The flow's own conntrack entries that bear on the verdict.
-    pub conntrack: Vec<CitedConnection>,
+    pub conntrack: Listed<CitedConnection>,
     /// When the MAC was last legal for this route, and for which next hop.
     pub last_legal: Option<LastLegal>,
     /// Packets of the flow's other direction that came from the MAC.
     pub heard: Option<Heard>,
     /// What else knows the MAC.
-    pub known_as: Vec<KnownAs>,
+    pub known_as: Listed<KnownAs>,
     /// Remarks on the evidence, one sentence each.
-    pub evidence: Vec<String>,
+    pub evidence: Listed<String>,
 }
 
 /// Names a route.
@@ -183,15 +184,15 @@ pub struct Latent {
     /// The entry; `direction` is that of the tuple that leaves the node.
     pub connection: CitedConnection,
     /// The routes that would apply to the flow.
-    pub routes: Vec<RouteId>,
+    pub routes: Listed<RouteId>,
     /// Their next hops.
-    pub expected: Vec<ExpectedNexthop>,
+    pub expected: Listed<ExpectedNexthop>,
     /// When the MAC was last legal.
     pub last_legal: Option<LastLegal>,
     /// What else knows the MAC.
-    pub known_as: Vec<KnownAs>,
+    pub known_as: Listed<KnownAs>,
     /// Remarks on the evidence, one sentence each.
-    pub evidence: Vec<String>,
+    pub evidence: Listed<String>,
 }
 
 /// Whether the pin of a latent entry can still apply.

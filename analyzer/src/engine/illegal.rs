@@ -4,16 +4,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::bfd::Liveness;
+use super::decided::{Decided, Time, Way};
 use super::flow::Flow;
 use super::judge::{Context, Judgement};
-use super::knowledge::{Hop, may_share_link};
 use super::labelled::Labelled;
 use super::lookalike;
 use super::observation::Observation;
-use super::routes::Group;
 use super::verdict::{Info, Undetermined, Verdict, Violating};
 use super::zones::Owner;
 use crate::types::{MacAddr, Timestamp};
+
+/// Times for which it is remembered what lies inside the cluster.
+const MAX_TIMES: usize = 64;
 
 impl<'a> Flow<'a> {
     /// Judges a packet that a route by destination decides, where its source may be a translated one. Returns whether
@@ -21,17 +23,16 @@ impl<'a> Flow<'a> {
     pub(super) fn judge_source(
         &self,
         judgement: &mut Judgement<'a>,
-        context: &mut Context<'_>,
+        context: &mut Context<'a>,
         observation: &Observation,
-        groups: &[Group<'a>],
+        way: &Way<'a>,
         eth_dst: MacAddr,
     ) -> bool {
         let knowledge = self.knowledge;
         let src = observation.tuple.src;
         let known = knowledge.may_be_translated(src, self.at);
         let told = !knowledge.ports.is_empty();
-        let nexthops = || groups.iter().flat_map(|group| &group.routes).filter_map(|route| route.nexthop);
-        let maybe = !told && nexthops().any(|nexthop| may_share_link(nexthop, src));
+        let maybe = !told && way.may_share_link(src);
         let epoch = context.epochs.at(self.at).id;
         let by_source =
             context.remembered.legal_by_source.entry(epoch).or_insert_with(|| knowledge.legal_by_source(self.at));
@@ -42,10 +43,10 @@ impl<'a> Flow<'a> {
             let remark =
                 "the source is the node's or a translated one, and no conntrack entry tells whose packet it is";
             (Undetermined::TranslatedSource.into(), remark)
-        } else if told && groups.iter().all(|group| knowledge.is_outside(group, src, self.at)) {
+        } else if told && self.is_outside(context, way, src) {
             let remark = "the source is behind no inner port of the router: a host's, a service's or a translated one";
             (Undetermined::TranslatedSource.into(), remark)
-        } else if !told && nexthops().any(|nexthop| may_share_link(nexthop, observation.tuple.dst)) {
+        } else if !told && way.may_share_link(observation.tuple.dst) {
             let remark = "the destination may be on a connected network, and no dump tells the router's networks";
             (Undetermined::NoNexthopData.into(), remark)
         } else {
@@ -56,27 +57,35 @@ impl<'a> Flow<'a> {
         true
     }
 
+    /// Whether none of the routers has `src` behind it, as far as they are known.
+    fn is_outside(&self, context: &mut Context<'a>, way: &Way<'a>, src: IpAddr) -> bool {
+        if context.inward.len() >= MAX_TIMES {
+            context.inward.clear();
+        }
+        let time = Time::new(context.epochs, self.at);
+        let inward = context.inward.entry(time).or_insert_with(|| self.knowledge.inward(self.at));
+        way.routers.iter().all(|router| self.knowledge.is_outside(inward, router, src, self.at))
+    }
+
     /// The verdict on a MAC that is no active next hop's.
     pub(super) fn illegal(
         &self,
         judgement: &mut Judgement<'a>,
-        context: &mut Context<'_>,
+        context: &mut Context<'a>,
         observation: &Observation,
-        groups: &[Group<'a>],
-        hops: &[Hop<'a>],
+        decided: &Decided<'a>,
+        way: &Way<'a>,
         eth_dst: MacAddr,
     ) {
         let knowledge = self.knowledge;
-        let has_mac = |hop: &&Hop<'_>| hop.lladdrs.current.contains(&eth_dst);
-        let usable = || hops.iter().filter(|hop| hop.liveness == Liveness::Up);
-        if hops.iter().filter(has_mac).any(|hop| hop.liveness == Liveness::Unknown) {
+        if way.having(eth_dst).any(|hop| hop.liveness == Liveness::Unknown) {
             judgement
                 .remarks
                 .push("a BFD session watches the next hop, and no dump tells its state (--bfd FILE)".to_owned());
             judgement.verdict = Undetermined::NoNexthopData.into();
             return;
         }
-        if let Some(remark) = self.rerouted(groups) {
+        if let Some(remark) = self.rerouted(decided, way) {
             judgement.remarks.push(remark);
             judgement.verdict = Undetermined::NoNexthopData.into();
             return;
@@ -84,7 +93,8 @@ impl<'a> Flow<'a> {
 
         let ends = (self.inner.src, self.inner.dst);
         let last_legal = &mut context.remembered.last_legal;
-        judgement.last_legal = last_legal.of(knowledge, context.epochs, groups, ends, eth_dst, self.at);
+        let look = || last_legal.of(knowledge, &way.groups, ends, eth_dst, self.at);
+        judgement.last_legal = way.last_legal(eth_dst, look);
         if let Some(last) = &judgement.last_legal
             && self.at.since(last.until) < knowledge.settings.grace
         {
@@ -93,19 +103,20 @@ impl<'a> Flow<'a> {
         }
         let carriers: Vec<&Labelled<'_>> =
             self.labelled.iter().filter(|entry| entry.believed && entry.reply.eth == eth_dst).collect();
-        let carried = carriers.iter().any(|entry| self.applies(entry));
-        self.remark_on_labels(judgement, eth_dst, &carriers, carried);
-        if hops.iter().filter(has_mac).any(|hop| hop.liveness == Liveness::Down) {
+        let carried = carriers.iter().any(|entry| decided.applies(entry));
+        self.remark_on_labels(judgement, decided, eth_dst, &carriers, carried);
+        if way.having(eth_dst).any(|hop| hop.liveness == Liveness::Down) {
             judgement.verdict = Violating::NexthopDown.into();
             return;
         }
-        let is_older = usable().any(|hop| hop.lladdrs.older.contains(&eth_dst));
+        let is_older =
+            way.naming(eth_dst).any(|hop| hop.liveness == Liveness::Up && hop.lladdrs.older.contains(&eth_dst));
         if judgement.last_legal.is_some() && !is_older {
             let reason = if carried { Violating::StaleConntrack } else { Violating::FormerNexthop };
             judgement.verdict = reason.into();
             return;
         }
-        if usable().any(|hop| hop.lladdrs.current.is_empty()) && !self.is_other_nexthop(hops, eth_dst) {
+        if way.is_unresolved && !self.is_other_nexthop(way, eth_dst) {
             judgement.remarks.push("an active next hop has no known MAC: this may be its".to_owned());
             judgement.verdict = Undetermined::NexthopUnresolved.into();
             return;
@@ -133,31 +144,28 @@ impl<'a> Flow<'a> {
     }
 
     /// Whether the MAC is that of a next hop of some other route: then it is not the unresolved one's.
-    fn is_other_nexthop(&self, hops: &[Hop<'_>], mac: MacAddr) -> bool {
-        let own = |ip: IpAddr| hops.iter().any(|hop| hop.ip == ip);
+    fn is_other_nexthop(&self, way: &Way<'a>, mac: MacAddr) -> bool {
+        let own = |ip: IpAddr| way.ips.contains(&ip);
         let holding = self.knowledge.neighbours.of_mac(mac).filter(|binding| binding.validity.holds(self.at));
         holding.map(|binding| binding.ip).any(|ip| self.knowledge.is_nexthop(ip) && !own(ip))
     }
 
     /// A policy that may send the packet elsewhere. A pinned flow bypasses policies (`lr_in_policy`, priority 65535).
-    fn rerouted(&self, groups: &[Group<'_>]) -> Option<String> {
-        if self.is_pinned() {
+    fn rerouted(&self, decided: &Decided<'a>, way: &Way<'a>) -> Option<String> {
+        // A label that forces the flow out of a symmetric route's port.
+        if !decided.applying.is_empty() {
             return None;
         }
-        let of_router = |router: &Option<Arc<str>>| {
-            groups.iter().any(|group| router.is_none() || group.routes[0].router == *router)
-        };
-        let policy = self.knowledge.reroute_policies.iter().find(|policy| {
-            policy.validity.holds(self.at)
-                && of_router(&policy.router)
-                && lookalike::may_match(&policy.expression, self.inner.src, self.inner.dst)
-        })?;
+        let of_router = |router: &Option<Arc<str>>| router.is_none() || way.routers.contains(router);
+        let mut policies = self.knowledge.reroute_policies.matching(self.inner.src, self.inner.dst, self.at);
+        let policy = policies.find(|policy| of_router(&policy.router))?;
         Some(format!("a policy of priority {} may reroute the packets: {}", policy.priority, policy.expression))
     }
 
     fn remark_on_labels(
         &self,
         judgement: &mut Judgement<'a>,
+        decided: &Decided<'a>,
         eth_dst: MacAddr,
         carriers: &[&Labelled<'_>],
         carried: bool,
@@ -167,7 +175,7 @@ impl<'a> Flow<'a> {
             remarks.push("no dump names the owner of the entry's zone".to_owned());
         }
         if !carriers.is_empty() && !carried {
-            let remark = if self.symmetric.is_empty() {
+            let remark = if !decided.is_symmetric {
                 "a labelled entry holds the MAC, but no route with symmetric reply applies to the flow"
             } else {
                 "a labelled entry holds the MAC, but its port is not that of the flow's symmetric route"

@@ -4,21 +4,23 @@
 //! decision table in docs/verdicts.md.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use analyzer_ebpf::abi::Direction;
 use hashbrown::{HashMap, HashSet};
 
+use super::decided::{Decisions, Time, Way};
 use super::epoch::Epochs;
-use super::finding::{Heard, LastLegal, RouteId};
+use super::evidence::Lists;
+use super::finding::{Heard, KnownAs, LastLegal, Listed};
 use super::flow::Flow;
 use super::inbound::Inbound;
-use super::knowledge::{Hop, Knowledge};
+use super::knowledge::{Inward, Knowledge};
 use super::labelled::Labelled;
 use super::last_legal::LastLegals;
 use super::lookalike;
 use super::observation::Observation;
 use super::plain::{PlainKey, PlainVerdicts};
-use super::routes::Group;
 use super::verdict::{NotCovered, Undetermined, Verdict, Violating};
 use crate::types::MacAddr;
 
@@ -32,6 +34,10 @@ pub(super) struct Context<'a> {
     pub(super) remembered: Remembered,
     /// Verdicts that many flows share. A judgement by one of them names no next hops: the first did.
     plain: PlainVerdicts,
+    /// What decides flows that are decided alike.
+    pub(super) decisions: Decisions<'a>,
+    /// Destinations that routers reach inside the cluster.
+    pub(super) inward: HashMap<Time, Inward<'a>>,
     /// Whether every judgement must name its next hops.
     pub(super) in_full: bool,
 }
@@ -40,6 +46,8 @@ pub(super) struct Context<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
     pub(super) last_legal: LastLegals,
+    pub(super) known_as: HashMap<MacAddr, Listed<KnownAs>>,
+    pub(super) lists: Lists,
     /// MACs that are legal for some route by source, by epoch.
     pub(super) legal_by_source: HashMap<u16, HashMap<MacAddr, Vec<IpAddr>>>,
 }
@@ -47,6 +55,7 @@ pub(super) struct Remembered {
 impl Remembered {
     pub(super) fn clear(&mut self) {
         self.last_legal.clear();
+        self.known_as.clear();
         self.legal_by_source.clear();
     }
 }
@@ -59,6 +68,8 @@ impl<'a> Context<'a> {
             local_macs: HashSet::new(),
             remembered: Remembered::default(),
             plain: PlainVerdicts::default(),
+            decisions: Decisions::default(),
+            inward: HashMap::new(),
             in_full: false,
         }
     }
@@ -79,10 +90,9 @@ impl<'a> Context<'a> {
 #[derive(Debug)]
 pub(super) struct Judgement<'a> {
     pub(super) verdict: Verdict,
-    /// The routes that decide, with those that would if their next hops were up.
-    pub(super) groups: Vec<Group<'a>>,
-    /// Their next hops.
-    pub(super) hops: Vec<Hop<'a>>,
+    /// The routes that decide, with those that would if their next hops were up, and their next hops; `None` where none
+    /// do, or where the first of the flows that share the verdict named them.
+    pub(super) way: Option<Rc<Way<'a>>>,
     /// The next hops that make the MAC legal.
     pub(super) legal_for: Vec<IpAddr>,
     /// Labelled entries of the flow.
@@ -97,22 +107,13 @@ impl<'a> Judgement<'a> {
     pub(super) fn new(verdict: Verdict) -> Self {
         Self {
             verdict,
-            groups: Vec::new(),
-            hops: Vec::new(),
+            way: None,
             legal_for: Vec::new(),
             labelled: Vec::new(),
             last_legal: None,
             heard: None,
             remarks: Vec::new(),
         }
-    }
-
-    /// The names of the deciding routes.
-    pub(super) fn ids(&self) -> Vec<RouteId> {
-        let mut ids: Vec<RouteId> = self.groups.iter().map(Group::id).collect();
-        ids.sort();
-        ids.dedup();
-        ids
     }
 }
 
@@ -137,7 +138,7 @@ impl From<Violating> for Verdict {
 /// Judges the packets of one observation. All of them lie in one epoch, so the first stands for all.
 pub(super) fn judge<'a>(
     knowledge: &'a Knowledge,
-    context: &mut Context<'_>,
+    context: &mut Context<'a>,
     observation: &Observation,
 ) -> Judgement<'a> {
     if let Some(reason) = look_alike(knowledge, observation) {

@@ -12,14 +12,16 @@ use super::bfd::{BfdSessions, Liveness};
 use super::blind::Blind;
 use super::connections::Connections;
 use super::epoch::Epochs;
-use super::fact::{Binding, Fact, MacOwner, Nat, Policy, Route};
-use super::finding::{ExpectedNexthop, LastLegal, NexthopState, RouteId};
+use super::fact::{BfdRef, Binding, Fact, MacOwner, Nat, Policy, Route};
+use super::finding::{ExpectedNexthop, NexthopState};
 use super::journal::Journal;
 use super::neighbours::{Lladdrs, Neighbours};
 use super::ports::Ports;
+use super::prefixes::PrefixSet;
 use super::reroute::ReroutePolicies;
-use super::routes::{self, Decision, Group, Lookup, Routes};
+use super::routes::{self, Group, Lookup, Routes};
 use super::settings::Settings;
+use super::versions::Versions;
 use super::zones::{Owner, Zones};
 use crate::types::{IpPrefix, MacAddr, Timestamp, Tuple, Validity};
 
@@ -33,7 +35,7 @@ pub(super) struct Knowledge {
     pub(super) zones: Zones,
     pub(super) connections: Connections,
     /// NAT rules by their address outside: a router has one for each pod.
-    pub(super) nats: HashMap<IpAddr, HashMap<IpPrefix, Vec<Nat>>>,
+    pub(super) nats: HashMap<IpAddr, HashMap<IpPrefix, Versions<Nat>>>,
     pub(super) reroute_policies: ReroutePolicies,
     pub(super) mac_owners: HashMap<MacAddr, Vec<MacOwner>>,
     /// Zones in which any entry of the table has its port in the mark, as far as that was told apart from the entries.
@@ -61,6 +63,9 @@ pub(super) struct Hop<'a> {
     pub(super) lladdrs: Lladdrs,
 }
 
+/// Destinations that routers reach inside the cluster.
+pub(super) type Inward<'a> = HashMap<&'a Option<Arc<str>>, PrefixSet>;
+
 impl Knowledge {
     pub(super) fn new(settings: Settings) -> Self {
         Self { connections: Connections::new(settings.followed), settings, ..Self::default() }
@@ -80,7 +85,7 @@ impl Knowledge {
                 port.router.iter().for_each(|router| self.zones.add_router(router));
                 self.ports.add(port);
             }
-            Fact::Nat(nat) => self.nats_of(&nat).push(nat),
+            Fact::Nat(nat) => drop(self.nats_of(&nat).push(nat)),
             Fact::ReroutePolicy(policy) => self.reroute_policies.add(policy),
             Fact::Zone(zone) => self.zones.add(zone),
             Fact::Datapath(datapath) => self.zones.add_datapath(datapath),
@@ -94,13 +99,13 @@ impl Knowledge {
         route.router.iter().for_each(|router| self.zones.add_router(router));
     }
 
-    fn nats_of(&mut self, nat: &Nat) -> &mut Vec<Nat> {
+    fn nats_of(&mut self, nat: &Nat) -> &mut Versions<Nat> {
         self.nats.entry(nat.external_ip).or_default().entry(nat.logical_ip).or_default()
     }
 
     /// All NAT rules that were told, past ones included.
     pub(super) fn all_nats(&self) -> impl Iterator<Item = &Nat> {
-        self.nats.values().flat_map(HashMap::values).flatten()
+        self.nats.values().flat_map(HashMap::values).flat_map(Versions::iter)
     }
 
     /// Whether the address is, or was, that of a next hop.
@@ -111,7 +116,7 @@ impl Knowledge {
     /// Moments at which a verdict may change: a fact begins or ends, and the grace period after that is over.
     pub(super) fn epochs(&self) -> Epochs {
         let bindings = || self.nexthop_bindings();
-        let validities = (self.routes.all().iter().map(|route| route.validity))
+        let validities = (self.routes.all().map(|route| route.validity))
             .chain(bindings().map(|told| told.validity))
             .chain(self.bfd.all().map(|bfd| bfd.validity))
             .chain(self.ports.all().map(|port| port.validity))
@@ -136,13 +141,17 @@ impl Knowledge {
 
     /// Next hops of a route at `at`; those that discard are none.
     pub(super) fn hops<'a>(&'a self, group: &Group<'a>, at: Timestamp) -> Vec<Hop<'a>> {
-        let hop = |&route: &&'a Route| {
-            let ip = route.nexthop?;
-            let port = routes::output_port(&self.ports, route, at);
-            let liveness = self.bfd.liveness(route, at);
-            Some(Hop { route, ip, liveness, lladdrs: self.neighbours.lladdrs(ip, port, at) })
-        };
-        group.routes.iter().filter_map(hop).collect()
+        group.routes.iter().filter_map(|&route| self.hop(route, at)).collect()
+    }
+
+    /// The next hop of one row of a route at `at`.
+    pub(super) fn hop<'a>(&'a self, route: &'a Route, at: Timestamp) -> Option<Hop<'a>> {
+        #[cfg(test)]
+        crate::types::work::step();
+        let ip = route.nexthop?;
+        let port = routes::output_port(&self.ports, route, at);
+        let liveness = self.bfd.liveness(route, at);
+        Some(Hop { route, ip, liveness, lladdrs: self.neighbours.lladdrs(ip, port, at) })
     }
 
     /// What decides a packet at `at`, for each router and route table.
@@ -158,30 +167,10 @@ impl Knowledge {
             Owner::Unknown | Owner::RouterDnat { router: None, .. } => true,
             Owner::RouterDnat { router: Some(owner), .. } => {
                 let routes = self.routes.matching(tuple.src, tuple.dst, at);
-                let mut routers = routes.iter().map(|route| route.router.as_ref()).peekable();
+                let mut routers = routes.map(|route| route.router.as_ref()).peekable();
                 routers.peek().is_none() || routers.any(|router| router.is_none_or(|router| router == owner))
             }
         }
-    }
-
-    /// When `mac` was last legal for the route, before `at`, and for which next hop.
-    ///
-    /// A binding that is withdrawn ends at the date of that transaction, though a frame heard may have told earlier.
-    /// One that still stands ended as the newer evidence came.
-    pub(super) fn last_legal(&self, id: &RouteId, mac: MacAddr, at: Timestamp) -> Option<LastLegal> {
-        let holding = |at| {
-            let versions = self.routes.versions(id).filter(move |route| route.validity.holds(at));
-            self.hops(&Group { routes: versions.collect() }, at)
-        };
-        let stands = holding(at).iter().any(|hop| hop.lladdrs.older.contains(&mac));
-        self.changes(self.routes.versions(id), at).into_iter().find_map(|until| {
-            let before = just_before(until)?;
-            let told = |hop: &Hop<'_>| {
-                hop.is_legal(mac) || !stands && hop.liveness == Liveness::Up && hop.lladdrs.older.contains(&mac)
-            };
-            let hop = holding(before).into_iter().find(told)?;
-            Some(LastLegal { until, nexthop: hop.ip })
-        })
     }
 
     /// The 5-tuple that the router saw: before source translation, where that is known.
@@ -190,28 +179,6 @@ impl Knowledge {
             true => wire,
             false => self.connections.before_translation(wire).unwrap_or(wire),
         }
-    }
-
-    /// When `mac` was last legal for packets from `src` to `dst` on one of `routers`, whatever route decided then.
-    pub(super) fn last_decided(
-        &self,
-        (src, dst): (IpAddr, IpAddr),
-        routers: &[Option<Arc<str>>],
-        mac: MacAddr,
-        at: Timestamp,
-    ) -> Option<LastLegal> {
-        let versions = self.routes.versions_for(src, dst).filter(|route| routers.contains(&route.router));
-        self.changes(versions, at).into_iter().find_map(|until| {
-            let before = just_before(until)?;
-            let lookups = self.routes.decide(&self.ports, src, dst, before, |route| self.bfd.liveness(route, before));
-            let hop = lookups.into_iter().find_map(|lookup| match lookup.decision {
-                Decision::Route(group) if routers.contains(&group.routes[0].router) => {
-                    self.hops(&group, before).into_iter().find(|hop| hop.is_legal(mac))
-                }
-                _ => None,
-            })?;
-            Some(LastLegal { until, nexthop: hop.ip })
-        })
     }
 
     /// Moments up to `at` at which next hops of these routes changed, the latest first.
@@ -228,7 +195,7 @@ impl Knowledge {
                 moments.extend([binding.validity.from, binding.validity.until, binding.confirmed]);
             }
             moments.extend(self.neighbours.heard_starts(nexthop).map(Some));
-            for bfd in self.bfd.with(nexthop) {
+            for bfd in self.bfd.with(nexthop, None) {
                 moments.extend([bfd.validity.from, bfd.validity.until]);
             }
         }
@@ -238,14 +205,44 @@ impl Knowledge {
         moments
     }
 
-    /// Whether the router that holds the route is known not to have `addr` behind it: it has routes into the cluster, and
-    /// `addr` is in none of them and in no network of an inner port.
-    pub(super) fn is_outside(&self, group: &Group<'_>, addr: IpAddr, at: Timestamp) -> bool {
-        let router = &group.routes[0].router;
-        let mut inward =
-            self.routes.inward(&self.ports, router, at).filter(|prefix| same_family(*prefix, addr)).peekable();
-        inward.peek().is_some()
-            && !inward.any(|prefix| prefix.contains(addr))
+    /// Moments at which the state or the MACs of a route's next hop may change while the route holds.
+    pub(super) fn changes_of_hop(&self, route: &Route) -> Vec<Timestamp> {
+        let Some(nexthop) = route.nexthop else { return Vec::new() };
+        let peer = match &route.bfd {
+            BfdRef::Session { logical_port, dst_ip } => Some((*dst_ip, Some(logical_port))),
+            BfdRef::Attached => Some((nexthop, route.output_port.as_ref())),
+            BfdRef::None | BfdRef::Status(_) => None,
+        };
+        let sessions = peer.into_iter().flat_map(|(peer, port)| self.bfd.with(peer, port)).map(|bfd| bfd.validity);
+        let bindings = || self.neighbours.of(nexthop, route.output_port.as_ref());
+        // Where the route names no port, it follows from the ports' networks.
+        let ports = route.output_port.is_none().then(|| self.ports.ever_of(route.router.as_ref()));
+        let ports = ports.into_iter().flatten().map(|port| port.validity);
+        let validities = sessions.chain(bindings().map(|binding| binding.validity)).chain(ports);
+        let bounds = validities.flat_map(|Validity { from, until }| from.into_iter().chain(until));
+        let confirmed = bindings().filter_map(|binding| binding.confirmed);
+        bounds.chain(confirmed).chain(self.neighbours.heard_starts(nexthop)).collect()
+    }
+
+    /// Destinations that each router reaches inside the cluster at `at`.
+    pub(super) fn inward(&self, at: Timestamp) -> Inward<'_> {
+        let mut inward = Inward::new();
+        for route in self.routes.inward(&self.ports, at) {
+            inward.entry(&route.router).or_default().insert(route.prefix);
+        }
+        inward
+    }
+
+    /// Whether the router is known not to have `addr` behind it: it has routes into the cluster, and `addr` is in none of
+    /// them and in no network of an inner port.
+    pub(super) fn is_outside(
+        &self,
+        inward: &Inward<'_>,
+        router: &Option<Arc<str>>,
+        addr: IpAddr,
+        at: Timestamp,
+    ) -> bool {
+        inward.get(router).is_some_and(|own| own.has_family(addr.is_ipv4()) && own.around(addr).next().is_none())
             && !routes::is_behind_inner_port(&self.ports, router.as_ref(), addr, at)
     }
 
@@ -263,13 +260,13 @@ impl Knowledge {
                 true => self.routes.is_routed_source(inside.addr()),
                 false => self.routes.has_sources(inside.addr().is_ipv4()),
             };
-            is_routed && nats.iter().any(|nat| nat.translates_source && nat.validity.holds(at))
+            is_routed && nats.holding(at).any(|nat| nat.translates_source)
         })
     }
 
     fn is_translated_address(&self, addr: IpAddr, at: Timestamp) -> bool {
-        let mut rules = self.nats.get(&addr).into_iter().flat_map(HashMap::values).flatten();
-        rules.any(|nat| nat.translates_source && nat.validity.holds(at))
+        let mut rules = self.nats.get(&addr).into_iter().flat_map(HashMap::values);
+        rules.any(|nats| nats.holding(at).any(|nat| nat.translates_source))
     }
 
     /// MACs that are legal for some route by source at `at`, and the next hops that make them so.
@@ -279,7 +276,7 @@ impl Knowledge {
 
     /// MACs that are legal at `at` for some of the routes that are meant, and the next hops that make them so.
     pub(super) fn legal(&self, at: Timestamp, is_meant: impl Fn(&Route) -> bool) -> HashMap<MacAddr, Vec<IpAddr>> {
-        let meant = self.routes.all().iter().filter(|route| is_meant(route) && route.validity.holds(at));
+        let meant = self.routes.all().filter(|route| is_meant(route) && route.validity.holds(at));
         // Thousands of pods share a few next hops.
         let mut seen = HashSet::new();
         let distinct =
@@ -326,17 +323,8 @@ impl Hop<'_> {
     }
 }
 
-fn same_family(prefix: IpPrefix, addr: IpAddr) -> bool {
-    prefix.addr().is_ipv4() == addr.is_ipv4()
-}
-
-fn just_before(moment: Timestamp) -> Option<Timestamp> {
-    moment.as_nanos().checked_sub(1).map(Timestamp::from_nanos)
-}
-
-/// Whether two addresses lie so near that they may share a link, where nothing tells the connected networks: the same
-/// /24, or the same /64.
-pub(super) fn may_share_link(a: IpAddr, b: IpAddr) -> bool {
-    let len = if a.is_ipv4() { 24 } else { 64 };
-    IpPrefix::new(a, len).is_some_and(|prefix| prefix.contains(b))
+/// The addresses that may share a link with `addr`, where nothing tells the connected networks: the same /24, or the same
+/// /64.
+pub(super) fn link_prefix(addr: IpAddr) -> Option<IpPrefix> {
+    IpPrefix::new(addr, if addr.is_ipv4() { 24 } else { 64 })
 }

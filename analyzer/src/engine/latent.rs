@@ -2,13 +2,13 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::evidence;
 use super::finding::{CtDirection, Finding, Latent, LatentState};
+use super::judge::Remembered;
 use super::knowledge::Knowledge;
 use super::label::{self, EcmpReply, PortForm};
-use super::labelled::{Labelled, labelled, leaving};
+use super::labelled::{Labelled, all_labelled};
 use super::lookalike;
-use super::routes::{self, Group};
+use super::symmetric::{Symmetric, Symmetrics};
 use super::zones::Owner;
 use crate::types::{MacAddr, Timestamp, Tuple};
 
@@ -17,6 +17,7 @@ use crate::types::{MacAddr, Timestamp, Tuple};
 /// `last_seen` holds when each labelled flow was last seen, and the MAC that it left to, where that was legal.
 pub(super) fn latent(
     knowledge: &Knowledge,
+    remembered: &mut Remembered,
     findings: &[Finding],
     last_seen: &HashMap<Tuple, (Timestamp, Option<MacAddr>)>,
     at: Timestamp,
@@ -28,22 +29,14 @@ pub(super) fn latent(
         .map(|(_, entry)| (entry.orig, entry.zone, entry.reply_eth))
         .collect();
     let marks_count = do_marks_count(knowledge, at);
-    let mut latent: Vec<Latent> = knowledge
-        .connections
-        .all()
-        .iter()
-        .filter_map(|connection| {
-            let leaving = leaving(knowledge, connection, at);
-            let entry = labelled(knowledge, leaving, at)
-                .into_iter()
-                .find(|entry| entry.connection == connection && entry.believed)?;
-            let is_cited = cited.contains(&(connection.orig, connection.zone, entry.reply.eth));
-            if is_cited {
-                None
-            } else {
-                let seen = last_seen.get(&leaving).and_then(|seen| seen.1);
-                judge(knowledge, entry, leaving, seen, marks_count, at)
-            }
+    let mut symmetrics = Symmetrics::default();
+    let mut latent: Vec<Latent> = all_labelled(knowledge, at)
+        .filter(|(_, entry)| entry.believed)
+        .filter(|(_, entry)| !cited.contains(&(entry.connection.orig, entry.connection.zone, entry.reply.eth)))
+        .filter_map(|(leaving, entry)| {
+            let seen = last_seen.get(&leaving).and_then(|seen| seen.1);
+            let symmetric = symmetrics.of(knowledge, leaving, Some(&entry.owner), at);
+            judge(knowledge, remembered, entry, leaving, &symmetric, seen, marks_count, at)
         })
         .collect();
     latent.sort_by_key(|latent| (latent.state, latent.connection.zone, latent.connection.orig));
@@ -60,18 +53,11 @@ pub(super) fn do_marks_count(knowledge: &Knowledge, at: Timestamp) -> bool {
     is_told || knowledge.mark_zones.iter().any(|&zone| may_be_router(zone))
 }
 
-/// Why OVN does not apply an entry to the flow, whose symmetric routes are `group`.
-pub(super) fn unused(
-    knowledge: &Knowledge,
-    reply: EcmpReply,
-    group: &Group<'_>,
-    marks_count: bool,
-    at: Timestamp,
-) -> Option<&'static str> {
-    let fits = |key: Option<u16>| key.is_none_or(|key| key == reply.port);
-    if group.routes.is_empty() {
+/// Why OVN does not apply an entry to the flow that has these symmetric routes.
+pub(super) fn unused(reply: EcmpReply, symmetric: &Symmetric<'_>, marks_count: bool) -> Option<&'static str> {
+    if symmetric.is_empty() {
         Some("no route with symmetric reply applies to the flow")
-    } else if !group.routes.iter().any(|route| fits(routes::port_key(&knowledge.ports, route, at))) {
+    } else if !symmetric.leaves_by(reply.port) {
         Some("the port in the entry is not that of the flow's symmetric route")
     } else if reply.form == PortForm::Label && marks_count {
         Some("its port stands in the label, where OVN no longer reads it: other entries have theirs in the mark")
@@ -82,24 +68,22 @@ pub(super) fn unused(
 
 fn judge(
     knowledge: &Knowledge,
+    remembered: &mut Remembered,
     entry: Labelled<'_>,
     leaving: Tuple,
+    symmetric: &Symmetric<'_>,
     seen: Option<MacAddr>,
     marks_count: bool,
     at: Timestamp,
 ) -> Option<Latent> {
     let mac = entry.reply.eth;
-    let mut symmetric = knowledge.routes.symmetric(leaving.src, leaving.dst, at);
-    symmetric.retain(|route| entry.owner.may_be(route.router.as_ref()));
-    let group = Group { routes: symmetric };
-    let hops = knowledge.hops(&group, at);
-    let is_fine = hops.iter().any(|hop| hop.is_legal(mac)) || knowledge.settings.allowed.contains(&mac);
+    let is_fine = symmetric.way.legal(mac).next().is_some() || knowledge.settings.allowed.contains(&mac);
     // Whether a MAC is outside a set that is not fully known cannot be told.
-    if is_fine || lookalike::is_virtual_router(mac) || hops.iter().any(|hop| hop.is_open()) {
+    if is_fine || lookalike::is_virtual_router(mac) || symmetric.is_open {
         return None;
     }
     let mut remarks = Vec::new();
-    let state = if let Some(why) = unused(knowledge, entry.reply, &group, marks_count, at) {
+    let state = if let Some(why) = unused(entry.reply, symmetric, marks_count) {
         remarks.push(why.to_owned());
         LatentState::Unused
     } else if let Some(seen) = seen.filter(|&seen| seen != mac) {
@@ -112,20 +96,16 @@ fn judge(
     if entry.connection.offloaded {
         remarks.push("the entry is offloaded: a capture on the NIC may not show its packets".to_owned());
     }
-    let mut ids: Vec<_> = group.routes.iter().map(|route| Group { routes: vec![*route] }.id()).collect();
-    ids.sort();
-    ids.dedup();
-    let last_legal = ids.iter().filter_map(|id| knowledge.last_legal(id, mac, at)).max_by_key(|last| last.until);
     let direction = if entry.connection.orig == leaving { CtDirection::Orig } else { CtDirection::Reply };
     let mut connection = entry.cite();
     connection.direction = direction;
     Some(Latent {
         state,
         connection,
-        routes: ids,
-        expected: evidence::expected(&hops),
-        last_legal,
-        known_as: evidence::known_as(knowledge, mac),
-        evidence: remarks,
+        routes: symmetric.way.ids(&mut remembered.lists),
+        expected: symmetric.way.expected(&mut remembered.lists, Some(mac)),
+        last_legal: symmetric.last_legal(knowledge, remembered, mac, at),
+        known_as: remembered.known_as(knowledge, mac),
+        evidence: remembered.lists.evidence(remarks),
     })
 }

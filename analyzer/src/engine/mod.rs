@@ -8,6 +8,7 @@ mod bfd;
 mod blind;
 pub mod classes;
 mod connections;
+mod decided;
 pub mod epoch;
 mod evidence;
 pub mod fact;
@@ -22,6 +23,7 @@ pub mod label;
 mod labelled;
 mod last_legal;
 mod latent;
+mod listed;
 mod live;
 mod lookalike;
 mod neighbours;
@@ -34,7 +36,9 @@ mod reroute;
 mod routes;
 pub mod settings;
 mod single;
+mod symmetric;
 mod tally;
+mod timeline;
 pub mod verdict;
 mod versions;
 pub mod view;
@@ -141,6 +145,7 @@ impl Engine {
             return [None; 2];
         }
         if !self.knowledge.neighbours.hear(heard) {
+            self.remembered.known_as.remove(&heard.mac);
             return [None; 2];
         }
         self.remembered.clear();
@@ -161,7 +166,7 @@ impl Engine {
         if !matches!(judgement.verdict, Verdict::Conforming | Verdict::NotCovered(_)) {
             return false;
         }
-        self.retired.count(&self.knowledge, observation, judgement);
+        self.retired.count(&self.knowledge, &mut context.remembered, observation, judgement);
         self.retired.end_flow();
         self.retired.summary.evicted_flows += 1;
         true
@@ -216,11 +221,11 @@ impl Engine {
                 // Of packets at one moment an illegal one counts, and the order in which they came does not.
                 *last = std::cmp::max_by_key(*last, (seen.last, legal), |&(at, legal)| (at, legal.is_none(), legal));
             }
-            tally.count(knowledge, seen, judgement);
+            tally.count(knowledge, &mut context.remembered, seen, judgement);
         });
         let (findings, mut summary) = tally.finish(&self.retired);
         let at = if end == Timestamp::default() { Timestamp::MAX } else { end };
-        let latent = latent::latent(knowledge, &findings, &last_seen, at);
+        let latent = latent::latent(knowledge, &mut context.remembered, &findings, &last_seen, at);
         let count = |state| latent.iter().filter(|latent| latent.state == state).count() as u64;
         summary.latent_armed = count(LatentState::Armed);
         summary.latent_unused = count(LatentState::Unused);

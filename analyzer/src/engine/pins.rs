@@ -5,19 +5,21 @@
 
 use std::net::IpAddr;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use super::Engine;
 use super::bfd::Liveness;
-use super::evidence;
 use super::fact::{BindingKind, Connection};
-use super::finding::{CitedConnection, CtDirection, ExpectedNexthop, KnownAs, LastLegal, RouteId};
+use super::finding::{CitedConnection, CtDirection, ExpectedNexthop, KnownAs, LastLegal, Listed, RouteId};
+use super::judge::Remembered;
 use super::knowledge::{Hop, Knowledge};
 use super::label::{self, EcmpReply};
 use super::labelled::{Labelled, leaving};
 use super::latent;
 use super::lookalike;
+use super::plain::{self, Prefixes};
 use super::routes::{self, Group};
+use super::symmetric::{Symmetric, Symmetrics};
 use super::zones::Owner;
 use crate::types::{MacAddr, Timestamp, Tuple};
 
@@ -43,11 +45,11 @@ pub struct Pin {
     /// The symmetric routes of the flow.
     pub routes: Vec<RouteId>,
     /// Their next hops.
-    pub expected: Vec<ExpectedNexthop>,
+    pub expected: Listed<ExpectedNexthop>,
     /// When the MAC was last legal for one of these routes.
     pub last_legal: Option<LastLegal>,
     /// What else knows the MAC.
-    pub known_as: Vec<KnownAs>,
+    pub known_as: Listed<KnownAs>,
     /// The MAC that the next hop has now whose MAC the label holds.
     pub moved: Moved,
 }
@@ -104,7 +106,9 @@ impl Engine {
         let knowledge = &self.knowledge;
         let marks_count = latent::do_marks_count(knowledge, at);
         let entries = knowledge.connections.all().iter();
-        let mut pins: Vec<Pin> = entries.filter_map(|entry| pin(knowledge, entry, marks_count, at)).collect();
+        let mut answers = Answers::default();
+        let mut pins: Vec<Pin> =
+            entries.filter_map(|entry| pin(knowledge, &mut answers, entry, marks_count, at)).collect();
         pins.sort_by_key(|pin| (pin.connection.zone, pin.connection.orig));
         pins
     }
@@ -114,23 +118,51 @@ impl Engine {
         let knowledge = &self.knowledge;
         let mut own = knowledge.connections.matching(orig).map(|(connection, _)| connection);
         let entry = own.find(|entry| entry.orig == orig && entry.zone == zone)?;
-        pin(knowledge, entry, latent::do_marks_count(knowledge, at), at)
+        pin(knowledge, &mut Answers::default(), entry, latent::do_marks_count(knowledge, at), at)
     }
 }
 
-fn pin(knowledge: &Knowledge, connection: &Connection, marks_count: bool, at: Timestamp) -> Option<Pin> {
+/// What the entries of one look have in common.
+#[derive(Default)]
+struct Answers<'a> {
+    remembered: Remembered,
+    symmetrics: Symmetrics<'a>,
+    /// When the next hops last became what they are, by the prefixes that hold a flow's addresses.
+    changed: HashMap<Prefixes, Option<Timestamp>>,
+    /// When the owners of zones last became what they are.
+    owners_changed: HashMap<u16, Option<Timestamp>>,
+}
+
+impl Answers<'_> {
+    /// When what decides the flow, or who owns its zone, last became what it is at `at`.
+    fn changed(&mut self, knowledge: &Knowledge, leaving: Tuple, zone: u16, at: Timestamp) -> Option<Timestamp> {
+        let changed = match plain::prefixes(knowledge, leaving.src, leaving.dst) {
+            Some(prefixes) => *self.changed.entry(prefixes).or_insert_with(|| changed(knowledge, leaving, at)),
+            None => changed(knowledge, leaving, at),
+        };
+        changed.max(*self.owners_changed.entry(zone).or_insert_with(|| knowledge.zones.changed(zone, at)))
+    }
+}
+
+fn pin<'a>(
+    knowledge: &'a Knowledge,
+    answers: &mut Answers<'a>,
+    connection: &'a Connection,
+    marks_count: bool,
+    at: Timestamp,
+) -> Option<Pin> {
     let reply = label::decode(connection.label, connection.mark)?;
     let owner = knowledge.zones.owner(connection.zone, at);
     let leaving = leaving(knowledge, connection, at);
-    let mut symmetric = knowledge.routes.symmetric(leaving.src, leaving.dst, at);
-    symmetric.retain(|route| matches!(owner, Owner::Other { .. }) || owner.may_be(route.router.as_ref()));
-    let group = Group { routes: symmetric };
-    let hops = knowledge.hops(&group, at);
-    let mut routes: Vec<RouteId> = group.routes.iter().map(|route| Group { routes: vec![*route] }.id()).collect();
+    let router = Some(&owner).filter(|owner| !matches!(owner, Owner::Other { .. }));
+    let symmetric = answers.symmetrics.of(knowledge, leaving, router, at);
+    let hops = &symmetric.way.hops;
+    let mut routes: Vec<RouteId> = symmetric.way.groups.iter().map(Group::id).collect();
     routes.sort();
     routes.dedup();
     let mac = reply.eth;
-    let last_legal = routes.iter().filter_map(|id| knowledge.last_legal(id, mac, at)).max_by_key(|last| last.until);
+    let remembered = &mut answers.remembered;
+    let last_legal = symmetric.last_legal(knowledge, remembered, mac, at);
     let direction = if connection.orig == leaving { CtDirection::Orig } else { CtDirection::Reply };
     let kind = match owner {
         _ if knowledge.zones.is_contested(connection.zone, at) => ZoneOwner::Unknown,
@@ -141,10 +173,12 @@ fn pin(knowledge: &Knowledge, connection: &Connection, marks_count: bool, at: Ti
     let labelled = Labelled { connection, direction, reply, owner, believed: true };
     let standing = match knowledge.blind.holds(at) {
         true => PinStanding::Blind,
-        false => standing(knowledge, &labelled, leaving, &group, &hops, marks_count, at),
+        false => standing(knowledge, &labelled, leaving, &symmetric, marks_count, at),
     };
     let heard_since = last_legal.as_ref().map_or(Timestamp::default(), |last| last.until);
-    let is_down = hops.iter().any(|hop| hop.liveness == Liveness::Down && hop.lladdrs.current.contains(&mac));
+    let is_down = symmetric.way.having(mac).any(|hop| hop.liveness == Liveness::Down);
+    let (expected, known_as) =
+        (symmetric.way.expected(&mut remembered.lists, Some(mac)), remembered.known_as(knowledge, mac));
     Some(Pin {
         connection: connection.clone(),
         cited: labelled.cite(),
@@ -153,11 +187,11 @@ fn pin(knowledge: &Knowledge, connection: &Connection, marks_count: bool, at: Ti
         standing,
         // A session that watches the next hop tells better than a frame whether it forwards.
         heard: if is_down { None } else { heard(knowledge, mac, heard_since, at) },
-        changed: changed(knowledge, leaving, at).max(knowledge.zones.changed(connection.zone, at)),
-        moved: moved(knowledge, reply, leaving, last_legal.as_ref(), &hops, at),
+        changed: answers.changed(knowledge, leaving, connection.zone, at),
+        moved: moved(knowledge, reply, leaving, last_legal.as_ref(), hops, at),
         routes,
-        expected: evidence::expected(&hops),
-        known_as: evidence::known_as(knowledge, mac),
+        expected,
+        known_as,
         last_legal,
     })
 }
@@ -166,13 +200,13 @@ fn standing(
     knowledge: &Knowledge,
     entry: &Labelled<'_>,
     leaving: Tuple,
-    group: &Group<'_>,
-    hops: &[Hop<'_>],
+    symmetric: &Symmetric<'_>,
     marks_count: bool,
     at: Timestamp,
 ) -> PinStanding {
     let mac = entry.reply.eth;
-    let legal: Vec<IpAddr> = hops.iter().filter(|hop| hop.is_legal(mac)).map(|hop| hop.ip).collect();
+    let hops = &symmetric.way.hops;
+    let legal: Vec<IpAddr> = symmetric.way.legal(mac).map(|hop| hop.ip).collect();
     if knowledge.routes.is_empty() {
         PinStanding::Undetermined("nothing tells routes")
     } else if entry.reply.port == 0 {
@@ -185,13 +219,13 @@ fn standing(
         PinStanding::VirtualRouter
     } else if hops.iter().any(|hop| hop.liveness == Liveness::Unknown) {
         PinStanding::Undetermined("a BFD session watches a next hop of the flow, and nothing tells its state")
-    } else if hops.iter().any(Hop::is_open) {
+    } else if symmetric.is_open {
         PinStanding::Undetermined("a next hop of the flow that is up has no known MAC, so this may be its")
     } else if hops.iter().any(|hop| hop.lladdrs.aged) {
         PinStanding::Undetermined("the last known MAC of a next hop of the flow has aged out, so this may be its")
-    } else if group.routes.is_empty() && knowledge.may_be_translated(leaving.src, at) {
+    } else if symmetric.is_empty() && knowledge.may_be_translated(leaving.src, at) {
         PinStanding::Undetermined("the source is a translated one, and nothing tells whose packets these are")
-    } else if let Some(why) = latent::unused(knowledge, entry.reply, group, marks_count, at) {
+    } else if let Some(why) = latent::unused(entry.reply, symmetric, marks_count) {
         PinStanding::Unused(why)
     } else {
         PinStanding::Stale

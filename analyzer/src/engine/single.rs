@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 
 use super::finding::{Finding, Latent};
 use super::flow::plain;
-use super::judge::{self, Context};
+use super::judge::{self, Context, Remembered};
 use super::observation::Observation;
 use super::tally::Tally;
 use super::verdict::Verdict;
@@ -23,7 +23,8 @@ impl Engine {
         self.ask(observations, |engine, context| {
             let mut tally = Tally::default();
             observations.for_each(&mut |seen| {
-                tally.count(&engine.knowledge, seen, judge::judge(&engine.knowledge, context, seen));
+                let judgement = judge::judge(&engine.knowledge, context, seen);
+                tally.count(&engine.knowledge, &mut context.remembered, seen, judgement);
             });
             let (findings, summary) = tally.finish(&Tally::default());
             Conclusion { findings, latent: Vec::new(), summary }
@@ -68,16 +69,22 @@ impl Engine {
                 *last = (*last).max((seen, Some(mac)));
             }
         }
-        latent::latent(&self.knowledge, &[], &last_seen, at)
+        latent::latent(&self.knowledge, &mut Remembered::default(), &[], &last_seen, at)
     }
 
     /// Asks with the answers that are remembered at hand.
-    pub(super) fn ask<T>(&mut self, observations: &[Observation], ask: impl FnOnce(&Self, &mut Context<'_>) -> T) -> T {
+    pub(super) fn ask<T>(
+        &mut self,
+        observations: &[Observation],
+        ask: impl for<'a> FnOnce(&'a Self, &mut Context<'a>) -> T,
+    ) -> T {
         let remembered = std::mem::take(&mut self.remembered);
         let epochs = self.epochs.take().unwrap_or_else(|| self.knowledge.epochs());
-        let mut context = self.context(&epochs, observations).with(remembered);
-        let answer = ask(self, &mut context);
-        let remembered = context.remembered;
+        let (answer, remembered) = {
+            let mut context = self.context(&epochs, observations).with(remembered);
+            let answer = ask(self, &mut context);
+            (answer, context.remembered)
+        };
         self.epochs = Some(epochs);
         self.remembered = remembered;
         answer

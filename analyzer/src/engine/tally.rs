@@ -7,7 +7,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::evidence;
 use super::finding::{self, Finding, NexthopCount, Summary};
-use super::judge::Judgement;
+use super::judge::{Judgement, Remembered};
 use super::knowledge::Knowledge;
 use super::observation::Observation;
 use super::verdict::Verdict;
@@ -40,7 +40,13 @@ struct Nexthop {
 
 impl Tally {
     /// Counts a judgement. Those on one flow must come one after another.
-    pub(super) fn count(&mut self, knowledge: &Knowledge, observation: &Observation, judgement: Judgement<'_>) {
+    pub(super) fn count(
+        &mut self,
+        knowledge: &Knowledge,
+        remembered: &mut Remembered,
+        observation: &Observation,
+        judgement: Judgement<'_>,
+    ) {
         let verdict = judgement.verdict;
         let key = flow_key(observation);
         match &mut self.flow {
@@ -52,7 +58,7 @@ impl Tally {
         }
         self.count_packets(observation, &judgement);
         if matches!(verdict, Verdict::Info(_) | Verdict::Undetermined(_) | Verdict::Violating(_)) {
-            self.add_finding(knowledge, key, observation, judgement);
+            self.add_finding(knowledge, remembered, key, observation, judgement);
         }
     }
 
@@ -81,6 +87,7 @@ impl Tally {
     fn add_finding(
         &mut self,
         knowledge: &Knowledge,
+        remembered: &mut Remembered,
         flow: FlowKey,
         observation: &Observation,
         judgement: Judgement<'_>,
@@ -98,7 +105,7 @@ impl Tally {
             return;
         }
         self.expendable += usize::from(!matches!(judgement.verdict, Verdict::Violating(_)));
-        self.findings.insert(key, evidence::finding(knowledge, observation, judgement));
+        self.findings.insert(key, evidence::finding(knowledge, remembered, observation, judgement));
     }
 
     /// Gives up findings that are no violations for one that is. Returns whether there is room now.

@@ -11,11 +11,13 @@ use super::Engine;
 use super::bfd::Liveness;
 use super::evidence;
 use super::fact::{BfdRef, BfdStatus, BindingKind, Source};
-use super::finding::{CitedConnection, ExpectedNexthop, KnownAs, LastLegal, RouteId};
+use super::finding::{CitedConnection, ExpectedNexthop, KnownAs, LastLegal, Listed, RouteId};
+use super::judge::Remembered;
 use super::knowledge::Knowledge;
-use super::labelled::{Labelled, labelled, leaving};
+use super::labelled::{Labelled, all_labelled};
 use super::routes::{self, Group};
-use crate::types::{MacAddr, Timestamp, Tuple, Validity};
+use super::symmetric::{Symmetric, Symmetrics};
+use crate::types::{MacAddr, Timestamp, Validity};
 
 /// A next hop of a route with all that is known of it.
 #[derive(Clone, PartialEq, Debug)]
@@ -70,7 +72,7 @@ pub struct ConnectionView {
     /// When the MAC was last legal for the flow's route.
     pub last_legal: Option<LastLegal>,
     /// What else knows the MAC.
-    pub known_as: Vec<KnownAs>,
+    pub known_as: Listed<KnownAs>,
 }
 
 /// How the MAC of a labelled entry stands to the set.
@@ -105,7 +107,7 @@ impl Engine {
     /// All next hops of all routes at `at`, [`Timestamp::MAX`] for the latest known.
     pub fn nexthops(&self, at: Timestamp) -> Vec<NexthopView> {
         let knowledge = &self.knowledge;
-        let holding = knowledge.routes.all().iter().filter(|route| route.validity.holds(at));
+        let holding = knowledge.routes.all().filter(|route| route.validity.holds(at));
         let mut views: Vec<NexthopView> = holding
             .map(|route| {
                 let group = Group { routes: vec![route] };
@@ -135,7 +137,7 @@ impl Engine {
                     bfd: bfd_name(knowledge, route, at),
                     source: route.source,
                     validity: route.validity,
-                    expected: evidence::expected(&knowledge.hops(&group, at)),
+                    expected: evidence::all_expected(&knowledge.hops(&group, at)),
                     evidence: told.chain(heard).collect(),
                 }
             })
@@ -147,13 +149,11 @@ impl Engine {
     /// All labelled conntrack entries, compared with the set at `at`.
     pub fn connections(&self, at: Timestamp) -> Vec<ConnectionView> {
         let knowledge = &self.knowledge;
-        let entries = knowledge.connections.all().iter();
-        let mut views: Vec<ConnectionView> = entries
-            .filter_map(|connection| {
-                let leaving = leaving(knowledge, connection, at);
-                let found = labelled(knowledge, leaving, at);
-                let entry = found.into_iter().find(|entry| entry.connection == connection)?;
-                Some(connection_view(knowledge, &entry, leaving, at))
+        let (mut remembered, mut symmetrics) = (Remembered::default(), Symmetrics::default());
+        let mut views: Vec<ConnectionView> = all_labelled(knowledge, at)
+            .map(|(leaving, entry)| {
+                let symmetric = symmetrics.of(knowledge, leaving, None, at);
+                connection_view(knowledge, &mut remembered, &symmetric, &entry, at)
             })
             .collect();
         views.sort_by_key(|view| (view.standing, view.connection.zone, view.connection.orig));
@@ -178,34 +178,35 @@ fn bfd_name(knowledge: &Knowledge, route: &super::fact::Route, at: Timestamp) ->
     }
 }
 
-fn connection_view(knowledge: &Knowledge, entry: &Labelled<'_>, leaving: Tuple, at: Timestamp) -> ConnectionView {
+fn connection_view(
+    knowledge: &Knowledge,
+    remembered: &mut Remembered,
+    symmetric: &Symmetric<'_>,
+    entry: &Labelled<'_>,
+    at: Timestamp,
+) -> ConnectionView {
     let mac = entry.reply.eth;
-    let symmetric = Group { routes: knowledge.routes.symmetric(leaving.src, leaving.dst, at) };
-    let hops = knowledge.hops(&symmetric, at);
-    let fits = |key: Option<u16>| key.is_none_or(|key| key == entry.reply.port);
-    let on_port = symmetric.routes.iter().any(|route| fits(routes::port_key(&knowledge.ports, route, at)));
-    let nexthops: Vec<IpAddr> = hops.iter().filter(|hop| hop.is_legal(mac)).map(|hop| hop.ip).collect();
+    let nexthops: Vec<IpAddr> = symmetric.way.legal(mac).map(|hop| hop.ip).collect();
     let standing = if !entry.believed {
         Standing::NotHonoured
     } else if !nexthops.is_empty() {
         Standing::Nexthop
-    } else if knowledge.routes.is_empty() || hops.iter().any(|hop| hop.is_open()) {
+    } else if knowledge.routes.is_empty() || symmetric.is_open {
         Standing::Undetermined
-    } else if !on_port {
+    } else if !symmetric.leaves_by(entry.reply.port) {
         Standing::Unused
     } else {
         Standing::Stale
     };
-    let ids: Vec<RouteId> = symmetric.routes.iter().map(|route| Group { routes: vec![*route] }.id()).collect();
     let last_legal = match standing {
         Standing::Nexthop => None,
-        _ => ids.iter().filter_map(|id| knowledge.last_legal(id, mac, at)).max_by_key(|last| last.until),
+        _ => symmetric.last_legal(knowledge, remembered, mac, at),
     };
     ConnectionView {
         connection: entry.cite(),
         standing,
         nexthops,
         last_legal,
-        known_as: evidence::known_as(knowledge, mac),
+        known_as: remembered.known_as(knowledge, mac),
     }
 }

@@ -69,12 +69,13 @@ fn incident_finding(sport: u16, packets: u64, bytes: u64, first: &str, last: &st
         bytes,
         first_seen: time(first),
         last_seen: time(last),
-        routes: vec![route("192.168.16.230/32")],
+        routes: vec![route("192.168.16.230/32")].into(),
         expected: vec![
             nexthop("198.19.3.15", Some("ee:8d:82:db:f9:c4"), NexthopState::Active),
             nexthop("198.19.3.16", Some("76:9c:19:34:50:26"), NexthopState::Active),
-        ],
-        conntrack: vec![pinned(sport)],
+        ]
+        .into(),
+        conntrack: vec![pinned(sport)].into(),
         last_legal: None,
         heard: None,
         known_as: vec![KnownAs {
@@ -83,8 +84,9 @@ fn incident_finding(sport: u16, packets: u64, bytes: u64, first: &str, last: &st
             logical_port: Some("rtoe-GR_worker-08".into()),
             owner: None,
             validity: None,
-        }],
-        evidence: vec!["No dump names the owner of zone 35.".to_owned()],
+        }]
+        .into(),
+        evidence: vec!["No dump names the owner of zone 35.".to_owned()].into(),
     }
 }
 
@@ -142,14 +144,16 @@ pub(super) fn undetermined() -> Report {
     finding.verdict = Verdict::Undetermined(Undetermined::NexthopUnresolved);
     finding.tuple = tuple(proto::ICMPV6, "fd00::230", 77, "fd00::13", 128 << 8);
     finding.routes =
-        vec![RouteId { router: Some("GR_worker-08".into()), route_table: "rtb-1".into(), ..route("fd00::230/128") }];
+        vec![RouteId { router: Some("GR_worker-08".into()), route_table: "rtb-1".into(), ..route("fd00::230/128") }]
+            .into();
     finding.expected = vec![
         nexthop("fe80::15", None, NexthopState::Unresolved),
         nexthop("fe80::16", Some("76:9c:19:34:50:26"), NexthopState::Aged),
-    ];
-    finding.conntrack.clear();
-    finding.known_as.clear();
-    finding.evidence.clear();
+    ]
+    .into();
+    finding.conntrack = Listed::default();
+    finding.known_as = Listed::default();
+    finding.evidence = Listed::default();
     finding.vlan = vec![100, 7];
     let mut fragments = finding.clone();
     fragments.tuple = tuple(proto::UDP, "fd00::230", 0, "fd00::13", 0);
@@ -183,9 +187,10 @@ pub(super) fn undetermined() -> Report {
 pub(super) fn hostile() -> Report {
     let evil: Arc<str> = "\x1b[2J\u{202e}evil\u{9b}1m\n\"".into();
     let mut finding = incident().findings.remove(0);
-    finding.routes = vec![RouteId { router: Some(evil.clone()), route_table: evil.clone(), ..route("::/0") }];
-    finding.routes.push(RouteId { policy: Policy::DstIp, ..route("172.27.0.0/16") });
-    finding.conntrack[0].zone_name = Some(evil.clone());
+    let first = RouteId { router: Some(evil.clone()), route_table: evil.clone(), ..route("::/0") };
+    finding.routes = vec![first, RouteId { policy: Policy::DstIp, ..route("172.27.0.0/16") }].into();
+    let entry = CitedConnection { zone_name: Some(evil.clone()), ..finding.conntrack[0].clone() };
+    finding.conntrack = vec![entry].into();
     finding.last_legal =
         Some(LastLegal { until: time("2022-06-07T20:13:55Z"), nexthop: "198.19.3.15".parse().unwrap() });
     finding.heard = Some(Heard { last: time("2022-06-07T20:13:54Z"), packets: 1 });
@@ -195,8 +200,9 @@ pub(super) fn hostile() -> Report {
         logical_port: Some(evil.clone()),
         owner: Some(evil.clone()),
         validity: Some((Some(time("2022-06-01T00:00:00Z")), Some(time("2022-06-07T20:13:55Z")))),
-    }];
-    finding.evidence = vec![evil.to_string()];
+    }]
+    .into();
+    finding.evidence = vec![evil.to_string()].into();
     let mut info = finding.clone();
     info.verdict = Verdict::Info(Info::AsymmetricGateway);
     let latent = Latent {
@@ -268,7 +274,7 @@ pub(super) fn nexthops() -> Vec<NexthopView> {
         bfd: Some("admin_down"),
         source: Source::Ovn,
         validity,
-        expected: finding.expected,
+        expected: finding.expected.to_vec(),
         evidence: vec![evidence, unresolved],
     };
     let discards = NexthopView {
@@ -346,7 +352,8 @@ pub(super) fn explanation() -> Explanation {
         first: finding.first_seen,
         last: finding.last_seen,
     };
-    let set = |from, until| SetView { from, until, routes: finding.routes.clone(), expected: finding.expected.clone() };
+    let set =
+        |from, until| SetView { from, until, routes: finding.routes.to_vec(), expected: finding.expected.to_vec() };
     let change = Some(finding.first_seen);
     let entry = &finding.conntrack[0];
     Explanation {
@@ -362,14 +369,14 @@ pub(super) fn explanation() -> Explanation {
         }],
         sets: vec![set(None, change), set(change, None)],
         new_flow: NewFlow {
-            nexthops: finding.expected.clone(),
+            nexthops: finding.expected.to_vec(),
             reasons: vec!["the src-ip route 192.168.16.230/32 of \u{1b}[2J decides".to_owned()],
         },
         requests: vec![request],
         connections: connections(),
         at: Some(finding.last_seen),
-        routes: finding.routes.clone(),
-        expected: finding.expected.clone(),
+        routes: finding.routes.to_vec(),
+        expected: finding.expected.to_vec(),
         seen: vec![finding],
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::engine::finding::{CitedConnection, ExpectedNexthop, KnownAs, LastLegal};
+use crate::engine::finding::{CitedConnection, ExpectedNexthop, KnownAs, LastLegal, Listed};
 use crate::output::remedy::Datapath;
 use crate::types::{MacAddr, Timestamp};
 
@@ -28,11 +28,11 @@ pub struct RepairRow {
     /// The next hop and the MAC that a relabelled entry gets.
     pub relabel: Option<(IpAddr, MacAddr)>,
     /// The next hops of the flow.
-    pub expected: Vec<ExpectedNexthop>,
+    pub expected: Listed<ExpectedNexthop>,
     /// When the MAC was last legal.
     pub last_legal: Option<LastLegal>,
     /// What else knows the MAC.
-    pub known_as: Vec<KnownAs>,
+    pub known_as: Listed<KnownAs>,
 }
 
 impl RepairRow {

@@ -3,7 +3,7 @@
 use super::Knowledge;
 use crate::engine::fact::Fact;
 use crate::engine::journal::Change;
-use crate::engine::versions::{self, End};
+use crate::engine::versions::End;
 use crate::types::{Timestamp, Validity};
 
 impl Knowledge {
@@ -22,7 +22,7 @@ impl Knowledge {
                 port.router.iter().for_each(|router| self.zones.add_router(router));
                 self.ports.begin(port);
             }
-            Fact::Nat(nat) => versions::begin(self.nats_of(&nat), nat),
+            Fact::Nat(nat) => self.nats_of(&nat).begin(nat),
             Fact::ReroutePolicy(policy) => self.reroute_policies.begin(policy),
             Fact::Zone(zone) => self.zones.begin(zone),
             Fact::Datapath(datapath) => self.zones.begin_datapath(datapath),
@@ -37,7 +37,7 @@ impl Knowledge {
             Fact::Binding(binding) => self.neighbours.end(binding, at),
             Fact::Bfd(bfd) => self.bfd.end(bfd, at),
             Fact::RouterPort(port) => self.ports.end(port, at),
-            Fact::Nat(nat) => versions::end(self.nats_of(nat), nat, at),
+            Fact::Nat(nat) => self.nats_of(nat).end(nat, at),
             Fact::ReroutePolicy(policy) => self.reroute_policies.end(policy, at),
             Fact::Zone(zone) => self.zones.end(zone, at),
             Fact::Datapath(datapath) => self.zones.end_datapath(datapath, at),
@@ -97,7 +97,7 @@ impl Knowledge {
         self.journal.note(Change::All);
         self.changes += 1;
         self.routes.forget(&is_forgotten);
-        self.nexthop_ips = self.routes.all().iter().filter_map(|route| route.nexthop).collect();
+        self.nexthop_ips = self.routes.all().filter_map(|route| route.nexthop).collect();
         let nexthop_ips = &self.nexthop_ips;
         self.neighbours.forget(&is_forgotten, |ip| nexthop_ips.contains(&ip), before);
         self.bfd.forget(&is_forgotten);
@@ -111,14 +111,14 @@ impl Knowledge {
         });
         self.reroute_policies.forget(&is_forgotten);
         self.zones.forget(&is_forgotten);
-        let of_routes = self.routes.all().iter().map(|route| &route.router);
+        let of_routes = self.routes.all().map(|route| &route.router);
         let routers = of_routes.chain(self.ports.all().map(|port| &port.router)).flatten();
         routers.for_each(|router| self.zones.add_router(router));
     }
 
     /// When each fact holds that can end.
     fn validities(&self) -> impl Iterator<Item = Validity> {
-        (self.routes.all().iter().map(|route| route.validity))
+        (self.routes.all().map(|route| route.validity))
             .chain(self.neighbours.all().map(|binding| binding.validity))
             .chain(self.bfd.all().map(|bfd| bfd.validity))
             .chain(self.ports.all().map(|port| port.validity))

@@ -2,9 +2,12 @@
 
 mod classes;
 mod explanation;
+mod last_legal;
 mod latent;
 mod live;
 mod properties;
 mod random;
+mod scale;
+mod shared;
 mod table;
 mod world;

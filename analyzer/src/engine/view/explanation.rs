@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::{ConnectionView, connection_view};
 use crate::engine::fact::{Policy, ReroutePolicy};
 use crate::engine::finding::{CtDirection, ExpectedNexthop, Finding, NexthopState, RouteId};
-use crate::engine::judge::{self, Context};
+use crate::engine::judge::{self, Context, Remembered};
 use crate::engine::knowledge::Knowledge;
 use crate::engine::label;
 use crate::engine::labelled::labelled;
 use crate::engine::observation::Observation;
 use crate::engine::routes::{Decision, Group};
-use crate::engine::{Engine, Observations, evidence, lookalike};
+use crate::engine::symmetric::Symmetrics;
+use crate::engine::{Engine, Observations, evidence};
 use crate::types::{Timestamp, Tuple};
 
 /// Changes of the set that are looked at: the first and the latest.
@@ -113,16 +114,20 @@ impl Engine {
                 context.in_full = true;
                 requests.iter().for_each(|run| context.inbound.add(run));
                 context.inbound.sort();
-                let judged =
-                    |run: &Observation| evidence::finding(knowledge, run, judge::judge(knowledge, &mut context, run));
+                let judged = |run: &Observation| {
+                    let judgement = judge::judge(knowledge, &mut context, run);
+                    evidence::finding(knowledge, &mut context.remembered, run, judgement)
+                };
                 runs.iter().map(judged).collect()
             }
             None => Vec::new(),
         };
         let inner = knowledge.connections.before_translation(tuple).unwrap_or(tuple);
         let entries = labelled(knowledge, inner, at);
+        let mut remembered = Remembered::default();
+        let symmetric = Symmetrics::default().of(knowledge, inner, None, at);
         let connections: Vec<ConnectionView> =
-            entries.iter().map(|entry| connection_view(knowledge, entry, inner, at)).collect();
+            entries.iter().map(|entry| connection_view(knowledge, &mut remembered, &symmetric, entry, at)).collect();
         let (routes, expected) = set(knowledge, inner, at);
         let legal = connections.iter().map(|view| &view.last_legal).chain(seen.iter().map(|seen| &seen.last_legal));
         let legal = legal.flatten().filter_map(|last| last.until.as_nanos().checked_sub(1)).map(Timestamp::from_nanos);
@@ -190,7 +195,7 @@ fn set(knowledge: &Knowledge, tuple: Tuple, at: Timestamp) -> (Vec<RouteId>, Vec
             hops.extend(knowledge.hops(&group, at));
         }
     }
-    (routes, evidence::expected(&hops))
+    (routes, evidence::all_expected(&hops))
 }
 
 /// The sets from the one that held at `first` to the latest. Of a history that is too restless some in the middle are
@@ -233,10 +238,7 @@ fn new_flow(knowledge: &Knowledge, tuple: Tuple, at: Timestamp) -> NewFlow {
     if lookups.is_empty() {
         reasons.push("no route that is known matches these addresses".to_owned());
     }
-    let may_reroute = |policy: &&ReroutePolicy| {
-        policy.validity.holds(at) && lookalike::may_match(&policy.expression, tuple.src, tuple.dst)
-    };
-    if let Some(policy) = knowledge.reroute_policies.iter().find(may_reroute) {
+    if let Some(policy) = knowledge.reroute_policies.matching(tuple.src, tuple.dst, at).next() {
         let ReroutePolicy { priority, expression, .. } = policy;
         reasons.push(format!("a policy of priority {priority} may reroute it before any route: {expression}"));
     }
@@ -248,7 +250,7 @@ fn new_flow(knowledge: &Knowledge, tuple: Tuple, at: Timestamp) -> NewFlow {
         match lookup.decision {
             Decision::Route(group) => {
                 let own = knowledge.hops(&group, at);
-                let expected = evidence::expected(&own);
+                let expected = evidence::all_expected(&own);
                 reasons.push(format!("{} decides: {}", group.words(), spread(&group, &expected)));
                 reasons.extend(expected.iter().filter_map(reason));
                 hops.extend(own);
@@ -265,7 +267,7 @@ fn new_flow(knowledge: &Knowledge, tuple: Tuple, at: Timestamp) -> NewFlow {
         let instead = |group: &Group<'_>| format!("{} decides if these are down, which nothing tells", group.words());
         reasons.extend(lookup.alternatives.iter().map(instead));
     }
-    let mut nexthops = evidence::expected(&hops);
+    let mut nexthops = evidence::all_expected(&hops);
     nexthops.retain(is_usable);
     NewFlow { nexthops, reasons }
 }

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::SCHEMA;
 use super::view::{
-    ConntrackView, ExpectedView, FindingView, FlowView, KnownAsView, LastLegalView, RemedyView, RouteView, Shown,
+    ConntrackView, ExpectedView, FindingView, FlowView, KnownAsView, LastLegalView, LeftOut, RemedyView, RouteView,
+    Shown,
 };
 use crate::engine::label::label_text;
 use crate::engine::observation::Observation;
@@ -108,6 +109,8 @@ pub(super) struct ConnectionRow<'a> {
     last_legal: Option<LastLegalView>,
     known_as: Vec<KnownAsView<'a>>,
     remedy: Vec<RemedyView>,
+    #[serde(skip_serializing_if = "LeftOut::is_empty")]
+    left_out: LeftOut,
 }
 
 impl<'a> ConnectionRow<'a> {
@@ -126,6 +129,7 @@ impl<'a> ConnectionRow<'a> {
                 Standing::Stale => RemedyView::all(entry).collect(),
                 _ => Vec::new(),
             },
+            left_out: LeftOut { known_as: view.known_as.left_out(), ..LeftOut::default() },
         }
     }
 }
@@ -150,6 +154,8 @@ pub(super) struct RepairView<'a> {
     last_legal: Option<LastLegalView>,
     known_as: Vec<KnownAsView<'a>>,
     remedy: Vec<RemedyView>,
+    #[serde(skip_serializing_if = "LeftOut::is_empty")]
+    left_out: LeftOut,
 }
 
 #[derive(Serialize)]
@@ -182,6 +188,11 @@ impl<'a> RepairView<'a> {
             remedy: match row.has_remedy() {
                 true => RemedyView::of(entry, |datapath| is_there(row, datapath)).collect(),
                 false => Vec::new(),
+            },
+            left_out: LeftOut {
+                expected: row.expected.left_out(),
+                known_as: row.known_as.left_out(),
+                ..LeftOut::default()
             },
         }
     }

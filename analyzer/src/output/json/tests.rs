@@ -1,6 +1,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::engine::finding::Listed;
 use crate::output::fixtures::{
     connections, explanation, hostile, incident, nexthops, nothing_found, repairs, undetermined,
 };
@@ -93,7 +94,8 @@ fn remedies_heal_what_is_wrong() {
     let mut report = hostile();
     let mut other = report.findings[0].conntrack[0].clone();
     other.reply_eth.0[5] ^= 1;
-    report.findings[0].conntrack.push(other);
+    let entries = vec![report.findings[0].conntrack[0].clone(), other];
+    report.findings[0].conntrack = entries.into();
     let lines: Vec<Value> = jsonl(&report).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let commands: Vec<_> = lines.iter().filter_map(|line| line["remedy"].as_array()).map(Vec::len).collect();
     assert_eq!(commands, [2, 0, 2, 0], "violating, info, armed, unused");
@@ -110,13 +112,39 @@ fn hostile_strings_are_escaped_and_survive() {
     assert_eq!(serde_json::from_str::<String>(&tag).unwrap(), "a\u{e0041}");
 }
 
+/// A report whose lists are too long.
+fn cut() -> Report {
+    let mut report = hostile();
+    for finding in &mut report.findings {
+        finding.known_as = Listed::of(finding.known_as.to_vec(), 968);
+        finding.expected = Listed::of(finding.expected.to_vec(), 2);
+    }
+    report.latent[0].routes = Listed::of(report.latent[0].routes.to_vec(), 7);
+    report
+}
+
+/// What is not shown is counted, and the key is absent where all is shown.
+#[test]
+fn lists_that_are_cut_say_so() {
+    let lines: Vec<Value> = jsonl(&cut()).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        lines[0]["left_out"],
+        serde_json::json!({"routes": 0, "expected": 2, "conntrack": 0, "known_as": 968, "evidence": 0})
+    );
+    assert_eq!((&lines[2]["left_out"]["routes"], lines[3].get("left_out")), (&7.into(), None));
+    let text = written(|out| crate::output::write_text(out, &cut(), &crate::output::text::Style::default()));
+    for words in ["and 2 more", "and 968 more", "and 7 more"] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+}
+
 /// Every object holds against the published schema, and the schema takes nothing else.
 #[test]
 fn the_schema() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/output.schema.json");
     let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).expect(path)).expect(path);
     let validator = jsonschema::draft202012::new(&schema).expect("the schema is one");
-    for report in [incident(), nothing_found(), undetermined(), hostile(), Report::default()] {
+    for report in [incident(), nothing_found(), undetermined(), hostile(), cut(), Report::default()] {
         let mut objects = jsonl(&report);
         objects.push(written(|out| write_json(out, &report)));
         objects.iter().for_each(|object| holds(&validator, object));
@@ -159,7 +187,8 @@ fn holds(validator: &jsonschema::Validator, object: &str) {
     let value: Value = serde_json::from_str(object).unwrap();
     let errors: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:#?}\n{object}");
-    for key in value.as_object().unwrap().keys() {
+    // It is there only where something was left out.
+    for key in value.as_object().unwrap().keys().filter(|key| *key != "left_out") {
         let mut without = value.clone();
         without.as_object_mut().unwrap().remove(key);
         assert!(!validator.is_valid(&without), "{key} may be missing: {object}");

@@ -93,6 +93,8 @@ pub(super) struct FindingView<'a> {
     later_fragments: bool,
     evidence: &'a [String],
     remedy: Vec<RemedyView>,
+    #[serde(skip_serializing_if = "LeftOut::is_empty")]
+    left_out: LeftOut,
 }
 
 impl<'a> FindingView<'a> {
@@ -124,6 +126,13 @@ impl<'a> FindingView<'a> {
             later_fragments: finding.later_fragments,
             evidence: &finding.evidence,
             remedy: to_heal(finding).flat_map(RemedyView::all).collect(),
+            left_out: LeftOut {
+                routes: finding.routes.left_out(),
+                expected: finding.expected.left_out(),
+                conntrack: finding.conntrack.left_out(),
+                known_as: finding.known_as.left_out(),
+                evidence: finding.evidence.left_out(),
+            },
         }
     }
 }
@@ -144,6 +153,8 @@ pub(super) struct LatentView<'a> {
     known_as: Vec<KnownAsView<'a>>,
     evidence: &'a [String],
     remedy: Vec<RemedyView>,
+    #[serde(skip_serializing_if = "LeftOut::is_empty")]
+    left_out: LeftOut,
 }
 
 impl<'a> LatentView<'a> {
@@ -167,7 +178,31 @@ impl<'a> LatentView<'a> {
                 LatentState::Armed => RemedyView::all(entry).collect(),
                 LatentState::Unused => Vec::new(),
             },
+            left_out: LeftOut {
+                routes: latent.routes.left_out(),
+                expected: latent.expected.left_out(),
+                known_as: latent.known_as.left_out(),
+                evidence: latent.evidence.left_out(),
+                ..LeftOut::default()
+            },
         }
+    }
+}
+
+/// How many members of its lists an object does not show, because they are too many.
+#[derive(PartialEq, Eq, Default, Serialize)]
+pub(super) struct LeftOut {
+    pub(super) routes: u64,
+    pub(super) expected: u64,
+    pub(super) conntrack: u64,
+    pub(super) known_as: u64,
+    pub(super) evidence: u64,
+}
+
+impl LeftOut {
+    /// Whether all are shown.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 

@@ -4,9 +4,9 @@ use std::fmt;
 use std::io;
 
 use super::layout::Page;
-use super::words::{advice, count, latent_meaning, meaning};
+use super::words::{advice, count, grouped, latent_meaning, meaning};
 use crate::engine::finding::{
-    CitedConnection, ExpectedNexthop, Finding, Heard, KnownAs, LastLegal, Latent, LatentState, RouteId,
+    CitedConnection, ExpectedNexthop, Finding, Heard, KnownAs, LastLegal, Latent, LatentState, Listed, RouteId,
 };
 use crate::engine::label::label_text;
 use crate::engine::verdict::Verdict;
@@ -36,12 +36,14 @@ pub(super) struct Case<'a> {
     traffic: Option<Traffic>,
     pub(super) sender: Option<Sender<'a>>,
     pub(super) way: Way<'a>,
-    pub(super) known_as: &'a [KnownAs],
-    pub(super) evidence: &'a [String],
+    pub(super) known_as: &'a Listed<KnownAs>,
+    pub(super) evidence: &'a Listed<String>,
     tuple: &'a Tuple,
     later_fragments: bool,
     heard: Option<Heard>,
     conntrack: &'a [CitedConnection],
+    /// Entries that are not shown.
+    entries_left_out: u64,
 }
 
 /// What was seen of a flow.
@@ -64,8 +66,8 @@ pub(super) struct Sender<'a> {
 /// Which way a flow should go.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Way<'a> {
-    routes: &'a [RouteId],
-    expected: &'a [ExpectedNexthop],
+    routes: &'a Listed<RouteId>,
+    expected: &'a Listed<ExpectedNexthop>,
     last_legal: Option<&'a LastLegal>,
 }
 
@@ -169,6 +171,7 @@ impl<'a> Case<'a> {
             later_fragments: finding.later_fragments,
             heard: finding.heard,
             conntrack: &finding.conntrack,
+            entries_left_out: finding.conntrack.left_out(),
         }
     }
 
@@ -184,6 +187,7 @@ impl<'a> Case<'a> {
             later_fragments: false,
             heard: None,
             conntrack: std::slice::from_ref(&latent.connection),
+            entries_left_out: 0,
         }
     }
 
@@ -202,6 +206,7 @@ impl<'a> Case<'a> {
         for entry in self.conntrack {
             write_entry(page, entry)?;
         }
+        write_left_out(page, 4, self.entries_left_out)?;
         if let Some(Heard { last, packets }) = self.heard {
             let last = last.to_rfc3339(report.time_digits);
             let packets = count(packets, "packet");
@@ -245,8 +250,10 @@ impl Way<'_> {
     pub(super) fn write(&self, page: &mut Page<'_>, report: &Report, indent: usize, kind: Kind) -> io::Result<()> {
         let routes: Vec<_> = self.routes.iter().map(|route| [shown_route(route)]).collect();
         page.labelled_table(indent, "route", &routes)?;
+        write_left_out(page, indent, self.routes.left_out())?;
         let expected: Vec<_> = self.expected.iter().map(shown_nexthop).collect();
         page.labelled_table(indent, "next hops", &expected)?;
+        write_left_out(page, indent, self.expected.left_out())?;
         match self.last_legal {
             Some(LastLegal { until, nexthop }) => {
                 let until = until.to_rfc3339(report.time_digits);
@@ -281,13 +288,21 @@ pub(super) fn write_known_as(
     page: &mut Page<'_>,
     report: &Report,
     indent: usize,
-    known_as: &[KnownAs],
+    known_as: &Listed<KnownAs>,
 ) -> io::Result<()> {
     for (index, known) in known_as.iter().enumerate() {
         let label = if index == 0 { "known as" } else { "" };
         page.labelled(indent, label, &shown_known_as(report, known))?;
     }
-    Ok(())
+    write_left_out(page, indent, known_as.left_out())
+}
+
+/// Says under a list how many members it does not show.
+pub(super) fn write_left_out(page: &mut Page<'_>, indent: usize, left_out: u64) -> io::Result<()> {
+    match left_out {
+        0 => Ok(()),
+        more => page.labelled(indent, "", &format!("and {} more", grouped(more))),
+    }
 }
 
 fn shown_known_as(report: &Report, known: &KnownAs) -> String {

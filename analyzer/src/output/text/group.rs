@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::io;
 
-use super::case::{Case, Item, Kind, write_known_as};
+use super::case::{Case, Item, Kind, write_known_as, write_left_out};
 use super::layout::Page;
 use super::words::{count, grouped};
 use crate::output::escape::escaped;
@@ -168,6 +168,7 @@ impl Shared {
                 let label = if index == 0 { "evidence" } else { "" };
                 page.labelled(indent, label, &escaped(sentence))?;
             }
+            write_left_out(page, indent, case.evidence.left_out())?;
         }
         Ok(())
     }

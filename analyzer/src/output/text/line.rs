@@ -5,7 +5,7 @@ use std::io;
 
 use super::super::escape::Escaped;
 use super::super::report::{Report, leaving};
-use crate::engine::finding::{CitedConnection, ExpectedNexthop, Finding, LastLegal, Latent};
+use crate::engine::finding::{CitedConnection, ExpectedNexthop, Finding, LastLegal, Latent, Listed};
 
 /// Writes one line on a finding.
 ///
@@ -39,6 +39,7 @@ pub fn finding_sentence(report: &Report, finding: &Finding) -> String {
     for entry in finding.conntrack.iter().filter(|entry| Some(entry.reply_eth) == finding.eth_dst) {
         zone(&mut line, entry);
     }
+    left_out(&mut line, finding.conntrack.left_out());
     legal(&mut line, report, finding.last_legal.as_ref());
     line
 }
@@ -60,7 +61,7 @@ fn legal(line: &mut String, report: &Report, last: Option<&LastLegal>) {
     }
 }
 
-fn expected(line: &mut String, expected: &[ExpectedNexthop]) {
+fn expected(line: &mut String, expected: &Listed<ExpectedNexthop>) {
     for (index, hop) in expected.iter().enumerate() {
         let lead = if index == 0 { "; next hops: " } else { ", " };
         match hop.lladdr {
@@ -70,6 +71,14 @@ fn expected(line: &mut String, expected: &[ExpectedNexthop]) {
         if hop.state.name() != "active" {
             push(line, format_args!(" ({})", hop.state.name()));
         }
+    }
+    left_out(line, expected.left_out());
+}
+
+/// Says how many members a list does not show.
+fn left_out(line: &mut String, left_out: u64) {
+    if left_out > 0 {
+        push(line, format_args!(" and {left_out} more"));
     }
 }
 

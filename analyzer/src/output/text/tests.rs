@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::finding::{CtDirection, Finding, Summary};
+use crate::engine::finding::{CtDirection, Finding, Listed, RouteId, Summary};
 use crate::engine::verdict::{NotCovered, Undetermined, Verdict, Violating};
 use crate::output::escape::is_unprintable;
 use crate::output::fixtures::{hostile, incident, nothing_found, pinned, undetermined};
@@ -186,7 +186,7 @@ fn many(flows: u16) -> Vec<Finding> {
     let with_port = |port| {
         let mut finding = pattern.clone();
         finding.tuple.tp_src = port;
-        finding.conntrack = vec![pinned(port)];
+        finding.conntrack = vec![pinned(port)].into();
         finding.packets = u64::from(port);
         finding
     };
@@ -209,8 +209,9 @@ fn many_flows_are_cut_to_the_busiest() {
 #[test]
 fn shared_evidence_is_told_once() {
     let mut report = Report { findings: many(2), ..incident() };
-    report.findings[1].routes[0].router = Some("GR_other".into());
-    report.findings[1].evidence.clear();
+    let route = RouteId { router: Some("GR_other".into()), ..report.findings[1].routes[0].clone() };
+    report.findings[1].routes = vec![route].into();
+    report.findings[1].evidence = Listed::default();
     let text = text(&report);
     assert_eq!(text.matches("known as").count(), 1, "{text}");
     assert_eq!(text.matches("    route       192.168.16.230/32 src-ip").count(), 2, "{text}");
@@ -221,11 +222,13 @@ fn shared_evidence_is_told_once() {
 #[test]
 fn what_no_command_is_known_for_is_told() {
     let mut finding = incident().findings.remove(0);
-    finding.conntrack[0].orig.nw_proto = proto::GRE;
-    finding.conntrack[0].direction = CtDirection::Orig;
+    let mut entry = finding.conntrack[0].clone();
+    entry.orig.nw_proto = proto::GRE;
+    entry.direction = CtDirection::Orig;
+    finding.conntrack = vec![entry].into();
     let mut unknown = finding.clone();
     unknown.verdict = Verdict::Violating(Violating::UnknownMac);
-    unknown.conntrack.clear();
+    unknown.conntrack = Listed::default();
     unknown.eth_dst = None;
     let text = text(&Report { findings: vec![finding, unknown], ..incident() });
     let words: Vec<_> = text.split_whitespace().collect();
