@@ -6,6 +6,7 @@ pub mod types;
 
 pub mod jsonrpc;
 pub mod net;
+pub mod owned;
 
 pub mod capture;
 pub mod conntrack;

@@ -1,8 +1,13 @@
 //! The journal holds all that it takes to make an entry again as it was.
 
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::OpenOptionsExt;
+
 use analyzer::engine::fact::Connection;
 use analyzer::netlink::conntrack::entry::Entry;
 use analyzer::types::Tuple;
+use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
 
 use crate::ctnetlink::{NESTED, Writer, attribute};
@@ -126,6 +131,32 @@ fn an_entry_is_made_again_from_the_journal() {
         // Only its owner may read it.
         let mode = world.netns.sh(&format!("stat -c %a {}", world.path("journal.jsonl").display()));
         assert_eq!(mode.trim(), "600");
+        Ok(())
+    });
+}
+
+/// Somebody else has the journal's lock: that it is waited for is said, and for whom; then it goes on.
+#[test]
+fn a_lock_that_is_waited_for_is_told() {
+    run(|| {
+        let world = World::new("repair-lock")?;
+        world.create(&[labelled(flows(4000)[0], ROUTER_ZONE, DEAD, Form::Mark)]);
+        let path = world.path("journal.jsonl");
+        let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).expect("the folder is ours");
+        flock(&lock, FlockOperation::LockExclusive).expect("nobody has it");
+        let mut child = world.start(&["--all", "--settle", "0", "--tcp", "--apply"]);
+        let mut said = BufReader::new(child.stderr.take().expect("it is piped")).lines().map_while(Result::ok);
+        let waits = said.find(|line| line.contains("waiting for the lock"));
+        let own = std::process::id();
+        assert!(waits.as_ref().is_some_and(|line| line.contains("journal.jsonl")), "{waits:?}");
+        // Where files have the same number here and in /proc/locks, it is told who.
+        let waits = waits.unwrap_or_default();
+        assert!(waits.contains(&format!("process {own} holds")) || waits.contains("another process holds"), "{waits}");
+        assert_eq!(world.table().len(), 1, "nothing is changed before it is written down");
+        drop(lock);
+        assert!(child.wait().expect("it was started").success());
+        assert!(world.table().is_empty());
+        assert_eq!(world.journal().len(), 2);
         Ok(())
     });
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use analyzer::engine::fact::Connection;
 use analyzer::netlink::conntrack::Table;
@@ -159,6 +159,16 @@ impl World {
 
     /// Runs `analyzer repair` in the namespace; nothing of the machine's own is asked.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("ip can be run")
+    }
+
+    /// Starts it, with what it says piped.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("ip can be run")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.netns.command(env!("CARGO_BIN_EXE_analyzer"));
         command.args(["repair", "--nb", "none", "--sb", "none", "--ovs", "none", "--format", "jsonl"]);
         command.arg("--nexthops").arg(self.path("nexthops.toml")).arg("--ct-zones").arg(self.path("zones.txt"));
@@ -166,7 +176,7 @@ impl World {
             command.arg("--journal").arg(self.path("journal.jsonl"));
         }
         command.args(arguments).stdin(Stdio::null());
-        command.output().expect("ip can be run")
+        command
     }
 
     /// Its exit status and objects.

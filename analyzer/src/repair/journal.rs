@@ -8,6 +8,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -18,6 +19,8 @@ use crate::engine::label::label_text;
 use crate::netlink::conntrack::entry::Entry;
 use crate::netlink::conntrack::protoinfo::ProtoInfo;
 use crate::output::remedy::Datapath;
+use crate::owned;
+use crate::owned::lock;
 use crate::types::{Timestamp, Tuple};
 
 /// Where the journal is kept if nothing else is said.
@@ -25,6 +28,9 @@ pub const DEFAULT_PATH: &str = "/var/lib/analyzer/repairs.jsonl";
 
 /// Version of the journal's lines.
 const SCHEMA: u32 = 1;
+
+/// How long another may write before it is said that we wait.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why a line could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -150,28 +156,15 @@ impl Journal {
             let path = path.to_owned();
             move |source| JournalError { action, path, source }
         };
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        // A pipe in its place would block for ever, and a link could lead anywhere.
-        let is_new = match fs::symlink_metadata(path) {
-            Ok(metadata) if metadata.is_file() => false,
-            Ok(_) => return Err(error("cannot open", path)(io::Error::other("it is no regular file"))),
-            Err(missing) if missing.kind() == io::ErrorKind::NotFound => true,
-            Err(other) => return Err(error("cannot open", path)(other)),
-        };
+        let folder = owned::folder_of(path);
+        let is_new = fs::symlink_metadata(path).is_err_and(|missing| missing.kind() == io::ErrorKind::NotFound);
         if is_new {
             make(folder).map_err(error("cannot make", folder))?;
         }
-        let flags = rustix::fs::OFlags::NOFOLLOW.bits();
-        let flags = i32::try_from(flags).map_err(|_| error("cannot open", path)(io::ErrorKind::InvalidInput.into()))?;
-        let opened = OpenOptions::new().read(true).append(true).create(true).mode(0o600).custom_flags(flags).open(path);
-        let file = opened.map_err(error("cannot open", path))?;
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).mode(0o600);
+        let file = owned::open(path, &mut options).map_err(error("cannot open", path))?;
         let metadata = file.metadata().map_err(error("cannot open", path))?;
-        if metadata.uid() != rustix::process::geteuid().as_raw() {
-            return Err(error("cannot open", path)(io::Error::other("it belongs to another user")));
-        }
         if metadata.mode() & 0o077 != 0 {
             file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(error("cannot keep to ourselves", path))?;
         }
@@ -182,13 +175,23 @@ impl Journal {
         Ok(file)
     }
 
+    /// Waits until nobody else writes. That takes them no longer than the disk, so a longer wait is worth a word.
+    fn lock(&self, file: &File) -> io::Result<()> {
+        if lock::try_within(file, PATIENCE)? {
+            return Ok(());
+        }
+        let path = self.path.display();
+        eprintln!("analyzer: waiting for the lock of the journal {path}, which {} holds", lock::held_by(file));
+        lock::lock(file)
+    }
+
     fn append(&self, line: &impl Serialize) -> Result<(), JournalError> {
         let error = |source| JournalError { action: "cannot write", path: self.path.clone(), source };
         let mut text = serde_json::to_vec(line).map_err(|failed| error(failed.into()))?;
         text.push(b'\n');
         let mut file = self.open()?;
         // A daemon and a person may write at once. The lock goes with the file.
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).map_err(|failed| error(failed.into()))?;
+        self.lock(&file).map_err(error)?;
         if is_torn(&file).map_err(error)? {
             text.insert(0, b'\n');
         }

@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&[&str]])] = &[
     ("types", &[]),
     ("jsonrpc", &[]),
     ("net", &[]),
+    ("owned", &[]),
     ("capture", &[&["types"]]),
     ("ovsdb", &[&["types"], &["jsonrpc"], &["net"]]),
     ("conntrack", &[&["types"], &["engine", "fact"], &["engine", "label"]]),
@@ -37,7 +38,7 @@ const ARROWS: &[(&str, &[&[&str]])] = &[
     ("alerts", &[&["types"], &["engine", "fact"], &["engine", "finding"], &["engine", "verdict"], &["output"]]),
     ("sinks", &[&["types"], &["alerts"], &["net"], &["output", "escape"]]),
     ("metrics", &[&["types"], &["alerts"]]),
-    ("repair", &[&["types"], &["engine"], &["conntrack"], &["netlink"], &["unixctl"], &["output"]]),
+    ("repair", &[&["types"], &["engine"], &["conntrack"], &["netlink"], &["unixctl"], &["output"], &["owned"]]),
 ];
 
 /// Modules that know both ends: they may use every other, and no other may use them.
