@@ -445,6 +445,48 @@ fn what_a_killed_process_left_is_removed_by_the_next() {
     });
 }
 
+/// The later goes behind the earlier; each takes its own away, and the last one the qdisc.
+#[test]
+fn filters_of_a_process_that_lives_stay() {
+    run(|| {
+        let lab = Lab::new()?;
+        let before = lab.qdiscs_and_filters();
+        let a0 = lab.nic("a0");
+        for position in [Position::First, Position::Last] {
+            lab.within(|| {
+                let options = AttachOptions { tcx_position: position, ..clsact() };
+                let (mut first, mut second) = (parts(), parts());
+                let early = attach(&mut first, &a0, options);
+                send(3);
+                let late = attach(&mut second, &a0, options);
+                assert!(early.is_in_place().unwrap() && late.is_in_place().unwrap());
+                assert_eq!((early.remarks(), late.remarks()), (&[][..], &[][..]));
+                send(4);
+                assert_eq!((counter(&first, Counter::Seen), counter(&second, Counter::Seen)), (7, 4));
+                early.detach().unwrap();
+                assert!(late.is_in_place().unwrap());
+                send(5);
+                assert_eq!((counter(&first, Counter::Seen), counter(&second, Counter::Seen)), (7, 9));
+                late.detach().unwrap();
+            });
+            assert_as_before(&lab, &before);
+        }
+        // Beside what a killed one left.
+        lab.within(|| {
+            let mut first = parts();
+            let early = attach(&mut first, &a0, clsact());
+            attach_and_die(&lab, TcForm::Clsact);
+            assert_eq!(lab.qdiscs_and_filters().matches("analyzer/").count(), 4);
+            let late = attach(&mut parts(), &a0, clsact());
+            assert_eq!(lab.qdiscs_and_filters().matches("analyzer/").count(), 4);
+            assert!(early.is_in_place().unwrap());
+            drop((early, late));
+        });
+        assert_as_before(&lab, &before);
+        Ok(())
+    });
+}
+
 #[expect(clippy::disallowed_methods, reason = "waits for the kernel, which tells nobody")]
 fn wait_until(condition: impl Fn() -> bool) {
     for _ in 0..1000 {

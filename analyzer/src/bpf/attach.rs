@@ -133,6 +133,9 @@ pub struct Attachment {
     nics: Arc<Map<u32, u32>>,
     /// Egress before ingress.
     holds: Vec<Hold>,
+    /// Whether clsact was added by us, or by an earlier run.
+    added_clsact: bool,
+    remarks: Vec<String>,
     is_released: bool,
 }
 
@@ -140,13 +143,24 @@ impl Attachment {
     /// Makes the NIC known to the programs, with none attached yet.
     pub(super) fn new(nic: &Nic, nics: Arc<Map<u32, u32>>) -> Result<Self, BpfError> {
         nics.update(&nic.ifindex, &u32::from(nic.index))?;
-        Ok(Self { nic: nic.clone(), nics, holds: Vec::new(), is_released: false })
+        Ok(Self {
+            nic: nic.clone(),
+            nics,
+            holds: Vec::new(),
+            added_clsact: false,
+            remarks: Vec::new(),
+            is_released: false,
+        })
     }
 
     /// Removes the filters that an earlier process left at the NIC.
-    pub(super) fn sweep(&self) -> Result<(), BpfError> {
+    pub(super) fn sweep(&mut self) -> Result<(), BpfError> {
         let swept = clsact::sweep(self.nic.ifindex);
-        swept.map_err(|error| BpfError::hook(&self.nic.name, "remove the filters of an earlier run", error))
+        let swept =
+            swept.map_err(|error| BpfError::hook(&self.nic.name, "remove the filters of an earlier run", error))?;
+        self.added_clsact |= swept.added_clsact;
+        self.remarks.extend(swept.left);
+        Ok(())
     }
 
     pub(super) fn add_tc(
@@ -178,12 +192,18 @@ impl Attachment {
             Position::First => Place::First,
             Position::Last => Place::Last,
         };
-        let added = self.holds.iter().any(|hold| matches!(hold, Hold::Filter(placed) if placed.added_clsact()));
-        let placed = clsact::place(self.nic.ifindex, side, place, program.name, (program.fd, program.id), added);
+        let program_id = (program.fd, program.id);
+        let placed = clsact::place(self.nic.ifindex, side, place, program.name, program_id, self.added_clsact);
         let placed = placed.map_err(|refused| match refused {
             clsact::Refused::Qdisc(kind) => BpfError::QdiscInTheWay { nic: self.nic.name.clone(), kind },
             clsact::Refused::Io(error) => BpfError::hook(&self.nic.name, "attach by clsact", error),
         })?;
+        self.added_clsact |= placed.added_clsact();
+        if !placed.is_locked() {
+            let remark =
+                "no lock was to be had for our filter: another start may take it for left behind and remove it";
+            self.remarks.push(remark.to_owned());
+        }
         self.holds.push(Hold::Filter(placed));
         Ok(())
     }
@@ -212,6 +232,11 @@ impl Attachment {
             Err(error) => return Err(BpfError::hook(&self.nic.name, "attach by XDP", error)),
         }
         Ok(())
+    }
+
+    /// What is worth saying of how it went.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// The NIC.

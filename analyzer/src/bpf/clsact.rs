@@ -1,9 +1,9 @@
 //! The fallback of kernels without TCX: filters in the clsact qdisc (tc-bpf(8)).
 //!
 //! A filter stays when its process dies, so ours are marked: by a handle, and by a name that also says whether we
-//! added the qdisc. The next start removes what an earlier one left. Nothing without the mark is ever removed, nor a
-//! clsact that holds anything else. Where two processes watch one NIC by clsact, the later removes the filters of the
-//! earlier, which finds them missing (`Attachment::is_in_place`).
+//! added the qdisc; and each has a lock that its process holds. The next start removes those whose lock is free. Nothing
+//! without the mark is ever removed, nor a clsact that holds anything else. Where two processes watch one NIC by clsact,
+//! the later takes a filter behind the earlier's, and whoever goes last takes the qdisc with them.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -12,6 +12,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::tc::{TcAttribute, TcBpfFlags, TcFilterBpfOption, TcHandle, TcMessage, TcOption};
 
+use super::filter_lock::{FilterLock, FilterPlace};
 use super::rtnl::{self, Answer, u32_at};
 
 /// Handle of our filters.
@@ -23,6 +24,8 @@ const ADDED: &str = "+clsact";
 /// `htons(ETH_P_ALL)`, all protocols.
 const ETH_P_ALL: u32 = (libc::ETH_P_ALL as u16).to_be() as u32;
 const CLSACT: &str = "clsact";
+/// Places whose lock others have, after which ours goes without one: whoever holds them all means us no good.
+const MAX_TAKEN: usize = 64;
 const BPF: &str = "bpf";
 /// `struct tcmsg`.
 const TCMSG_LEN: usize = 20;
@@ -50,6 +53,11 @@ impl Side {
             Self::Egress => TcHandle::MIN_EGRESS,
         };
         TcHandle { major: u16::MAX, minor }
+    }
+
+    /// The place of a filter of ours.
+    fn place(self, ifindex: u32, priority: u16) -> FilterPlace {
+        FilterPlace { ifindex, parent: self.parent().into(), handle: HANDLE, priority }
     }
 }
 
@@ -91,6 +99,17 @@ pub(super) struct Placed {
     side: Side,
     program: u32,
     added_clsact: bool,
+    /// `None` where none was to be had: another start may take the filter for left behind.
+    lock: Option<FilterLock>,
+}
+
+/// What became of the filters that bear our mark.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Swept {
+    /// Whether one of them said that the qdisc was added by us. What is left of it is ours to remove.
+    pub(super) added_clsact: bool,
+    /// Filters that stay because their lock cannot be looked up, in words.
+    pub(super) left: Vec<String>,
 }
 
 /// Why a filter was not placed.
@@ -124,16 +143,46 @@ pub(super) fn place(
             true
         }
     };
-    let placed = Placed { ifindex, side, program: program.1, added_clsact: added };
-    let result = add_filter(ifindex, side, place, name, program.0, added);
-    if let Err(error) = result {
-        remove_empty_clsact(ifindex, added)?;
-        return Err(error.into());
+    match add_locked(ifindex, side, place, name, program.0, added) {
+        Ok(lock) => Ok(Placed { ifindex, side, program: program.1, added_clsact: added, lock }),
+        Err(error) => {
+            remove_empty_clsact(ifindex, added)?;
+            Err(error.into())
+        }
     }
-    Ok(placed)
+}
+
+/// Adds our filter at the first place that has a lock to be had.
+fn add_locked(
+    ifindex: u32,
+    side: Side,
+    place: Place,
+    name: &str,
+    program: BorrowedFd<'_>,
+    added: bool,
+) -> io::Result<Option<FilterLock>> {
+    let mut taken = Vec::new();
+    loop {
+        let priority = priority(&filters(ifindex, side)?, place, &taken);
+        let lock = FilterLock::take(side.place(ifindex, priority));
+        if matches!(lock, Ok(None)) && taken.len() < MAX_TAKEN {
+            taken.push(priority);
+            continue;
+        }
+        match add_filter(ifindex, side, priority, name, program, added) {
+            // Another process was quicker.
+            Err(error) if rtnl::errno(&error) == Some(libc::EEXIST) && taken.len() < MAX_TAKEN => taken.push(priority),
+            result => return result.map(|()| lock.ok().flatten()),
+        }
+    }
 }
 
 impl Placed {
+    /// Whether a lock tells others that the filter is in use.
+    pub(super) fn is_locked(&self) -> bool {
+        self.lock.is_some()
+    }
+
     /// Whether we added the qdisc.
     pub(super) fn added_clsact(&self) -> bool {
         self.added_clsact
@@ -165,18 +214,29 @@ impl Placed {
 }
 
 /// Removes what an earlier process left on a NIC: its filters, and clsact where it added that and nothing else is in it.
-pub(super) fn sweep(ifindex: u32) -> io::Result<()> {
+/// What a process still uses stays.
+pub(super) fn sweep(ifindex: u32) -> io::Result<Swept> {
+    let mut swept = Swept::default();
     if qdisc(ifindex)?.is_none_or(|kind| kind != CLSACT) {
-        return Ok(());
+        return Ok(swept);
     }
-    let mut added = false;
     for side in Side::ALL {
         for filter in filters(ifindex, side)?.iter().filter(|filter| filter.is_ours()) {
-            added |= filter.says_we_added_clsact();
-            delete_filter(ifindex, side, filter)?;
+            swept.added_clsact |= filter.says_we_added_clsact();
+            // Held until the filter is gone, so that nobody takes the place meanwhile.
+            match FilterLock::take(side.place(ifindex, filter.priority)) {
+                Ok(Some(_lock)) => delete_filter(ifindex, side, filter)?,
+                Ok(None) => {}
+                Err(error) => swept.left.push(format!(
+                    "the filter {} of priority {} stays, as it cannot be told whether a process uses it: {error}",
+                    filter.name.as_deref().unwrap_or_default(),
+                    filter.priority
+                )),
+            }
         }
     }
-    remove_empty_clsact(ifindex, added)
+    remove_empty_clsact(ifindex, swept.added_clsact)?;
+    Ok(swept)
 }
 
 /// The filters at a hook, in the order in which they run; none where there is no clsact.
@@ -261,20 +321,24 @@ fn remove_empty_clsact(ifindex: u32, added: bool) -> io::Result<()> {
             return Ok(());
         }
     }
-    rtnl::change(RouteNetlinkMessage::DelQueueDiscipline(clsact_message(ifindex)), 0)
+    match rtnl::change(RouteNetlinkMessage::DelQueueDiscipline(clsact_message(ifindex)), 0) {
+        // Whoever else went at the same time has removed it.
+        Err(_) if qdisc(ifindex)?.is_none_or(|kind| kind != CLSACT) => Ok(()),
+        other => other,
+    }
 }
 
 fn add_filter(
     ifindex: u32,
     side: Side,
-    place: Place,
+    priority: u16,
     name: &str,
     program: BorrowedFd<'_>,
     added: bool,
 ) -> io::Result<()> {
     let name = format!("{NAME}{name}{}", if added { ADDED } else { "" });
     let mut message = message(ifindex, HANDLE.into(), side.parent());
-    message.header.info = u32::from(priority(&filters(ifindex, side)?, place)) << 16 | ETH_P_ALL;
+    message.header.info = u32::from(priority) << 16 | ETH_P_ALL;
     message.attributes.push(TcAttribute::Kind(BPF.to_owned()));
     let options = [
         TcFilterBpfOption::ProgFd(program.as_raw_fd().cast_unsigned()),
@@ -296,18 +360,23 @@ fn delete_filter(ifindex: u32, side: Side, filter: &Filter) -> io::Result<()> {
     }
 }
 
-/// The first, or last, priority that ours can have: one is of one kind of filter and one protocol only.
-fn priority(filters: &[Filter], place: Place) -> u16 {
+/// The first, or last, priority that ours can have: one is of one kind of filter and one protocol only, and of one of
+/// ours. The first is behind those of ours that are there. Those in `taken` are not to be had.
+fn priority(filters: &[Filter], place: Place, taken: &[u16]) -> u16 {
     let is_free = |priority: &u16| {
         let mut there = filters.iter().filter(|filter| filter.chain == 0 && filter.priority == *priority);
-        match place {
-            Place::First => there.all(|filter| filter.kind == BPF && filter.protocol == ETH_P_ALL),
+        let suits = match place {
+            Place::First => {
+                there.all(|filter| filter.kind == BPF && filter.protocol == ETH_P_ALL && filter.handle != HANDLE)
+            }
             // Within a priority a new bpf filter comes first, so ours has one to itself.
             Place::Last => there.next().is_none(),
-        }
+        };
+        suits && !taken.contains(priority)
     };
+    let ours = filters.iter().filter(|filter| filter.is_ours()).map(|filter| filter.priority).max().unwrap_or(0);
     let found = match place {
-        Place::First => (1..=u16::MAX).find(is_free),
+        Place::First => (ours.saturating_add(1)..=u16::MAX).chain(1..=ours).find(is_free),
         Place::Last => (1..=u16::MAX).rev().find(is_free),
     };
     // 0 lets the kernel choose, which then says that there is none left.
@@ -334,11 +403,17 @@ mod tests {
     #[test]
     fn first_and_last_priority() {
         let filters = [filter(1, "u32"), filter(2, "bpf"), filter(0xffff, "bpf")];
-        assert_eq!(priority(&[], Place::First), 1);
-        assert_eq!(priority(&[], Place::Last), 0xffff);
-        assert_eq!(priority(&filters, Place::First), 2);
-        assert_eq!(priority(&filters, Place::Last), 0xfffe);
-        assert_eq!(priority(&filters[1..], Place::First), 1);
+        assert_eq!(priority(&[], Place::First, &[]), 1);
+        assert_eq!(priority(&[], Place::Last, &[]), 0xffff);
+        assert_eq!(priority(&filters, Place::First, &[]), 2);
+        assert_eq!(priority(&filters, Place::First, &[2, 3]), 4);
+        assert_eq!(priority(&filters, Place::Last, &[]), 0xfffe);
+        assert_eq!(priority(&filters[1..], Place::First, &[]), 1);
+        let ours =
+            |priority| Filter { handle: HANDLE, name: Some("analyzer/egress".to_owned()), ..filter(priority, "bpf") };
+        assert_eq!(priority(&[filter(1, "bpf"), ours(3)], Place::First, &[]), 4);
+        assert_eq!(priority(&[ours(1)], Place::Last, &[0xffff]), 0xfffe);
+        assert_eq!(priority(&[ours(0xffff)], Place::First, &[]), 1);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod sizes;
 pub mod table;
 
 mod clsact;
+mod filter_lock;
 mod grace_period;
 mod map;
 mod places;
