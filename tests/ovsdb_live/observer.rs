@@ -49,6 +49,7 @@ pub(crate) fn config(remotes: &str) -> Config {
     let remotes = Remote::parse_list(remotes).unwrap();
     Config {
         backoff: Backoff { min: Duration::from_millis(50), max: Duration::from_millis(400) },
+        pause_if_too_much: Duration::from_millis(400),
         seed: 1,
         ..Config::new(DATABASE, remotes, all_of(SCHEMA))
     }

@@ -93,6 +93,29 @@ impl Framer {
     /// # Errors
     /// [`FramingError`].
     pub fn take(&mut self) -> Result<Option<Frame<'_>>, FramingError> {
+        Ok(match self.look()? {
+            true => {
+                let (start, end) = (std::mem::replace(&mut self.start, self.scanned), self.scanned);
+                let json = self.buffer.get(start..end).unwrap_or_default();
+                Some(Frame { offset: self.offset.saturating_add(start as u64), json })
+            }
+            false => None,
+        })
+    }
+
+    /// The message that is under way, as far as it has arrived.
+    pub fn unfinished(&self) -> &[u8] {
+        self.buffer.get(self.start..).unwrap_or_default()
+    }
+
+    /// Whether [`Self::take`] has a message.
+    ///
+    /// # Errors
+    /// [`FramingError`].
+    pub fn look(&mut self) -> Result<bool, FramingError> {
+        if self.depth == 0 && self.scanned > self.start {
+            return Ok(true);
+        }
         while let Some(&byte) = self.buffer.get(self.scanned) {
             if self.depth == 0 && byte != b'{' {
                 if !byte.is_ascii_whitespace() {
@@ -105,15 +128,12 @@ impl Framer {
             if self.is_end(byte)? {
                 self.scanned += 1;
                 self.check_size()?;
-                let (start, end) = (self.start, self.scanned);
-                self.start = end;
-                let json = self.buffer.get(start..end).unwrap_or_default();
-                return Ok(Some(Frame { offset: self.offset.saturating_add(start as u64), json }));
+                return Ok(true);
             }
             self.scanned += 1;
         }
         self.check_size()?;
-        Ok(None)
+        Ok(false)
     }
 
     /// Whether a message has begun to arrive.

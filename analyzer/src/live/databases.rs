@@ -1,6 +1,7 @@
 //! The three databases of OVN and OVS, followed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use serde_json::Value;
@@ -13,7 +14,7 @@ use crate::engine::fact::Delta;
 use crate::ovn::follow::conditions::{self, Chassis};
 use crate::ovn::follow::{Database, Follower};
 use crate::ovn::local::Node;
-use crate::ovsdb::client::{self, Handle, Remote, TableRequest};
+use crate::ovsdb::client::{self, Budget, Handle, Remote, TableRequest};
 use crate::types::{Timestamp, Warning};
 
 /// Batches of changes that wait for us, for each database.
@@ -44,6 +45,8 @@ impl Role {
 #[derive(Debug, Default)]
 pub(super) struct Databases {
     followed: BTreeMap<Role, Followed>,
+    /// How often one told more than there is room for, and was left.
+    too_much: u64,
 }
 
 #[derive(Debug)]
@@ -82,6 +85,8 @@ impl Databases {
         let own = config.ovs.remotes(Database::OpenVswitch);
         let with_northbound = northbound.is_some();
         let mut databases = Self::default();
+        // One for all: together they have to fit into the memory that the daemon may have.
+        let budget = Arc::new(Budget::new(client::MAX_ROWS));
         let wanted = [
             (Role::Northbound, Database::Northbound, northbound),
             (Role::Southbound, Database::Southbound { with_northbound }, southbound),
@@ -89,7 +94,7 @@ impl Databases {
         ];
         for (role, database, remotes) in wanted {
             let Some(remotes) = remotes else { continue };
-            databases.follow(role, database, remotes, config, states, events, now);
+            databases.follow(role, database, remotes, &budget, config, states, events, now);
         }
         databases
     }
@@ -100,6 +105,7 @@ impl Databases {
         role: Role,
         database: Database,
         remotes: Vec<Remote>,
+        budget: &Arc<Budget>,
         config: &config::Sources,
         states: &mut Sources,
         events: &mpsc::Sender<Event>,
@@ -120,6 +126,7 @@ impl Databases {
         let client = client::Config {
             tls: config.tls(),
             leader_only: config.leader_only,
+            budget: Arc::clone(budget),
             ..client::Config::new(database.name(), remotes, requests.collect())
         };
         let (sender, mut receiver) = mpsc::channel(QUEUE);
@@ -133,6 +140,11 @@ impl Databases {
             }
         });
         self.followed.insert(role, Followed { id, follower, handle, is_central, conditions: HashMap::new() });
+    }
+
+    /// How often a database told more than there is room for, and was left.
+    pub(super) fn too_much(&self) -> u64 {
+        self.too_much
     }
 
     /// Whether a database is followed.
@@ -176,6 +188,7 @@ impl Databases {
                 }
             }
             client::Event::Lost { remote, error, retry_in } => {
+                self.too_much += u64::from(error.is_too_much());
                 let error = format!("{remote}: {error}");
                 let news = states.lost(followed.id, error.clone(), now);
                 told.message = news.map(|source| {

@@ -225,6 +225,7 @@ impl Daemon {
             ("netlink_messages_malformed", route.malformed),
             ("netlink_overruns", route.overruns),
             ("netlink_objects_dropped", route.dropped),
+            ("databases_too_large", self.databases.too_much()),
             ("history_facts_displaced", self.remembering.displaced()),
             ("programs_removed_by_others", self.lost_places),
             ("latent_entries_not_looked_at", self.evidence.latent_beyond()),

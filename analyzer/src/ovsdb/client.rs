@@ -22,7 +22,9 @@ pub mod remote;
 pub mod replica;
 pub mod tls;
 
+mod budget;
 mod cache;
+mod census;
 mod follower;
 mod plan;
 mod probe;
@@ -30,12 +32,21 @@ mod schedule;
 mod server;
 mod update;
 
+pub use budget::Budget;
 pub use cache::UnknownRow;
 pub use connection::ConnectionError;
 pub use remote::{Remote, RemoteError};
 pub use tls::TlsFiles;
 
 pub use crate::net::Backoff;
+
+/// Bytes that a message may have unless told. What is read from it takes some four times as much.
+const MAX_MESSAGE: usize = 32 << 20;
+/// Memory that rows may take unless told. With what is made of them it fits into the 512 MiB of the daemon's unit.
+pub const MAX_ROWS: usize = 128 << 20;
+/// The way out where a database tells too much.
+const WAY_OUT: &str = "a database of many nodes is asked for this node's rows alone where it is named by a tcp: or ssl: \
+                       remote";
 
 /// What to follow, and how.
 #[derive(Clone, Debug)]
@@ -60,6 +71,10 @@ pub struct Config {
     pub backoff: Backoff,
     /// Bytes that a message may have. The first one has the whole content in it.
     pub max_message: usize,
+    /// Memory that rows may take; several databases can share it.
+    pub budget: Arc<Budget>,
+    /// Least pause before a server is asked again that told more than we take: it will do so again.
+    pub pause_if_too_much: Duration,
     /// Where the chance in pauses and in the choice of the first remote comes from.
     pub seed: u64,
 }
@@ -77,7 +92,7 @@ pub struct TableRequest {
 }
 
 impl Config {
-    /// Follows whatever member answers, with the waiting times of the OVN daemons and messages of up to 512 MiB.
+    /// Follows whatever member answers, with the waiting times of the OVN daemons and the bounds of docs/ovsdb.md.
     pub fn new(database: &str, remotes: Vec<Remote>, tables: Vec<TableRequest>) -> Self {
         Self {
             database: database.to_owned(),
@@ -89,7 +104,9 @@ impl Config {
             connect_timeout: Duration::from_secs(10),
             reply_timeout: Duration::from_secs(60),
             backoff: Backoff { min: Duration::from_secs(1), max: Duration::from_secs(8) },
-            max_message: 512 << 20,
+            max_message: MAX_MESSAGE,
+            budget: Arc::new(Budget::new(MAX_ROWS)),
+            pause_if_too_much: Duration::from_secs(60),
             // The keys are random; nothing is hashed.
             seed: RandomState::new().build_hasher().finish(),
         }
@@ -190,6 +207,16 @@ pub enum SessionError {
     /// The server ended the monitor by itself.
     #[error("the server no longer monitors the database for us")]
     Cancelled,
+    /// The rows would take more memory than they may.
+    #[error("{rows} rows of {table} and the others take more than the {} MiB that rows may take; {WAY_OUT}", .limit >> 20)]
+    TooMuch {
+        /// The table that had its turn.
+        table: Arc<str>,
+        /// Rows of it that were told until then.
+        rows: usize,
+        /// Bytes that all rows may take.
+        limit: usize,
+    },
     /// Server and replica disagree.
     #[error(transparent)]
     UnknownRow(#[from] UnknownRow),

@@ -79,7 +79,29 @@ impl Atom {
     }
 }
 
+impl Datum {
+    /// Memory that it takes beside itself, roughly: what it holds, and what the allocator adds.
+    pub fn memory(&self) -> usize {
+        const EACH: usize = 48;
+        let text = |atom: &Atom| atom.as_str().map_or(0, |text| text.len() + 32);
+        match self {
+            Self::Set(atoms) => 16 + atoms.iter().map(|atom| EACH + text(atom)).sum::<usize>(),
+            Self::Map(pairs) => 16 + pairs.iter().map(|(key, value)| 2 * EACH + text(key) + text(value)).sum::<usize>(),
+        }
+    }
+}
+
 impl Row {
+    /// Memory that it takes, roughly: what it holds, and what the allocator and those who keep it add.
+    pub fn memory(&self) -> usize {
+        // A node of the tree has room for so many columns.
+        const IN_A_NODE: usize = 8;
+        const NODE: usize = 560;
+        const ROW: usize = 192;
+        let nodes = self.columns.len().div_ceil(IN_A_NODE).max(1) * NODE;
+        ROW + nodes + self.columns.values().map(Datum::memory).sum::<usize>()
+    }
+
     /// The only value of a column; `None` where it is absent, empty, a map, or holds several values.
     pub fn scalar(&self, column: &str) -> Option<&Atom> {
         match self.columns.get(column)? {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::budget::{Budget, Share};
 use super::plan::Plan;
 use super::update::{RowUpdate, TableUpdate};
 use crate::ovsdb::diff;
@@ -19,12 +20,28 @@ pub struct UnknownRow {
 }
 
 /// Rows by table and UUID.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Cache {
     tables: BTreeMap<Arc<str>, HashMap<Arc<str>, Arc<Row>>>,
+    memory: Share,
 }
 
 impl Cache {
+    /// An empty one, whose rows are to find room in a budget.
+    pub(super) fn new(budget: Arc<Budget>) -> Self {
+        Self { tables: BTreeMap::new(), memory: Share::new(budget) }
+    }
+
+    /// What rows may still take, and may in all.
+    pub(super) fn budget(&self) -> &Budget {
+        self.memory.budget()
+    }
+
+    /// The row with a UUID.
+    pub(super) fn row(&self, table: &str, uuid: &str) -> Option<&Arc<Row>> {
+        self.tables.get(table)?.get(uuid)
+    }
+
     /// The rows of a table, in no order.
     pub(super) fn rows(&self, table: &str) -> impl Iterator<Item = &Arc<Row>> {
         self.tables.get(table).into_iter().flat_map(HashMap::values)
@@ -47,13 +64,23 @@ impl Cache {
             for row in rows {
                 let change = match row {
                     RowUpdate::Whole(row) => put(known, row),
+                    RowUpdate::Same(_) => None,
                     RowUpdate::Difference { uuid, columns } => modify(known, &uuid, columns, plan, &table),
                     RowUpdate::Gone(uuid) => known.remove(&uuid).map(|old| (Some(old), None)),
                 };
                 changes.extend(change.map(|(old, new)| Change { table: Arc::clone(&table), old, new }));
             }
         }
+        self.account(&changes);
         Ok(changes)
+    }
+
+    fn account(&mut self, changes: &[Change]) {
+        let memory = |row: &Option<Arc<Row>>| row.as_ref().map_or(0, |row| row.memory());
+        for Change { old, new, .. } in changes {
+            self.memory.take(memory(new));
+            self.memory.give_back(memory(old));
+        }
     }
 
     /// Takes over a whole content and tells in what it differs from the present one. Rows that are the same stay the
@@ -66,10 +93,11 @@ impl Cache {
             let now = self.tables.entry(Arc::clone(&table)).or_default();
             now.reserve(rows.len());
             for row in rows {
-                let RowUpdate::Whole(row) = row else { continue };
-                if let Some((uuid, known)) = old.remove_entry(&row.uuid) {
+                let (RowUpdate::Whole(Row { uuid, .. }) | RowUpdate::Same(uuid)) = &row else { continue };
+                if let Some((uuid, known)) = old.remove_entry(uuid) {
                     now.insert(uuid, known);
                 }
+                let RowUpdate::Whole(row) = row else { continue };
                 let change = put(now, row);
                 changes.extend(change.map(|(old, new)| Change { table: Arc::clone(&table), old, new }));
             }
@@ -79,6 +107,7 @@ impl Cache {
             rows.into_values().map(move |row| Change { table: Arc::clone(&table), old: Some(row), new: None })
         });
         changes.extend(gone);
+        self.account(&changes);
         changes
     }
 }

@@ -9,9 +9,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{self};
 
-use super::SessionError;
 use super::remote::Remote;
 use super::tls::TlsFiles;
+use super::{SessionError, WAY_OUT};
 use crate::jsonrpc::FramingError;
 use crate::net::HostPort;
 use crate::net::tls::TlsError;
@@ -75,6 +75,17 @@ pub enum ConnectionError {
     /// Bytes that are no JSON-RPC.
     #[error(transparent)]
     Framing(#[from] FramingError),
+    /// A message that is larger than we take.
+    #[error(
+        "a message of more than {limit} bytes{}; {WAY_OUT}",
+        .largest.as_ref().map_or(String::new(), |(table, rows)| format!(", {rows} rows of {table} in it so far"))
+    )]
+    TooLarge {
+        /// Bytes that a message may have.
+        limit: usize,
+        /// The table of which it has most rows, and how many have arrived.
+        largest: Option<(String, usize)>,
+    },
     /// A message that ends the session.
     #[error("at byte {offset}: {source}")]
     Session {
@@ -83,6 +94,13 @@ pub enum ConnectionError {
         /// What it is.
         source: SessionError,
     },
+}
+
+impl ConnectionError {
+    /// Whether the server told more than we take, as it will again.
+    pub fn is_too_much(&self) -> bool {
+        matches!(self, Self::TooLarge { .. } | Self::Session { source: SessionError::TooMuch { .. }, .. })
+    }
 }
 
 /// A stream of any kind.

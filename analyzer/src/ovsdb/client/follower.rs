@@ -11,8 +11,8 @@ use super::probe::{Due, Probe};
 use super::remote::Remote;
 use super::replica::{Output, Replica};
 use super::schedule::Schedule;
-use super::{Conditions, Config, Event};
-use crate::jsonrpc::Framer;
+use super::{Conditions, Config, Event, census};
+use crate::jsonrpc::{Frame, Framer, FramingError};
 
 /// Bytes read at once.
 const CHUNK: usize = 64 << 10;
@@ -31,7 +31,10 @@ pub(super) async fn run(config: Config, events: mpsc::Sender<Event>, conditions:
             Err(Ended::Failed(error)) => error,
             Err(Ended::ReceiverGone) => return,
         };
-        let retry_in = schedule.lost(in_step.map_or(Duration::ZERO, |since: Instant| since.elapsed()));
+        let mut retry_in = schedule.lost(in_step.map_or(Duration::ZERO, |since: Instant| since.elapsed()));
+        if error.is_too_much() {
+            retry_in = retry_in.max(follower.config.pause_if_too_much);
+        }
         if follower.events.send(Event::Lost { remote, error, retry_in }).await.is_err() {
             return;
         }
@@ -91,7 +94,7 @@ impl Follower {
                 }
                 Wake::Read(Ok(length)) => {
                     framer.push(chunk.get(..length).unwrap_or_default());
-                    while let Some(frame) = framer.take()? {
+                    while let Some(frame) = taken(&mut framer)? {
                         let offset = frame.offset;
                         let handled = self.replica.handle(frame.json);
                         // What came before an error was told and stands.
@@ -207,6 +210,14 @@ impl Follower {
         let of_tls = self.config.tls.as_ref().and_then(|files| connection::of_tls(&error, files));
         of_tls.unwrap_or_else(|| ConnectionError::Broken { received: framer.received(), source: error })
     }
+}
+
+/// The next message. One that is too large is told with what it is full of.
+fn taken(framer: &mut Framer) -> Result<Option<Frame<'_>>, ConnectionError> {
+    if let Err(FramingError::TooLarge { limit, .. }) = framer.look() {
+        return Err(ConnectionError::TooLarge { limit, largest: census::most_rows(framer.unfinished()) });
+    }
+    Ok(framer.take()?)
 }
 
 /// Since when the reply to a request is awaited. A reply that has begun to arrive is not late any more.

@@ -111,7 +111,7 @@ impl Replica {
             database: config.database.clone(),
             leader_only: config.leader_only,
             requests: config.tables.clone(),
-            cache: Cache::default(),
+            cache: Cache::new(Arc::clone(&config.budget)),
             resume: None,
             seen: None,
             told: BTreeSet::new(),
@@ -206,7 +206,8 @@ impl Replica {
             return Ok(());
         }
         let plan = Arc::clone(&self.session.plan);
-        let updates = update::read(updates.get(), following, &plan).map_err(malformed)?;
+        let updates = update::read(updates.get(), following, &plan, &self.cache)
+            .map_err(|error| error.of(following.notification()))?;
         self.apply(updates, &plan, false)?;
         self.session.last_transaction = transaction.map(Arc::from);
         // While conditions change it is not known under which ones a transaction was told.
@@ -328,7 +329,8 @@ impl Replica {
             Method::Cond | Method::Plain => (false, None, serde_json::from_str(result).map_err(malformed)?),
         };
         let plan = Arc::clone(&self.session.plan);
-        let updates = update::read(updates.get(), method, &plan).map_err(malformed)?;
+        let updates =
+            update::read(updates.get(), method, &plan, &self.cache).map_err(|error| error.of(method.name()))?;
         self.outputs.push_back(Output::Accepted);
         if found {
             self.apply(updates, &plan, true)?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::cache::Cache;
 use super::plan::{Method, Plan};
 use super::update;
-use super::{SessionError, TableRequest};
+use super::{Budget, SessionError, TableRequest};
 use crate::ovsdb::row::Row;
 use crate::ovsdb::schema::Schema;
 
@@ -24,6 +24,8 @@ const SCHEMA: &str = r#"{"name":"_Server","tables":{"Database":{"columns":{
     "cid":{"type":{"key":"uuid","min":0}},
     "index":{"type":{"key":"integer","min":0}}}}}}"#;
 const TABLE: &str = "Database";
+/// Memory that the description may take. It holds the schemas of all databases of the server.
+const MAX_DESCRIPTION: usize = 16 << 20;
 
 /// How far the log of a cluster was seen. A member that is behind would lead back into the past.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,7 +48,11 @@ impl ServerInfo {
     pub(super) fn new() -> Self {
         let wanted = TableRequest { table: TABLE.into(), columns: Vec::new(), conditions: Vec::new() };
         let schema = Schema::from_json(SCHEMA, &[TABLE.into()]).expect("the constant is a schema");
-        Self { plan: Plan::new(&[wanted], &schema, &mut |_| {}), cache: Cache::default(), schema: None }
+        Self {
+            plan: Plan::new(&[wanted], &schema, &mut |_| {}),
+            cache: Cache::new(Arc::new(Budget::new(MAX_DESCRIPTION))),
+            schema: None,
+        }
     }
 
     pub(super) fn requests(&self) -> Value {
@@ -61,8 +67,8 @@ impl ServerInfo {
         leader_only: bool,
         seen: &mut Option<Seen>,
     ) -> Result<(), SessionError> {
-        let updates = update::read(json, Method::Plain, &self.plan)
-            .map_err(|source| SessionError::Content { method: Method::Plain.notification(), source })?;
+        let updates = update::read(json, Method::Plain, &self.plan, &self.cache)
+            .map_err(|error| error.of(Method::Plain.notification()))?;
         self.cache.apply(updates, &self.plan)?;
         let row = self.cache.rows(TABLE).find(|row| row.text("name") == Some(database));
         let row = row.ok_or_else(|| SessionError::Undescribed { database: database.to_owned() })?;

@@ -1,5 +1,6 @@
 //! Contents and changes as servers tell them, read without building what is not kept.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -8,6 +9,8 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::SessionError;
+use super::cache::Cache;
 use super::plan::{Method, Plan, TablePlan};
 use crate::ovsdb::datum;
 use crate::ovsdb::row::{Datum, Row};
@@ -24,26 +27,70 @@ pub(super) struct TableUpdate {
 pub(super) enum RowUpdate {
     /// It is now this.
     Whole(Row),
+    /// It is told as a whole, and is what is known already.
+    Same(Arc<str>),
     /// Columns of a row that is known, those of several elements as differences.
     Difference { uuid: Arc<str>, columns: Vec<(Arc<str>, Datum)> },
     /// It is gone.
     Gone(Arc<str>),
 }
 
+impl RowUpdate {
+    /// Memory that it takes, roughly.
+    fn memory(&self) -> usize {
+        match self {
+            Self::Whole(row) => row.memory(),
+            Self::Difference { columns, .. } => columns.iter().map(|(_, datum)| datum.memory()).sum(),
+            Self::Same(_) | Self::Gone(_) => 0,
+        }
+    }
+}
+
+/// Why rows were not read. None of them is taken then.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// They are none, or of what was not asked for.
+    Json(serde_json::Error),
+    /// They would take too much memory.
+    TooMuch { table: Arc<str>, rows: usize, limit: usize },
+}
+
+impl ReadError {
+    /// What it means for a session in which a method told them.
+    pub(super) fn of(self, method: &'static str) -> SessionError {
+        match self {
+            Self::Json(source) => SessionError::Content { method, source },
+            Self::TooMuch { table, rows, limit } => SessionError::TooMuch { table, rows, limit },
+        }
+    }
+}
+
 /// Reads the `<table-updates>` (RFC 7047 section 4.1.6) or `<table-updates2>` (ovsdb-server(7), 4.1.14) of a method.
 ///
 /// # Errors
-/// It is none, or tells of what was not asked for.
-pub(super) fn read(json: &str, method: Method, plan: &Plan) -> Result<Vec<TableUpdate>, serde_json::Error> {
+/// It is none, tells of what was not asked for, or of more than the cache has room for.
+pub(super) fn read(json: &str, method: Method, plan: &Plan, cache: &Cache) -> Result<Vec<TableUpdate>, ReadError> {
+    let room = Room { left: Cell::new(cache.budget().room()), exceeded: RefCell::new(None) };
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    let updates = deserializer.deserialize_map(Tables { method, plan })?;
-    deserializer.end()?;
-    Ok(updates)
+    let updates = deserializer.deserialize_map(Tables { method, plan, cache, room: &room });
+    let read = updates.and_then(|updates| deserializer.end().map(|()| updates));
+    match room.exceeded.into_inner() {
+        Some((table, rows)) => Err(ReadError::TooMuch { table, rows, limit: cache.budget().limit() }),
+        None => read.map_err(ReadError::Json),
+    }
+}
+
+/// Memory that is left for rows, and where it ended.
+struct Room {
+    left: Cell<usize>,
+    exceeded: RefCell<Option<(Arc<str>, usize)>>,
 }
 
 struct Tables<'a> {
     method: Method,
     plan: &'a Plan,
+    cache: &'a Cache,
+    room: &'a Room,
 }
 
 impl<'de> Visitor<'de> for Tables<'_> {
@@ -59,7 +106,8 @@ impl<'de> Visitor<'de> for Tables<'_> {
             let Some((table, plan)) = self.plan.tables.get_key_value(name.as_str()) else {
                 return Err(Error::custom(format_args!("rows of {name}, which was not asked for")));
             };
-            let rows = members.next_value_seed(Rows { method: self.method, table, plan })?;
+            let Self { method, cache, room, .. } = self;
+            let rows = members.next_value_seed(Rows { method, table, plan, cache, room })?;
             updates.push(TableUpdate { table: Arc::clone(table), rows });
         }
         Ok(updates)
@@ -70,6 +118,8 @@ struct Rows<'a> {
     method: Method,
     table: &'a Arc<str>,
     plan: &'a TablePlan,
+    cache: &'a Cache,
+    room: &'a Room,
 }
 
 impl<'de> DeserializeSeed<'de> for Rows<'_> {
@@ -94,7 +144,13 @@ impl<'de> Visitor<'de> for Rows<'_> {
                 Some(uuid) => self.row(uuid, &update),
                 None => Err("expected a UUID".to_owned()),
             };
-            rows.push(row.map_err(|problem| Error::custom(format_args!("{} {uuid}: {problem}", self.table)))?);
+            let row = row.map_err(|problem| Error::custom(format_args!("{} {uuid}: {problem}", self.table)))?;
+            let Some(left) = self.room.left.get().checked_sub(row.memory()) else {
+                *self.room.exceeded.borrow_mut() = Some((Arc::clone(self.table), rows.len() + 1));
+                return Err(Error::custom("too many rows"));
+            };
+            self.room.left.set(left);
+            rows.push(row);
         }
         Ok(rows)
     }
@@ -127,7 +183,12 @@ impl Rows<'_> {
                 columns.insert(Arc::clone(name), datum::default_of(column_type));
             }
         }
-        Ok(RowUpdate::Whole(Row { uuid, columns }))
+        let row = Row { uuid, columns };
+        Ok(match self.cache.row(self.table, &row.uuid) {
+            // Not held twice, as after each reconnection to a server that sends everything again.
+            Some(known) if **known == row => RowUpdate::Same(row.uuid),
+            _ => RowUpdate::Whole(row),
+        })
     }
 
     fn columns<'r>(

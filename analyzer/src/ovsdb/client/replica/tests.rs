@@ -18,8 +18,14 @@ struct Conversation {
 
 impl Conversation {
     fn new(leader_only: bool) -> Self {
+        Self::within(leader_only, 1 << 20)
+    }
+
+    /// With so much memory for rows.
+    fn within(leader_only: bool, memory: usize) -> Self {
+        let budget = Arc::new(super::super::Budget::new(memory));
         let table = TableRequest { table: "T".into(), columns: Vec::new(), conditions: Vec::new() };
-        let config = Config { leader_only, ..Config::new("D", Vec::new(), vec![table]) };
+        let config = Config { leader_only, budget, ..Config::new("D", Vec::new(), vec![table]) };
         Self { replica: Replica::new(&config), sent: Vec::new(), told: Vec::new() }
     }
 
@@ -280,6 +286,35 @@ fn echo_both_ways_and_requests_that_are_not_known() {
     talk.answer("echo", &json!([])).unwrap();
     assert_eq!(talk.replica.pending(), pending);
     assert_eq!(pending.unwrap().1, "monitor_cond_since");
+}
+
+/// What has no room is not taken in part, and what was told before stands.
+#[test]
+fn rows_beyond_the_memory_for_them() {
+    let name = "x".repeat(1000);
+    let row = |uuid: &str| (uuid.to_owned(), json!({"initial": {"name": &name}}));
+    let rows = |uuids: &[&str]| json!({"T": uuids.iter().copied().map(row).collect::<serde_json::Map<_, _>>()});
+    let mut talk = Conversation::within(false, 5000);
+    talk.connect();
+    let error = talk.answer("monitor_cond_since", &json!([false, T1, rows(&[A, B, T1, T2])])).unwrap_err();
+    assert!(matches!(&error, SessionError::TooMuch { table, rows: 3, limit: 5000 } if **table == *"T"), "{error}");
+    assert!(
+        error.to_string().contains("rows of T and the others take more than") && error.to_string().contains("tcp:")
+    );
+    assert_eq!(talk.told(), [""; 0]);
+
+    talk.connect();
+    talk.answer("monitor_cond_since", &json!([false, T1, rows(&[A, B])])).unwrap();
+    assert_eq!(talk.told().len(), 4);
+    let change = json!(["rows", T2, {"T": {T1: {"insert": {"name": &name}}}}]);
+    assert!(matches!(talk.notify("update3", &change), Err(SessionError::TooMuch { rows: 1, .. })));
+    // The same rows once more take no more room, and others find what those that went have left.
+    talk.connect();
+    talk.answer("monitor_cond_since", &json!([false, T1, rows(&[A, B])])).unwrap();
+    assert_eq!(talk.told(), ["accepted", "synchronised"]);
+    talk.notify("update3", &json!(["rows", T2, {"T": {A: {"delete": null}}}])).unwrap();
+    talk.notify("update3", &change).unwrap();
+    assert_eq!(talk.told().len(), 2);
 }
 
 #[test]
