@@ -128,6 +128,13 @@ impl History {
         self.ended.iter().flatten().map(Ended::fact)
     }
 
+    /// The same, those that ended last first.
+    fn ended_last_first(&self) -> impl Iterator<Item = Fact> {
+        let mut ended: Vec<&Ended> = self.ended.iter().flatten().collect();
+        ended.sort_by_key(|ended| std::cmp::Reverse(ended.until));
+        ended.into_iter().map(Ended::fact)
+    }
+
     /// Ends the pending facts that `is_told` picks, which a source would have told by now, at the time at which they were
     /// last known to hold, and returns them. To be called for what a source tells when it has been synchronised; and for
     /// all when one is too long in coming.

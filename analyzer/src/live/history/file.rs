@@ -3,7 +3,8 @@
 //! A disk that is full or read-only costs the memory over a restart, nothing else: it is said once, and
 //! tried again.
 
-use std::io::{self, BufReader};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,8 +44,8 @@ pub fn load(path: &Path, bounds: Bounds, now: Timestamp) -> Loaded {
         Loaded { history: History::new(bounds), warnings: vec![Warning { place, message }] }
     };
     match kept::open(path) {
-        Ok(opened) => match format::decode(BufReader::new(opened), &file, bounds, now) {
-            Ok((history, warnings)) => Loaded { history, warnings },
+        Ok(opened) => match read(opened, &file, bounds, now, format::MAX_TEXT as u64) {
+            Ok(loaded) => loaded,
             Err(error) => failed(error),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -54,6 +55,28 @@ pub fn load(path: &Path, bounds: Bounds, now: Timestamp) -> Loaded {
     }
 }
 
+/// Reads a file, of one that is longer than `most` bytes only the last whole lines of these.
+pub(super) fn read(file: File, name: &Arc<str>, bounds: Bounds, now: Timestamp, most: u64) -> io::Result<Loaded> {
+    let length = file.metadata()?.len();
+    let mut reader = BufReader::new(file);
+    let passed_over = length.saturating_sub(most);
+    if passed_over > 0 {
+        // Where it cuts a line, that one is passed over, too.
+        reader.seek(SeekFrom::Start(passed_over - 1))?;
+        reader.skip_until(b'\n')?;
+    }
+    let (history, mut warnings) = format::decode(reader.take(most), name, bounds, now, passed_over > 0)?;
+    if passed_over > 0 {
+        let place = Place { file: Arc::clone(name), position: Position::Whole };
+        let message = format!(
+            "the file has {length} bytes, and no more than {most} are read: the last lines count, and what they say held \
+             is taken to have ended at the latest time in them"
+        );
+        warnings.insert(0, Warning { place, message });
+    }
+    Ok(Loaded { history, warnings })
+}
+
 /// Says when the history is to be saved, and what is to be said of it.
 #[derive(Debug)]
 pub struct Saver {
@@ -61,6 +84,9 @@ pub struct Saver {
     /// Time and [`History::changes`] of the last attempt.
     last: Option<(Timestamp, u64)>,
     is_failing: bool,
+    /// Facts that the last text had no room for, and whether that was said.
+    left_out: usize,
+    is_told_full: bool,
 }
 
 /// What came of saving that is worth saying.
@@ -70,12 +96,14 @@ pub enum Notice {
     Failing(SaveError),
     /// It works again.
     Recovered,
+    /// It was saved without so many facts, for which there is no room.
+    Full(usize),
 }
 
 impl Saver {
     /// A saver to this file.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, last: None, is_failing: false }
+        Self { path, last: None, is_failing: false, left_out: 0, is_told_full: false }
     }
 
     /// When [`Saver::job`] is worth calling next, for a history as it is.
@@ -92,7 +120,9 @@ impl Saver {
     /// What is to be written at `now`, whether it is due or not.
     pub fn job(&mut self, history: &History, now: Timestamp) -> Job {
         self.last = Some((now, history.changes()));
-        Job { what: WHAT, path: self.path.clone(), text: format::encode(history, now) }
+        let format::Encoded { text, left_out } = format::encode(history, now, format::MAX_TEXT);
+        self.left_out = left_out;
+        Job { what: WHAT, path: self.path.clone(), text }
     }
 
     /// Takes the outcome of [`Job::run`]. Only a change of state is worth a message.
@@ -102,7 +132,11 @@ impl Saver {
         match outcome {
             Err(error) if !was_failing => Some(Notice::Failing(error)),
             Ok(()) if was_failing => Some(Notice::Recovered),
-            _ => None,
+            Ok(()) => {
+                let was_told = std::mem::replace(&mut self.is_told_full, self.left_out > 0);
+                (self.left_out > 0 && !was_told).then_some(Notice::Full(self.left_out))
+            }
+            Err(_) => None,
         }
     }
 

@@ -12,12 +12,16 @@ use serde::{Deserialize, Serialize};
 use self::dto::FactDto;
 use super::told::Told;
 use super::{Bounds, Ended, History, MAX_HOLDING, Pending};
+use crate::engine::fact::Fact;
 use crate::types::{Place, Position, Timestamp, Validity, Warning};
 
 mod dto;
 
 /// Version of the format.
 const VERSION: u32 = 1;
+
+/// Room for the header, in bytes.
+const MAX_HEADER: usize = 200;
 
 /// Longest line that is read, in bytes. Names in OVN are not bounded, but no one types such.
 const MAX_LINE: usize = 64 << 10;
@@ -49,8 +53,20 @@ struct Line {
     seen: Option<Timestamp>,
 }
 
-/// The text of a history as it is at `saved`.
-pub(super) fn encode(history: &History, saved: Timestamp) -> Vec<u8> {
+/// Longest text of a history, in bytes: what is read of one, and written.
+pub(super) const MAX_TEXT: usize = 32 << 20;
+
+/// The text of a history.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    pub(super) text: Vec<u8>,
+    /// Facts that found no room in it.
+    pub(super) left_out: usize,
+}
+
+/// The text of a history as it is at `saved`, at most `most` bytes: what ended last comes first, up to half of it, then
+/// what holds, then the rest.
+pub(super) fn encode(history: &History, saved: Timestamp, most: usize) -> Encoded {
     let since = |from| Validity { from: Some(from), until: None };
     let is_useful = |told: &Told| match told {
         Told::Binding(binding) => history.nexthops.contains_key(&binding.ip),
@@ -60,18 +76,44 @@ pub(super) fn encode(history: &History, saved: Timestamp) -> Vec<u8> {
     let holding = holding.map(|(told, held)| (told.fact(held.confirmed, since(held.from)), None));
     let pending = history.pending.iter();
     let pending = pending.map(|(told, held)| (told.fact(held.confirmed, since(held.from)), Some(held.seen)));
-    let ended = history.ended().map(|fact| (fact, None));
-    let mut lines = Vec::new();
-    let mut facts = 0;
-    for (fact, seen) in ended.chain(holding).chain(pending) {
-        let Some(fact) = FactDto::of(fact) else { continue };
-        write_line(&mut lines, &Line { fact, seen });
-        facts += 1;
+    let mut ended = history.ended_last_first().map(|fact| (fact, None));
+    let mut lines = Lines { text: Vec::new(), facts: 0, left_out: 0, most: most.saturating_sub(MAX_HEADER) };
+    let half = lines.most / 2;
+    while lines.text.len() < half
+        && let Some((fact, seen)) = ended.next()
+    {
+        lines.add(fact, seen);
     }
-    let mut text = Vec::with_capacity(lines.len() + 100);
+    for (fact, seen) in holding.chain(pending).chain(ended) {
+        lines.add(fact, seen);
+    }
+    let Lines { text: mut lines, facts, left_out, .. } = lines;
+    let mut text = Vec::with_capacity(lines.len() + MAX_HEADER);
     write_line(&mut text, &Header { analyzer_history: VERSION, saved, facts });
     text.append(&mut lines);
-    text
+    Encoded { text, left_out }
+}
+
+/// Lines of a text that is bounded.
+struct Lines {
+    text: Vec<u8>,
+    facts: usize,
+    left_out: usize,
+    most: usize,
+}
+
+impl Lines {
+    fn add(&mut self, fact: Fact, seen: Option<Timestamp>) {
+        let Some(fact) = FactDto::of(fact) else { return };
+        let length = self.text.len();
+        write_line(&mut self.text, &Line { fact, seen });
+        if self.text.len() > self.most {
+            self.text.truncate(length);
+            self.left_out += 1;
+        } else {
+            self.facts += 1;
+        }
+    }
 }
 
 fn write_line(text: &mut Vec<u8>, line: &impl Serialize) {
@@ -79,7 +121,8 @@ fn write_line(text: &mut Vec<u8>, line: &impl Serialize) {
     text.push(b'\n');
 }
 
-/// Reads the text of a history. `now` bounds its times: after the clock was set back, what ended must not go on.
+/// Reads the text of a history, or of the tail of one, which begins with a whole line. `now` bounds its times: after the
+/// clock was set back, what ended must not go on.
 ///
 /// # Errors
 /// When reading fails; a text that is damaged is no error.
@@ -88,6 +131,7 @@ pub(super) fn decode(
     file: &Arc<str>,
     bounds: Bounds,
     now: Timestamp,
+    is_tail: bool,
 ) -> io::Result<(History, Vec<Warning>)> {
     let mut decoder = Decoder {
         file,
@@ -100,7 +144,7 @@ pub(super) fn decode(
         warnings: Vec::new(),
         left_out: 0,
     };
-    decoder.read(reader)?;
+    decoder.read(reader, usize::from(is_tail))?;
     Ok(decoder.finish(bounds))
 }
 
@@ -128,9 +172,10 @@ struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    fn read(&mut self, mut reader: impl BufRead) -> io::Result<()> {
+    /// Reads all lines behind those that were passed over, of which the first was the header.
+    fn read(&mut self, mut reader: impl BufRead, passed_over: usize) -> io::Result<()> {
         let mut line = Vec::new();
-        let mut number = 0;
+        let mut number = passed_over;
         let mut expected = None;
         loop {
             line.clear();

@@ -300,6 +300,59 @@ fn a_file_of_garbage_is_bounded() {
     assert_eq!(loaded.history.pending(), 0);
 }
 
+/// What ended last is the most worth, and what holds has its half.
+#[test]
+fn a_text_has_a_bound() {
+    let mut history = History::default();
+    for next in 1..=40 {
+        history.record(&begun(&[route(next, next)]), at(u64::from(next)));
+        history.record(&ended(&[route(next, next)]), at(100 + u64::from(next)));
+    }
+    history.record(&begun(&(101..=140).map(|next| route(next, next)).collect::<Vec<_>>()), at(200));
+    let whole = format::encode(&history, at(300), usize::MAX);
+    assert_eq!(whole.left_out, 0);
+    let most = whole.text.len() / 2;
+    let bounded = format::encode(&history, at(300), most);
+    assert!(bounded.text.len() <= most && bounded.left_out > 30, "{}", bounded.left_out);
+    let (read, warnings) = format::decode(&*bounded.text, &"h".into(), Bounds::default(), at(400), false).unwrap();
+    assert_eq!(warnings, []);
+    let (told, held) = (read.ended().count(), read.pending());
+    assert_eq!(told + held + bounded.left_out, 80);
+    assert!(told > 10 && held > 10, "{told} {held}");
+    let last: Vec<Fact> = (41 - u8::try_from(told).unwrap()..=40).map(held_route).collect();
+    assert_eq!(sorted(read.ended()), sorted(last));
+}
+
+fn held_route(next: u8) -> Fact {
+    held(route(next, next), u64::from(next), 100 + u64::from(next))
+}
+
+/// Of a file that is too long the last whole lines are read, and it is said.
+#[test]
+fn the_end_of_a_long_file_is_read() {
+    let dir = TempDir::new();
+    let (path, lines) = a_file(&dir);
+    let [_, over, holds] = lines.as_slice() else { panic!("{lines:?}") };
+    for (most, is_whole) in [(over.len() + holds.len() + 2, true), (over.len() + holds.len() + 1, false)] {
+        let file = fs::File::open(&path).unwrap();
+        let loaded = super::file::read(file, &"h".into(), Bounds::default(), at(50), most as u64).unwrap();
+        assert_eq!((loaded.history.ended().count(), loaded.history.pending()), (usize::from(is_whole), 1));
+        let said: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+        assert!(said.len() == 1 && said[0].contains(&format!("no more than {most} are read")), "{said:?}");
+    }
+}
+
+/// Of another user's making, or open to others: it is not believed.
+#[test]
+fn a_file_that_others_may_write_is_not_believed() {
+    let dir = TempDir::new();
+    let (path, _) = a_file(&dir);
+    fs::set_permissions(&path, Permissions::from_mode(0o622)).unwrap();
+    let (history, said) = reloaded(&path, at(50));
+    assert_eq!((history.pending(), history.ended().count()), (0, 0));
+    assert!(said.len() == 1 && said[0].contains("may write it"), "{said:?}");
+}
+
 #[test]
 fn what_is_no_file_is_told_and_does_not_block() {
     let dir = TempDir::new();
