@@ -23,6 +23,8 @@ mod capacity;
 mod conntrack;
 #[path = "live_kernel/daemon.rs"]
 mod daemon;
+#[path = "live_kernel/fleet.rs"]
+mod fleet;
 #[path = "live_kernel/heard.rs"]
 mod heard;
 #[path = "live_kernel/kernel_routes.rs"]
@@ -39,5 +41,7 @@ mod ovn;
 mod repairing;
 #[path = "live_kernel/syslog.rs"]
 mod syslog;
+#[path = "live_kernel/two_daemons.rs"]
+mod two_daemons;
 #[path = "live_kernel/wire.rs"]
 mod wire;

@@ -16,10 +16,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::alerts::AlertArgs;
+pub use self::alerts::{AlertArgs, DEFAULT_STATE};
 pub use self::file::FileError;
 pub use self::live::{
-    AskingArgs, ConntrackSource, HookArgs, Ingress, LiveArgs, LiveRunArgs, MemoryArgs, RepairingArgs, TcxPosition,
+    AskingArgs, ConntrackSource, HookArgs, Ingress, LiveArgs, LiveRunArgs, MemoryArgs, RepairingArgs, TcHook,
+    TcxPosition,
 };
 pub use self::metrics::MetricsArgs;
 pub use self::read::ReadError;

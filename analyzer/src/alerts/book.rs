@@ -9,6 +9,8 @@ use super::fields::Account;
 use super::limiter::Limiter;
 use super::losses::Losses;
 use super::member::Member;
+use super::place::Watched;
+use super::saved::SavedCause;
 use super::settings::Settings;
 use super::sources::Sources;
 use super::wording;
@@ -18,11 +20,11 @@ use crate::output::report::Report;
 use crate::types::{MacAddr, Timestamp};
 
 /// MACs that are kept open at most. A sender that makes them up must not take our memory.
-const MAX_CAUSES: usize = 4096;
+pub(super) const MAX_CAUSES: usize = 4096;
 /// Flows and entries that are followed one by one at most. What is beyond is counted.
 const MAX_MEMBERS: usize = 1 << 18;
 /// The losses that MACs and flows beyond the bounds are.
-const CAUSES_BEYOND: &str = "alert_causes_beyond";
+pub(super) const CAUSES_BEYOND: &str = "alert_causes_beyond";
 const MEMBERS_BEYOND: &str = "alert_flows_beyond";
 
 /// A packet is noticed within this, by an event or by the next sweep.
@@ -112,12 +114,15 @@ pub(super) type Key = (Subject, MacAddr);
 pub struct Alerts {
     pub(super) settings: Settings,
     pub(super) causes: BTreeMap<Key, Cause>,
-    members: usize,
+    /// Causes of before a restart whose NICs nobody watches here.
+    pub(super) elsewhere: Vec<SavedCause>,
+    pub(super) watched: Watched,
+    pub(super) members: usize,
     pub(super) sources: Sources,
     losses: Losses,
     limiter: Limiter,
     /// What found no room: MACs, and how often a flow.
-    beyond: (u64, u64),
+    pub(super) beyond: (u64, u64),
     /// Whether something may be due before [`Alerts::tick`].
     is_urgent: bool,
     changes: u64,
@@ -129,6 +134,8 @@ impl Alerts {
         Self {
             settings,
             causes: BTreeMap::new(),
+            elsewhere: Vec::new(),
+            watched: Watched::default(),
             members: 0,
             sources: Sources::default(),
             losses: Losses::default(),
@@ -149,9 +156,14 @@ impl Alerts {
         };
         let by_entry = finding.conntrack.iter().any(|entry| entry.reply_eth == mac);
         let times = Times { first: finding.first_seen.min(at), last: finding.last_seen, by_entry };
-        self.add((Subject::Packets, mac), Member::of_finding(finding), reason, times, at, || {
-            Account::of_finding(report, finding)
-        });
+        let key = (Subject::Packets, mac);
+        self.add(key, Member::of_finding(finding), reason, times, at, || Account::of_finding(report, finding));
+        if let (Some(cause), Some(nic)) = (self.causes.get_mut(&key), report.nic_name(finding.nic))
+            && !cause.nics.contains(nic)
+        {
+            cause.nics.insert(nic.to_owned());
+            self.changes += 1;
+        }
     }
 
     /// Packets of a flow left to a MAC that is wrong, the last of them at `last`.
@@ -264,6 +276,7 @@ impl Alerts {
     /// told behind it. Where nobody watches packets, that a flow is quiet means nothing.
     pub fn tick(&mut self, is_watching: bool, at: Timestamp) {
         self.is_urgent = true;
+        self.take_back(at);
         if self.settings.hold == Duration::MAX {
             return;
         }
@@ -404,7 +417,9 @@ impl Alerts {
             }
             // What the kernel counted before the last time that this was over is not of this time.
             let since = times.first.max(at.saturating_sub(NOTICED));
-            self.causes.insert(key, Cause::new(key.0, key.1, reason, &self.settings, since));
+            let namespace = self.watched.namespace.clone();
+            let cause = Cause { namespace, ..Cause::new(key.0, key.1, reason, &self.settings, since) };
+            self.causes.insert(key, cause);
         }
         let Some(cause) = self.causes.get_mut(&key) else { return };
         if cause.goes_on(&member, times.last, times.by_entry) {
@@ -428,14 +443,6 @@ impl Alerts {
             self.members -= ended;
             self.is_urgent = true;
             self.changes += 1;
-        }
-    }
-
-    /// Takes over a cause that was open before a restart.
-    pub(super) fn reopen(&mut self, cause: Cause) {
-        if self.causes.len() < MAX_CAUSES && !self.causes.contains_key(&(cause.subject, cause.mac)) {
-            self.members += cause.members.len();
-            self.causes.insert((cause.subject, cause.mac), cause);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One MAC and the flows that leave to it, or the entries that hold it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -9,6 +9,7 @@ use super::alert::Kind;
 use super::book::{Counts, End, Times};
 use super::fields::Account;
 use super::member::Member;
+use super::place::Namespace;
 use super::settings::{Settings, doubled};
 use crate::types::{MacAddr, Timestamp};
 
@@ -37,6 +38,9 @@ pub(super) struct Cause {
     pub(super) account: Account,
     /// When the packet left that is told of at once.
     pub(super) seen: Option<Timestamp>,
+    /// By which NICs they leave, and in which network namespace.
+    pub(super) nics: BTreeSet<String>,
+    pub(super) namespace: Option<Namespace>,
     /// Flows that leave to it.
     pub(super) members: HashMap<Member, Seen>,
     /// Flows that were known before a restart and not seen since.
@@ -96,6 +100,8 @@ impl Cause {
             reason,
             account: Account::default(),
             seen: None,
+            nics: BTreeSet::new(),
+            namespace: None,
             members: HashMap::new(),
             expected: 0,
             expected_until: at,

@@ -12,18 +12,21 @@
 //! | `book` | everything that is open |
 //! | `cause` | one MAC and the flows that leave to it |
 //! | `member` | a flow or an entry, as a cause counts it |
+//! | `place` | the network namespace and the NICs that a cause is of |
 //! | `fields`, `wording` | what a message says, to programs and to people |
 //! | `sources`, `losses` | states and counters that are told when they change |
 //! | `limiter` | how many messages a minute |
-//! | [`saved`] | what is kept over a restart |
+//! | [`saved`], `elsewhere` | what is kept over a restart, and what of it is not ours to tell |
 
 mod alert;
 mod book;
 mod cause;
+mod elsewhere;
 mod fields;
 mod limiter;
 mod losses;
 mod member;
+mod place;
 pub mod saved;
 mod settings;
 mod sources;
@@ -34,4 +37,5 @@ mod wording;
 pub use alert::{Alert, Field, Kind};
 pub use book::{Alerts, Counts, End, Silent};
 pub use member::Member;
+pub use place::Namespace;
 pub use settings::Settings;

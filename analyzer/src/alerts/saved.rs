@@ -1,9 +1,11 @@
 //! What is kept over a restart: the causes that are open, so that none is told twice and each is cleared.
 //!
+//! Causes of NICs that are not watched are kept as they were read: they are neither told nor cleared.
+//!
 //! Of a cause with many flows some are kept by name and the others by number: as they show up again they are taken for
 //! those of before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,13 +14,15 @@ use super::alert::Field;
 use super::book::{Alerts, Counts, End};
 use super::cause::{Cause, SAMPLE, Seen, Subject};
 use super::fields::Account;
+use super::place::Namespace;
 use super::settings::Settings;
 use crate::engine::finding::LatentState;
 use crate::engine::verdict::{Verdict, Violating};
 use crate::types::{MacAddr, Timestamp};
 
-/// Version of the format.
-const SCHEMA: u32 = 1;
+/// Version of the format. Version 1 names no NICs and no network namespace.
+const SCHEMA: u32 = 2;
+const WITHOUT_PLACES: u32 = 1;
 /// Flows of a cause that are kept by name.
 const NAMED: usize = 256;
 /// Sources that can be told lost.
@@ -35,10 +39,16 @@ struct Saved {
     lost: Vec<(String, String)>,
 }
 
-#[derive(Serialize, Deserialize, Debug)]
-struct SavedCause {
+/// An open cause as it is kept.
+#[derive(Clone, Serialize, Deserialize, Debug)]
+pub(super) struct SavedCause {
     subject: String,
     mac: String,
+    /// By which NICs its flows leave.
+    #[serde(default)]
+    pub(super) nics: BTreeSet<String>,
+    #[serde(default)]
+    pub(super) namespace: Option<Namespace>,
     /// Times are in nanoseconds since 1970.
     since: u64,
     last: u64,
@@ -72,7 +82,7 @@ pub enum NotSaved {
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     /// It is of a later version of this program.
-    #[error("it is in format {0}, and this program writes and reads format {SCHEMA}")]
+    #[error("it is in format {0}, and this program reads formats up to {SCHEMA}")]
     Schema(u32),
 }
 
@@ -80,29 +90,30 @@ impl Alerts {
     /// The open causes as text.
     pub fn save(&self) -> String {
         let lost = self.sources.told_lost().map(|(name, place)| ((*name).to_owned(), place.clone())).collect();
-        let saved = Saved { schema: SCHEMA, causes: self.causes.values().map(saved).collect(), lost };
+        let causes = self.causes.values().map(saved).chain(self.elsewhere.iter().cloned()).collect();
+        let saved = Saved { schema: SCHEMA, causes, lost };
         serde_json::to_string(&saved).expect("strings and numbers can be written as JSON")
     }
 
-    /// Takes over what was open when [`Alerts::save`] was called last, and returns how many causes. What makes no sense
-    /// in a cause is left out.
+    /// Takes over what was open when [`Alerts::save`] was called last: at once or, where it is of NICs that are not
+    /// watched yet, once [`Alerts::watch`] names them. What makes no sense in a cause is left out.
     ///
     /// # Errors
     /// The text is not what `save` writes. Nothing is taken over then.
-    pub fn restore(&mut self, text: &str, at: Timestamp) -> Result<usize, NotSaved> {
-        let Saved { schema, causes, lost } = serde_json::from_str(text)?;
-        if schema != SCHEMA {
-            return Err(NotSaved::Schema(schema));
+    pub fn restore(&mut self, text: &str, at: Timestamp) -> Result<(), NotSaved> {
+        let Saved { schema, mut causes, lost } = serde_json::from_str(text)?;
+        match schema {
+            SCHEMA => {}
+            WITHOUT_PLACES => causes.iter_mut().for_each(SavedCause::place),
+            other => return Err(NotSaved::Schema(other)),
         }
-        let causes: Vec<Cause> = causes.into_iter().filter_map(|saved| restored(saved, &self.settings, at)).collect();
         for (name, place) in lost {
             if let Some(name) = SOURCES.into_iter().find(|known| *known == name) {
                 self.sources.was_lost((name, place), at);
             }
         }
-        let count = causes.len();
-        causes.into_iter().for_each(|cause| self.reopen(cause));
-        Ok(count)
+        self.set_aside(causes, at);
+        Ok(())
     }
 }
 
@@ -114,6 +125,8 @@ fn saved(cause: &Cause) -> SavedCause {
     SavedCause {
         subject: subject_name(cause.subject).to_owned(),
         mac: cause.mac.to_string(),
+        nics: cause.nics.clone(),
+        namespace: cause.namespace.clone(),
         since: cause.since.as_nanos(),
         last: cause.last.as_nanos(),
         reason: cause.reason.to_owned(),
@@ -139,6 +152,19 @@ fn saved(cause: &Cause) -> SavedCause {
     }
 }
 
+impl SavedCause {
+    /// Names the NIC that the account of a flow names: an old file says no more of where it left.
+    fn place(&mut self) {
+        let named = self.flow.iter().filter(|(name, _)| name == "nic").map(|(_, nic)| nic.clone());
+        self.nics.extend(named);
+    }
+
+    /// The cause; none where it makes no sense.
+    pub(super) fn restored(&self, settings: &Settings, at: Timestamp) -> Option<Cause> {
+        restored(self.clone(), settings, at)
+    }
+}
+
 fn restored(saved: SavedCause, settings: &Settings, at: Timestamp) -> Option<Cause> {
     let subject = [Subject::Packets, Subject::Latent].into_iter().find(|it| subject_name(*it) == saved.subject)?;
     let mac: MacAddr = saved.mac.parse().ok()?;
@@ -146,6 +172,7 @@ fn restored(saved: SavedCause, settings: &Settings, at: Timestamp) -> Option<Cau
     // A clock that was set back must not keep a cause open for ever.
     let since = Timestamp::from_nanos(saved.since).min(at);
     let mut cause = Cause::new(subject, mac, reason, settings, since);
+    (cause.nics, cause.namespace) = (saved.nics, saved.namespace);
     cause.account = Account {
         text: saved.text,
         flow: fields(saved.flow),

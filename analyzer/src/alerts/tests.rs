@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
@@ -91,7 +92,9 @@ fn member(port: u16) -> Member {
 }
 
 fn open(settings: Settings) -> Alerts {
-    Alerts::new(settings)
+    let mut alerts = Alerts::new(settings);
+    alerts.watch(None, BTreeSet::from(["ens1".to_owned()]), at(0));
+    alerts
 }
 
 /// A violating flow with one packet, as the daemon tells it.
@@ -365,7 +368,8 @@ fn a_restart_tells_nothing_twice_and_clears_everything() {
 
     // All come back.
     let mut again = open(settings);
-    assert_eq!(again.restore(&text, at(100)).unwrap(), 1);
+    again.restore(&text, at(100)).unwrap();
+    assert_eq!(again.open(), [1, 0]);
     (1..=1000).for_each(|port| sees(&mut again, port, DEAD, 101));
     assert!(told(&mut again, 100..=150).is_empty(), "no storm");
     let cleared = told(&mut again, 151..=200);
@@ -388,6 +392,79 @@ fn a_restart_tells_nothing_twice_and_clears_everything() {
     assert_eq!(alerts.save(), text);
 }
 
+/// What `told` says of alerts at a NIC, as a daemon tells it.
+fn at_nic(nic: &str) -> Report {
+    Report { nic_names: vec![Some(nic.to_owned())], ..report() }
+}
+
+fn namespace(name: &str) -> Namespace {
+    Namespace { boot: "a-boot".to_owned(), name: name.to_owned() }
+}
+
+fn watching(nics: &[&str], inside: &str, text: &str) -> Alerts {
+    let mut alerts = open(Settings::default());
+    alerts.watch(Some(&namespace(inside)), BTreeSet::new(), at(100));
+    alerts.restore(text, at(100)).unwrap();
+    alerts.watch(Some(&namespace(inside)), nics.iter().map(|nic| (*nic).to_owned()).collect(), at(100));
+    alerts
+}
+
+/// Whoever does not see where packets leave cannot say that they no longer do.
+#[test]
+fn alerts_of_nics_that_are_not_watched_stay_as_they_are() {
+    let mut first = open(Settings::default());
+    first.watch(Some(&namespace("net:[1]")), BTreeSet::from(["out0".to_owned()]), at(0));
+    first.violating(&finding(1, DEAD, 0), &at_nic("out0"), at(0));
+    let opened = told(&mut first, 0..=20);
+    assert_eq!((kinds(&opened), value(&opened[0].1, "netns")), (vec![(0, "VIOLATION")], Some("net:[1]")));
+    let text = first.save();
+    for (nics, inside) in [(&["out1"][..], "net:[1]"), (&["out0"], "net:[2]"), (&[], "net:[1]")] {
+        let mut other = watching(nics, inside, &text);
+        assert_eq!((other.open(), other.elsewhere()), ([0, 0], 1));
+        assert_eq!(told(&mut other, 100..=90_000), []);
+        // It is kept as it was, for a start that watches it.
+        let mut again = watching(&["out0", "out1"], "net:[1]", &other.save());
+        let cleared = told(&mut again, 100..=300);
+        assert_eq!(kinds(&cleared), [(160, "CLEARED")]);
+        assert_eq!(value(&cleared[0].1, "id"), value(&opened[0].1, "id"));
+    }
+}
+
+/// The MAC is one that flows leave to by a NIC that is watched, too: two causes, of which one waits for the other's end.
+#[test]
+fn a_cause_of_its_own_comes_before_one_of_before() {
+    let mut first = open(Settings::default());
+    first.violating(&finding(1, DEAD, 0), &at_nic("out0"), at(0));
+    let old = told(&mut first, 0..=1);
+    let mut other = watching(&["out1"], "net:[1]", &first.save());
+    other.violating(&finding(2, DEAD, 101), &at_nic("out1"), at(101));
+    let new = told(&mut other, 101..=102);
+    assert_eq!(kinds(&new), [(101, "VIOLATION")]);
+    other.watch(Some(&namespace("net:[1]")), ["out0", "out1"].map(str::to_owned).into(), at(103));
+    assert_eq!((other.open(), other.elsewhere()), ([1, 0], 1));
+    let cleared = told(&mut other, 103..=400);
+    let ids: Vec<_> = cleared.iter().map(|(_, alert)| (alert.kind, value(alert, "id"))).collect();
+    let id = |told: &[(u64, Alert)]| value(&told[0].1, "id").map(str::to_owned);
+    assert_eq!(ids, [(Kind::Cleared, id(&new).as_deref()), (Kind::Cleared, id(&old).as_deref())]);
+}
+
+/// Files of version 1 name the NIC in what they say of a flow, and no namespace.
+#[test]
+fn files_of_version_1_are_read() {
+    let mut first = open(Settings::default());
+    first.violating(&finding(1, DEAD, 0), &at_nic("out0"), at(0));
+    told(&mut first, 0..=1);
+    let mut old: serde_json::Value = serde_json::from_str(&first.save()).unwrap();
+    old["schema"] = 1.into();
+    let cause = old["causes"][0].as_object_mut().unwrap();
+    cause.remove("nics").zip(cause.remove("namespace")).unwrap();
+    let text = old.to_string();
+    assert_eq!(watching(&["out1"], "net:[1]", &text).elsewhere(), 1);
+    let mut same = watching(&["out0"], "net:[1]", &text);
+    assert_eq!((same.open(), same.elsewhere()), ([1, 0], 0));
+    assert_eq!(kinds(&told(&mut same, 100..=300)), [(160, "CLEARED")]);
+}
+
 #[test]
 fn saved_texts_that_make_no_sense() {
     let mut alerts = open(Settings::default());
@@ -396,9 +473,11 @@ fn saved_texts_that_make_no_sense() {
     for cut in 0..text.len() {
         assert!(open(Settings::default()).restore(&text[..cut], at(0)).is_err());
     }
-    assert!(open(Settings::default()).restore(&text.replace("\"schema\":1", "\"schema\":2"), at(0)).is_err());
-    for (from, to) in [("stale-conntrack", "no-reason"), ("ce:73:29:66:39:a4\",\"since", "no-mac\",\"since")] {
-        assert_eq!(open(Settings::default()).restore(&text.replace(from, to), at(0)).unwrap(), 0);
+    assert!(open(Settings::default()).restore(&text.replace("\"schema\":2", "\"schema\":3"), at(0)).is_err());
+    for (from, to) in [("stale-conntrack", "no-reason"), ("ce:73:29:66:39:a4\",\"nics", "no-mac\",\"nics")] {
+        let mut none = open(Settings::default());
+        none.restore(&text.replace(from, to), at(0)).unwrap();
+        assert_eq!((none.open(), none.elsewhere()), ([0, 0], 0));
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::alert::{Alert, Field, Kind};
 use super::book::End;
-use super::cause::{Cause, Subject};
+use super::cause::{Cause, SAMPLE, Subject};
 use super::settings::Settings;
 use crate::output::report::Report;
 use crate::types::Timestamp;
@@ -35,6 +35,7 @@ pub(super) fn message(cause: &Cause, kind: Kind, report: &Report, settings: &Set
         if cause.flows == 1 {
             fields.extend(cause.account.flow.iter().cloned());
         } else {
+            fields.extend(cause.nics.iter().take(SAMPLE).map(|nic| field("nic", nic)));
             fields.extend(cause.sample.iter().map(|member| field("flow", member)));
         }
         fields.extend(cause.account.nexthops.iter().cloned());
@@ -56,6 +57,7 @@ fn field(name: &'static str, value: impl ToString) -> Field {
 fn head(cause: &Cause, report: &Report) -> Vec<Field> {
     let mut fields = vec![field("id", cause.id()), field("reason", cause.reason), field("eth_dst", cause.mac)];
     fields.extend(report.node.as_deref().filter(|node| !node.is_empty()).map(|node| field("node", node)));
+    fields.extend(cause.namespace.as_ref().map(|namespace| field("netns", &namespace.name)));
     fields
 }
 

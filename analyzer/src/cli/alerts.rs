@@ -8,7 +8,7 @@ use super::values::{PathOrNone, parse_positive_seconds, parse_seconds};
 use crate::alerts::Settings;
 
 /// Where open alerts are kept if nothing else is configured.
-const DEFAULT_STATE: &str = "/var/lib/analyzer/alerts.json";
+pub const DEFAULT_STATE: &str = "/var/lib/analyzer/alerts.json";
 
 /// When and how often people are told.
 #[derive(Args, Clone, Debug)]
@@ -27,9 +27,10 @@ pub struct AlertArgs {
     /// Most messages a minute; what is held back is told later; 0 for no limit
     #[arg(long, default_value_t = 60, value_name = "N")]
     pub alert_rate: u32,
-    /// File that keeps open alerts over a restart, so that none is told twice and each is cleared; none for no file
-    #[arg(long, default_value = DEFAULT_STATE, value_name = "FILE|none", value_parser = str::parse::<PathOrNone>)]
-    pub alert_state: PathOrNone,
+    /// File that keeps open alerts over a restart, so that none is told twice and each is cleared; none for no file;
+    /// /var/lib/analyzer/alerts.json unless given, and with --duration none
+    #[arg(long, value_name = "FILE|none", value_parser = str::parse::<PathOrNone>)]
+    pub alert_state: Option<PathOrNone>,
 }
 
 impl From<&AlertArgs> for Settings {

@@ -12,7 +12,6 @@ use super::sources::SourceArgs;
 use super::syslog::SyslogArgs;
 use super::values::{Interface, PathOrNone, parse_positive_seconds, parse_seconds};
 use super::{JudgingArgs, OutputArgs};
-use crate::live::history::file::DEFAULT_PATH;
 use crate::repair::journal::DEFAULT_PATH as JOURNAL_PATH;
 use crate::repair::rules::Method;
 
@@ -105,6 +104,9 @@ pub struct HookArgs {
     /// Place among the programs on the NIC, where the kernel has TCX. A program behind ours can still change a MAC
     #[arg(long, value_enum, default_value_t, value_name = "PLACE")]
     pub tcx_position: TcxPosition,
+    /// Which TC hook is taken: TCX where the kernel has it, else filters of the clsact qdisc; or these in any case
+    #[arg(long, value_enum, default_value_t, value_name = "HOOK")]
+    pub tc: TcHook,
     /// Sample one in N conforming packets, which tells their flows; 0 for none. Violations are counted exactly at any
     /// rate
     #[arg(long, default_value_t = 64, value_name = "N")]
@@ -133,6 +135,16 @@ pub enum TcxPosition {
     First,
     /// Behind the programs that are there
     Last,
+}
+
+/// Forms of the TC hook.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum TcHook {
+    /// TCX, and clsact where the kernel has none
+    #[default]
+    Auto,
+    /// Filters of the clsact qdisc, which tc(8) lists
+    Clsact,
 }
 
 /// What is asked, and how often.
@@ -205,9 +217,9 @@ pub struct RepairingArgs {
 #[command(next_help_heading = "Memory")]
 pub struct MemoryArgs {
     /// File that keeps the history of the next hops over a restart, which tells when a MAC was last legal; none for no
-    /// file
-    #[arg(long, default_value = DEFAULT_PATH, value_name = "FILE|none", value_parser = str::parse::<PathOrNone>)]
-    pub history: PathOrNone,
+    /// file; /var/lib/analyzer/history.jsonl unless given, and with --duration none
+    #[arg(long, value_name = "FILE|none", value_parser = str::parse::<PathOrNone>)]
+    pub history: Option<PathOrNone>,
     /// How long the end of a next hop is remembered
     #[arg(long, default_value = "604800", value_name = "SECONDS", value_parser = parse_positive_seconds)]
     pub history_age: Duration,

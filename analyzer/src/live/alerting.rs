@@ -5,10 +5,10 @@
 //! nobody hears of it but by samples.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,13 +16,15 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::claim::Claimed;
 use super::clock::Clock;
 use super::config::Config;
 use super::daemon::Daemon;
 use super::kept::{self, Job, SaveError, Saving};
 use super::ledger::{Booked, Cited};
+use super::namespace;
 use super::sources::Phase;
-use crate::alerts::{Alerts, Counts, End, Kind, Member, Silent};
+use crate::alerts::{Alerts, Counts, End, Kind, Member, Namespace, Silent};
 use crate::engine::finding::{Finding, Latent};
 use crate::engine::observation::Observation;
 use crate::engine::verdict::Verdict;
@@ -30,6 +32,7 @@ use crate::metrics::Latency;
 use crate::output::Report;
 use crate::sinks::saved::Unsent;
 use crate::sinks::status::{Happening, SinkStatus};
+use crate::sinks::target::Target;
 use crate::sinks::{self, Hooks, Sinks, Written};
 use crate::types::{Place, Position, Timestamp, Warning};
 
@@ -44,8 +47,9 @@ const TURN: usize = 32;
 /// Longest file of open causes that is read.
 const MAX_FILE: u64 = 64 << 20;
 /// Losses that cost time, or the precision of an estimate: metrics and the summary tell them, and nobody is woken. Of
-/// messages that were dropped each sink tells its own receiver.
-const UNALARMING: [&str; 7] = [
+/// messages that were dropped each sink tells its own receiver, and of a database that is too large SOURCE-LOST tells.
+const UNALARMING: [&str; 8] = [
+    "databases_too_large",
     "alerts_dropped",
     "events_limited",
     "events_lost",
@@ -69,7 +73,9 @@ pub(super) struct Alerting {
     frame: Report,
     /// Messages so far, by kind.
     told: BTreeMap<Kind, u64>,
-    path: Option<PathBuf>,
+    /// The file that open alerts are kept in, which is ours alone.
+    claimed: Option<Claimed>,
+    namespace: Option<Namespace>,
     saving: Saving,
     saved: Option<State>,
     is_failing: bool,
@@ -82,24 +88,32 @@ impl Alerting {
     /// The sinks' settings cannot be used.
     pub(super) fn start(
         config: &Config,
+        claimed: Option<Claimed>,
+        is_second: bool,
         frame: Report,
         clock: Clock,
     ) -> Result<(Self, Vec<Warning>), sinks::config::ConfigError> {
         let latency = Arc::new(Mutex::new(Latency::default()));
+        let mut messages = config.messages();
+        if is_second {
+            messages.targets = vec![Target::None];
+        }
         let mut alerting = Self {
             alerts: Alerts::new(config.alerts),
-            sinks: Sinks::start(&config.messages(), &hooks(clock, Arc::clone(&latency)))?,
+            sinks: Sinks::start(&messages, &hooks(clock, Arc::clone(&latency)))?,
             latency,
             frame,
             told: BTreeMap::new(),
-            path: config.alert_state.clone(),
+            claimed,
+            namespace: namespace::own(),
             saving: Saving::default(),
             saved: None,
             is_failing: false,
         };
+        alerting.alerts.watch(alerting.namespace.as_ref(), BTreeSet::new(), clock.now());
         let mut warnings = Vec::new();
-        if let Some(path) = &config.alert_state
-            && let Err(message) = alerting.restore(path, clock.now())
+        if let Some(path) = alerting.path().map(Path::to_path_buf)
+            && let Err(message) = alerting.restore(&path, clock.now())
         {
             let place = Place { file: path.display().to_string().into(), position: Position::Whole };
             warnings.push(Warning { place, message });
@@ -108,9 +122,24 @@ impl Alerting {
         Ok((alerting, warnings))
     }
 
+    fn path(&self) -> Option<&Path> {
+        self.claimed.as_ref().map(|claimed| claimed.path.as_path())
+    }
+
     /// Names of NICs by their index, from now on.
     pub(super) fn nics(&mut self, names: Vec<Option<String>>) {
         self.frame.nic_names = names;
+    }
+
+    /// The NICs that are watched from now on. Returns what is to be said of alerts that stay as they were.
+    pub(super) fn watch(&mut self, nics: BTreeSet<String>, now: Timestamp) -> Option<String> {
+        self.alerts.watch(self.namespace.as_ref(), nics, now);
+        match self.alerts.elsewhere() {
+            0 => None,
+            count => Some(format!(
+                "{count} alerts of an earlier run stay open and untold: they are of NICs that are not watched here"
+            )),
+        }
     }
 
     /// A flow was judged and makes a finding.
@@ -181,7 +210,7 @@ impl Alerting {
         let open = RawValue::from_string(self.alerts.save()).expect("it is JSON");
         let kept = Kept { open, unsent: Cow::Borrowed(unsent) };
         let text = serde_json::to_vec(&kept).expect("strings and numbers can be written as JSON");
-        Some(Job { what: WHAT, path: self.path.clone()?, text })
+        Some(Job { what: WHAT, path: self.path()?.to_owned(), text })
     }
 
     /// Reads what was open and what was not sent. That there is no file is nothing to speak of.
@@ -335,9 +364,9 @@ impl Daemon {
         let unsent = std::mem::take(&mut self.alerting.sinks).end(LAST).await;
         let count: usize = unsent.iter().map(|unsent| unsent.alerts.len()).sum();
         if count > 0 {
-            let then = match self.alerting.path {
+            let then = match self.alerting.path() {
                 Some(_) => "they are sent at the next start",
-                None => "they are lost, as --alert-state none keeps nothing",
+                None => "they are lost, as open alerts are not kept",
             };
             self.news.complain(&format!("{count} messages were not delivered: {then}"));
         }

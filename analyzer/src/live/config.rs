@@ -14,11 +14,11 @@ pub use self::error::ConfigError;
 pub use self::sources::{Database, Sources, Tls, Vswitchd, well_known};
 use crate::alerts;
 use crate::cli::{
-    Cli, Command, ConntrackSource, Ingress, Interface, LiveArgs, LiveRunArgs, OutputArgs, PathOrNone, RepairingArgs,
-    SyslogArgs, TcxPosition,
+    Cli, Command, ConntrackSource, DEFAULT_STATE, Ingress, Interface, LiveArgs, LiveRunArgs, OutputArgs, PathOrNone,
+    RepairingArgs, SyslogArgs, TcHook, TcxPosition,
 };
 use crate::engine::settings::Settings;
-use crate::live::repairing;
+use crate::live::{history, repairing};
 use crate::metrics::address::ListenAddress;
 use crate::repair::rules::Rules;
 use crate::sinks;
@@ -36,6 +36,8 @@ pub struct Config {
     pub mirror: bool,
     /// Place among TCX programs.
     pub tcx_position: TcxPosition,
+    /// Form of the TC hooks.
+    pub tc: TcHook,
     /// One in so many conforming packets is sampled; 0 for none.
     pub sample: u32,
     /// Where the running system is asked.
@@ -122,15 +124,18 @@ impl TryFrom<LiveArgs> for Config {
             files.iter().try_for_each(|file| readable(option, file))?;
         }
         syslog.config(Target::Auto)?;
-        let path = |given| match given {
-            PathOrNone::None => None,
-            PathOrNone::Path(path) => Some(path),
+        // A run that is to end soon is a look beside the daemon that keeps these.
+        let kept = |given, default: &str| match given {
+            Some(PathOrNone::Path(path)) => Some(path),
+            Some(PathOrNone::None) => None,
+            None => duration.is_none().then(|| PathBuf::from(default)),
         };
         Ok(Self {
             interfaces: distinct(hooks.interface),
             ingress: hooks.ingress,
             mirror,
             tcx_position: hooks.tcx_position,
+            tc: hooks.tc,
             sample: hooks.sample,
             sources,
             nexthops: distinct(asking.nexthops),
@@ -138,14 +143,14 @@ impl TryFrom<LiveArgs> for Config {
             conntrack: asking.conntrack,
             conntrack_interval: Some(asking.conntrack_interval).filter(|interval| !interval.is_zero()),
             max_age: asking.max_age,
-            history: path(memory.history),
+            history: kept(memory.history, history::file::DEFAULT_PATH),
             history_age: memory.history_age,
             max_suspects: memory.max_suspects,
             max_samples: memory.max_samples,
             max_routes: memory.max_routes,
             judging: Settings::from(&judging),
             alerts: alerts::Settings::from(&alerts),
-            alert_state: path(alerts.alert_state),
+            alert_state: kept(alerts.alert_state, DEFAULT_STATE),
             syslog,
             metrics: distinct(metrics.metrics),
             repair: repair(repairing),

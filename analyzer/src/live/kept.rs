@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use tokio::task::JoinHandle;
 
+use crate::owned;
+
 /// Why a file could not be saved.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot save {what}: {action} {path}: {source}")]
@@ -40,10 +42,7 @@ impl Job {
             let path = path.to_owned();
             move |source| SaveError { what, action, path, source }
         };
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let directory = owned::folder_of(&path);
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(error("cannot make", directory))?;
         let mut new = path.clone().into_os_string();
         new.push(".new");
@@ -60,15 +59,13 @@ impl Job {
     }
 }
 
-/// Opens a file that was kept.
+/// Opens a file that was kept: one that nobody else can have written.
 ///
 /// # Errors
-/// It is not there, is no regular file (a pipe in its place would block for ever), or must not be read.
+/// It is not there, cannot be read, or is not to be believed.
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    File::open(path)
+    owned::check_folder(owned::folder_of(path))?;
+    owned::open(path, OpenOptions::new().read(true))
 }
 
 fn write_anew(path: &Path, text: &[u8]) -> io::Result<()> {

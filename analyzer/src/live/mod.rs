@@ -11,8 +11,8 @@
 //! | `judging`, `evidence`, `senders`, `ledger` | suspect packets: what is counted, asked and said |
 //! | [`repairing`] | stale entries healed, where that is asked for |
 //! | `replies` | flows that conform and leave by another next hop than their requests came by |
-//! | [`kept`], [`history`], `remembering` | what is kept over a restart |
-//! | `alerting`, `exporting` | who is told of it, by messages and by metrics |
+//! | [`kept`], [`history`], `remembering`, `claim` | what is kept over a restart, and by whom |
+//! | `alerting`, `namespace`, `exporting` | who is told of it, by messages and by metrics |
 //! | `news`, `finish` | what is told on the way and at the end |
 //! | [`snapshot`] | the running system asked once, for commands that watch no packets |
 
@@ -23,6 +23,7 @@ use crate::sinks::Hooks;
 use config::Config;
 
 mod alerting;
+mod claim;
 mod clock;
 pub mod config;
 mod connections;
@@ -37,6 +38,7 @@ pub mod history;
 mod judging;
 pub mod kept;
 mod ledger;
+mod namespace;
 mod news;
 mod nexthop_files;
 pub mod nics;

@@ -1,5 +1,6 @@
 //! The history of next hops, kept over a restart.
 
+use super::claim::Claimed;
 use super::config::Config;
 use super::daemon::Daemon;
 use super::history::file::{self, Notice, Saver};
@@ -15,18 +16,25 @@ pub(super) struct Remembering {
     history: History,
     saver: Option<Saver>,
     saving: Saving,
+    /// Nobody else saves it as long as this is held.
+    _claimed: Option<Claimed>,
 }
 
 impl Remembering {
     /// Reads what was kept, and tells the engine what is over.
-    pub(super) fn load(config: &Config, engine: &mut Engine, now: Timestamp) -> (Self, Vec<Warning>) {
+    pub(super) fn load(
+        config: &Config,
+        claimed: Option<Claimed>,
+        engine: &mut Engine,
+        now: Timestamp,
+    ) -> (Self, Vec<Warning>) {
         let bounds = Bounds { age: config.history_age, ..Bounds::default() };
-        let Some(path) = &config.history else {
-            return (Self { history: History::new(bounds), saver: None, saving: Saving::default() }, Vec::new());
-        };
-        let file::Loaded { history, warnings } = file::load(path, bounds, now);
+        let loaded = claimed.as_ref().map(|claimed| file::load(&claimed.path, bounds, now));
+        let file::Loaded { history, warnings } =
+            loaded.unwrap_or_else(|| file::Loaded { history: History::new(bounds), warnings: Vec::new() });
         history.ended().for_each(|fact| engine.add(fact));
-        (Self { history, saver: Some(Saver::new(path.clone())), saving: Saving::default() }, warnings)
+        let saver = claimed.as_ref().map(|claimed| Saver::new(claimed.path.clone()));
+        (Self { history, saver, saving: Saving::default(), _claimed: claimed }, warnings)
     }
 
     pub(super) fn record(&mut self, delta: &Delta, at: Timestamp) {
@@ -52,11 +60,15 @@ impl Daemon {
     /// Saves the history when it is worth it, in a thread that may wait for the disk.
     pub(super) async fn save_history(&mut self) {
         let now = self.clock.now();
-        let Remembering { history, saver: Some(saver), saving } = &mut self.remembering else { return };
+        let Remembering { history, saver: Some(saver), saving, .. } = &mut self.remembering else { return };
         if let Some(outcome) = saving.outcome().await {
             match saver.done(outcome) {
                 Some(Notice::Failing(error)) => self.news.complain(&format!("{error}; it is tried again")),
                 Some(Notice::Recovered) => self.news.say("the history of next hops is saved again"),
+                Some(Notice::Full(facts)) => self.news.complain(&format!(
+                    "the history of next hops is saved without {facts} facts, for which its file has no room; a lesser \
+                     --history-age would make some"
+                )),
                 None => {}
             }
         }
@@ -68,7 +80,7 @@ impl Daemon {
     /// Saves the history at the end of the run.
     pub(super) async fn save_history_now(&mut self) {
         let now = self.clock.now();
-        let Remembering { history, saver: Some(saver), saving } = &mut self.remembering else { return };
+        let Remembering { history, saver: Some(saver), saving, .. } = &mut self.remembering else { return };
         // What it says was said, or comes up again now.
         drop(saving.wait().await);
         if let Err(error) = saver.job(history, now).run() {

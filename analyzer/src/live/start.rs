@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::alerting::Alerting;
+use super::claim::Claims;
 use super::clock::Clock;
 use super::config::Config;
 use super::connections::Connections;
@@ -58,8 +59,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
     let clock = Clock::new();
     let started = clock.now();
     let mut engine = Engine::new(config.judging.clone());
-    let (remembering, warnings) = Remembering::load(&config, &mut engine, started);
     privileges::require()?;
+    let Claims { alerts, history, is_second, said } = Claims::take(&config);
+    let (remembering, warnings) = Remembering::load(&config, history, &mut engine, started);
     let repairing = config.repair.as_ref().map(Repairing::new).transpose().context("--repair")?;
     let Parts { programs, mut table, readings, events: ring } = programs::load(&sizes(&config))?;
     let listeners = Exporting::bind(&config.metrics)?;
@@ -70,12 +72,13 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
     let news =
         News::start(config.output.format, config.quiet, frame.clone()).context("cannot start the writer of news")?;
     let exporting = Exporting::start(listeners)?;
-    let (alerting, unread) = Alerting::start(&config, frame, clock).context("cannot send alerts")?;
+    let (alerting, unread) = Alerting::start(&config, alerts, is_second, frame, clock).context("cannot send alerts")?;
     let paths = Paths { mac_owners: config.mac_owners.clone(), ..Paths::default() };
     let loaded = inputs::load(&paths, &mut |fact| engine.add(fact))?;
     for warning in warnings.iter().chain(&unread).chain(&loaded.warnings) {
         news.say(&warning.to_string());
     }
+    said.iter().for_each(|refused| news.complain(refused));
     news.say(&format!("running with {kept}"));
     // Until a source has told all it has.
     engine.set_blind(started);

@@ -11,7 +11,7 @@ use super::nics::{Device, NicEvent, Nics};
 use crate::bpf::attach::{self, AttachOptions, Attachment, Mode, Position, TcForm, XdpMode};
 use crate::bpf::error::BpfError;
 use crate::bpf::programs::Programs;
-use crate::cli::{Ingress, Interface, TcxPosition};
+use crate::cli::{Ingress, Interface, TcHook, TcxPosition};
 use crate::netlink::link::LinkChange;
 use crate::netlink::route::state::Losses;
 use crate::output::status::NicStatus;
@@ -124,6 +124,7 @@ impl Watching {
             match programs.attach(&nic, &self.options) {
                 Ok(attachment) => {
                     done.push(format!("watching {name} ({})", modes(&attachment)));
+                    done.extend(attachment.remarks().iter().map(|remark| format!("{name}: {remark}")));
                     self.attached.insert(ifindex, (name, attachment));
                 }
                 Err(error) => failed.push(error),
@@ -198,6 +199,11 @@ impl Watching {
         self.names.iter().map(|name| Some(name.to_string())).collect()
     }
 
+    /// Names of the devices that our programs are at.
+    fn attached(&self) -> BTreeSet<String> {
+        self.attached.values().map(|(name, _)| name.to_string()).collect()
+    }
+
     pub(super) fn status(&self) -> Vec<NicStatus> {
         let devices: BTreeMap<u32, &Arc<str>> =
             self.lower.values().flatten().map(|device| (device.ifindex, &device.name)).collect();
@@ -259,6 +265,10 @@ impl Daemon {
         if !done.is_empty() {
             self.news.nics(self.watching.names());
             self.alerting.nics(self.watching.names());
+            let elsewhere = self.alerting.watch(self.watching.attached(), self.clock.now());
+            if let Some(elsewhere) = elsewhere.filter(|message| self.told_problems.insert(message.clone())) {
+                self.news.say(&elsewhere);
+            }
         }
         done.iter().for_each(|done| self.news.say(done));
         failed.iter().for_each(|error| self.failed(error));
@@ -283,7 +293,10 @@ fn options(config: &Config) -> AttachOptions {
             TcxPosition::First => Position::First,
             TcxPosition::Last => Position::Last,
         },
-        tc: TcForm::Auto,
+        tc: match config.tc {
+            TcHook::Auto => TcForm::Auto,
+            TcHook::Clsact => TcForm::Clsact,
+        },
     }
 }
 

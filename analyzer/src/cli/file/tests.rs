@@ -14,6 +14,7 @@ const VALUES: &[(&str, &str, &[&str])] = &[
     ("ingress", r#""xdp-generic""#, &["xdp-generic"]),
     ("mirror", "true", &["true"]),
     ("tcx-position", r#""last""#, &["last"]),
+    ("tc", r#""clsact""#, &["clsact"]),
     ("sample", "0x10", &["16"]),
     ("nb", r#"["tcp:192.0.2.1:6641", "unix:/nb.sock"]"#, &["tcp:192.0.2.1:6641,unix:/nb.sock"]),
     ("sb", r#""none""#, &["none"]),
@@ -136,7 +137,7 @@ fn all_options_at_once_and_none_wins_over_what_is_typed() {
     assert_eq!(args.hooks.interface, [Interface::Named("ens9".to_owned())]);
     assert_eq!((args.hooks.sample, args.run.quiet), (1, Some(false)));
     assert_eq!(args.sources.nb, [cli::RemoteOrNone::None]);
-    assert_eq!(args.memory.history, cli::PathOrNone::Path("h".into()));
+    assert_eq!(args.memory.history, Some(cli::PathOrNone::Path("h".into())));
     assert_eq!(args.judging.grace.as_secs(), 9);
     // What was not typed comes from the file.
     assert_eq!((args.hooks.tcx_position, args.memory.max_suspects), (cli::TcxPosition::Last, 1000));

@@ -35,7 +35,8 @@ fn defaults() {
     let config = config("-i ens1 -i ens1 -i auto", "").unwrap();
     assert_eq!(config.interfaces, [Interface::Named("ens1".to_owned()), Interface::Auto]);
     assert_eq!((&config.sources.nb, &config.sources.vswitchd), (&Database::WellKnown, &Vswitchd::WellKnown));
-    assert_eq!(config.history.as_deref(), Some(Path::new(crate::live::history::file::DEFAULT_PATH)));
+    assert_eq!(config.history.as_deref(), Some(Path::new(history::file::DEFAULT_PATH)));
+    assert_eq!(config.alert_state.as_deref(), Some(Path::new(DEFAULT_STATE)));
     assert_eq!(config.judging, Settings::default());
     assert_eq!((config.sample, config.max_age), (64, Duration::from_secs(300)));
 }
@@ -52,6 +53,18 @@ fn what_can_be_switched_off() {
     );
     assert_eq!(config.sources.vswitchd, Vswitchd::Off);
     assert_eq!((config.history, config.conntrack_interval, config.sample), (None, None, 0));
+}
+
+/// A look beside the daemon that keeps them.
+#[test]
+fn a_run_that_ends_by_itself_keeps_only_what_is_named() {
+    let _cleanup = Cleanup;
+    let short = config("-i ens1 --duration 1", "").unwrap();
+    assert_eq!((short.history, short.alert_state), (None, None));
+    let named = config("-i ens1 --duration 1 --history h --alert-state a", "").unwrap();
+    assert_eq!((named.history.as_deref(), named.alert_state.as_deref()), (Some(Path::new("h")), Some(Path::new("a"))));
+    let by_file = config("-i ens1 --duration 1 --config FILE", "history = \"h\"").unwrap();
+    assert_eq!((by_file.history.as_deref(), by_file.alert_state), (Some(Path::new("h")), None));
 }
 
 #[test]
@@ -100,6 +113,7 @@ fn no_change_is_silent() {
     for words in [
         "--ingress=none",
         "--tcx-position=last",
+        "--tc=clsact",
         "--sample=1",
         "--nb=none",
         "--sb=none",
@@ -126,7 +140,8 @@ fn no_change_is_silent() {
         "--color=never",
         "--limit=1",
         "--node=n",
-        "--duration=1",
+        // Without these such a run keeps nothing.
+        "--duration=1 --history=/var/lib/analyzer/history.jsonl --alert-state=/var/lib/analyzer/alerts.json",
         "--quiet",
         "--mirror",
         "--private-key=FILE --certificate=FILE",
