@@ -1,9 +1,12 @@
 //! Who is heard at the ingress, and what that excuses.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use analyzer::types::MacAddr;
 use serde_json::Value;
 
-use crate::lab::{GW1, GW2, GW3, Lab, ROUTER, nexthops_toml};
+use crate::lab::{GW1, GW2, GW3, Lab, ROUTER, WITHOUT_OVN, nexthops_toml};
 use crate::netns::run;
 use crate::wire::{Count, Flow, gratuitous_arp};
 
@@ -89,6 +92,55 @@ fn without_ingress_nobody_is_heard() {
             ended.assert_complete(sent);
             assert_eq!(Count::of(ended.finding(&flow, reason)), sent, "{ingress}");
         }
+        Ok(())
+    });
+}
+
+/// Flows of a live router that is no next hop begin while the set changes for other reasons, all the time. A packet that
+/// was on its way while the set changed is counted under the old one; the request before it came in all the same.
+#[test]
+fn a_live_router_is_heard_while_the_set_changes() {
+    const CHANGES: u8 = 120;
+    /// Flows between two looks whether the changes are over.
+    const ROUND: u16 = 100;
+    run(|| {
+        let lab = Lab::new("live-heard-change")?;
+        lab.netns.sh(&format!(
+            "set -e
+            ip addr add 172.18.0.4/24 dev out0
+            ip neigh add 172.18.0.101 lladdr {GW1} dev out0 nud permanent
+            ip neigh add 172.18.0.102 lladdr {GW2} dev out0 nud permanent"
+        ));
+        let file = lab.write("nexthops.toml", &nexthops_toml(&[("10.244.0.5/32", &NEXTHOPS)]));
+        let file = file.to_str().expect("its name is ours");
+        let own = ["--nexthops", file, "--kernel-routes", "yes", "-i", "out0"];
+        let mut live = lab.live(WITHOUT_OVN.into_iter().chain(own));
+        live.ready();
+        live.keep_counts_only();
+        let mut wire = lab.wire();
+        let is_over = AtomicBool::new(false);
+        let mut sent = Count::default();
+        let mut port = 1024;
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0..CHANGES {
+                    lab.netns.sh(&format!(
+                        "ip route add 203.0.{number}.0/24 nexthop via 172.18.0.101 dev out0 \
+                         nexthop via 172.18.0.102 dev out0"
+                    ));
+                }
+                is_over.store(true, Ordering::Relaxed);
+            });
+            while !is_over.load(Ordering::Relaxed) && port < 60_000 {
+                let flows = (port..port + ROUND).map(|port| flow(port, GW3));
+                sent += wire.answer("wan0", "out0", flows.map(|flow| (request(&flow), flow.frame())));
+                port += ROUND;
+            }
+        });
+        let ended = live.stop();
+        assert_eq!(ended.number("violating_flows"), 0, "of {} flows: {}", sent.packets, ended.summary);
+        assert_eq!(ended.code, Some(0), "{}", ended.said());
+        assert_eq!(ended.counted("asymmetric-gateway"), sent);
         Ok(())
     });
 }

@@ -148,10 +148,12 @@ const SENDER: &str = "
 import errno, socket, sys
 sockets = {}
 listeners = []
+hearing = {}
 for line in sys.stdin:
     words = line.split()
     if not words:
         sockets.clear()
+        hearing.clear()
         print('done', flush=True)
         continue
     if words[0] == 'listen':
@@ -165,6 +167,21 @@ for line in sys.stdin:
             for _ in range(int(count)):
                 listener.recv(65536)
         listeners.clear()
+        continue
+    if words[0] == 'answer':
+        source, at, request, answer = words[1:]
+        for nic in source, at:
+            if nic not in sockets:
+                sockets[nic] = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+                sockets[nic].bind((nic, 0))
+        if at not in hearing:
+            hearing[at] = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+            hearing[at].bind((at, 0x0800))
+            hearing[at].settimeout(120)
+        sockets[source].send(bytes.fromhex(request))
+        while hearing[at].recv(65536) != bytes.fromhex(request):
+            pass
+        sockets[at].send(bytes.fromhex(answer))
         continue
     nic, count, frame = words[0], int(words[1]), bytes.fromhex(words[2])
     if nic not in sockets:
@@ -209,6 +226,26 @@ impl Wire {
         self.done();
     }
 
+    /// Sends one request after the other, each from `from`, and behind each, once it has passed the ingress hook of `at`,
+    /// its answer from there. Returns the answers.
+    pub(crate) fn answer(
+        &mut self,
+        from: &str,
+        at: &str,
+        pairs: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
+    ) -> Count {
+        let mut sent = Count::default();
+        let mut orders = String::new();
+        for (request, answer) in pairs {
+            orders.push_str(&format!("answer {from} {at} {} {}\n", hex(&request), hex(&answer)));
+            sent += Count { packets: 1, bytes: answer.len() as u64 };
+        }
+        orders.push('\n');
+        self.order(&orders);
+        self.done();
+        sent
+    }
+
     fn order(&mut self, order: &str) {
         self.orders.write_all(order.as_bytes()).expect("the sender listens");
     }
@@ -233,9 +270,7 @@ impl Frames {
         let mut sent = Count::default();
         let mut orders = String::new();
         for (frame, times) in self.0 {
-            orders.push_str(&format!("{nic} {times} "));
-            frame.iter().for_each(|byte| orders.push_str(&format!("{byte:02x}")));
-            orders.push('\n');
+            orders.push_str(&format!("{nic} {times} {}\n", hex(&frame)));
             sent += Count { packets: times, bytes: times * frame.len() as u64 };
         }
         orders.push('\n');
@@ -243,6 +278,10 @@ impl Frames {
         wire.done();
         sent
     }
+}
+
+fn hex(frame: &[u8]) -> String {
+    frame.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Drop for Wire {

@@ -166,16 +166,10 @@ impl Daemon {
         }
     }
 
-    /// What was counted under a key, on the run's axis of time, and cut to the time in which its generation was in
-    /// force: a packet that was on its way while the set changed was judged by the old one.
+    /// What was counted under a key, on the run's axis of time, as of the time in which its generation was in force.
     pub(super) fn observation(&self, counted: &Counted) -> Observation {
-        let mut seen = counted.observation(Axis { offset_ns: self.clock.offset() });
-        if let Some((from, until)) = self.set.span(counted.key.epoch()) {
-            let last = Timestamp::from_nanos(until.as_nanos().saturating_sub(1));
-            seen.first = seen.first.clamp(from, last);
-            seen.last = seen.last.clamp(seen.first, last);
-        }
-        seen
+        let seen = counted.observation(Axis { offset_ns: self.clock.offset() });
+        self.set.span(counted.key.epoch()).map_or(seen, |span| span.place(seen))
     }
 
     pub(super) fn is_present(&self, key: &Key) -> bool {

@@ -40,6 +40,26 @@ pub(super) struct Set {
     switches: u64,
 }
 
+/// The time that a generation was in force: from the moment as of which the engine was asked for it to that of the next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Span {
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl Span {
+    /// Places what was counted under the generation: its first packet, by which the engine chooses the set, into the time
+    /// of the generation. While a switch is written packets still go by the old set, some tens of milliseconds.
+    ///
+    /// The last packet keeps its time. Who was heard is asked as of that one, and requests keep theirs too: one that came
+    /// before the packet stays before it, and one that came behind it stays behind.
+    pub(super) fn place(self, seen: Observation) -> Observation {
+        let latest = Timestamp::from_nanos(self.until.as_nanos().saturating_sub(1)).max(self.from);
+        let first = seen.first.clamp(self.from, latest);
+        Observation { first, last: seen.last.max(first), ..seen }
+    }
+}
+
 impl Set {
     /// Switches to what the engine knows at `at`.
     ///
@@ -109,10 +129,10 @@ impl Set {
     }
 
     /// The time that a generation lasted, by the bits of it that flow keys hold. `None` for one long gone.
-    pub(super) fn span(&self, epoch: u16) -> Option<(Timestamp, Timestamp)> {
+    pub(super) fn span(&self, epoch: u16) -> Option<Span> {
         let index = self.generations.iter().rposition(|&(generation, _)| generation as u16 == epoch)?;
         let until = self.generations.get(index + 1).map_or(Timestamp::MAX, |&(_, from)| from);
-        Some((self.generations[index].1, until))
+        Some(Span { from: self.generations[index].1, until })
     }
 
     /// How often the kernel program was switched.
@@ -158,3 +178,6 @@ fn legal_macs(engine: &Engine, at: Timestamp) -> HashSet<MacAddr> {
     let all: BTreeSet<MacAddr> = all.into_iter().collect();
     all.into_iter().take(MAX_NEXTHOPS).collect()
 }
+
+#[cfg(test)]
+mod tests;
