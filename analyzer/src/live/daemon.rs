@@ -1,6 +1,6 @@
 //! The daemon: what it knows, and what it does when something happens.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use tokio::sync::mpsc;
@@ -14,6 +14,7 @@ use super::databases::{Databases, Role, Told};
 use super::event::{Event, Reading};
 use super::evidence::Evidence;
 use super::exporting::Exporting;
+use super::failures::{Failures, Request};
 use super::finish::{Counters, Evicted};
 
 use super::ledger::Ledger;
@@ -89,8 +90,8 @@ pub(super) struct Daemon {
     pub(super) latent_at: Timestamp,
     pub(super) latent_tuples: Vec<Tuple>,
     pub(super) known_latent: HashSet<(u16, Tuple, MacAddr, LatentState)>,
-    /// How often each kind of request to the kernel failed, and what was said of it.
-    pub(super) failures: BTreeMap<String, u64>,
+    /// Requests that failed.
+    pub(super) failures: Failures,
     /// What was said already of NICs that cannot be watched.
     pub(super) told_problems: HashSet<String>,
     /// How often programs of ours were removed by others.
@@ -171,7 +172,7 @@ impl Daemon {
             Event::Kernel(event) => self.kernel_tells(event),
             Event::KernelLost(error) => self.kernel_lost(error.to_string()),
             Event::Conntrack(event) => self.connections.note(event, &mut self.evidence),
-            Event::ConntrackLost(error) => self.failed_because("conntrack events", &error),
+            Event::ConntrackLost(error) => self.failed_because(Request::ConntrackEvents, &error),
             Event::Labelled(reading) => self.take_reading(reading),
             Event::Tick => self.tick().await,
             // What is due takes effect with the commit behind every event.
@@ -206,7 +207,7 @@ impl Daemon {
                 self.evidence.replace(reading.index, reading.senders, reading.begun);
                 meanwhile.into_iter().for_each(|event| self.evidence.note(event));
                 if let Some(failure) = &reading.failure {
-                    self.failed_because("conntrack", failure);
+                    self.failed_because(Request::ConntrackReading, failure);
                 }
                 self.engine.set_mark_zones(reading.mark_zones);
                 self.engine.note_connections_told();
@@ -214,7 +215,7 @@ impl Daemon {
                     self.look_for_latent(self.clock.now());
                 }
             }
-            Err(error) => self.failed_because("conntrack", &error),
+            Err(error) => self.failed_because(Request::ConntrackReading, &error),
         }
     }
 
@@ -228,7 +229,7 @@ impl Daemon {
         let way = Way::choose(self.config.conntrack, &self.config.sources, node.as_ref(), Pacing::default());
         let gone = way.and_then(|way| self.connections.go(way, &mut self.evidence));
         if let Err(error) = gone {
-            self.failed_because("conntrack", &error);
+            self.failed_because(Request::ConntrackReading, &error);
         }
     }
 
@@ -295,7 +296,7 @@ impl Daemon {
         self.tick_alerts().await;
         self.tick_export();
         if let Some(failure) = self.evidence.take_failure() {
-            self.failed_because("conntrack", &failure);
+            self.failed_because(Request::ConntrackEntry, &failure);
         }
         if self.ticks.is_multiple_of(RARELY) {
             self.count_evicted();
@@ -316,15 +317,13 @@ impl Daemon {
 
     /// Says that the kernel refused something, once for each reason.
     pub(super) fn failed(&mut self, error: &BpfError) {
-        self.failed_because("kernel program", &error.to_string());
+        self.failed_because(Request::KernelProgram, &error.to_string());
     }
 
-    pub(super) fn failed_because(&mut self, what: &str, error: &str) {
-        let message = format!("{what}: {error}");
-        if !self.failures.contains_key(&message) {
+    pub(super) fn failed_because(&mut self, request: Request, error: &str) {
+        if let Some(message) = self.failures.note(request, error) {
             self.news.complain(&message);
         }
-        *self.failures.entry(message).or_default() += 1;
     }
 }
 

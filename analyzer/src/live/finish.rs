@@ -8,6 +8,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::Outcome;
 use super::daemon::Daemon;
+use super::failures::Request;
 use super::ledger::Known;
 use crate::bpf::readings::Counted;
 use crate::engine::finding::{LatentState, NexthopCount, Summary};
@@ -232,7 +233,9 @@ impl Daemon {
             ("findings_not_kept", self.ledger.omitted()),
             ("news_omitted", self.news.omitted()),
             ("alerts_dropped", self.alerting.dropped()),
-            ("kernel_requests_failed", self.failures.values().sum()),
+            ("conntrack_readings_failed", self.failures.of(Request::ConntrackReading)),
+            ("conntrack_events_failed", self.failures.of(Request::ConntrackEvents)),
+            ("kernel_requests_failed", self.failures.of(Request::KernelProgram)),
         ];
         kernel.into_iter().chain(own.map(|(name, count)| Loss { name, count })).collect()
     }

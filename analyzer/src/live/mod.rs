@@ -33,6 +33,7 @@ mod event;
 mod evidence;
 mod exporting;
 mod facts;
+mod failures;
 mod finish;
 pub mod history;
 mod judging;

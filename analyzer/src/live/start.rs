@@ -1,6 +1,6 @@
 //! How the daemon comes up: programs loaded, sources asked, and only then NICs watched.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use super::databases::{Databases, Role};
 use super::event::Event;
 use super::evidence::Evidence;
 use super::exporting::Exporting;
+use super::failures::Failures;
 use super::finish::{Counters, Evicted};
 use super::ledger::Ledger;
 use super::news::News;
@@ -139,7 +140,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
         latent_at: Timestamp::default(),
         latent_tuples: Vec::new(),
         known_latent: HashSet::new(),
-        failures: BTreeMap::new(),
+        failures: Failures::default(),
         told_problems: HashSet::new(),
         lost_places: 0,
         counted: Counters::default(),

@@ -62,7 +62,7 @@ fn vswitchd_is_killed() {
         watch.take_conntrack();
         let killed = watch.settled(&[&pinned]);
         // Who is not there does not tell its entries.
-        watch.allowed_losses = &["kernel_requests_failed"];
+        watch.allowed_losses = &["conntrack_readings_failed"];
         let installed = watch.node.bridge_flows();
         watch.node.kill(Daemon::Vswitchd);
         watch.node.start(Daemon::Vswitchd);
