@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::daemon::pause;
+use crate::daemon::{Live, pause};
 use crate::lab::{GW1, GW2, GW3, Lab, ROUTER, labelled, nexthops_toml};
 use crate::netns::run;
-use crate::wire::{Count, Flow};
+use crate::wire::{Count, Flow, Wire};
 
 const HOPS4: [(&str, analyzer::types::MacAddr); 2] = [("172.18.0.101", GW1), ("172.18.0.102", GW2)];
 const HOPS6: [(&str, analyzer::types::MacAddr); 2] = [("fd00:18::101", GW1), ("fd00:18::102", GW2)];
@@ -92,6 +92,19 @@ fn assert_finding(finding: &Value, flow: &Flow) {
     assert_eq!((&finding["verdict"], &finding["estimated"]), (&json!("violating"), &json!(false)));
 }
 
+/// Sends a flow's packets one by one until there is a finding of it.
+fn send_until_found(live: &mut Live, wire: &mut Wire, flow: &Flow) -> Count {
+    let json = flow.json();
+    let is_found = |object: &Value| object["type"] == "finding" && object["flow"] == json;
+    let mut sent = Count::default();
+    while !live.has(is_found) {
+        sent += wire.send("out0", flow, 1);
+        assert!(sent.packets < 1000, "{flow:?} is not found");
+        pause(200);
+    }
+    sent
+}
+
 /// A gateway leaves the set while flows go on to it: with an entry that holds its MAC, without, and one that moves to
 /// the gateway that is left.
 #[test]
@@ -106,27 +119,24 @@ fn the_set_shrinks_under_traffic() {
         let mut wire = lab.wire();
         let before = wire.send_all("out0", [(&pinned, 10), (&free, 20), (&moving, 30)]);
 
-        lab.write("nexthops.toml", &nexthops_toml(&[("10.244.0.5/32", &HOPS4[..1])]));
-        // What the set's change tells at once is that an entry has become stale.
-        let latent =
-            live.wait("a latent entry", |object| object["type"] == "latent" && object["flow"] == silent.json());
-        assert_eq!((&latent["state"], &latent["eth_dst"]), (&json!("armed"), &json!(GW2.to_string())));
+        lab.write("nexthops.toml", &nexthops_toml(&[("10.244.0.5/32", &HOPS4[..1]), ("10.244.0.6/32", &HOPS4[..1])]));
+        // A flow that no route decided before tells that the change is in force.
+        let marker = Flow::new("udp 10.244.0.6:4000 -> 198.51.100.7:53", ROUTER, GW3);
+        let marked = send_until_found(&mut live, &mut wire, &marker);
         let mut grace = wire.send_all("out0", [(&pinned, 7), (&free, 9), (&moving, 11)]);
         let moved = wire.send("out0", &moving.to(GW1), 13);
 
-        let mut probed = Count::default();
-        let is_over = |object: &Value| object["type"] == "finding" && object["flow"] == probe.json();
-        while !live.has(is_over) {
-            probed += wire.send("out0", &probe, 1);
-            assert!(probed.packets < 1000, "grace does not end");
-            pause(200);
-        }
+        let probed = send_until_found(&mut live, &mut wire, &probe);
         let late_pinned = wire.send("out0", &pinned, 17);
         let late_free = wire.send("out0", &free, 19);
+        // What no packet follows is told from the first reading behind the grace period.
+        let latent =
+            live.wait("a latent entry", |object| object["type"] == "latent" && object["flow"] == silent.json());
+        assert_eq!((&latent["state"], &latent["eth_dst"]), (&json!("armed"), &json!(GW2.to_string())));
 
         let ended = live.stop();
         assert_eq!(ended.code, Some(1), "{}", ended.said());
-        ended.assert_complete(before + grace + moved + probed + late_pinned + late_free);
+        ended.assert_complete(before + marked + grace + moved + probed + late_pinned + late_free);
         assert_eq!((ended.conforming(GW1), ended.conforming(GW2)), (moved, before));
         let stale = ended.finding(&pinned, "stale-conntrack");
         let former = ended.finding(&free, "former-nexthop");

@@ -233,6 +233,45 @@ fn a_server_that_is_killed_and_comes_back() {
     });
 }
 
+/// A next hop's MAC changes, and OVN flushes the entries that hold the old one at once, as it does with its own monitor.
+/// Of these nobody is told; an entry that stays is told once the grace period is over.
+#[test]
+fn entries_that_are_flushed_at_once_are_not_told() {
+    run(|| {
+        let worker = Worker::new("live-ovn-flush")?;
+        let [before, flushed, stays] = [(4000, GW3), (4001, GW2), (4002, GW2)]
+            .map(|(port, gateway)| labelled(flow(port, gateway).tuple, ZONE, gateway));
+        let mut conntrack = worker.lab.conntrack();
+        conntrack.create([&before, &flushed, &stays]);
+        let receiver = Receiver::new(worker.lab.folder.path());
+        let target = receiver.arguments();
+        let arguments = ["-i", "auto", "--grace", "2"].into_iter().chain(target.iter().map(String::as_str));
+        let mut live = worker.live(&arguments.collect::<Vec<_>>());
+        live.ready();
+        let is_latent = |object: &Value| object["type"] == "latent";
+        // Then the entries are read.
+        let first = live.wait("an entry that was latent before", is_latent);
+        assert_eq!(first["eth_dst"], GW3.to_string());
+        worker.sb.transact(&[json!({"op": "update", "table": "MAC_Binding", "where": [["ip", "==", "172.18.0.102"]],
+            "row": {"mac": "02:00:00:00:01:04"}})]);
+        crate::daemon::sit_out(Duration::from_millis(20));
+        conntrack.delete(&flushed);
+        let told = live.wait("the entry that stays", is_latent);
+        assert_eq!(told["flow"], crate::wire::json_of(&stays.reply), "{told}");
+        assert_eq!(told["last_legal"]["nexthop"], "172.18.0.102", "{told}");
+        worker.lab.wire().send("out0", &flow(1, GW1), 1);
+        let ids = [receiver.wait("LATENT"), receiver.wait("LATENT")];
+        let of_macs = ids.each_ref().map(|message| (message.value("eth_dst"), message.value("flows")));
+        assert_eq!(of_macs, [GW3, GW2].map(|mac| mac.to_string()).each_ref().map(|mac| (Some(&**mac), Some("1"))));
+        let ended = live.stop();
+        assert_eq!(ended.code, Some(0), "{}", ended.said());
+        let flows: Vec<&Value> = ended.latent.iter().map(|latent| &latent["flow"]["sport"]).collect();
+        assert_eq!(flows, [4000, 4002], "{:#?}", ended.latent);
+        assert_eq!(ended.summary["latent"], json!({"armed": 2, "unused": 0}));
+        Ok(())
+    });
+}
+
 /// The daemon is there before the database that names the NIC.
 #[test]
 fn the_nic_is_waited_for() {

@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::clock::Clock;
 use super::config::{Config, Sources as Asked};
-use super::event::{Event, Reading};
+use super::event::{Begun, Event, Reading};
 use super::evidence::{Evidence, Zones};
 use super::senders::Senders;
 use crate::cli::ConntrackSource;
@@ -36,13 +36,38 @@ pub(super) struct Connections {
     inbox: mpsc::Sender<Event>,
     clock: Clock,
     is_reading: bool,
-    is_wanted: bool,
+    wanted: Wanted,
     /// What the kernel told while entries are read: the reading may be past an entry when that changes.
     meanwhile: Vec<events::Event>,
     last: Option<Timestamp>,
     pub(super) overruns: u64,
     pub(super) interrupted: u64,
     pub(super) unreadable: u64,
+}
+
+/// Moments at which readings are to begin, or later.
+#[derive(Clone, Copy, Default, Debug)]
+struct Wanted {
+    /// The first of them.
+    first: Option<Timestamp>,
+    /// The last.
+    last: Timestamp,
+}
+
+impl Wanted {
+    fn add(&mut self, at: Timestamp) {
+        self.first = Some(self.first.map_or(at, |first| first.min(at)));
+        self.last = self.last.max(at);
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.first.is_some_and(|first| first <= now)
+    }
+
+    /// A reading begins at `now`. For all that are left one will do, at the last of them.
+    fn begin(&mut self, now: Timestamp) {
+        self.first = Some(self.last).filter(|&last| last > now);
+    }
 }
 
 /// By which way entries are read.
@@ -91,7 +116,7 @@ impl Connections {
             inbox,
             clock,
             is_reading: false,
-            is_wanted: true,
+            wanted: Wanted { first: Some(Timestamp::default()), last: Timestamp::default() },
             meanwhile: Vec::new(),
             last: None,
             overruns: 0,
@@ -126,19 +151,24 @@ impl Connections {
 
     /// Asks for a reading before the interval is over.
     pub(super) fn want(&mut self) {
-        self.is_wanted = true;
+        self.want_from(Timestamp::default());
+    }
+
+    /// Asks for a reading that begins at `at` or later.
+    pub(super) fn want_from(&mut self, at: Timestamp) {
+        self.wanted.add(at);
     }
 
     /// Takes over what the kernel says of one entry.
     pub(super) fn note(&mut self, event: events::Event, evidence: &mut Evidence) {
         if event == events::Event::Overrun {
             self.overruns += 1;
-            self.is_wanted = true;
+            self.want();
         }
         if self.is_reading && self.meanwhile.len() < MAX_MEANWHILE {
             self.meanwhile.push(event.clone());
         } else if self.is_reading {
-            self.is_wanted = true;
+            self.want();
         }
         evidence.note(event);
     }
@@ -147,7 +177,7 @@ impl Connections {
     pub(super) fn tick(&mut self, config: &Config, zones: Zones) {
         let now = self.clock.now();
         let is_due = |last: Timestamp| config.conntrack_interval.is_some_and(|interval| now.since(last) >= interval);
-        if self.is_reading || !(self.is_wanted || self.last.is_none_or(is_due)) {
+        if self.is_reading || !(self.wanted.is_due(now) || self.last.is_none_or(is_due)) {
             return;
         }
         if matches!(self.way, Way::Open | Way::None) {
@@ -164,7 +194,7 @@ impl Connections {
             let _ = inbox.send(Event::Labelled(reading)).await;
         });
         self.is_reading = true;
-        self.is_wanted = false;
+        self.wanted.begin(now);
     }
 
     /// Takes note that a reading is over. Returns what the kernel told meanwhile.
@@ -213,44 +243,70 @@ pub(super) async fn read(way: &Way, zones: Zones, clock: Clock) -> Result<Readin
 
 fn read_kernel(begun: Timestamp) -> Result<Reading, conntrack::Error> {
     let (index, dumped) = Table::open()?.labelled(MAX_ENTRIES)?;
-    let reading = Reading::new(begun, index, Senders::default());
+    let reading = Reading::new(begun.into(), index, Senders::default());
     Ok(Reading { is_interrupted: dumped.interrupted, unreadable: dumped.unreadable, ..reading })
 }
 
 async fn read_userspace(table: &Mutex<UserspaceTable>, zones: &Zones, clock: Clock) -> Result<Reading, String> {
     let mut table = table.lock().await;
-    let begun = clock.now();
+    let mut begun = Begun::from(clock.now());
     let (mut index, mut senders, mut unreadable) = (LabelledIndex::new(MAX_ENTRIES), Senders::default(), 0);
     for &zone in &zones.routers {
-        unreadable += read_zone(&mut table, zone, clock, |connection| {
+        let insert = |connection: &Connection| {
             index.insert(connection);
-        })
-        .await?;
+        };
+        let (asked, more) = read_zone(&mut table, zone, clock, insert).await?;
+        begun.zones.insert(zone, asked);
+        unreadable += more;
     }
     let mut failure = None;
     for &zone in &zones.senders {
         // These zones may hold far more entries: that one cannot be read leaves the others as they are.
         match read_zone(&mut table, zone, clock, |connection| senders.insert(connection)).await {
-            Ok(more) => unreadable += more,
+            Ok((_, more)) => unreadable += more,
             Err(error) => failure = Some(format!("zone {zone}: {error}")),
         }
     }
     Ok(Reading { unreadable, failure, ..Reading::new(begun, index, senders) })
 }
 
-/// Reads a zone and gives the number of its entries that could not be read.
+/// Reads a zone. Gives the moment at which it was asked for, and the number of its entries that could not be read.
 async fn read_zone(
     table: &mut UserspaceTable,
     zone: u16,
     clock: Clock,
     mut sink: impl FnMut(&Connection),
-) -> Result<u64, String> {
+) -> Result<(Timestamp, u64), String> {
     loop {
+        let asked = clock.now();
         match table.dump(zone, || clock.now(), &mut sink).await {
             // Of several zones each waits until the daemon was left alone for long enough after the one before.
             Err(UnixctlError::TooSoon { until, .. }) => tokio::time::sleep(until.since(clock.now()).max(TICK)).await,
-            Ok(read) => return Ok(read.unreadable as u64),
+            Ok(read) => return Ok((asked, read.unreadable as u64)),
             Err(error) => return Err(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_reading_serves_all_that_were_asked_for_meanwhile() {
+        let at = Timestamp::from_nanos;
+        let mut wanted = Wanted::default();
+        assert!(!wanted.is_due(at(5)));
+        for moment in [12, 10, 14] {
+            wanted.add(at(moment));
+        }
+        assert!(!wanted.is_due(at(9)) && wanted.is_due(at(10)));
+        wanted.begin(at(10));
+        assert!(!wanted.is_due(at(13)) && wanted.is_due(at(14)));
+        wanted.begin(at(15));
+        assert!(!wanted.is_due(at(100)));
+        // What is asked for while a reading goes on is another one.
+        wanted.add(at(0));
+        assert!(wanted.is_due(at(15)));
     }
 }

@@ -17,6 +17,7 @@ use super::exporting::Exporting;
 use super::failures::{Failures, Request};
 use super::finish::{Counters, Evicted};
 
+use super::latent::Departures;
 use super::ledger::Ledger;
 use super::news::News;
 use super::nexthop_files::NexthopFiles;
@@ -76,6 +77,10 @@ pub(super) struct Daemon {
     pub(super) due: Option<Timestamp>,
     /// Whether the next hops are known.
     pub(super) is_sighted: bool,
+    /// Since when.
+    pub(super) sighted: Timestamp,
+    /// MACs that left the set.
+    pub(super) departures: Departures,
     /// Whether the kernel did not take the set, and when it was tried last.
     pub(super) must_switch: bool,
     pub(super) switch_tried: u64,
@@ -211,9 +216,7 @@ impl Daemon {
                 }
                 self.engine.set_mark_zones(reading.mark_zones);
                 self.engine.note_connections_told();
-                if self.is_sighted {
-                    self.look_for_latent(self.clock.now());
-                }
+                self.look_for_latent(self.clock.now());
             }
             Err(error) => self.failed_because(Request::ConntrackReading, &error),
         }
@@ -300,7 +303,7 @@ impl Daemon {
         }
         if self.ticks.is_multiple_of(RARELY) {
             self.count_evicted();
-            if self.is_sighted && self.alerting.has_latent() {
+            if self.alerting.has_latent() {
                 // What was deleted since the last reading is told.
                 self.look_for_latent(self.clock.now());
             }

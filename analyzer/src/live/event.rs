@@ -1,6 +1,6 @@
 //! All that can happen to the daemon.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::databases::Role;
 use super::senders::Senders;
@@ -12,8 +12,35 @@ use crate::netlink::{conntrack, route};
 use crate::ovsdb::client;
 use crate::types::Timestamp;
 
+/// When a reading began, of ovs-vswitchd zone by zone: what changed later it may not know.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Begun {
+    /// The first request.
+    pub(super) first: Timestamp,
+    /// Those of single zones, where each is asked for by itself.
+    pub(super) zones: BTreeMap<u16, Timestamp>,
+}
+
+impl Begun {
+    /// When the entries of a zone were asked for.
+    pub(super) fn of(&self, zone: u16) -> Timestamp {
+        self.zones.get(&zone).copied().unwrap_or(self.first)
+    }
+
+    /// When the last request was made.
+    pub(super) fn last(&self) -> Timestamp {
+        self.zones.values().copied().fold(self.first, Timestamp::max)
+    }
+}
+
+impl From<Timestamp> for Begun {
+    fn from(first: Timestamp) -> Self {
+        Self { first, zones: BTreeMap::new() }
+    }
+}
+
 impl Reading {
-    pub(super) fn new(begun: Timestamp, index: LabelledIndex, senders: Senders) -> Self {
+    pub(super) fn new(begun: Begun, index: LabelledIndex, senders: Senders) -> Self {
         let is_in_mark = |entry: &Connection| {
             let reply = label::decode(entry.label, entry.mark);
             reply.is_some_and(|reply| reply.form == PortForm::Mark)
@@ -53,8 +80,7 @@ pub(super) enum Event {
 /// A reading of all labelled conntrack entries.
 #[derive(Debug)]
 pub(super) struct Reading {
-    /// When it began: what changed later it may not know.
-    pub(super) begun: Timestamp,
+    pub(super) begun: Begun,
     pub(super) index: LabelledIndex,
     /// Entries that tell who sends; none of the kernel's, which is asked flow by flow.
     pub(super) senders: Senders,

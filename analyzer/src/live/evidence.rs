@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use hashbrown::HashSet;
 
 use super::connections::{MAX_ENTRIES, Way};
+use super::event::Begun;
 use super::senders::Senders;
 use crate::conntrack::index::LabelledIndex;
 use crate::engine::Engine;
@@ -44,8 +45,8 @@ pub(super) struct Evidence {
     senders: Senders,
     /// Rules that translate sources: whether the zones are read in which that shows.
     translations: usize,
-    /// When all labelled entries were read last.
-    read: Timestamp,
+    /// When the last reading of all labelled entries began.
+    read: Begun,
     /// Zones of routers' destination NAT, as the Open_vSwitch database names them.
     named: BTreeSet<u16>,
     /// Zones of others, where they are asked for each flow too.
@@ -75,7 +76,7 @@ impl Default for Evidence {
             index: LabelledIndex::new(MAX_ENTRIES),
             senders: Senders::default(),
             translations: 0,
-            read: Timestamp::default(),
+            read: Begun::default(),
             named: BTreeSet::new(),
             others: None,
             zones: Vec::new(),
@@ -109,12 +110,17 @@ impl Evidence {
     }
 
     /// Takes over a new reading of all labelled entries, and of those that tell who sends.
-    pub(super) fn replace(&mut self, index: LabelledIndex, senders: Senders, at: Timestamp) {
+    pub(super) fn replace(&mut self, index: LabelledIndex, senders: Senders, begun: Begun) {
         self.refused += self.index.refused() + self.senders.refused();
         self.index = index;
         self.senders = senders;
-        self.read = at;
+        self.read = begun;
         self.choose_zones();
+    }
+
+    /// When the last reading of all labelled entries began.
+    pub(super) fn read(&self) -> &Begun {
+        &self.read
     }
 
     /// The labelled entries.
@@ -201,7 +207,7 @@ impl Evidence {
     /// Whether an entry of the flow holds the MAC now. `None` where that is not known, as where entries were read last
     /// before `since`.
     pub(super) fn holds(&mut self, wire: Tuple, mac: MacAddr, since: Timestamp) -> Option<bool> {
-        if matches!(self.datapath, Datapath::Userspace) && self.read <= since {
+        if matches!(self.datapath, Datapath::Userspace) && self.read.first <= since {
             return None;
         }
         let (_, found) = self.entries(wire)?;

@@ -1,15 +1,11 @@
 //! Facts into the engine, and the engine's set into the kernel.
 
 use super::daemon::Daemon;
-use super::ledger::Cited;
 use crate::engine::fact::{Binding, BindingKind, Delta, Fact};
-use crate::engine::finding::LatentState;
-use crate::types::{MacAddr, Timestamp, Tuple, Validity};
+use crate::types::{Timestamp, Validity};
 
 /// Facts that ended are kept for the history at most.
 const MAX_PAST: usize = 100_000;
-/// Latent entries that are looked at, at most.
-const MAX_LATENT: usize = 10_000;
 
 impl Daemon {
     /// Takes note of what a source tells. It takes effect with the next [`Daemon::commit`], together with whatever else
@@ -33,7 +29,6 @@ impl Daemon {
         }
         self.has_heard = false;
         let deltas = std::mem::take(&mut self.pending);
-        let shrinks = deltas.iter().flat_map(|delta| &delta.ended).any(is_nexthop_fact);
         for delta in deltas {
             self.apply(delta, at);
         }
@@ -48,8 +43,8 @@ impl Daemon {
             self.publish();
         }
         self.due = self.next_due(at);
-        if is_known && shrinks {
-            self.look_for_latent(at);
+        if is_known {
+            self.note_departures(at);
         }
     }
 
@@ -98,6 +93,7 @@ impl Daemon {
     fn see(&mut self, is_known: bool, at: Timestamp) {
         self.is_sighted = is_known;
         if is_known {
+            self.sighted = at;
             // What held at the last save and was not told again ended while nobody looked.
             for fact in self.remembering.settle() {
                 self.engine.add(fact);
@@ -116,62 +112,9 @@ impl Daemon {
         change.into_iter().chain(expiry).min()
     }
 
-    /// Looks for labelled entries whose MAC is outside the set, and tells of those that are new.
-    pub(super) fn look_for_latent(&mut self, at: Timestamp) {
-        for tuple in std::mem::take(&mut self.latent_tuples) {
-            self.engine.set_connections(tuple, Vec::new());
-        }
-        let legal = self.engine.legal_macs(at);
-        self.latent_tuples = self.evidence.tell_outside(&legal, MAX_LATENT, &mut self.engine);
-        let conforming = if self.latent_tuples.is_empty() { Vec::new() } else { self.conforming_now() };
-        self.latent = self.engine.latent(at, conforming);
-        self.latent_at = at;
-        let cited = self.ledger.cited();
-        self.leave_out_cited(&cited);
-        self.alerting.latent(&self.latent, &cited, at);
-        let known = std::mem::take(&mut self.known_latent);
-        for latent in &self.latent {
-            let entry = &latent.connection;
-            let key = (entry.zone, entry.orig, entry.reply_eth, latent.state);
-            if !known.contains(&key) {
-                self.news.latent(latent);
-            }
-            self.known_latent.insert(key);
-        }
-    }
-
-    /// Flows that left to a legal next hop since the set is what it is, and not to another MAC since, as far as samples
-    /// show it. A label whose MAC is outside the set is older than they are.
-    fn conforming_now(&mut self) -> Vec<(Tuple, Timestamp, MacAddr)> {
-        let samples = self.samples();
-        let violations = self.ledger.last_violations();
-        let present =
-            samples.iter().filter(|sample| self.is_present(&sample.key)).map(|sample| self.observation(sample));
-        present
-            .filter(|seen| violations.get(&seen.tuple).is_none_or(|&last| last < seen.last))
-            .map(|seen| (seen.tuple, seen.last, seen.eth_dst))
-            .collect()
-    }
-
-    /// Leaves out latent entries whose flow was seen to follow them: these are findings. That it follows one no longer is
-    /// told all the same.
-    pub(super) fn leave_out_cited(&mut self, cited: &Cited) {
-        let looked_at = self.latent_at;
-        self.latent.retain(|latent| {
-            let entry = &latent.connection;
-            let last = cited.get(&(entry.orig, entry.zone, entry.reply_eth));
-            last.is_none_or(|&last| latent.state == LatentState::Unused && last <= looked_at)
-        });
-    }
-
     /// Forgets what is too old to be asked for.
     pub(super) fn forget(&mut self) {
         let before = self.clock.now().saturating_sub(self.config.history_age);
         self.engine.forget(before, MAX_PAST);
     }
-}
-
-/// Whether the end of the fact may make a MAC illegal.
-fn is_nexthop_fact(fact: &Fact) -> bool {
-    matches!(fact, Fact::Route(_) | Fact::Binding(_) | Fact::Bfd(_))
 }

@@ -38,6 +38,7 @@ mod finish;
 pub mod history;
 mod judging;
 pub mod kept;
+mod latent;
 mod ledger;
 mod namespace;
 mod news;

@@ -20,6 +20,7 @@ use super::evidence::Evidence;
 use super::exporting::Exporting;
 use super::failures::Failures;
 use super::finish::{Counters, Evicted};
+use super::latent::Departures;
 use super::ledger::Ledger;
 use super::news::News;
 use super::nexthop_files::NexthopFiles;
@@ -131,6 +132,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
         pending: Vec::new(),
         due: None,
         is_sighted: false,
+        sighted: Timestamp::default(),
+        departures: Departures::default(),
         must_switch: false,
         switch_tried: 0,
         heard_until_ns: 0,
