@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::lab::{GW1, GW2, GW3, Lab, ROUTER, labelled, nexthops_toml, unlabelled};
 use crate::netns::{require, run};
+use crate::syslog::Receiver;
 use crate::wire::{Count, Flow, json_of};
 
 const NEXTHOPS: [(&str, analyzer::types::MacAddr); 2] = [("172.18.0.101", GW1), ("172.18.0.102", GW2)];
@@ -82,6 +83,42 @@ fn the_entry_that_holds_the_mac_is_cited_and_healed() {
         assert_eq!(of_late, late_sent, "{:#?}", ended.findings);
         // The other entry saw no packet.
         assert_eq!(ended.summary["latent"], json!({"armed": 1, "unused": 0}), "{:#?}", ended.latent);
+        Ok(())
+    });
+}
+
+/// A flow sends a few packets and is silent; the entry that sent them there becomes known afterwards. The next reading
+/// makes it the finding that cites it, with what heals it; each packet is told in one verdict.
+#[test]
+fn a_flow_that_is_silent_is_judged_again_with_the_next_reading() {
+    run(|| {
+        let lab = Lab::new("live-again")?;
+        let file = lab.write("nexthops.toml", &nexthops_toml(&[("10.244.0.5/32", &NEXTHOPS)]));
+        let receiver = Receiver::new(lab.folder.path());
+        let target = receiver.arguments();
+        let own = ["-i", "out0", "--conntrack-interval", "2", "--alert-gather", "1"];
+        let arguments: Vec<&str> = own.into_iter().chain(target.iter().map(String::as_str)).collect();
+        let mut live = lab.live_by_file(&file, &arguments);
+        live.ready();
+        let burst = flow(4000);
+        let sent = lab.wire().send("out0", &burst, 3);
+        live.wait_finding(&burst, "unknown-mac");
+        let first = receiver.wait("VIOLATION");
+        assert_eq!((first.value("reason"), first.value("zone")), (Some("unknown-mac"), None));
+        lab.conntrack().create(&[labelled(burst.tuple, 777, GW3)]);
+        let cited = live.wait_finding(&burst, "stale-conntrack");
+        assert_eq!((Count::of(&cited), &cited["conntrack"][0]["zone"]), (sent, &json!(777)), "{cited}");
+        assert!(cited["remedy"].as_array().is_some_and(|remedy| !remedy.is_empty()), "{cited}");
+        // Who is on call learns what heals it.
+        let explained = receiver.wait("REPEATED");
+        assert_eq!((explained.value("id"), explained.value("zone")), (first.value("id"), Some("777")));
+        assert!(explained.value("remedy").is_some_and(|remedy| remedy.contains("777")), "{explained:?}");
+        let ended = live.stop();
+        assert_eq!(ended.code, Some(1), "{}", ended.said());
+        ended.assert_complete(sent);
+        assert_eq!(Count::of(ended.finding(&burst, "stale-conntrack")), sent);
+        assert_eq!(Count::of(ended.finding(&burst, "unknown-mac")), Count::default(), "it is withdrawn");
+        assert_eq!((ended.number("violating_flows"), ended.number("violating_packets")), (1, 3));
         Ok(())
     });
 }

@@ -422,7 +422,12 @@ impl Alerts {
             self.causes.insert(key, cause);
         }
         let Some(cause) = self.causes.get_mut(&key) else { return };
+        let is_explained = times.by_entry && cause.members.get(&member).is_some_and(|seen| !seen.by_entry);
         if cause.goes_on(&member, times.last, times.by_entry) {
+            if is_explained && cause.explain(account) {
+                self.is_urgent = true;
+                self.changes += 1;
+            }
             return;
         }
         // Each cause has room for its first.

@@ -64,6 +64,8 @@ pub(super) struct Cause {
     pub(super) last: Timestamp,
     /// Whether there was a message.
     pub(super) is_told: bool,
+    /// Whether what heals it became known behind that message.
+    pub(super) is_explained: bool,
     /// Until when flows are gathered.
     pub(super) gathers_until: Option<Timestamp>,
     pub(super) gather: Duration,
@@ -114,6 +116,7 @@ impl Cause {
             told_packets: 0,
             last: at,
             is_told: false,
+            is_explained: false,
             gathers_until: None,
             gather: settings.gather,
             remind_at: Timestamp::MAX,
@@ -138,6 +141,16 @@ impl Cause {
         seen.last = seen.last.max(last);
         seen.by_entry |= by_entry;
         true
+    }
+
+    /// The entry that makes a member leave to the MAC became known. Returns whether that was not known of any.
+    pub(super) fn explain(&mut self, account: impl FnOnce() -> Account) -> bool {
+        let is_first = self.account.remedy.is_empty();
+        if is_first {
+            self.account = account();
+            self.is_explained = self.is_told;
+        }
+        is_first
     }
 
     /// Adds a member that is none. `account` is asked for where it will be told of by itself.
@@ -226,7 +239,7 @@ impl Cause {
             Some(Kind::Cleared)
         } else if self.new > 0 && !self.gathers(at) {
             Some(new)
-        } else if self.remind_at <= at && is_active {
+        } else if self.is_explained && !self.gathers(at) || self.remind_at <= at && is_active {
             Some(Kind::Repeated)
         } else {
             None
@@ -249,6 +262,7 @@ impl Cause {
             self.remind_at = at.saturating_add(self.remind);
         }
         self.is_told = true;
+        self.is_explained = false;
         self.is_held = false;
         self.new = 0;
         self.told_packets = self.counts.packets;

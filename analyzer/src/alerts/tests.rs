@@ -595,3 +595,23 @@ fn field_names_are_names_of_the_rfc() {
         assert!(!field.value.is_empty(), "{}", field.name);
     }
 }
+
+/// The entry that sends a flow there becomes known when the flow is silent: what heals it is told, once.
+#[test]
+fn what_heals_a_flow_is_told_when_it_becomes_known() {
+    let mut alerts = open(Settings::default());
+    let uncited =
+        Finding { verdict: Verdict::Violating(Violating::FormerNexthop), conntrack: Vec::new(), ..finding(1, DEAD, 0) };
+    alerts.violating(&uncited, &report(), at(0));
+    alerts.count(&member(1), DEAD, Counts { packets: 3, bytes: 180 }, at(0));
+    let first = told(&mut alerts, 0..=2);
+    assert_eq!(kinds(&first), [(0, "VIOLATION")]);
+    assert_eq!(value(&first[0].1, "remedy"), None);
+    for second in [20, 21] {
+        alerts.violating(&Finding { last_seen: at(0), ..finding(1, DEAD, 0) }, &report(), at(second));
+    }
+    let explained = told(&mut alerts, 20..=50);
+    assert_eq!(kinds(&explained), [(20, "REPEATED")]);
+    assert!(value(&explained[0].1, "remedy").is_some_and(|remedy| remedy.contains("35")), "{explained:?}");
+    assert_eq!((value(&explained[0].1, "zone"), value(&explained[0].1, "packets")), (Some("35"), Some("3")));
+}

@@ -216,6 +216,7 @@ impl Daemon {
                 }
                 self.engine.set_mark_zones(reading.mark_zones);
                 self.engine.note_connections_told();
+                self.judge_uncited();
                 self.look_for_latent(self.clock.now());
             }
             Err(error) => self.failed_because(Request::ConntrackReading, &error),

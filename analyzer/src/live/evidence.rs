@@ -144,6 +144,21 @@ impl Evidence {
         self.refused + self.index.refused() + self.senders.refused()
     }
 
+    /// Those of these MACs that a labelled entry holds.
+    pub(super) fn held(&self, macs: &HashSet<MacAddr>) -> HashSet<MacAddr> {
+        if macs.is_empty() {
+            return HashSet::new();
+        }
+        let held = self.index.iter().filter_map(|entry| label::decode(entry.label, entry.mark));
+        held.map(|reply| reply.eth).filter(|mac| macs.contains(mac)).collect()
+    }
+
+    /// Whether an entry of this very flow holds the MAC in the index.
+    pub(super) fn is_indexed(&self, wire: Tuple, mac: MacAddr) -> bool {
+        let entries = self.index.of(wire).chain(self.index.of(wire.reversed()));
+        entries.filter_map(|entry| label::decode(entry.label, entry.mark)).any(|reply| reply.eth == mac)
+    }
+
     /// Whether a reading has to be asked for to learn of a flow.
     pub(super) fn needs_reading(&self) -> bool {
         matches!(self.datapath, Datapath::Userspace)

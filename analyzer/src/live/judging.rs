@@ -18,6 +18,8 @@ const REJUDGE_OPEN: Duration = Duration::from_secs(1);
 const MAX_JUDGED: usize = 5_000;
 /// Flows looked at before others have their turn.
 const TURN: usize = 256;
+/// Flows that are judged again with a new reading of conntrack entries at most. The rest has its turn in the next ones.
+const MAX_UNCITED: usize = 500;
 /// A flow that was silent for so long is taken off the books; should it go on, it is counted anew.
 const IDLE: Duration = Duration::from_secs(120);
 /// The same where the kernel's map is nearly full.
@@ -113,12 +115,40 @@ impl Daemon {
     }
 
     fn judge(&mut self, key: Key, seen: &Observation, now: Timestamp) {
-        let is_present = self.is_present(&key);
+        let assessment = self.assess(&key, seen);
+        self.conclude(key, seen, assessment, now);
+    }
+
+    /// Judges flows again of which a new reading of conntrack entries may tell more than was known when their packets
+    /// came, also those that are silent since.
+    pub(super) fn judge_uncited(&mut self) {
+        let now = self.clock.now();
+        let mut uncited: Vec<_> = self.ledger.uncited().collect();
+        let held = self.evidence.held(&uncited.iter().map(|&(_, _, mac, _)| mac).collect());
+        uncited.retain(|(_, _, mac, _)| held.contains(mac) || self.evidence.needs_reading());
+        // Those that the reading names by their own tuple first, then whoever was looked at longest ago.
+        uncited.sort_by_cached_key(|&(_, tuple, mac, judged)| (!self.evidence.is_indexed(tuple, mac), judged));
+        for (key, ..) in uncited.into_iter().take(MAX_UNCITED) {
+            let counts = match self.readings.suspect(&key) {
+                Ok(Some(counts)) => counts,
+                Ok(None) => continue,
+                Err(error) => return self.failed(&error),
+            };
+            let seen = self.observation(&Counted { key, counts });
+            let assessment = self.assess(&key, &seen);
+            if self.ledger.is_better(&key, &assessment, now) {
+                self.conclude(key, &seen, assessment, now);
+            }
+        }
+    }
+
+    fn assess(&mut self, key: &Key, seen: &Observation) -> Assessment {
+        let is_present = self.is_present(key);
         let (plain, told) = self.set.plain(&mut self.engine, &mut self.table, seen, is_present);
         if let Err(error) = told {
             self.failed(&error);
         }
-        let assessment = match plain {
+        match plain {
             Some(verdict) => Assessment { verdict, finding: None, legal_for: Vec::new() },
             None => {
                 let told = self.evidence.tell(seen.tuple, &mut self.engine);
@@ -134,14 +164,21 @@ impl Daemon {
                 let requests = self.requests(seen);
                 self.engine.assess(seen, &requests)
             }
-        };
+        }
+    }
+
+    fn conclude(&mut self, key: Key, seen: &Observation, assessment: Assessment, now: Timestamp) {
         if let Some(finding) = &assessment.finding {
             self.note_stale(finding, now);
             self.alerting.violating(finding, now);
         }
-        let (booked, news) = self.ledger.judge(key, seen, assessment, now);
-        self.alerting.booked(seen, booked);
-        if let Some(finding) = news {
+        let told = self.ledger.judge(key, seen, assessment, now);
+        self.alerting.booked(seen, told.booked);
+        // Whoever adds up what is told has each packet once.
+        if let Some(finding) = told.withdrawn {
+            self.news.withdrawn(&finding);
+        }
+        if let Some(finding) = told.news {
             self.news.finding(&finding);
         }
     }

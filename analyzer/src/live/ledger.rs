@@ -1,8 +1,9 @@
 //! What the kernel counted of suspect packets, and what was said of them.
 //!
 //! The kernel counts under one key: flow, both MACs, generation. Packets counted since the last look belong to the
-//! verdict that the engine gives now; should it give another one later, what was counted before stays where it is. So
-//! each packet is in exactly one verdict, and the sum over all of them is what the kernel counted.
+//! verdict that the engine gives now; should it give another one later, what was counted before stays where it is, unless
+//! the later one rests on an entry that was not known when these were judged: then they go with it. So each packet is in
+//! exactly one verdict, and the sum over all of them is what the kernel counted.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::engine::Assessment;
 use crate::engine::finding::{self, Finding, NexthopCount, Summary};
 use crate::engine::observation::Observation;
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::{Undetermined, Verdict, Violating};
 use crate::types::{MacAddr, Timestamp, Tuple};
 
 /// A flow: its NIC, its VLANs, its 5-tuple.
@@ -47,10 +48,20 @@ const FORGOTTEN: Duration = Duration::from_secs(120);
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     flow: Flow,
+    eth_dst: MacAddr,
     packets: u64,
     bytes: u64,
     verdict: Verdict,
     judged: Timestamp,
+    /// Those of the packets that this verdict was said of.
+    own: Counts,
+}
+
+/// Packets and bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct Counts {
+    packets: u64,
+    bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +108,17 @@ pub(super) struct Booked {
     pub(super) bytes: u64,
 }
 
+/// What came of a judgement.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// Packets that were new, or were not known to violate before.
+    pub(super) booked: Booked,
+    /// The finding, where it is news: the first of its kind, or the first for a long time.
+    pub(super) news: Option<Finding>,
+    /// A finding that this one takes the place of: all of its packets went over.
+    pub(super) withdrawn: Option<Finding>,
+}
+
 impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
     pub(super) fn new(max_findings: usize) -> Self {
         Self {
@@ -131,18 +153,13 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
         Some(Booked { verdict, packets: since.packets, bytes: since.bytes })
     }
 
-    /// Books what the kernel has counted in all, what is new of it under this assessment. Returns what was new, and the
-    /// finding where it is news: the first of its kind, or the first for a long time.
-    pub(super) fn judge(
-        &mut self,
-        key: K,
-        seen: &Observation,
-        assessment: Assessment,
-        at: Timestamp,
-    ) -> (Booked, Option<Finding>) {
+    /// Books what the kernel has counted in all, what is new of it under this assessment; and with it what was counted
+    /// before, where this assessment has the better evidence for it.
+    pub(super) fn judge(&mut self, key: K, seen: &Observation, assessment: Assessment, at: Timestamp) -> Told {
         let flow = flow(seen);
         let verdict = assessment.verdict;
-        let is_first = self.entries.get(&key).is_none_or(|entry| entry.verdict != verdict);
+        let before = self.entries.get(&key).map_or(verdict, |entry| entry.verdict);
+        let is_first = before != verdict || !self.entries.contains_key(&key);
         let entry = match self.entries.entry(key) {
             MapEntry::Occupied(entry) => entry.into_mut(),
             MapEntry::Vacant(place) => {
@@ -151,13 +168,19 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
                     FlowState { worst: verdict, keys: 0 }
                 });
                 state.keys += 1;
-                place.insert(Entry { flow, packets: 0, bytes: 0, verdict, judged: at })
+                let own = Counts::default();
+                place.insert(Entry { flow, eth_dst: seen.eth_dst, packets: 0, bytes: 0, verdict, judged: at, own })
             }
         };
+        if before != verdict && !replaces(verdict, before) {
+            entry.own = Counts::default();
+        }
+        let moved = if before == verdict { Counts::default() } else { entry.own };
         (entry.verdict, entry.judged) = (verdict, at);
         let since = entry.take(seen);
+        let withdrawn = self.take_back(flow, seen.eth_dst, before, moved);
         if let Some(state) = self.flows.get_mut(&flow)
-            && state.worst < verdict
+            && (state.worst < verdict || withdrawn.is_some() && state.worst == before)
         {
             self.judged.entry(state.worst).or_default().flows -= 1;
             self.judged.entry(verdict).or_default().flows += 1;
@@ -167,8 +190,53 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
             self.nexthops.entry(seen.eth_dst).or_default().ips.extend(assessment.legal_for);
         }
         let news = assessment.finding.and_then(|finding| self.keep((flow, seen.eth_dst, verdict), finding, is_first));
-        self.attribute(flow, verdict, &since);
-        (Booked { verdict, packets: since.packets, bytes: since.bytes }, news)
+        let (packets, bytes) = (since.packets + moved.packets, since.bytes + moved.bytes);
+        self.attribute(flow, verdict, &Observation { packets, bytes, ..since });
+        let booked = match before {
+            // These were booked as violating.
+            Verdict::Violating(_) => Booked { verdict, packets: since.packets, bytes: since.bytes },
+            _ => Booked { verdict, packets, bytes },
+        };
+        Told { booked, news, withdrawn }
+    }
+
+    /// Takes packets out of a verdict that was said of them. Returns its finding where none are left in it.
+    fn take_back(&mut self, flow: Flow, eth_dst: MacAddr, verdict: Verdict, moved: Counts) -> Option<Finding> {
+        if moved.packets == 0 {
+            return None;
+        }
+        let judged = self.judged.entry(verdict).or_default();
+        judged.packets -= moved.packets;
+        judged.bytes -= moved.bytes;
+        if matches!(verdict, Verdict::Violating(_)) {
+            self.summary.violating_packets -= moved.packets;
+        }
+        let key = (flow, eth_dst, verdict);
+        let finding = self.findings.get_mut(&key)?;
+        finding.packets = finding.packets.saturating_sub(moved.packets);
+        finding.bytes = finding.bytes.saturating_sub(moved.bytes);
+        let is_left = finding.packets > 0;
+        if is_left { None } else { self.findings.remove(&key) }
+    }
+
+    /// Keys whose finding cites no entry that holds the MAC, though one may be what sends the packets there; each with its
+    /// flow's tuple, the MAC, and when it was judged last.
+    pub(super) fn uncited(&self) -> impl Iterator<Item = (K, Tuple, MacAddr, Timestamp)> {
+        let uncited = self.entries.iter().filter(|(_, entry)| {
+            let cites = |finding: &Finding| finding.conntrack.iter().any(|cited| cited.reply_eth == entry.eth_dst);
+            is_open(entry.verdict) && !self.findings.get(&(entry.flow, entry.eth_dst, entry.verdict)).is_some_and(cites)
+        });
+        uncited.map(|(key, entry)| (*key, entry.flow.2, entry.eth_dst, entry.judged))
+    }
+
+    /// Whether the assessment has better evidence for the packets of a key than what was said of them. If not, it is noted
+    /// that it was asked for.
+    pub(super) fn is_better(&mut self, key: &K, assessment: &Assessment, at: Timestamp) -> bool {
+        let Some(entry) = self.entries.get_mut(key) else { return false };
+        let holds = assessment.finding.iter().flat_map(|finding| &finding.conntrack);
+        let cites = holds.map(|cited| cited.reply_eth).any(|mac| mac == entry.eth_dst);
+        entry.judged = at;
+        replaces(assessment.verdict, entry.verdict) || assessment.verdict == entry.verdict && cites
     }
 
     /// Notes what samples tell of a flow that conforms. Returns the finding where it is news.
@@ -329,6 +397,7 @@ impl Entry {
         };
         self.packets = self.packets.max(seen.packets);
         self.bytes = self.bytes.max(seen.bytes);
+        self.own = Counts { packets: self.own.packets + since.packets, bytes: self.own.bytes + since.bytes };
         since
     }
 }
@@ -336,3 +405,25 @@ impl Entry {
 fn flow(seen: &Observation) -> Flow {
     (seen.nic, LinkTags(seen.tags.0 & LinkTags::FLOW.0), seen.tuple)
 }
+
+/// Whether a conntrack entry that is not known yet may say more of packets with this verdict.
+fn is_open(verdict: Verdict) -> bool {
+    match verdict {
+        Verdict::Violating(reason) => reason != Violating::StaleConntrack,
+        _ => verdict == Verdict::Undetermined(Undetermined::TranslatedSource),
+    }
+}
+
+/// Whether `new` says of the very packets of which `old` was said what could not be said for want of a conntrack entry.
+fn replaces(new: Verdict, old: Verdict) -> bool {
+    match old {
+        Verdict::Violating(Violating::FormerNexthop | Violating::StaleNeighbour | Violating::UnknownMac) => {
+            new == Verdict::Violating(Violating::StaleConntrack)
+        }
+        Verdict::Undetermined(Undetermined::TranslatedSource) => !matches!(new, Verdict::Undetermined(_)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -64,6 +64,13 @@ impl News {
         self.send(Item::Finding(Box::new(finding.clone())));
     }
 
+    /// Tells programs that a finding holds no packets any more: another took its place.
+    pub(super) fn withdrawn(&mut self, finding: &Finding) {
+        if self.format == Format::Jsonl {
+            self.finding(finding);
+        }
+    }
+
     /// Tells a latent entry for the first time.
     pub(super) fn latent(&mut self, latent: &Latent) {
         self.send(Item::Latent(Box::new(latent.clone())));
