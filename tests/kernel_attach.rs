@@ -534,7 +534,7 @@ fn suspects_events_and_outcomes() {
             });
             assert_eq!(told, (5000..5016).collect());
 
-            assert!(!parts.table.add_outcome(generation + 1, &combination, Outcome::NOT_COVERED).unwrap());
+            assert!(!parts.table.add_outcome(generation + 1, &combination, Outcome::NO_ROUTE).unwrap());
             assert!(parts.table.add_outcome(generation, &combination, Outcome::conforming(5)).unwrap());
             send(48);
             let nexthops = parts.readings.nexthops(6).unwrap();
@@ -642,7 +642,7 @@ fn set_that_does_not_fit_leaves_the_present_one_in_force() {
                 many_prefixes.destinations.insert(prefix, 9);
             }
             let other = |index: u16| Combination { source: 1 + index, ..combination };
-            let many_outcomes = (0..9).map(|index| (other(index), Outcome::NOT_COVERED)).collect();
+            let many_outcomes = (0..9).map(|index| (other(index), Outcome::NO_ROUTE)).collect();
             let macs = (0..99).map(|index| MacAddr([2, 0, 0, 0, 0, index])).collect();
             for (classes, outcomes, macs, option) in [
                 (&many_hosts, outcomes.to_vec(), HashSet::new(), "--max-routes"),
@@ -659,10 +659,10 @@ fn set_that_does_not_fit_leaves_the_present_one_in_force() {
                 assert_eq!(counter(&parts, Counter::Conforming), conforming + 3);
             }
             for index in 0..3 {
-                parts.table.add_outcome(generation, &other(index), Outcome::NOT_COVERED).unwrap();
+                parts.table.add_outcome(generation, &other(index), Outcome::NO_ROUTE).unwrap();
             }
             let error =
-                (3..9).find_map(|index| parts.table.add_outcome(generation, &other(index), Outcome::NOT_COVERED).err());
+                (3..9).find_map(|index| parts.table.add_outcome(generation, &other(index), Outcome::NO_ROUTE).err());
             assert!(matches!(error, Some(BpfError::Full { .. })), "{error:?}");
             // The next set has room again.
             let next = parts.table.install(&set(&lab, 2).0, [], &HashSet::new());

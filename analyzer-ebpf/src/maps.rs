@@ -150,16 +150,35 @@ pub struct Outcome(pub u32);
 
 impl Outcome {
     /// No route of ours decides.
-    pub const NOT_COVERED: Self = Self(0);
+    pub const NO_ROUTE: Self = Self(0);
+    /// A route would, but it is another router's than the one that sends.
+    pub const OTHER_SENDER: Self = Self(u32::MAX);
+    /// A connected route decides.
+    pub const ON_LINK: Self = Self(u32::MAX - 1);
+    /// The packet was received, not sent.
+    pub const INBOUND: Self = Self(u32::MAX - 2);
 
     /// Conforming; counted in [`name::NEXTHOPS`] at `index`.
     pub const fn conforming(index: u32) -> Self {
         Self(index + 1)
     }
 
-    /// The index in [`name::NEXTHOPS`]; `None` where no route decides.
+    /// The index in [`name::NEXTHOPS`]; `None` where no route of ours decides.
+    #[inline(always)]
     pub const fn nexthop(self) -> Option<u32> {
-        self.0.checked_sub(1)
+        // One comparison: as signed numbers all others are at most 0.
+        if self.0 as i32 > 0 { Some(self.0 - 1) } else { None }
+    }
+
+    /// What a packet counts as that no route of ours decides.
+    #[inline(always)]
+    pub const fn uncovered(self) -> Counter {
+        match self {
+            Self::OTHER_SENDER => Counter::OtherSender,
+            Self::ON_LINK => Counter::OnLink,
+            Self::INBOUND => Counter::Inbound,
+            _ => Counter::NoRoute,
+        }
     }
 }
 
@@ -279,6 +298,12 @@ pub enum Counter {
     Suspect,
     /// Every packet that the ingress program saw.
     Received,
+    /// By an outcome: a route would decide, but it is another router's than the one that sends.
+    OtherSender,
+    /// By an outcome: a connected route decides.
+    OnLink,
+    /// By an outcome: received, not sent.
+    Inbound,
     /// New keys in the maps of samples, as packets. What is beyond the keys that are there was pushed out by newer ones.
     SamplesNew,
     /// New keys in the map of requests, likewise.

@@ -70,11 +70,19 @@ fn outcome_holds_for_its_generation_and_macs() {
         know(&mut kernel, SOURCE, 9, FINAL);
         let legal = udp(GATEWAY, ROUTER, SOURCE, DESTINATION, 1);
         let judged = |kernel: &mut Kernel, frame: &[u8]| {
-            let counters = [Counter::Conforming, Counter::NoRoute, Counter::Suspect];
-            let before = counters.map(|counter| kernel.counter(counter)[0]);
+            let counters =
+                [Counter::Conforming, Counter::NoRoute, Counter::OtherSender, Counter::OnLink, Counter::Inbound];
+            let counters = [&counters[..], &[Counter::Suspect]].concat();
+            let read = |kernel: &Kernel| -> Vec<u64> { counters.iter().map(|&of| kernel.counter(of)[0]).collect() };
+            let before = read(kernel);
             kernel.run(program::EGRESS, frame);
-            let after = counters.map(|counter| kernel.counter(counter)[0]);
-            counters[(0..3).find(|&index| after[index] > before[index]).expect("it is one of these")]
+            let after = read(kernel);
+            let counted: Vec<Counter> = (0..counters.len())
+                .filter(|&index| after[index] > before[index])
+                .map(|index| counters[index])
+                .collect();
+            assert_eq!(counted.len(), 1, "{counted:?}");
+            counted[0]
         };
         assert_eq!(judged(&mut kernel, &legal), Counter::Suspect);
         decide(&mut kernel, generation, (9, 0), GATEWAY, Outcome::conforming(3));
@@ -90,9 +98,22 @@ fn outcome_holds_for_its_generation_and_macs() {
 
         kernel.set_config(generation + 1, 0);
         assert_eq!(judged(&mut kernel, &legal), Counter::Suspect);
-        decide(&mut kernel, generation + 1, (9, 0), GATEWAY, Outcome::NOT_COVERED);
+        decide(&mut kernel, generation + 1, (9, 0), GATEWAY, Outcome::NO_ROUTE);
         for _ in 0..3 {
             assert_eq!(judged(&mut kernel, &legal), Counter::NoRoute);
+        }
+        // Why no route decides is remembered with it.
+        let reasons = [
+            (Outcome::OTHER_SENDER, Counter::OtherSender),
+            (Outcome::ON_LINK, Counter::OnLink),
+            (Outcome::INBOUND, Counter::Inbound),
+        ];
+        for (later, (outcome, counter)) in (2..).zip(reasons) {
+            kernel.set_config(generation + later, 0);
+            decide(&mut kernel, generation + later, (9, 0), GATEWAY, outcome);
+            for _ in 0..3 {
+                assert_eq!(judged(&mut kernel, &legal), counter);
+            }
         }
         kernel.set_config(generation, 0);
         assert_eq!(judged(&mut kernel, &legal), Counter::Conforming);

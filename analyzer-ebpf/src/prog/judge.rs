@@ -154,7 +154,7 @@ fn decided<P: Packet, A: Family>(
     wire: PacketCount,
     outcome: Outcome,
 ) -> Counter {
-    let Some(nexthop) = outcome.nexthop() else { return Counter::NoRoute };
+    let Some(nexthop) = outcome.nexthop() else { return outcome.uncovered() };
     cpu::count_nexthop(nexthop, wire);
     if cpu::is_sampled(Countdown::Packets, config.sample_every) {
         sample(packet, link, ip, config, wire);

@@ -9,10 +9,11 @@ use tokio::sync::watch;
 use super::daemon::Daemon;
 use super::finish::Counters;
 use super::repairing::Repairing;
+use super::set::counters_of;
 use super::sources::Phase;
 use crate::bpf::programs;
 use crate::engine::finding::LatentState;
-use crate::engine::verdict::{NotCovered, Verdict};
+use crate::engine::verdict::Verdict;
 use crate::metrics::address::ListenAddress;
 use crate::metrics::{
     Conformed, Count, Judged, Listeners, Map, MetricsError, Nic, Server, SinkCounts, Snapshot, Source, SourceState,
@@ -124,11 +125,7 @@ impl Daemon {
         let own = self.ledger.judged(verdict);
         let of = |counter: Counter| counters[counter as usize];
         let kernel: &[Counter] = match verdict {
-            Verdict::NotCovered(NotCovered::NoRoute) => &[Counter::NoRoute],
-            Verdict::NotCovered(NotCovered::Group) => &[Counter::Group],
-            Verdict::NotCovered(NotCovered::Control) => &[Counter::Control, Counter::NotIp],
-            Verdict::NotCovered(NotCovered::Tunnel) => &[Counter::Tunnel],
-            Verdict::NotCovered(NotCovered::OnLink) => &[Counter::LinkLocal],
+            Verdict::NotCovered(reason) => counters_of(reason),
             _ => &[],
         };
         let kernel = kernel.iter().map(|counter| of(*counter));

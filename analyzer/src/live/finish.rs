@@ -10,8 +10,10 @@ use super::Outcome;
 use super::daemon::Daemon;
 use super::failures::Request;
 use super::ledger::Known;
+use super::set::counters_of;
 use crate::bpf::readings::Counted;
 use crate::engine::finding::{LatentState, NexthopCount, Summary};
+use crate::engine::verdict::Verdict;
 use crate::output::report::{Report, Skipped};
 use crate::output::status::{Loss, MapStatus, SourceStatus, Status};
 use crate::types::MacAddr;
@@ -282,9 +284,11 @@ fn add_kernel_counts(summary: &mut Summary, counters: &Counters) {
     let of = |counter: Counter| counters[counter as usize].packets;
     summary.packets = of(Counter::Seen);
     summary.bytes = counters[Counter::Seen as usize].bytes;
-    let uncovered =
-        [Counter::NoRoute, Counter::Group, Counter::Control, Counter::Tunnel, Counter::LinkLocal, Counter::NotIp];
-    summary.uncovered_packets += uncovered.map(of).iter().sum::<u64>();
+    let uncovered = Verdict::ALL.into_iter().filter_map(|verdict| match verdict {
+        Verdict::NotCovered(reason) => Some(counters_of(reason)),
+        _ => None,
+    });
+    summary.uncovered_packets += uncovered.flatten().copied().map(of).sum::<u64>();
     // Nobody judged these.
     summary.untracked_packets += of(Counter::SuspectsFull) + of(Counter::Unloaded);
 }

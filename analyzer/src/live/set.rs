@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 
-use analyzer_ebpf::maps::Outcome;
+use analyzer_ebpf::maps::{Counter, Outcome};
 use hashbrown::{HashMap, HashSet};
 
 use crate::bpf::error::BpfError;
@@ -15,7 +15,7 @@ use crate::bpf::table::Table;
 use crate::engine::Engine;
 use crate::engine::classes::{Classifier, Combination};
 use crate::engine::observation::Observation;
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::{NotCovered, Verdict};
 use crate::types::{MacAddr, Timestamp};
 
 /// Next hops that the kernel counts apart. Packets to more of them are counted flow by flow.
@@ -149,7 +149,7 @@ impl Set {
     fn outcome(&mut self, engine: &mut Engine, example: &Observation) -> Option<(Combination, Outcome)> {
         let outcome = match engine.plain_verdict(example)? {
             Verdict::Conforming => Outcome::conforming(self.index_of(engine, example)?),
-            Verdict::NotCovered(_) => Outcome::NOT_COVERED,
+            Verdict::NotCovered(reason) => uncovered(reason)?,
             _ => return None,
         };
         let classes = self.classifier.classes();
@@ -166,6 +166,30 @@ impl Set {
         self.nexthops.push((mac, engine.assess(example, &[]).legal_for));
         self.index.insert(mac, index);
         Some(index)
+    }
+}
+
+/// What the kernel program is told of packets that no route of ours decides; `None` where it tells them by itself.
+fn uncovered(reason: NotCovered) -> Option<Outcome> {
+    match reason {
+        NotCovered::NoRoute => Some(Outcome::NO_ROUTE),
+        NotCovered::OtherSender => Some(Outcome::OTHER_SENDER),
+        NotCovered::OnLink => Some(Outcome::ON_LINK),
+        NotCovered::Inbound => Some(Outcome::INBOUND),
+        NotCovered::Group | NotCovered::Control | NotCovered::Tunnel => None,
+    }
+}
+
+/// What the kernel program counts packets under that no route of ours decides.
+pub(super) fn counters_of(reason: NotCovered) -> &'static [Counter] {
+    match reason {
+        NotCovered::NoRoute => &[Counter::NoRoute],
+        NotCovered::OtherSender => &[Counter::OtherSender],
+        NotCovered::OnLink => &[Counter::OnLink, Counter::LinkLocal],
+        NotCovered::Inbound => &[Counter::Inbound],
+        NotCovered::Group => &[Counter::Group],
+        NotCovered::Control => &[Counter::Control, Counter::NotIp],
+        NotCovered::Tunnel => &[Counter::Tunnel],
     }
 }
 

@@ -129,6 +129,23 @@ fn switches() -> impl Strategy<Value = Vec<(u64, u64)>> {
     })
 }
 
+#[test]
+fn what_no_route_decides_is_counted_by_its_reason() {
+    for verdict in Verdict::ALL {
+        let Verdict::NotCovered(reason) = verdict else { continue };
+        if let Some(outcome) = uncovered(reason) {
+            assert_eq!(outcome.nexthop(), None, "{reason:?}");
+            assert_eq!(counters_of(reason)[0], outcome.uncovered(), "{reason:?}");
+        }
+        let others = Verdict::ALL.into_iter().filter(|&other| other != verdict);
+        for other in others.filter_map(|other| if let Verdict::NotCovered(other) = other { Some(other) } else { None })
+        {
+            assert!(counters_of(other).iter().all(|counter| !counters_of(reason).contains(counter)), "{other:?}");
+        }
+    }
+    assert_eq!(Outcome::conforming(MAX_NEXTHOPS as u32 - 1).nexthop(), Some(MAX_NEXTHOPS as u32 - 1));
+}
+
 proptest! {
     /// However switches lie, and whether the judgement comes at once or late, a request that came within the window
     /// before the last packet counts, and one that came behind it does not.
