@@ -6,6 +6,7 @@
 mod assess;
 mod bfd;
 mod blind;
+pub mod bounded;
 pub mod classes;
 mod connections;
 mod decided;

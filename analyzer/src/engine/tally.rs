@@ -5,30 +5,23 @@ use std::net::IpAddr;
 use analyzer_ebpf::abi::LinkTags;
 use hashbrown::{HashMap, HashSet};
 
+use super::bounded::{BoundedFindings, Flow};
 use super::evidence;
 use super::finding::{self, Finding, NexthopCount, Summary};
 use super::judge::{Judgement, Remembered};
 use super::knowledge::Knowledge;
 use super::observation::Observation;
 use super::verdict::Verdict;
-use crate::types::{MacAddr, Tuple};
-
-/// What a finding is counted under.
-type FindingKey = (FlowKey, MacAddr, Verdict);
-
-/// What a flow is counted under: its NIC, its VLANs, its 5-tuple.
-type FlowKey = (u8, LinkTags, Tuple);
+use crate::types::MacAddr;
 
 /// Counts while a run lasts.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) summary: Summary,
-    findings: HashMap<FindingKey, Finding>,
-    /// How many of them are no violations.
-    expendable: usize,
+    findings: BoundedFindings,
     nexthops: HashMap<MacAddr, Nexthop>,
     /// The flow whose observations are being counted, and its worst verdict.
-    flow: Option<(FlowKey, Verdict)>,
+    flow: Option<(Flow, Verdict)>,
 }
 
 #[derive(Debug, Default)]
@@ -88,7 +81,7 @@ impl Tally {
         &mut self,
         knowledge: &Knowledge,
         remembered: &mut Remembered,
-        flow: FlowKey,
+        flow: Flow,
         observation: &Observation,
         judgement: Judgement<'_>,
     ) {
@@ -100,23 +93,9 @@ impl Tally {
             finding.last_seen = finding.last_seen.max(observation.last);
             return;
         }
-        if self.findings.len() >= knowledge.settings.max_findings && !self.make_room(judgement.verdict) {
-            self.summary.omitted_findings += 1;
-            return;
-        }
-        self.expendable += usize::from(!matches!(judgement.verdict, Verdict::Violating(_)));
-        self.findings.insert(key, evidence::finding(knowledge, remembered, observation, judgement));
-    }
-
-    /// Gives up findings that are no violations for one that is. Returns whether there is room now.
-    fn make_room(&mut self, verdict: Verdict) -> bool {
-        if !matches!(verdict, Verdict::Violating(_)) || self.expendable == 0 {
-            return false;
-        }
-        self.findings.retain(|(.., verdict), _| matches!(verdict, Verdict::Violating(_)));
-        self.summary.omitted_findings += self.expendable as u64;
-        self.expendable = 0;
-        true
+        let most = knowledge.settings.max_findings;
+        let finding = || evidence::finding(knowledge, remembered, observation, judgement);
+        self.findings.keep(key, observation.packets, most, finding);
     }
 
     /// Adds the counts of flows that were retired before.
@@ -150,12 +129,13 @@ impl Tally {
             .collect();
         nexthops.sort_by(|a, b| (&a.nexthops, a.lladdr).cmp(&(&b.nexthops, b.lladdr)));
         self.summary.nexthops = nexthops;
-        let mut findings: Vec<Finding> = self.findings.into_values().collect();
+        self.summary.omitted_findings = self.findings.omitted();
+        let mut findings = self.findings.into_vec();
         finding::sort(&mut findings);
         (findings, self.summary)
     }
 }
 
-fn flow_key(observation: &Observation) -> FlowKey {
+fn flow_key(observation: &Observation) -> Flow {
     (observation.nic, LinkTags(observation.tags.0 & LinkTags::FLOW.0), observation.tuple)
 }
