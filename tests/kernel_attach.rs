@@ -21,11 +21,11 @@ use analyzer::bpf::error::BpfError;
 use analyzer::bpf::events::Event;
 use analyzer::bpf::hooks::{HookKind, Turn, hooks};
 use analyzer::bpf::programs::{Parts, load};
-use analyzer::bpf::readings::{Key, Readings};
+use analyzer::bpf::readings::{Counted, Key, Readings};
 use analyzer::bpf::sizes::Sizes;
 use analyzer::engine::classes::{Classes, Combination, SourceClass};
 use analyzer::types::{IpPrefix, MacAddr};
-use analyzer_ebpf::maps::{Counter, Outcome, PacketCount};
+use analyzer_ebpf::maps::{Counter, FlowCounts, Outcome, PacketCount};
 use hashbrown::{HashMap, HashSet};
 use netns::{Missing, Netns, require, run};
 use patience::patience;
@@ -541,10 +541,12 @@ fn suspects_events_and_outcomes() {
             assert_eq!(nexthops[5].packets, 48);
             assert_eq!(parts.readings.nexthops(5).unwrap(), [PacketCount::default(); 5]);
 
-            let keys: Vec<Key> = suspects.iter().map(|flow| flow.key).collect();
-            let first = suspects.iter().map(|flow| flow.counts.last_ns).min().unwrap();
-            assert_eq!(parts.readings.remove_idle(&keys, first).unwrap(), []);
-            assert_eq!(parts.readings.remove_idle(&keys, u64::MAX).unwrap().len(), 16);
+            let before = |flow: &Counted| FlowCounts { last_ns: flow.counts.last_ns - 1, ..flow.counts };
+            let older: Vec<Counted> = suspects.iter().map(|flow| Counted { counts: before(flow), ..*flow }).collect();
+            let (removed, done) = parts.readings.remove(&older);
+            assert!(done.is_ok() && removed.is_empty(), "{removed:?}");
+            let (removed, done) = parts.readings.remove(&suspects);
+            assert!(done.is_ok() && removed.len() == 16, "{removed:?}");
             assert_eq!(parts.readings.suspects().unwrap(), []);
 
             parts.table.unload().unwrap();

@@ -44,6 +44,14 @@ pub mod name {
     pub const SUSPECTS4: &str = "SUSPECTS4";
     /// As [`SUSPECTS4`], of [`crate::abi::FlowKey6`].
     pub const SUSPECTS6: &str = "SUSPECTS6";
+    /// Hash of [`crate::abi::FlowKey4`] to [`super::FlowCounts`]: packets without outcome whose key found no room in
+    /// [`SUSPECTS4`], as long as few are held for their destination MAC.
+    pub const RESERVE4: &str = "RESERVE4";
+    /// As [`RESERVE4`], of [`crate::abi::FlowKey6`].
+    pub const RESERVE6: &str = "RESERVE6";
+    /// Hash of destination MACs ([`super::mac_to_u64`]) to the number of keys (`u64`) that [`RESERVE4`] and [`RESERVE6`]
+    /// hold for each. The program counts up; user space, which takes keys out, sets it right.
+    pub const RESERVE_MACS: &str = "RESERVE_MACS";
     /// LRU hash of [`crate::abi::FlowKey4`] to [`super::FlowCounts`]: sampled packets that conform, or of any kind while
     /// no set is loaded. Counts are of the samples, not scaled.
     pub const SAMPLES4: &str = "SAMPLES4";
@@ -66,6 +74,10 @@ pub mod name {
     /// Per-CPU array of outcomes that a CPU met lately, the program's own.
     pub const RECENT: &str = "RECENT";
 }
+
+/// Keys that the reserve of suspects takes for one destination MAC: a MAC with a flood of flows must not shut out one that
+/// was not seen yet.
+pub const RESERVE_PER_MAC: u64 = 256;
 
 /// Names of the programs in the object.
 pub mod program {
@@ -264,7 +276,7 @@ pub struct Event {
 
 /// Values of [`Event::kind`].
 pub mod event_kind {
-    /// A first packet is counted under a new [`crate::abi::FlowKey4`] in [`super::name::SUSPECTS4`].
+    /// A first packet is counted under a new [`crate::abi::FlowKey4`] in [`super::name::SUSPECTS4`], or in its reserve.
     pub const SUSPECT4: u32 = 1;
     /// The same with [`crate::abi::FlowKey6`].
     pub const SUSPECT6: u32 = 2;
@@ -294,7 +306,7 @@ pub enum Counter {
     NotIp,
     /// Seen while no set was loaded.
     Unloaded,
-    /// Counted in the map of suspects.
+    /// Counted in the map of suspects, or in its reserve.
     Suspect,
     /// Every packet that the ingress program saw.
     Received,
@@ -314,7 +326,7 @@ pub enum Counter {
     Truncated,
     /// Headers that contradict themselves: not judged.
     Malformed,
-    /// Suspect, but the map of suspects is full: not judged.
+    /// Suspect, but the map of suspects is full, and its reserve takes no more for the MAC: not judged.
     SuspectsFull,
     /// Sampled, but the map of samples would not take it.
     SamplesFull,

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use analyzer_ebpf::abi::{Direction, FlowKey};
-use analyzer_ebpf::maps::{Counter, config_flag, name, program};
+use analyzer_ebpf::maps::{Counter, config_flag, mac_to_u64, name, program};
 use analyzer_ebpf::parse::{ParseError, Payload, parse};
 use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, HashMap, LpmTrie, MapData, PerCpuArray};
@@ -125,6 +125,18 @@ impl Kernel {
             self.suspects4().iter().map(|entry| entry.unwrap()).map(|(k, v)| (k.to_vec(), v)).collect();
         all.extend(self.suspects6().iter().map(|entry| entry.unwrap()).map(|(k, v)| (k.to_vec(), v)));
         all
+    }
+
+    /// IPv4 suspects in the reserve.
+    pub(crate) fn reserve4(&self) -> Vec<([u8; 32], Counts)> {
+        let map = HashMap::<_, [u8; 32], Counts>::try_from(self.ebpf.map(name::RESERVE4).unwrap()).unwrap();
+        map.iter().map(|entry| entry.unwrap()).collect()
+    }
+
+    /// How many keys the reserve holds for a MAC, as the program counts them.
+    pub(crate) fn reserved(&self, mac: [u8; 6]) -> Option<u64> {
+        let map = HashMap::<_, u64, u64>::try_from(self.ebpf.map(name::RESERVE_MACS).unwrap()).unwrap();
+        map.get(&mac_to_u64(mac), 0).ok()
     }
 
     fn suspects4(&mut self) -> HashMap<&mut MapData, [u8; 32], Counts> {

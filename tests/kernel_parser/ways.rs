@@ -1,6 +1,6 @@
 //! The ways of a packet through the maps.
 
-use analyzer_ebpf::maps::{Counter, Outcome, event_kind, mac_to_u64, mapped, name, program};
+use analyzer_ebpf::maps::{Counter, Outcome, RESERVE_PER_MAC, event_kind, mac_to_u64, mapped, name, program};
 use aya::maps::{HashMap, PerCpuArray, RingBuf};
 
 use crate::kernel::{GENERATION, Kernel, NIC};
@@ -170,12 +170,31 @@ fn new_suspects_raise_events_up_to_the_limit() {
 fn full_map_of_suspects_is_told() {
     netns::run(|| {
         let mut kernel = Kernel::new()?;
-        for tp_src in 0..1124 {
+        let per_mac = u16::try_from(RESERVE_PER_MAC).unwrap();
+        let counted =
+            |kernel: &Kernel| [Counter::Suspect, Counter::SuspectsFull].map(|counter| kernel.counter(counter)[0]);
+        for tp_src in 0..1024 + per_mac + 100 {
             kernel.run(program::EGRESS, &udp(GATEWAY, ROUTER, SOURCE, DESTINATION, tp_src));
         }
-        let [suspects, full] = [Counter::Suspect, Counter::SuspectsFull].map(|counter| kernel.counter(counter)[0]);
-        assert_eq!([suspects, full], [1024, 100]);
+        assert_eq!(counted(&kernel), [1024 + RESERVE_PER_MAC, 100]);
         assert_eq!(kernel.suspects().len(), 1024);
+        // One that is in the reserve goes on there, and another MAC has room of its own.
+        kernel.run(program::EGRESS, &udp(GATEWAY, ROUTER, SOURCE, DESTINATION, 1024));
+        for tp_src in [1, 2, 3, 3] {
+            kernel.run(program::EGRESS, &udp(STRANGER, ROUTER, SOURCE, DESTINATION, tp_src));
+        }
+        assert_eq!(counted(&kernel), [1024 + RESERVE_PER_MAC + 5, 100]);
+        let packets: Vec<u64> = kernel.reserve4().into_iter().map(|(_, [packets, ..])| packets).collect();
+        assert_eq!((packets.len() as u64, packets.iter().sum()), (RESERVE_PER_MAC + 3, RESERVE_PER_MAC + 5));
+        assert_eq!(kernel.reserved(GATEWAY), Some(RESERVE_PER_MAC));
+        assert_eq!(kernel.reserved(STRANGER), Some(3));
+        // Where there is room again, it is used, and what the reserve has counted stays there.
+        let (key, _) = kernel.suspects().into_iter().next().unwrap();
+        kernel.take(&key).unwrap();
+        kernel.run(program::EGRESS, &udp(STRANGER, ROUTER, SOURCE, DESTINATION, 3));
+        assert_eq!(kernel.suspects().len(), 1024);
+        assert_eq!(kernel.reserve4().len() as u64, RESERVE_PER_MAC + 3);
+        assert_eq!(counted(&kernel), [1024 + RESERVE_PER_MAC + 6, 100]);
         Ok(())
     });
 }

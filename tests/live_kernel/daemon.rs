@@ -62,6 +62,10 @@ impl Live {
                 command.args([own, "none"]);
             }
         }
+        if !arguments.contains(&"--end-within") {
+            // Others may have the processors.
+            command.args(["--end-within", "600"]);
+        }
         command.args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self::spawn(&mut command)

@@ -12,8 +12,8 @@ use super::flows::Flows;
 use super::packet::{Link, Packet};
 use super::recent;
 use super::tables::{
-    DESTINATIONS4, DESTINATIONS6, HOST_SOURCES4, HOST_SOURCES6, SAMPLES4, SAMPLES6, SOURCES4, SOURCES6, SUSPECTS4,
-    SUSPECTS6, get,
+    DESTINATIONS4, DESTINATIONS6, HOST_SOURCES4, HOST_SOURCES6, RESERVE4, RESERVE6, SAMPLES4, SAMPLES6, SOURCES4,
+    SOURCES6, SUSPECTS4, SUSPECTS6, get,
 };
 
 /// An address type, and the maps that hold it.
@@ -35,6 +35,8 @@ pub(super) trait Family: Copy + 'static {
     fn source(&self) -> Option<&'static ClassEntry>;
     fn destination(&self) -> Option<&'static ClassEntry>;
     fn suspects() -> &'static impl Flows<FlowKey<Self>>;
+    /// Where suspects go that find no room there.
+    fn reserve() -> &'static impl Flows<FlowKey<Self>>;
     fn samples() -> &'static impl Flows<FlowKey<Self>>;
     /// As `is_group` of the engine: multicast, or the broadcast address of the link.
     fn is_group(&self) -> bool;
@@ -85,6 +87,11 @@ impl Family for [u8; 4] {
     #[inline(always)]
     fn suspects() -> &'static impl Flows<FlowKey<Self>> {
         &SUSPECTS4
+    }
+
+    #[inline(always)]
+    fn reserve() -> &'static impl Flows<FlowKey<Self>> {
+        &RESERVE4
     }
 
     #[inline(always)]
@@ -157,6 +164,11 @@ impl Family for [u8; 16] {
     #[inline(always)]
     fn suspects() -> &'static impl Flows<FlowKey<Self>> {
         &SUSPECTS6
+    }
+
+    #[inline(always)]
+    fn reserve() -> &'static impl Flows<FlowKey<Self>> {
+        &RESERVE6
     }
 
     #[inline(always)]

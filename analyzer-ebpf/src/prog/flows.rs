@@ -3,10 +3,13 @@
 
 use core::arch::asm;
 
-use analyzer_ebpf::maps::{FlowCounts, PacketCount};
+use analyzer_ebpf::abi::FlowKey;
+use analyzer_ebpf::maps::{FlowCounts, PacketCount, RESERVE_PER_MAC, mac_to_u64};
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::btf_maps::{HashMap, LruHashMap};
 use aya_ebpf::helpers::bpf_ktime_get_ns;
+
+use super::tables::RESERVE_MACS;
 
 /// `EEXIST` of include/uapi/asm-generic/errno-base.h.
 const EEXIST: i32 = 17;
@@ -62,6 +65,39 @@ pub(super) fn count<K>(flows: &impl Flows<K>, key: &K, wire: PacketCount) -> Cou
         add(counts, wire, now);
         return Counted::Known;
     }
+    put(flows, key, wire, now)
+}
+
+/// Counts packets of a flow whose key found no room among the suspects. The reserve takes it as long as it holds few keys
+/// for the destination MAC.
+#[inline(always)]
+pub(super) fn count_in_reserve<A>(flows: &impl Flows<FlowKey<A>>, key: &FlowKey<A>, wire: PacketCount) -> Counted {
+    // SAFETY: Reads a clock.
+    let now = unsafe { bpf_ktime_get_ns() };
+    if let Some(counts) = flows.find(key) {
+        add(counts, wire, now);
+        return Counted::Known;
+    }
+    let mac = mac_to_u64(key.eth_dst);
+    let held = RESERVE_MACS.get_ptr_mut(&mac);
+    // SAFETY: A pointer to a map value is valid while the program runs, and a number is read at once.
+    if held.is_some_and(|held| unsafe { held.read_volatile() } >= RESERVE_PER_MAC) {
+        return Counted::NoRoom;
+    }
+    let counted = put(flows, key, wire, now);
+    if counted == Counted::New {
+        match held {
+            // SAFETY: As above; it is only ever added to atomically.
+            Some(held) => unsafe { fetch_add(held, 1) },
+            // Where another CPU is first, or there is no room for the MAC, user space sets it right.
+            None => drop(RESERVE_MACS.insert(&mac, &1, u64::from(BPF_NOEXIST))),
+        }
+    }
+    counted
+}
+
+#[inline(always)]
+fn put<K>(flows: &impl Flows<K>, key: &K, wire: PacketCount, now: u64) -> Counted {
     let counts = FlowCounts { packets: wire.packets, bytes: wire.bytes, first_ns: now, last_ns: now };
     match flows.put(key, &counts) {
         Ok(()) => Counted::New,

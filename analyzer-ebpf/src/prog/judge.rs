@@ -261,7 +261,11 @@ fn note_sample<A: Family>(key: &FlowKey<A>, wire: PacketCount) {
 /// Counts a packet that no outcome is known for. The first of a key raises an event.
 #[inline(never)]
 fn suspect<A: Family>(key: &FlowKey<A>, config: &Present, wire: PacketCount) -> Counter {
-    match flows::count(A::suspects(), key, wire) {
+    let mut counted = flows::count(A::suspects(), key, wire);
+    if counted == Counted::NoRoom {
+        counted = without_room(key, wire);
+    }
+    match counted {
         Counted::Known => Counter::Suspect,
         Counted::New => {
             events::raise(A::SUSPECT, key, config.events_per_second, wire);
@@ -269,4 +273,10 @@ fn suspect<A: Family>(key: &FlowKey<A>, config: &Present, wire: PacketCount) -> 
         }
         Counted::NoRoom => Counter::SuspectsFull,
     }
+}
+
+/// It is a function of its own so that others do not pay for it.
+#[inline(never)]
+fn without_room<A: Family>(key: &FlowKey<A>, wire: PacketCount) -> Counted {
+    flows::count_in_reserve(A::reserve(), key, wire)
 }

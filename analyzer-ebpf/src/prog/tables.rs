@@ -41,6 +41,12 @@ pub(super) static SUSPECTS4: HashMap<FlowKey4, FlowCounts, 65_536> = HashMap::ne
 #[btf_map]
 pub(super) static SUSPECTS6: HashMap<FlowKey6, FlowCounts, 65_536> = HashMap::new();
 #[btf_map]
+pub(super) static RESERVE4: HashMap<FlowKey4, FlowCounts, 8_192> = HashMap::new();
+#[btf_map]
+pub(super) static RESERVE6: HashMap<FlowKey6, FlowCounts, 8_192> = HashMap::new();
+#[btf_map]
+pub(super) static RESERVE_MACS: HashMap<u64, u64, 8_192> = HashMap::new();
+#[btf_map]
 pub(super) static SAMPLES4: LruHashMap<FlowKey4, FlowCounts, 65_536> = LruHashMap::new();
 #[btf_map]
 pub(super) static SAMPLES6: LruHashMap<FlowKey6, FlowCounts, 65_536> = LruHashMap::new();

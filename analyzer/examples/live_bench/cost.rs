@@ -21,8 +21,6 @@ use crate::traffic::{Addresses, Random, Traffic, Violating};
 
 /// Packets to one program before the other has its turn.
 const TURN: usize = 16_384;
-/// Longest idle time, for taking all suspects away.
-const ALL: u64 = u64::MAX;
 
 /// What is measured.
 struct Case {
@@ -198,9 +196,7 @@ fn check(parts: &Parts, traffic: &Traffic) -> Result<()> {
 }
 
 fn remove_suspects(parts: &Parts) -> Result<()> {
-    let keys: Vec<_> = parts.readings.suspects()?.into_iter().map(|counted| counted.key).collect();
-    parts.readings.remove_idle(&keys, ALL)?;
-    Ok(())
+    Ok(parts.readings.remove(&parts.readings.suspects()?).1?)
 }
 
 /// Durstenfeld's shuffle.

@@ -25,6 +25,11 @@ impl GracePeriod {
         self.begun = Builder::new().name("grace-period".to_owned()).spawn(move || quiescence.wait()).ok();
     }
 
+    /// Comes back when all programs that run now have ended, whatever was begun before.
+    pub(super) fn wait(&self) -> io::Result<()> {
+        self.quiescence.wait()
+    }
+
     /// Comes back when all programs that ran at the last [`Self::begin`] have ended; without one that is still to be
     /// waited for, all that run now.
     pub(super) fn end(&mut self) -> io::Result<()> {

@@ -7,6 +7,7 @@ use analyzer_ebpf::abi::{FlowKey4, FlowKey6};
 use analyzer_ebpf::maps::{Counter, FlowCounts, HeardAt, HeardKey, PacketCount, RequestKey, mapped, name};
 use aya::maps::{MapData, PerCpuArray};
 use aya::{Ebpf, Pod};
+use hashbrown::HashMap;
 
 use super::error::BpfError;
 use super::map::{self, Map};
@@ -19,6 +20,9 @@ use crate::types::{MacAddr, Timestamp, Tuple};
 pub struct Readings {
     suspects4: Map<FlowKey4, FlowCounts>,
     suspects6: Map<FlowKey6, FlowCounts>,
+    reserve4: Map<FlowKey4, FlowCounts>,
+    reserve6: Map<FlowKey6, FlowCounts>,
+    reserve_macs: Map<u64, u64>,
     samples4: Map<FlowKey4, FlowCounts>,
     samples6: Map<FlowKey6, FlowCounts>,
     requests: Map<RequestKey, FlowCounts>,
@@ -34,13 +38,18 @@ pub struct Axis {
     pub offset_ns: u64,
 }
 
-/// Key of a flow.
+/// Key of a flow, and where it is counted: one that came while the map of suspects was full, and again when there was
+/// room, has two entries, each with packets of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Key {
     /// IPv4.
     V4(FlowKey4),
     /// IPv6.
     V6(FlowKey6),
+    /// IPv4, in the reserve of suspects.
+    Reserve4(FlowKey4),
+    /// IPv6, in the reserve of suspects.
+    Reserve6(FlowKey6),
 }
 
 /// A flow and what was counted of it.
@@ -113,9 +122,31 @@ impl Key {
     /// Low bits of the generation that the packets were judged by; 0 where no set was loaded.
     pub fn epoch(&self) -> u16 {
         match self {
-            Self::V4(key) => key.epoch,
-            Self::V6(key) => key.epoch,
+            Self::V4(key) | Self::Reserve4(key) => key.epoch,
+            Self::V6(key) | Self::Reserve6(key) => key.epoch,
         }
+    }
+
+    /// Destination MAC of the flow.
+    pub fn eth_dst(&self) -> MacAddr {
+        MacAddr(match self {
+            Self::V4(key) | Self::Reserve4(key) => key.eth_dst,
+            Self::V6(key) | Self::Reserve6(key) => key.eth_dst,
+        })
+    }
+
+    /// The same flow in the reserve of suspects.
+    #[must_use]
+    pub fn in_reserve(self) -> Self {
+        match self {
+            Self::V4(key) | Self::Reserve4(key) => Self::Reserve4(key),
+            Self::V6(key) | Self::Reserve6(key) => Self::Reserve6(key),
+        }
+    }
+
+    /// Whether the flow is counted in the reserve of suspects.
+    pub fn is_in_reserve(&self) -> bool {
+        matches!(self, Self::Reserve4(_) | Self::Reserve6(_))
     }
 }
 
@@ -125,8 +156,8 @@ impl Counted {
         let FlowCounts { packets, bytes, first_ns, last_ns } = self.counts;
         let counts = Counts { packets, bytes, first: axis.at(first_ns), last: axis.at(last_ns) };
         match &self.key {
-            Key::V4(key) => Observation::new(key, counts),
-            Key::V6(key) => Observation::new(key, counts),
+            Key::V4(key) | Key::Reserve4(key) => Observation::new(key, counts),
+            Key::V6(key) | Key::Reserve6(key) => Observation::new(key, counts),
         }
     }
 }
@@ -153,6 +184,9 @@ impl Readings {
         Ok(Self {
             suspects4: take(object, name::SUSPECTS4)?,
             suspects6: take(object, name::SUSPECTS6)?,
+            reserve4: take(object, name::RESERVE4)?,
+            reserve6: take(object, name::RESERVE6)?,
+            reserve_macs: take(object, name::RESERVE_MACS)?,
             samples4: take(object, name::SAMPLES4)?,
             samples6: take(object, name::SAMPLES6)?,
             requests: take(object, name::REQUESTS)?,
@@ -162,12 +196,15 @@ impl Readings {
         })
     }
 
-    /// All flows with packets that no outcome was known for.
+    /// All flows with packets that no outcome was known for, those in the reserve too.
     ///
     /// # Errors
     /// The map cannot be read; likewise below.
     pub fn suspects(&self) -> Result<Vec<Counted>, BpfError> {
-        both(&self.suspects4, &self.suspects6)
+        let mut suspects = both(&self.suspects4, &self.suspects6)?;
+        let reserve = both(&self.reserve4, &self.reserve6)?;
+        suspects.extend(reserve.into_iter().map(|counted| Counted { key: counted.key.in_reserve(), ..counted }));
+        Ok(suspects)
     }
 
     /// What was counted of one of them; `None` where it is removed.
@@ -175,6 +212,8 @@ impl Readings {
         match key {
             Key::V4(key) => self.suspects4.lookup(key),
             Key::V6(key) => self.suspects6.lookup(key),
+            Key::Reserve4(key) => self.reserve4.lookup(key),
+            Key::Reserve6(key) => self.reserve6.lookup(key),
         }
     }
 
@@ -183,23 +222,42 @@ impl Readings {
         both(&self.samples4, &self.samples6)
     }
 
-    /// Removes suspect flows whose last packet was before `idle_since_ns` (nanoseconds of `CLOCK_MONOTONIC`), and tells
-    /// their final counts. Flows with newer packets stay.
+    /// Removes suspect flows of which no packet has come since they were read, and tells their final counts. Where it fails,
+    /// those that were removed before are told all the same: nobody else knows of them.
     ///
     /// A packet that has found its entry but has not yet counted itself while we delete it, some hundred nanoseconds,
     /// would be lost, or be counted under a new flow that takes the entry over. It cannot happen to flows of an older
-    /// generation than the present, which get no more packets; these should go first, and flows of the present one only
-    /// after a long silence. A loss would show in that [`Counter::Suspect`] is more than the sum of all counts.
-    pub fn remove_idle(&self, keys: &[Key], idle_since_ns: u64) -> Result<Vec<Counted>, BpfError> {
+    /// generation than the present, which get no more packets; flows of the present one should have been silent for a
+    /// while. A loss would show in that [`Counter::Suspect`] is more than the sum of all counts.
+    pub fn remove(&self, suspects: &[Counted]) -> (Vec<Counted>, Result<(), BpfError>) {
         let mut removed = Vec::new();
-        for &key in keys {
+        for &Counted { key, counts: FlowCounts { last_ns, .. } } in suspects {
             let counts = match &key {
-                Key::V4(key) => take_idle(&self.suspects4, key, idle_since_ns),
-                Key::V6(key) => take_idle(&self.suspects6, key, idle_since_ns),
+                Key::V4(key) => take_unchanged(&self.suspects4, key, last_ns),
+                Key::V6(key) => take_unchanged(&self.suspects6, key, last_ns),
+                Key::Reserve4(key) => take_unchanged(&self.reserve4, key, last_ns),
+                Key::Reserve6(key) => take_unchanged(&self.reserve6, key, last_ns),
             };
-            removed.extend(counts?.map(|counts| Counted { key, counts }));
+            match counts {
+                Ok(counts) => removed.extend(counts.map(|counts| Counted { key, counts })),
+                Err(error) => return (removed, Err(error)),
+            }
         }
-        Ok(removed)
+        (removed, Ok(()))
+    }
+
+    /// Sets right how many keys the reserve holds for each MAC, where the kernel program believes that there are more: it
+    /// counts up, and does not see what is removed.
+    pub fn clear_reserve(&self, held: &HashMap<MacAddr, u64>) -> Result<(), BpfError> {
+        for (mac, believed) in self.reserve_macs.read_all()? {
+            let [_, _, octets @ ..] = mac.to_be_bytes();
+            match held.get(&MacAddr(octets)) {
+                None => self.reserve_macs.delete(&mac)?,
+                Some(&held) if held < believed => self.reserve_macs.update(&mac, &held)?,
+                Some(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Whether packets of a flow came in from a MAC. The flow is told as it came in: of one that leaves,
@@ -257,6 +315,9 @@ impl Readings {
         vec![
             MapUse::of(&self.suspects4, None),
             MapUse::of(&self.suspects6, None),
+            MapUse::of(&self.reserve4, None),
+            MapUse::of(&self.reserve6, None),
+            MapUse::of(&self.reserve_macs, None),
             MapUse::of(&self.samples4, None),
             MapUse::of(&self.samples6, None),
             MapUse::of(&self.requests, None),
@@ -298,9 +359,9 @@ fn both(v4: &Map<FlowKey4, FlowCounts>, v6: &Map<FlowKey6, FlowCounts>) -> Resul
     Ok(v4.chain(v6).collect())
 }
 
-fn take_idle<K: Pod>(map: &Map<K, FlowCounts>, key: &K, idle_since_ns: u64) -> Result<Option<FlowCounts>, BpfError> {
+fn take_unchanged<K: Pod>(map: &Map<K, FlowCounts>, key: &K, last_ns: u64) -> Result<Option<FlowCounts>, BpfError> {
     match map.lookup(key)? {
-        Some(counts) if counts.last_ns < idle_since_ns => map.take(key),
+        Some(counts) if counts.last_ns <= last_ns => map.take(key),
         _ => Ok(None),
     }
 }

@@ -17,6 +17,8 @@ pub struct Sizes {
     pub nexthops: u32,
     /// Suspect flows.
     pub suspects: u32,
+    /// Suspect flows that find no room there, of all MACs, and MACs that have such.
+    pub reserve: u32,
     /// Sampled flows.
     pub samples: u32,
     /// Flows that came in.
@@ -37,6 +39,7 @@ impl Default for Sizes {
             outcomes: 32_768,
             nexthops: 1024,
             suspects: 131_072,
+            reserve: 8192,
             samples: 65_536,
             requests: 65_536,
             heard: 4096,
@@ -64,6 +67,9 @@ impl Sizes {
             (name::LEGAL_MACS, twice(self.nexthops)),
             (name::SUSPECTS4, self.suspects),
             (name::SUSPECTS6, self.suspects),
+            (name::RESERVE4, self.reserve),
+            (name::RESERVE6, self.reserve),
+            (name::RESERVE_MACS, self.reserve),
             (name::SAMPLES4, self.samples),
             (name::SAMPLES6, self.samples),
             (name::REQUESTS, self.requests),

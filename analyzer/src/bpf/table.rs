@@ -174,6 +174,14 @@ impl Table {
         self.write_config(Config { generation: 0, ..self.written_config })
     }
 
+    /// Waits for programs that were detached and still run: behind it nothing counts any more.
+    ///
+    /// # Errors
+    /// The kernel will not say; some packets may be counted yet.
+    pub fn settle(&self) -> Result<(), BpfError> {
+        self.grace_period.wait().map_err(BpfError::Quiescence)
+    }
+
     /// How full the maps of the set are.
     pub fn map_uses(&self) -> Vec<MapUse> {
         let places = self.sources.written().map(Place::of_source);

@@ -250,6 +250,9 @@ pub struct LiveRunArgs {
     /// End after this time; runs until SIGINT or SIGTERM unless given
     #[arg(long, value_name = "SECONDS", value_parser = parse_positive_seconds)]
     pub duration: Option<Duration>,
+    /// How long flows under suspicion that nobody has judged yet are judged at the end; packets of the rest are a loss
+    #[arg(long, default_value = "15", value_name = "SECONDS", value_parser = parse_positive_seconds)]
+    pub end_within: Duration,
     /// No messages on standard error but errors
     #[arg(
         long,

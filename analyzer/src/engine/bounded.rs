@@ -4,7 +4,7 @@
 //! way to a MAC that has fewer, so that a flood to one MAC does not hide another; and of one MAC's findings one of fewer
 //! packets gives way to one of more.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use analyzer_ebpf::abi::LinkTags;
 use hashbrown::HashMap;
@@ -22,17 +22,26 @@ pub type FindingKey = (Flow, MacAddr, Verdict);
 /// Findings that are kept, and how many are not.
 #[derive(Debug, Default)]
 pub struct BoundedFindings {
-    kept: HashMap<FindingKey, Finding>,
+    kept: HashMap<FindingKey, Kept>,
     violating: Shares,
     others: Shares,
     omitted: u64,
 }
 
-/// Keys by MAC, and MACs by the number of their keys.
+/// A finding, and when it is its turn to give way among those of its MAC.
+#[derive(Debug)]
+struct Kept {
+    finding: Finding,
+    turn: u64,
+}
+
+/// Keys by MAC and turn, and MACs by the number of their keys.
 #[derive(Debug, Default)]
 struct Shares {
-    by_mac: HashMap<MacAddr, VecDeque<FindingKey>>,
+    by_mac: HashMap<MacAddr, BTreeMap<u64, FindingKey>>,
     by_size: BTreeSet<(usize, MacAddr)>,
+    /// The next turn.
+    next: u64,
 }
 
 impl BoundedFindings {
@@ -43,21 +52,33 @@ impl BoundedFindings {
             // One of the two is not in the report.
             self.omitted += 1;
             let Some(given_up) = self.giving_way(&key, packets) else { return false };
-            self.kept.remove(&given_up);
+            self.remove(&given_up);
         }
-        self.shares(key.2).add(key);
-        self.kept.insert(key, finding());
+        let turn = self.shares(key.2).add(key);
+        self.kept.insert(key, Kept { finding: finding(), turn });
         true
+    }
+
+    /// Takes a finding out: there is room for another one.
+    pub fn remove(&mut self, key: &FindingKey) -> Option<Finding> {
+        let Kept { finding, turn } = self.kept.remove(key)?;
+        self.shares(key.2).remove(key.1, turn);
+        Some(finding)
+    }
+
+    /// The finding under a key.
+    pub fn get(&self, key: &FindingKey) -> Option<&Finding> {
+        self.kept.get(key).map(|kept| &kept.finding)
     }
 
     /// The finding under a key.
     pub fn get_mut(&mut self, key: &FindingKey) -> Option<&mut Finding> {
-        self.kept.get_mut(key)
+        self.kept.get_mut(key).map(|kept| &mut kept.finding)
     }
 
     /// Those that are kept.
     pub fn iter(&self) -> impl Iterator<Item = &Finding> {
-        self.kept.values()
+        self.kept.values().map(|kept| &kept.finding)
     }
 
     /// How many are not kept.
@@ -67,7 +88,7 @@ impl BoundedFindings {
 
     /// Those that are kept, in no order.
     pub fn into_vec(self) -> Vec<Finding> {
-        self.kept.into_values().collect()
+        self.kept.into_values().map(|kept| kept.finding).collect()
     }
 
     fn shares(&mut self, verdict: Verdict) -> &mut Shares {
@@ -80,21 +101,28 @@ impl BoundedFindings {
     fn giving_way(&mut self, (_, mac, verdict): &FindingKey, packets: u64) -> Option<FindingKey> {
         let is_violating = matches!(verdict, Verdict::Violating(_));
         if is_violating && let Some((_, most)) = self.others.largest() {
-            return self.others.take(most);
+            return self.others.first(most);
         }
-        let kept = &self.kept;
         let shares = if is_violating { &mut self.violating } else { &mut self.others };
         let (size, most) = shares.largest()?;
         if size > shares.size(*mac) + 1 {
-            return shares.take(most);
+            return shares.first(most);
         }
-        shares.take_lighter(*mac, packets, |key| kept.get(key).map_or(0, |finding| finding.packets))
+        // Of the same MAC a lighter one gives way; else it is another's turn the next time.
+        let first = shares.first(*mac)?;
+        let kept = self.kept.get_mut(&first)?;
+        if kept.finding.packets < packets {
+            return Some(first);
+        }
+        shares.remove(*mac, kept.turn);
+        kept.turn = shares.add(first);
+        None
     }
 }
 
 impl Shares {
     fn size(&self, mac: MacAddr) -> usize {
-        self.by_mac.get(&mac).map_or(0, VecDeque::len)
+        self.by_mac.get(&mac).map_or(0, BTreeMap::len)
     }
 
     /// The MAC with most keys, and how many it has.
@@ -102,38 +130,37 @@ impl Shares {
         self.by_size.last().copied()
     }
 
-    fn add(&mut self, key: FindingKey) {
-        let keys = self.by_mac.entry(key.1).or_default();
-        self.by_size.remove(&(keys.len(), key.1));
-        keys.push_back(key);
-        self.by_size.insert((keys.len(), key.1));
+    /// Adds a key and returns its turn.
+    fn add(&mut self, key: FindingKey) -> u64 {
+        let turn = self.next;
+        self.next += 1;
+        self.resized(key.1, |keys| {
+            keys.insert(turn, key);
+        });
+        turn
     }
 
-    /// Takes a key of the MAC.
-    fn take(&mut self, mac: MacAddr) -> Option<FindingKey> {
-        let keys = self.by_mac.get_mut(&mac)?;
+    fn remove(&mut self, mac: MacAddr, turn: u64) {
+        self.resized(mac, |keys| {
+            keys.remove(&turn);
+        });
+    }
+
+    /// The key of the MAC whose turn it is.
+    fn first(&self, mac: MacAddr) -> Option<FindingKey> {
+        self.by_mac.get(&mac)?.first_key_value().map(|(_, key)| *key)
+    }
+
+    fn resized(&mut self, mac: MacAddr, change: impl FnOnce(&mut BTreeMap<u64, FindingKey>)) {
+        let keys = self.by_mac.entry(mac).or_default();
         self.by_size.remove(&(keys.len(), mac));
-        let taken = keys.pop_front();
-        match keys.len() {
-            0 => drop(self.by_mac.remove(&mac)),
-            size => drop(self.by_size.insert((size, mac))),
+        change(keys);
+        let size = keys.len();
+        if size == 0 {
+            self.by_mac.remove(&mac);
+        } else {
+            self.by_size.insert((size, mac));
         }
-        taken
-    }
-
-    /// Takes the next key of the MAC if it has fewer packets; else it is another's turn the next time.
-    fn take_lighter(
-        &mut self,
-        mac: MacAddr,
-        packets: u64,
-        packets_of: impl FnOnce(&FindingKey) -> u64,
-    ) -> Option<FindingKey> {
-        let keys = self.by_mac.get_mut(&mac)?;
-        if keys.front().map(packets_of)? < packets {
-            return self.take(mac);
-        }
-        keys.rotate_left(1);
-        None
     }
 }
 
@@ -226,7 +253,7 @@ mod tests {
             let held: usize = [&findings.violating, &findings.others]
                 .iter()
                 .flat_map(|shares| shares.by_mac.values())
-                .map(VecDeque::len)
+                .map(BTreeMap::len)
                 .sum();
             prop_assert_eq!(held, findings.kept.len());
         }

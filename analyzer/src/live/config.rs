@@ -76,6 +76,8 @@ pub struct Config {
     pub repair: Option<repairing::Settings>,
     /// When to end.
     pub duration: Option<Duration>,
+    /// How long flows are judged at the end.
+    pub end_within: Duration,
     /// What the output looks like.
     pub output: OutputArgs,
     /// Whether standard error is for errors only.
@@ -108,7 +110,7 @@ impl TryFrom<LiveArgs> for Config {
             run,
             typed,
         } = args;
-        let LiveRunArgs { config, duration, quiet } = run;
+        let LiveRunArgs { config, duration, end_within, quiet } = run;
         if hooks.interface.is_empty() {
             return Err(ConfigError::NoInterface { file: config });
         }
@@ -155,6 +157,7 @@ impl TryFrom<LiveArgs> for Config {
             metrics: distinct(metrics.metrics),
             repair: repair(repairing),
             duration,
+            end_within,
             output,
             quiet: quiet.unwrap_or(false),
             file: config,

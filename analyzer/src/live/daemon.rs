@@ -16,7 +16,6 @@ use super::evidence::Evidence;
 use super::exporting::Exporting;
 use super::failures::{Failures, Request};
 use super::finish::{Counters, Evicted};
-
 use super::latent::Departures;
 use super::ledger::Ledger;
 use super::news::News;
@@ -26,6 +25,7 @@ use super::repairing::Repairing;
 use super::set::Set;
 use super::signals::Signals;
 use super::sources::{SourceId, Sources};
+use super::sweeping::Line;
 use super::watching::Watching;
 use crate::bpf::error::BpfError;
 use crate::bpf::events::{self, EventStream};
@@ -105,8 +105,8 @@ pub(super) struct Daemon {
     pub(super) counted: Counters,
     /// Keys that were pushed out of the kernel's maps, when they were counted last.
     pub(super) evicted: Evicted,
-    /// Packets of flows that nobody came to judge before the end.
-    pub(super) unjudged: u64,
+    /// Suspects that wait to be judged.
+    pub(super) waiting: Line,
     pub(super) ticks: u64,
 }
 
@@ -163,6 +163,7 @@ impl Daemon {
             },
             Some(event) = inbox.events.recv() => event,
             () = at(due) => Event::Due,
+            () = std::future::ready(()), if !self.waiting.is_empty() => Event::Idle,
         }
     }
 
@@ -180,6 +181,7 @@ impl Daemon {
             Event::ConntrackLost(error) => self.failed_because(Request::ConntrackEvents, &error),
             Event::Labelled(reading) => self.take_reading(reading),
             Event::Tick => self.tick().await,
+            Event::Idle => self.judge_waiting(),
             // What is due takes effect with the commit behind every event.
             Event::Due => {}
             Event::Reload => self.reload(),

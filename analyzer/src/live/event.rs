@@ -69,6 +69,8 @@ pub(super) enum Event {
     Labelled(Result<Reading, String>),
     /// A second has passed.
     Tick,
+    /// Nothing else is to be done, and flows wait to be judged.
+    Idle,
     /// A moment has come at which a verdict changes by itself.
     Due,
     /// The user wants the configuration read again.

@@ -9,7 +9,6 @@ use hashbrown::{HashMap, HashSet};
 use super::Outcome;
 use super::daemon::Daemon;
 use super::failures::Request;
-use super::ledger::Known;
 use super::set::counters_of;
 use crate::bpf::readings::Counted;
 use crate::engine::finding::{LatentState, NexthopCount, Summary};
@@ -32,9 +31,6 @@ const KERNEL_LOSSES: [(Counter, &str); 10] = [
     (Counter::ReceivedUnparsed, "received_packets_unparsed"),
 ];
 
-/// Flows that are judged at the end at most: whoever ended us waits.
-const LAST_JUDGED: usize = 100_000;
-
 /// What the kernel program counted, by [`Counter`].
 pub(super) type Counters = [PacketCount; Counter::COUNT as usize];
 
@@ -44,7 +40,7 @@ impl Daemon {
         let nics = self.watching.status();
         self.watching.close();
         self.save_history_now().await;
-        self.read_the_last();
+        self.judge_the_last().await;
         self.leave_out_cited(&self.ledger.cited());
         self.count_evicted();
         self.look_at_replies();
@@ -55,8 +51,8 @@ impl Daemon {
         let nexthops = self.nexthop_counts();
         let tells_nexthops = self.is_sighted;
         let now = self.clock.now();
-        let Self { ledger, latent, config, watching, news, started, unjudged, .. } = self;
-        let remarks = ledger.remarks();
+        let Self { ledger, latent, config, watching, news, started, .. } = self;
+        let (remarks, unjudged) = (ledger.remarks(), ledger.unjudged());
         let (findings, mut summary) = ledger.close_all();
         add_kernel_counts(&mut summary, &counters);
         summary.untracked_packets += unjudged;
@@ -92,22 +88,6 @@ impl Daemon {
             status: Some(status),
         };
         (Outcome { report, tells_nexthops }, news)
-    }
-
-    /// Reads what was counted until the programs were detached, and judges it.
-    fn read_the_last(&mut self) {
-        match self.readings.suspects() {
-            Ok(suspects) => {
-                let mut budget = LAST_JUDGED;
-                for suspect in &suspects {
-                    self.look(suspect, &mut budget);
-                    if budget == 0 && self.ledger.known(&suspect.key, suspect.counts.packets) == Known::New {
-                        self.unjudged += suspect.counts.packets;
-                    }
-                }
-            }
-            Err(error) => self.failed(&error),
-        }
     }
 
     /// What was sampled of flows that conform. What was sampled while no set was loaded was judged by nobody and is left
@@ -169,6 +149,11 @@ impl Daemon {
         counts
     }
 
+    /// Packets that the kernel program has counted as suspect.
+    pub(super) fn suspect_packets(&mut self) -> u64 {
+        self.counters()[Counter::Suspect as usize].packets
+    }
+
     pub(super) fn counters(&mut self) -> Counters {
         match self.readings.counters() {
             Ok(counters) => self.counted = counters,
@@ -217,6 +202,7 @@ impl Daemon {
         let kernel = KERNEL_LOSSES.map(|(counter, name)| Loss { name, count: counters[counter as usize].packets });
         let route = self.watching.losses;
         let own = [
+            ("suspect_packets_unjudged", self.ledger.unjudged()),
             ("samples_evicted", self.evicted.samples),
             ("requests_evicted", self.evicted.requests),
             ("neighbours_evicted", self.evicted.neighbours),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hashbrown::HashSet;
+
 use super::daemon::Daemon;
 use super::ledger::Known;
 use crate::bpf::readings::{Axis, Counted, Key, Request};
@@ -14,103 +16,84 @@ use crate::types::Timestamp;
 const REJUDGE: Duration = Duration::from_secs(5);
 /// The same where something is not known, which is mostly soon.
 const REJUDGE_OPEN: Duration = Duration::from_secs(1);
-/// Flows judged in one sweep at most. The rest has its turn in the next ones.
-const MAX_JUDGED: usize = 5_000;
-/// Flows looked at before others have their turn.
-const TURN: usize = 256;
 /// Flows that are judged again with a new reading of conntrack entries at most. The rest has its turn in the next ones.
 const MAX_UNCITED: usize = 500;
-/// A flow that was silent for so long is taken off the books; should it go on, it is counted anew.
-const IDLE: Duration = Duration::from_secs(120);
-/// The same where the kernel's map is nearly full.
-const IDLE_WHEN_FULL: Duration = Duration::from_secs(10);
 
-/// The same of a generation that is over, where the kernel's map is nearly full.
-const SETTLED: Duration = Duration::from_secs(1);
+/// When a suspect is to be judged.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) enum Due {
+    /// Nobody has judged it.
+    First,
+    /// It goes on, and what was said of it may have changed.
+    Again,
+    /// It goes on, and what was said of it holds.
+    Later,
+}
 
 impl Daemon {
-    /// Judges a flow of which the kernel has just counted the first packet.
+    /// Judges a flow of which the kernel has counted packets, if it is time to.
     pub(super) fn noticed(&mut self, key: Key) {
         match self.readings.suspect(&key) {
-            Ok(Some(counts)) => self.look(&Counted { key, counts }, &mut { MAX_JUDGED }),
-            // It was taken away meanwhile, or the sweep will find it.
+            Ok(Some(counts)) => self.look(&Counted { key, counts }),
+            // It was taken away meanwhile, unless it found no room among the others.
+            Ok(None) if !key.is_in_reserve() => self.noticed(key.in_reserve()),
             Ok(None) => {}
             Err(error) => self.failed(&error),
         }
     }
 
-    /// Looks at all that the kernel holds suspect. Where there is much to judge, others have their turn in between; what
-    /// is more than can be judged in one sweep is left for the next.
-    pub(super) async fn sweep(&mut self) {
-        let suspects = match self.readings.suspects() {
-            Ok(suspects) => suspects,
-            Err(error) => return self.failed(&error),
-        };
-        let now = self.clock.now();
-        let mut budget = MAX_JUDGED;
-        for (number, suspect) in suspects.iter().enumerate() {
-            self.look(suspect, &mut budget);
-            if number % TURN == TURN - 1 {
-                tokio::task::yield_now().await;
+    /// Takes suspects off the kernel's books and ours of which no packet has come since they were read. Returns them.
+    pub(super) fn close(&mut self, suspects: &[Counted]) -> HashSet<Key> {
+        let (removed, done) = self.readings.remove(suspects);
+        for counted in &removed {
+            let seen = self.observation(counted);
+            if let Some(booked) = self.ledger.close(&counted.key, &seen) {
+                self.alerting.booked(&seen, booked);
+            }
+            for tuple in self.told_connections.remove(&seen.tuple).unwrap_or_default() {
+                self.engine.set_connections(tuple, Vec::new());
             }
         }
-        let is_full = suspects.len() * 5 > usize::try_from(self.config.max_suspects).unwrap_or(usize::MAX) * 4;
-        let idle = if is_full { IDLE_WHEN_FULL } else { IDLE };
-        if is_full {
-            // Of earlier generations no packet comes any more.
-            let past = |suspect: &&Counted| !self.is_present(&suspect.key);
-            let past: Vec<Key> = suspects.iter().filter(past).map(|suspect| suspect.key).collect();
-            self.close(&past, self.clock.to_monotonic(now.saturating_sub(SETTLED)));
+        if let Err(error) = done {
+            self.failed(&error);
         }
-        let since_ns = self.clock.to_monotonic(now.saturating_sub(idle));
-        let silent = suspects.iter().filter(|suspect| suspect.counts.last_ns < since_ns);
-        let silent: Vec<Key> = silent.map(|suspect| suspect.key).collect();
-        self.close(&silent, since_ns);
+        removed.into_iter().map(|counted| counted.key).collect()
     }
 
-    /// Takes flows off the kernel's books and ours.
-    fn close(&mut self, silent: &[Key], since_ns: u64) {
-        match self.readings.remove_idle(silent, since_ns) {
-            Ok(removed) => {
-                for counted in removed {
-                    let seen = self.observation(&counted);
-                    self.book(&counted.key, &seen);
-                    self.ledger.close(&counted.key);
-                    for tuple in self.told_connections.remove(&seen.tuple).unwrap_or_default() {
-                        self.engine.set_connections(tuple, Vec::new());
-                    }
-                }
-            }
-            Err(error) => self.failed(&error),
-        }
+    /// When a suspect is to be judged; `None` where no packet has come since it was booked.
+    pub(super) fn due(&self, suspect: &Counted) -> Option<Due> {
+        let (verdict, judged) = match self.ledger.known(&suspect.key, suspect.counts.packets) {
+            Known::Unchanged => return None,
+            Known::New => return Some(Due::First),
+            Known::More(verdict, judged) => (verdict, judged),
+        };
+        let since = self.clock.now().since(judged);
+        let is_settled = match verdict {
+            Verdict::Conforming | Verdict::NotCovered(_) => true,
+            Verdict::Undetermined(_) => since < REJUDGE_OPEN,
+            _ => since < REJUDGE,
+        };
+        // What was counted under an earlier set was judged by that set.
+        Some(if is_settled || !self.is_present(&suspect.key) { Due::Later } else { Due::Again })
     }
 
     /// Books what was counted, and judges it if it was not, or if it is time to again.
-    pub(super) fn look(&mut self, suspect: &Counted, budget: &mut usize) {
+    pub(super) fn look(&mut self, suspect: &Counted) {
+        match self.due(suspect) {
+            None => {}
+            Some(Due::Later) => self.book_suspect(suspect),
+            Some(Due::First | Due::Again) => {
+                let seen = self.observation(suspect);
+                self.judge(suspect.key, &seen, self.clock.now());
+            }
+        }
+    }
+
+    /// Books what was counted since, under what was said of the suspect last; nothing where nobody has judged it.
+    pub(super) fn book_suspect(&mut self, suspect: &Counted) {
         let seen = self.observation(suspect);
-        let key = &suspect.key;
-        let now = self.clock.now();
-        match self.ledger.known(key, seen.packets) {
-            Known::Unchanged => {}
-            Known::New if *budget == 0 => {}
-            Known::New => {
-                *budget -= 1;
-                self.judge(*key, &seen, now);
-            }
-            Known::More(verdict, judged) => {
-                let is_settled = match verdict {
-                    Verdict::Conforming | Verdict::NotCovered(_) => true,
-                    Verdict::Undetermined(_) => now.since(judged) < REJUDGE_OPEN,
-                    _ => now.since(judged) < REJUDGE,
-                };
-                // What was counted under an earlier set was judged by that set.
-                if is_settled || !self.is_present(key) || *budget == 0 {
-                    self.book(key, &seen);
-                } else {
-                    *budget -= 1;
-                    self.judge(*key, &seen, now);
-                }
-            }
+        if let Some(booked) = self.ledger.count(&suspect.key, &seen) {
+            self.alerting.booked(&seen, booked);
         }
     }
 
@@ -180,13 +163,6 @@ impl Daemon {
         }
         if let Some(finding) = told.news {
             self.news.finding(&finding);
-        }
-    }
-
-    /// Books what was counted since, under what was said of the key last.
-    fn book(&mut self, key: &Key, seen: &Observation) {
-        if let Some(booked) = self.ledger.count(key, seen) {
-            self.alerting.booked(seen, booked);
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! The kernel counts under one key: flow, both MACs, generation. Packets counted since the last look belong to the
 //! verdict that the engine gives now; should it give another one later, what was counted before stays where it is, unless
-//! the later one rests on an entry that was not known when these were judged: then they go with it. So each packet is in
-//! exactly one verdict, and the sum over all of them is what the kernel counted.
+//! the later one rests on an entry that was not known when these were judged: then they go with it. What leaves the
+//! kernel's map without a verdict is a loss. So each packet is in exactly one verdict or lost, and the sum over all of
+//! them is what the kernel counted.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,30 +14,24 @@ use hashbrown::hash_map::Entry as MapEntry;
 use hashbrown::{HashMap, HashSet};
 
 use crate::engine::Assessment;
+use crate::engine::bounded::{BoundedFindings, FindingKey, Flow};
 use crate::engine::finding::{self, Finding, NexthopCount, Summary};
 use crate::engine::observation::Observation;
 use crate::engine::verdict::{Undetermined, Verdict, Violating};
 use crate::types::{MacAddr, Timestamp, Tuple};
-
-/// A flow: its NIC, its VLANs, its 5-tuple.
-type Flow = (u8, LinkTags, Tuple);
-
-/// What a finding is counted under.
-type FindingKey = (Flow, MacAddr, Verdict);
 
 /// The books of a run. `K` is the key that the kernel counts under.
 #[derive(Debug)]
 pub(super) struct Ledger<K> {
     entries: HashMap<K, Entry>,
     flows: HashMap<Flow, FlowState>,
-    findings: HashMap<FindingKey, Finding>,
-    /// How many of them are no violations.
-    expendable: usize,
+    findings: BoundedFindings,
     nexthops: HashMap<MacAddr, Nexthop>,
     judged: HashMap<Verdict, Judged>,
     summary: Summary,
     max_findings: usize,
-    omitted: u64,
+    /// Packets that nobody judged.
+    unjudged: u64,
     /// Flows that samples tell something of.
     remarks: u64,
 }
@@ -124,13 +119,12 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
         Self {
             entries: HashMap::new(),
             flows: HashMap::new(),
-            findings: HashMap::new(),
-            expendable: 0,
+            findings: BoundedFindings::default(),
             nexthops: HashMap::new(),
             judged: HashMap::new(),
             summary: Summary::default(),
             max_findings,
-            omitted: 0,
+            unjudged: 0,
             remarks: 0,
         }
     }
@@ -142,6 +136,11 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
             Some(entry) if entry.packets >= packets => Known::Unchanged,
             Some(entry) => Known::More(entry.verdict, entry.judged),
         }
+    }
+
+    /// What was said last of a key that the kernel counts under.
+    pub(super) fn verdict(&self, key: &K) -> Option<Verdict> {
+        self.entries.get(key).map(|entry| entry.verdict)
     }
 
     /// Books what the kernel has counted in all, under what was said of the key last. Returns what was new.
@@ -243,7 +242,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
     pub(super) fn remark(&mut self, seen: &Observation, finding: Finding) -> Option<Finding> {
         let key = (flow(seen), seen.eth_dst, finding.verdict);
         let counts = (finding.packets, finding.bytes);
-        let is_known = self.findings.contains_key(&key);
+        let is_known = self.findings.get_mut(&key).is_some();
         self.remarks += u64::from(!is_known);
         let news = self.keep(key, finding, !is_known);
         if let Some(kept) = self.findings.get_mut(&key) {
@@ -257,17 +256,36 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
         self.remarks
     }
 
-    /// Closes the books on a key that the kernel no longer counts under.
-    pub(super) fn close(&mut self, key: &K) {
-        let Some(entry) = self.entries.remove(key) else { return };
-        let Some(state) = self.flows.get_mut(&entry.flow) else { return };
-        state.keys -= 1;
-        if state.keys == 0 {
-            let worst = state.worst;
-            self.flows.remove(&entry.flow);
-            self.judged.entry(worst).or_default().flows -= 1;
-            self.summary.count_flow(worst);
+    /// Closes the books on a key that the kernel counts under no more, and that had counted so much in all. What is new of
+    /// it is booked under what was said of the key last, and returned; where nobody has judged it, all of it is lost.
+    pub(super) fn close(&mut self, key: &K, seen: &Observation) -> Option<Booked> {
+        let booked = self.count(key, seen);
+        let Some(entry) = self.entries.remove(key) else {
+            self.unjudged += seen.packets;
+            return None;
+        };
+        if let Some(state) = self.flows.get_mut(&entry.flow) {
+            state.keys -= 1;
+            if state.keys == 0 {
+                let worst = state.worst;
+                self.flows.remove(&entry.flow);
+                self.judged.entry(worst).or_default().flows -= 1;
+                self.summary.count_flow(worst);
+            }
         }
+        booked
+    }
+
+    /// Closes the books on all packets that the kernel has counted as suspect by now, and no key of which it counts any
+    /// more: what no verdict was said of is lost, however that came.
+    pub(super) fn settle(&mut self, suspect_packets: u64) {
+        let judged: u64 = self.judged.values().map(|judged| judged.packets).sum();
+        self.unjudged = self.unjudged.max(suspect_packets.saturating_sub(judged));
+    }
+
+    /// Packets that nobody judged.
+    pub(super) fn unjudged(&self) -> u64 {
+        self.unjudged
     }
 
     /// Whether packets of the flow are on the books.
@@ -278,7 +296,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
     /// Entries that findings cite for the MAC that their packets left to, and when the last of these left.
     pub(super) fn cited(&self) -> Cited {
         let mut cited = HashMap::new();
-        for finding in self.findings.values() {
+        for finding in self.findings.iter() {
             for entry in finding.conntrack.iter().filter(|entry| finding.eth_dst == Some(entry.reply_eth)) {
                 let last = cited.entry((entry.orig, entry.zone, entry.reply_eth)).or_insert(finding.last_seen);
                 *last = finding.last_seen.max(*last);
@@ -290,7 +308,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
     /// When flows violated last, by their tuples on the wire.
     pub(super) fn last_violations(&self) -> HashMap<Tuple, Timestamp> {
         let mut last = HashMap::new();
-        for finding in self.findings.values().filter(|finding| matches!(finding.verdict, Verdict::Violating(_))) {
+        for finding in self.findings.iter().filter(|finding| matches!(finding.verdict, Verdict::Violating(_))) {
             let known = last.entry(finding.tuple).or_insert(finding.last_seen);
             *known = finding.last_seen.max(*known);
         }
@@ -313,11 +331,11 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
 
     /// The findings, worst first and by time, and the counts.
     pub(super) fn close_all(mut self) -> (Vec<Finding>, Summary) {
-        self.summary.omitted_findings = self.omitted;
+        self.summary.omitted_findings = self.findings.omitted();
         for state in self.flows.values() {
             self.summary.count_flow(state.worst);
         }
-        let mut findings: Vec<Finding> = self.findings.into_values().collect();
+        let mut findings = self.findings.into_vec();
         finding::sort(&mut findings);
         (findings, self.summary)
     }
@@ -335,32 +353,20 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
             *kept = finding;
             return news;
         }
-        if self.findings.len() >= self.max_findings && !self.make_room(key.2) {
-            // It is told all the same, once: only the report at the end lacks it.
-            self.omitted += u64::from(is_first);
-            return is_first.then_some(finding);
+        if !is_first {
+            // It gave way to others. What it has counted is in no finding any more.
+            return None;
         }
-        self.expendable += usize::from(!matches!(key.2, Verdict::Violating(_)));
-        let news = finding.clone();
-        // What the kernel counted is booked right behind.
-        (finding.packets, finding.bytes) = (0, 0);
-        self.findings.insert(key, finding);
-        Some(news)
+        let (packets, most) = (finding.packets, self.max_findings);
+        // It is told all the same, once, where there is no room: only the report at the end lacks it. What the kernel
+        // counted is booked right behind.
+        self.findings.keep(key, packets, most, || Finding { packets: 0, bytes: 0, ..finding.clone() });
+        Some(finding)
     }
 
-    /// Findings that were not kept for the report, because there were too many.
+    /// Findings that are not kept for the report, because there are too many.
     pub(super) fn omitted(&self) -> u64 {
-        self.omitted
-    }
-
-    /// Gives up findings that are no violations for one that is.
-    fn make_room(&mut self, verdict: Verdict) -> bool {
-        if !matches!(verdict, Verdict::Violating(_)) || self.expendable == 0 {
-            return false;
-        }
-        self.findings.retain(|(.., verdict), _| matches!(verdict, Verdict::Violating(_)));
-        self.omitted += std::mem::take(&mut self.expendable) as u64;
-        true
+        self.findings.omitted()
     }
 
     fn attribute(&mut self, flow: Flow, verdict: Verdict, since: &Observation) {

@@ -8,7 +8,8 @@
 //! | `databases`, `nexthop_files`, `connections`, `watching` | what each source tells |
 //! | `sources` | the state and the age of each source |
 //! | `facts`, `set` | facts into the engine, the engine's set into the kernel |
-//! | `judging`, `evidence`, `senders`, `ledger` | suspect packets: what is counted, asked and said |
+//! | `sweeping` | suspect packets: in which order they are judged, and which give way to others |
+//! | `judging`, `evidence`, `senders`, `ledger` | the same: what is counted, asked and said |
 //! | [`repairing`] | stale entries healed, where that is asked for |
 //! | `replies` | flows that conform and leave by another next hop than their requests came by |
 //! | [`kept`], [`history`], `remembering`, `claim` | what is kept over a restart, and by whom |
@@ -55,6 +56,7 @@ mod signals;
 pub mod snapshot;
 mod sources;
 mod start;
+mod sweeping;
 pub mod toml_file;
 mod watching;
 

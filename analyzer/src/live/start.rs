@@ -29,6 +29,7 @@ use super::repairing::Repairing;
 use super::set::Set;
 use super::signals::Signals;
 use super::sources::{SourceId, Sources};
+use super::sweeping::Line;
 use super::watching::Watching;
 use super::{Outcome, privileges};
 use crate::bpf::programs::{self, Parts};
@@ -148,7 +149,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
         lost_places: 0,
         counted: Counters::default(),
         evicted: Evicted::default(),
-        unjudged: 0,
+        waiting: Line::new(),
         ticks: 0,
         config,
     };

@@ -142,6 +142,7 @@ fn no_change_is_silent() {
         "--node=n",
         // Without these such a run keeps nothing.
         "--duration=1 --history=/var/lib/analyzer/history.jsonl --alert-state=/var/lib/analyzer/alerts.json",
+        "--end-within=1",
         "--quiet",
         "--mirror",
         "--private-key=FILE --certificate=FILE",

@@ -1,0 +1,219 @@
+//! The sweep: each second all that the kernel holds suspect is looked at.
+//!
+//! What is to be judged waits in a line in which no MAC stands behind the flood of another. Where the kernel's map is nearly
+//! full, room is made: by what was judged harmless, which goes on as a new key if it sends again, before anything that
+//! violates. What nobody has judged stays.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::daemon::Daemon;
+use super::judging::Due;
+use crate::bpf::readings::{Counted, Key};
+use crate::engine::verdict::Verdict;
+use crate::types::MacAddr;
+
+/// Flows judged between two sweeps at most. The rest has its turn in the next ones.
+const MAX_JUDGED: usize = 20_000;
+/// Flows judged, or looked at, before others have their turn.
+const TURN: usize = 64;
+/// A flow that was silent for so long is taken off the books; should it go on, it is counted anew.
+const IDLE: Duration = Duration::from_secs(120);
+/// The same where the kernel's map is nearly full.
+const IDLE_WHEN_FULL: Duration = Duration::from_secs(10);
+/// The same of a generation that is over, where the kernel's map is nearly full: no packet of it comes any more.
+const SETTLED: Duration = Duration::from_secs(1);
+/// The same of a harmless flow, where the kernel's map is nearly full. It may well go on, so it must not be on its way just
+/// now.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A suspect that is to be judged.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    due: Due,
+    /// How many of its MAC come before it.
+    turn: u32,
+    suspect: Counted,
+}
+
+/// A suspect of one of the kernel's maps.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    suspect: Counted,
+    /// What was said of it; `None` while nobody has judged it.
+    verdict: Option<Verdict>,
+    /// Whether its generation is over.
+    is_past: bool,
+}
+
+impl Daemon {
+    /// Looks at all that the kernel holds suspect, has flows wait to be judged, and makes room.
+    pub(super) async fn sweep(&mut self) {
+        let suspects = match self.readings.suspects() {
+            Ok(suspects) => suspects,
+            Err(error) => return self.failed(&error),
+        };
+        let mut waiting = self.waiting_of(&suspects).await;
+        for beyond in waiting.split_off(waiting.len().min(MAX_JUDGED)) {
+            self.book_suspect(&beyond.suspect);
+        }
+        self.waiting = waiting.into_iter().map(|waiting| waiting.suspect.key).collect();
+        let removed = self.make_room(&suspects);
+        self.clear_reserve(&suspects, &removed);
+    }
+
+    /// Judges some of the flows that wait for it, as they are by now.
+    pub(super) fn judge_waiting(&mut self) {
+        for key in self.waiting.drain(..self.waiting.len().min(TURN)).collect::<Vec<Key>>() {
+            self.noticed(key);
+        }
+    }
+
+    /// Reads what was counted until the programs were detached, and judges it as long as there is time: whoever ended us
+    /// waits. The rest is lost.
+    pub(super) async fn judge_the_last(&mut self) {
+        // What was detached may still be running on another CPU.
+        if let Err(error) = self.table.settle() {
+            self.failed(&error);
+        }
+        let begun = self.clock.now();
+        match self.readings.suspects() {
+            Ok(suspects) => {
+                for (number, waiting) in self.waiting_of(&suspects).await.iter().enumerate() {
+                    if number % TURN == TURN - 1 {
+                        tokio::task::yield_now().await;
+                    }
+                    match self.clock.now().since(begun) < self.config.end_within {
+                        true => self.look(&waiting.suspect),
+                        false => self.book_suspect(&waiting.suspect),
+                    }
+                }
+            }
+            Err(error) => self.failed(&error),
+        }
+        let counted = self.suspect_packets();
+        self.ledger.settle(counted);
+        if self.ledger.unjudged() > 0 {
+            self.news.complain(&format!(
+                "{} packets of flows under suspicion were judged by nobody: there were too many, and at the end they are \
+                 judged for {} s (--end-within) and no longer",
+                self.ledger.unjudged(),
+                self.config.end_within.as_secs_f64()
+            ));
+        }
+    }
+
+    /// Books what has not to be judged, and returns what has, in the order in which it is.
+    async fn waiting_of(&mut self, suspects: &[Counted]) -> Vec<Waiting> {
+        let mut waiting = Vec::new();
+        for (number, suspect) in suspects.iter().enumerate() {
+            match self.due(suspect) {
+                None => {}
+                Some(Due::Later) => self.book_suspect(suspect),
+                Some(due) => waiting.push(Waiting { due, turn: 0, suspect: *suspect }),
+            }
+            if number % TURN == TURN - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+        take_turns(&mut waiting);
+        waiting
+    }
+
+    /// Takes suspects off the kernel's books and ours that are silent, or that give way. Returns them.
+    fn make_room(&mut self, suspects: &[Counted]) -> HashSet<Key> {
+        let capacity = usize::try_from(self.config.max_suspects).unwrap_or(usize::MAX);
+        let now = self.clock.now();
+        let before = |idle| self.clock.to_monotonic(now.saturating_sub(idle));
+        let idle = Idle {
+            silent_ns: before(IDLE),
+            violating_ns: before(IDLE_WHEN_FULL),
+            past_ns: before(SETTLED),
+            harmless_ns: before(PAUSE),
+        };
+        let mut maps: [Vec<Held>; 4] = Default::default();
+        for suspect in suspects {
+            let map = match suspect.key {
+                Key::V4(_) => 0,
+                Key::V6(_) => 1,
+                Key::Reserve4(_) => 2,
+                Key::Reserve6(_) => 3,
+            };
+            let (verdict, is_past) = (self.ledger.verdict(&suspect.key), !self.is_present(&suspect.key));
+            maps[map].push(Held { suspect: *suspect, verdict, is_past });
+        }
+        // The reserve is for those that come: whatever can leave it does.
+        let leaving = maps.into_iter().zip([capacity, capacity, 0, 0]);
+        let leaving: Vec<Counted> = leaving.flat_map(|(held, capacity)| leaving_of(held, capacity, &idle)).collect();
+        self.close(&leaving)
+    }
+
+    /// Tells the kernel program how many flows the reserve holds for each MAC.
+    fn clear_reserve(&mut self, suspects: &[Counted], removed: &HashSet<Key>) {
+        let mut held: HashMap<MacAddr, u64> = HashMap::new();
+        let keys = suspects.iter().map(|suspect| suspect.key);
+        for key in keys.filter(|key| key.is_in_reserve() && !removed.contains(key)) {
+            *held.entry(key.eth_dst()).or_default() += 1;
+        }
+        if let Err(error) = self.readings.clear_reserve(&held) {
+            self.failed(&error);
+        }
+    }
+}
+
+/// Times of last packets before which suspects are taken away, in nanoseconds of CLOCK_MONOTONIC: of any, and where there
+/// is little room of those that violate, of an earlier generation, and of those that are harmless.
+#[derive(Clone, Copy, Debug)]
+struct Idle {
+    silent_ns: u64,
+    violating_ns: u64,
+    past_ns: u64,
+    harmless_ns: u64,
+}
+
+/// Puts those first that nobody has judged, and has MACs take turns.
+fn take_turns(waiting: &mut [Waiting]) {
+    let mut turns: HashMap<(Due, MacAddr), u32> = HashMap::new();
+    for waiting in waiting.iter_mut() {
+        let next = turns.entry((waiting.due, waiting.suspect.key.eth_dst())).or_default();
+        waiting.turn = *next;
+        *next += 1;
+    }
+    waiting.sort_unstable_by_key(|waiting| (waiting.due, waiting.turn));
+}
+
+/// Those of one map's suspects that leave it: none that nobody has judged. Where more than four fifths of the map are taken,
+/// harmless ones leave it, those first that were silent for longest, until a quarter is free.
+fn leaving_of(held: Vec<Held>, capacity: usize, idle: &Idle) -> Vec<Counted> {
+    let is_full = held.len() * 5 > capacity * 4;
+    let count = held.len();
+    let mut leaving = Vec::new();
+    let mut harmless = Vec::new();
+    for Held { suspect, verdict, is_past } in held {
+        let Some(verdict) = verdict else { continue };
+        let is_violating = matches!(verdict, Verdict::Violating(_));
+        let last_ns = suspect.counts.last_ns;
+        let is_silent = match is_full {
+            true if is_past => last_ns < idle.past_ns,
+            true if is_violating => last_ns < idle.violating_ns,
+            _ => last_ns < idle.silent_ns,
+        };
+        if is_silent {
+            leaving.push(suspect);
+        } else if is_full && !is_violating && last_ns < idle.harmless_ns {
+            harmless.push(suspect);
+        }
+    }
+    let too_many = (count - leaving.len()).saturating_sub(capacity / 4 * 3);
+    harmless.sort_unstable_by_key(|suspect| suspect.counts.last_ns);
+    leaving.extend(harmless.into_iter().take(too_many));
+    leaving
+}
+
+/// Keys that wait to be judged, in order.
+pub(super) type Line = VecDeque<Key>;
+
+#[cfg(test)]
+mod tests;
