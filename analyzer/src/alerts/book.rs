@@ -23,6 +23,8 @@ use crate::types::{MacAddr, Timestamp};
 pub(super) const MAX_CAUSES: usize = 4096;
 /// Flows and entries that are followed one by one at most. What is beyond is counted.
 const MAX_MEMBERS: usize = 1 << 18;
+/// The part of a MAC's flows that gives way to another MAC's at a time.
+const PART: usize = 16;
 /// The losses that MACs and flows beyond the bounds are.
 pub(super) const CAUSES_BEYOND: &str = "alert_causes_beyond";
 const MEMBERS_BEYOND: &str = "alert_flows_beyond";
@@ -118,6 +120,7 @@ pub struct Alerts {
     pub(super) elsewhere: Vec<SavedCause>,
     pub(super) watched: Watched,
     pub(super) members: usize,
+    pub(super) max_members: usize,
     pub(super) sources: Sources,
     losses: Losses,
     limiter: Limiter,
@@ -137,6 +140,7 @@ impl Alerts {
             elsewhere: Vec::new(),
             watched: Watched::default(),
             members: 0,
+            max_members: MAX_MEMBERS,
             sources: Sources::default(),
             losses: Losses::default(),
             limiter: Limiter::new(&settings),
@@ -430,16 +434,37 @@ impl Alerts {
             }
             return;
         }
+        let own = cause.members.len();
         // Each cause has room for its first.
-        if self.members >= MAX_MEMBERS && !cause.members.is_empty() {
+        if self.members >= self.max_members && own > 0 && !self.make_room(own) {
             self.beyond.1 += 1;
             self.loss(MEMBERS_BEYOND, self.beyond.1);
             return;
         }
+        let Some(cause) = self.causes.get_mut(&key) else { return };
         cause.add(member, reason, times, account);
         self.members += 1;
         self.is_urgent = true;
         self.changes += 1;
+    }
+
+    /// Has the MAC with most flows give way to one that has `own` of them, and not more than what is left to it. A part at a
+    /// time, so that this is rare. Returns whether there is room.
+    fn make_room(&mut self, own: usize) -> bool {
+        let Some(cause) = self.causes.values_mut().max_by_key(|cause| cause.members.len()) else { return false };
+        let part = (cause.members.len() / PART).max(1);
+        if cause.members.len() <= own + part {
+            return false;
+        }
+        let mut seen = 0;
+        cause.members.retain(|_, _| {
+            seen += 1;
+            seen > part
+        });
+        self.beyond.1 += part as u64;
+        self.loss(MEMBERS_BEYOND, self.beyond.1);
+        self.lessen(part);
+        true
     }
 
     /// Members are followed no more.

@@ -516,6 +516,28 @@ fn made_up_macs_do_not_take_our_memory() {
 }
 
 #[test]
+fn a_new_mac_gets_room_among_the_flows_of_another() {
+    let mut alerts = open(Settings::default());
+    alerts.max_members = 64;
+    for port in 0..100 {
+        alerts.violating(&finding(port, DEAD, 0), &report(), at(0));
+    }
+    let other = MacAddr([2, 0, 0, 0, 0, 7]);
+    for port in 0..20 {
+        alerts.violating(&finding(port, other, 0), &report(), at(0));
+    }
+    let silent = alerts.silent(at(9));
+    let followed = silent.iter().filter(|silent| silent.mac == DEAD).count();
+    assert_eq!(silent.len() - followed, 20);
+    assert!((32..=44).contains(&followed), "{followed}");
+    // What was given up is told, beside what found no room.
+    let told = alerts.poll(&report(), at(0));
+    let loss = told.iter().find(|alert| alert.kind == Kind::Loss).unwrap();
+    let beyond = 36 + 64 - followed;
+    assert_eq!((value(loss, "cause"), value(loss, "count")), (Some("alert_flows_beyond"), Some(&*beyond.to_string())));
+}
+
+#[test]
 fn sources_come_and_go() {
     let mut alerts = open(Settings::default());
     alerts.source("nb", "unix:/run/ovn/ovnnb_db.sock", None, at(0));
