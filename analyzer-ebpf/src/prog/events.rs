@@ -23,8 +23,12 @@ pub(super) fn raise<K: Copy + 'static>(kind: u32, key: &K, events_per_second: u3
         (*event).at_ns = now;
         (*event).kind = kind;
         (*event).zero = 0;
-        (*event).key = [0; 56];
-        (&raw mut (*event).key).cast::<K>().write(*key);
+        let words = (&raw mut (*event).key).cast::<u64>();
+        // Word by word, so that no function is called for it: its frame would be too much for the stack.
+        for word in 0..7 {
+            words.add(word).write_volatile(0);
+        }
+        words.cast::<K>().write(*key);
     }
     entry.submit(0);
 }

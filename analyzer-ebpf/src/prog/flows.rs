@@ -79,14 +79,15 @@ pub(super) fn count_in_reserve<A>(flows: &impl Flows<FlowKey<A>>, key: &FlowKey<
         return Counted::Known;
     }
     let mac = mac_to_u64(key.eth_dst);
-    let held = RESERVE_MACS.get_ptr_mut(&mac);
     // SAFETY: A pointer to a map value is valid while the program runs, and a number is read at once.
-    if held.is_some_and(|held| unsafe { held.read_volatile() } >= RESERVE_PER_MAC) {
+    let is_taken = |held: *mut u64| unsafe { held.read_volatile() } >= RESERVE_PER_MAC;
+    if RESERVE_MACS.get_ptr_mut(&mac).is_some_and(is_taken) {
         return Counted::NoRoom;
     }
     let counted = put(flows, key, wire, now);
     if counted == Counted::New {
-        match held {
+        // It is looked up again: to keep the pointer would take room on the stack, of which there is none to spare.
+        match RESERVE_MACS.get_ptr_mut(&mac) {
             // SAFETY: As above; it is only ever added to atomically.
             Some(held) => unsafe { fetch_add(held, 1) },
             // Where another CPU is first, or there is no room for the MAC, user space sets it right.

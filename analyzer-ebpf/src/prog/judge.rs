@@ -263,7 +263,7 @@ fn note_sample<A: Family>(key: &FlowKey<A>, wire: PacketCount) {
 fn suspect<A: Family>(key: &FlowKey<A>, config: &Present, wire: PacketCount) -> Counter {
     let mut counted = flows::count(A::suspects(), key, wire);
     if counted == Counted::NoRoom {
-        counted = without_room(key, wire);
+        counted = flows::count_in_reserve(A::reserve(), key, wire);
     }
     match counted {
         Counted::Known => Counter::Suspect,
@@ -273,10 +273,4 @@ fn suspect<A: Family>(key: &FlowKey<A>, config: &Present, wire: PacketCount) -> 
         }
         Counted::NoRoom => Counter::SuspectsFull,
     }
-}
-
-/// It is a function of its own so that others do not pay for it.
-#[inline(never)]
-fn without_room<A: Family>(key: &FlowKey<A>, wire: PacketCount) -> Counted {
-    flows::count_in_reserve(A::reserve(), key, wire)
 }
