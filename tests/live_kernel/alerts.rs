@@ -1,7 +1,5 @@
 //! Who is on call is told once, at once, and when it is over; and Prometheus reads the same.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use analyzer::types::MacAddr;
@@ -170,16 +168,7 @@ fn metrics_count_what_was_sent() {
         let bad = wire.send("out0", &flow(4000, GW3), 7);
         let good = wire.send("out0", &flow(4000, GW1), 11);
         receiver.wait("VIOLATION");
-        let get = |path: &str| {
-            lab.netns.inside(|| {
-                let mut stream = TcpStream::connect("127.0.0.1:9479").expect("it listens");
-                let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-                stream.write_all(request.as_bytes()).expect("it reads");
-                let mut answer = String::new();
-                stream.read_to_string(&mut answer).expect("it answers");
-                answer
-            })
-        };
+        let get = |path: &str| lab.get(9479, path);
         let wanted = [("verdict=\"violating\"", bad.packets), ("verdict=\"conforming\"", good.packets)];
         let mut text = String::new();
         for _ in 0..300 {

@@ -1,6 +1,8 @@
 //! A worker: a namespace with two NICs, by which nothing leaves but what the test sends.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
 use analyzer::engine::fact::Connection;
@@ -72,6 +74,18 @@ impl Lab {
     /// A writer of the namespace's conntrack table.
     pub(crate) fn conntrack(&self) -> Writer {
         self.netns.inside(Writer::open)
+    }
+
+    /// What a daemon that was told to listen at this port answers.
+    pub(crate) fn get(&self, port: u16, path: &str) -> String {
+        self.netns.inside(|| {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+            let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).expect("it reads");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("it answers");
+            answer
+        })
     }
 
     /// Starts `analyzer live` with these arguments behind those that every test has.

@@ -134,6 +134,21 @@ fn state<'a>(object: &'a Value, source: &str) -> Option<&'a str> {
     sources.iter().find(|known| known["name"] == source)?["state"].as_str()
 }
 
+/// Waits until so many packets are counted under the reason.
+fn wait_judged(lab: &Lab, reason: &str, packets: u64) {
+    let reason = format!("reason=\"{reason}\"");
+    let mut text = String::new();
+    for _ in 0..300 {
+        text = lab.get(9479, "/metrics");
+        let own = |line: &&str| line.starts_with("analyzer_judged_packets_total{") && line.contains(&reason);
+        if text.lines().filter(own).any(|line| line.rsplit(' ').next() == Some(&*packets.to_string())) {
+            return;
+        }
+        pause(100);
+    }
+    panic!("{packets} packets {reason} are waited for\n{text}");
+}
+
 /// The NIC is found by itself; the zone's name decides which of two entries OVN honours; another sender's packets are no
 /// router's.
 #[test]
@@ -146,7 +161,7 @@ fn next_hops_zones_and_the_nic_from_ovn() {
             labelled(stale.tuple, 36, GW3),
             labelled(pod_zone.tuple, 36, GW3),
         ]);
-        let mut live = worker.live(&["-i", "auto", "--sample", "1"]);
+        let mut live = worker.live(&["-i", "auto", "--sample", "1", "--metrics", "9479"]);
         live.ready();
         let mut wire = worker.lab.wire();
         let to_gw1 = wire.send("out0", &flow(1, GW1), 11);
@@ -163,7 +178,11 @@ fn next_hops_zones_and_the_nic_from_ovn() {
         assert_eq!(finding["known_as"], known);
         live.wait_finding(&pod_zone, "unknown-mac");
         let stranger = Flow { eth_src: MacAddr([2, 0, 0, 0, 0, 0x77]), ..flow(5, GW3) };
-        let to_stranger = wire.send("out0", &stranger, 15);
+        let mut to_stranger = wire.send("out0", &stranger, 15);
+        wait_judged(&worker.lab, "other-sender", to_stranger.packets);
+        // From here on the kernel program passes them by itself, and knows why.
+        to_stranger += wire.send("out0", &stranger, 16);
+        wait_judged(&worker.lab, "other-sender", to_stranger.packets);
         let ended = live.stop();
         assert_eq!(ended.code, Some(1), "{}", ended.said());
         ended.assert_complete(to_gw1 + to_gw2 + to_stale + to_unknown + to_stranger);

@@ -161,7 +161,8 @@ pub struct AskingArgs {
     /// Where conntrack entries are
     #[arg(long, value_enum, default_value_t, value_name = "WHERE")]
     pub conntrack: ConntrackSource,
-    /// Time between two readings of all labelled conntrack entries; 0 to read them at the start and after a loss only
+    /// Time between two readings of all labelled conntrack entries; 0 to read them at the start, after a
+    /// loss, and when a MAC has been outside the set for the grace period only
     #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
     pub conntrack_interval: Duration,
     /// Facts of a source that was lost longer ago than this are unknown

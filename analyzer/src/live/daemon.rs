@@ -296,7 +296,10 @@ impl Daemon {
             message.iter().for_each(|message| self.news.complain(message));
         }
         self.choose_conntrack();
-        self.connections.tick(&self.config, self.evidence.zones());
+        // A reading from before the set is known tells nothing of it.
+        if self.is_sighted || self.is_late() {
+            self.connections.tick(&self.config, self.evidence.zones());
+        }
         self.repair_stale();
         self.save_history().await;
         self.tick_alerts().await;

@@ -95,3 +95,18 @@ pub(super) struct Reading {
     /// Why those that tell who sends could not all be read.
     pub(super) failure: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_zone_has_a_beginning_of_its_own() {
+        let at = Timestamp::from_nanos;
+        let mut begun = Begun::from(at(5));
+        assert_eq!((begun.of(35), begun.last()), (at(5), at(5)));
+        begun.zones.extend([(35, at(7)), (36, at(17))]);
+        assert_eq!([35, 36, 37].map(|zone| begun.of(zone)), [at(7), at(17), at(5)]);
+        assert_eq!(begun.last(), at(17));
+    }
+}
