@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
 
-use super::file::{Saver, load};
+use super::file::{self, Saver, load};
 use super::*;
 use crate::engine::fact::{Bfd, BfdRef, BfdStatus, Binding, BindingKind, Policy, Route, RouteOrigin, Source, Zone};
 use crate::types::MacAddr;
@@ -335,7 +335,7 @@ fn the_end_of_a_long_file_is_read() {
     let [_, over, holds] = lines.as_slice() else { panic!("{lines:?}") };
     for (most, is_whole) in [(over.len() + holds.len() + 2, true), (over.len() + holds.len() + 1, false)] {
         let file = fs::File::open(&path).unwrap();
-        let loaded = super::file::read(file, &"h".into(), Bounds::default(), at(50), most as u64).unwrap();
+        let loaded = file::read(file, &"h".into(), Bounds::default(), at(50), most as u64).unwrap();
         assert_eq!((loaded.history.ended().count(), loaded.history.pending()), (usize::from(is_whole), 1));
         let said: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
         assert!(said.len() == 1 && said[0].contains(&format!("no more than {most} are read")), "{said:?}");
