@@ -17,6 +17,8 @@ use crate::types::MacAddr;
 
 /// Flows judged between two sweeps at most. The rest has its turn in the next ones.
 const MAX_JUDGED: usize = 20_000;
+/// Flows of these that are judged with the sweep, as on a busy machine nothing may be left of the second behind it.
+const JUDGED_AT_ONCE: usize = 5_000;
 /// Flows judged, or looked at, before others have their turn.
 const TURN: usize = 64;
 /// A flow that was silent for so long is taken off the books; should it go on, it is counted anew.
@@ -60,6 +62,13 @@ impl Daemon {
             self.book_suspect(&beyond.suspect);
         }
         self.waiting = waiting.into_iter().map(|waiting| waiting.suspect.key).collect();
+        for _ in 0..JUDGED_AT_ONCE.div_ceil(TURN) {
+            if self.waiting.is_empty() {
+                break;
+            }
+            self.judge_waiting();
+            tokio::task::yield_now().await;
+        }
         let removed = self.make_room(&suspects);
         self.clear_reserve(&suspects, &removed);
     }

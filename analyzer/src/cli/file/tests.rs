@@ -67,6 +67,7 @@ const VALUES: &[(&str, &str, &[&str])] = &[
     ("limit", "3", &["3"]),
     ("node", r#""worker \"08\"""#, &["worker \"08\""]),
     ("duration", "1e1", &["10"]),
+    ("end-within", "3", &["3"]),
     ("quiet", "true", &["true"]),
 ];
 
