@@ -43,6 +43,7 @@ pub(crate) const TESTS: &[Need] = &[
     Need { program: "setpriv", package: "util-linux", purpose: "runs the doctor with fewer rights" },
     Need { program: "nft", package: "nftables", purpose: "makes traffic enter conntrack zones" },
     Need { program: "conntrack", package: "conntrack", purpose: "runs the printed remedies on a real table" },
+    Need { program: "bpftool", package: "bpftool", purpose: "lists the programs at the hooks of a NIC" },
     Need { program: "ss", package: "iproute2", purpose: "tells when a receiver of alerts listens" },
     Need { program: "rsyslogd", package: "rsyslog", purpose: "receives alerts" },
     Need {

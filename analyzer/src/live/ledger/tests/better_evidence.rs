@@ -5,8 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::*;
-use crate::engine::finding::{CitedConnection, CtDirection};
-use crate::engine::listed::Listed;
+use crate::engine::finding::{CitedConnection, CtDirection, Listed};
 
 const GATEWAY: MacAddr = MacAddr([2, 0, 0, 0, 1, 3]);
 const FORMER: Verdict = Verdict::Violating(Violating::FormerNexthop);
