@@ -1,11 +1,12 @@
 //! Labelled conntrack entries of a flow.
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use super::fact::Connection;
 use super::finding::CtDirection;
 use super::knowledge::Knowledge;
 use super::label::{self, EcmpReply};
+use super::plain::{self, Prefixes};
 use super::zones::Owner;
 use crate::types::{Timestamp, Tuple};
 
@@ -40,23 +41,52 @@ pub(super) fn labelled<'a>(knowledge: &'a Knowledge, tuple: Tuple, at: Timestamp
     found
 }
 
-/// All labelled entries, each with the tuple that leaves: flow by flow, as what one zone holds bears on what is believed
-/// of another.
-pub(super) fn all_labelled<'a>(knowledge: &'a Knowledge, at: Timestamp) -> impl Iterator<Item = (Tuple, Labelled<'a>)> {
+/// Visits all labelled entries, each with the tuple that leaves: flow by flow, as what one zone holds bears on what is
+/// believed of another.
+pub(super) fn each_labelled<'a>(knowledge: &'a Knowledge, at: Timestamp, mut visit: impl FnMut(Tuple, Labelled<'a>)) {
+    let mut leaving = Leaving::new(knowledge, at);
     let mut seen = HashSet::new();
-    let flows = knowledge.connections.all().iter().map(move |connection| leaving(knowledge, connection, at));
-    flows.filter(move |&tuple| seen.insert(tuple)).flat_map(move |tuple| {
-        // An entry without ports stands for several flows, and has a tuple of its own.
-        let own = move |entry: &Labelled<'_>| leaving(knowledge, entry.connection, at) == tuple;
-        labelled(knowledge, tuple, at).into_iter().filter(own).map(move |entry| (tuple, entry))
-    })
+    for connection in knowledge.connections.all() {
+        let tuple = leaving.of(connection);
+        if !seen.insert(tuple) {
+            continue;
+        }
+        for entry in labelled(knowledge, tuple, at) {
+            // An entry without ports stands for several flows, and has a tuple of its own.
+            if leaving.of(entry.connection) == tuple {
+                visit(tuple, entry);
+            }
+        }
+    }
 }
 
-/// The tuple of the direction that leaves the node: the one whose source a route by source knows, else the answer.
-pub(super) fn leaving(knowledge: &Knowledge, connection: &Connection, at: Timestamp) -> Tuple {
-    let is_routed = |tuple: Tuple| !knowledge.routes.symmetric(tuple.src, tuple.dst, at).is_empty();
-    match !is_routed(connection.reply) && is_routed(connection.orig) {
-        true => connection.orig,
-        false => connection.reply,
+/// Which tuples of entries leave the node at one time.
+pub(super) struct Leaving<'a> {
+    knowledge: &'a Knowledge,
+    at: Timestamp,
+    /// Whether flows have a symmetric route, by the prefixes that hold their addresses.
+    known: HashMap<Prefixes, bool>,
+}
+
+impl<'a> Leaving<'a> {
+    pub(super) fn new(knowledge: &'a Knowledge, at: Timestamp) -> Self {
+        Self { knowledge, at, known: HashMap::new() }
+    }
+
+    /// The tuple of the direction that leaves the node: the one whose source a route by source knows, else the answer.
+    pub(super) fn of(&mut self, connection: &Connection) -> Tuple {
+        match !self.is_routed(connection.reply) && self.is_routed(connection.orig) {
+            true => connection.orig,
+            false => connection.reply,
+        }
+    }
+
+    fn is_routed(&mut self, Tuple { src, dst, .. }: Tuple) -> bool {
+        let Self { knowledge, at, known } = self;
+        let look = || !knowledge.routes.symmetric(src, dst, *at).is_empty();
+        match plain::prefixes(knowledge, src, dst) {
+            Some(prefixes) => *known.entry(prefixes).or_insert_with(look),
+            None => look(),
+        }
     }
 }

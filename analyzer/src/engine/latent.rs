@@ -6,7 +6,7 @@ use super::finding::{CtDirection, Finding, Latent, LatentState};
 use super::judge::Remembered;
 use super::knowledge::Knowledge;
 use super::label::{self, EcmpReply, PortForm};
-use super::labelled::{Labelled, all_labelled};
+use super::labelled::{Labelled, each_labelled};
 use super::lookalike;
 use super::symmetric::{Symmetric, Symmetrics};
 use super::zones::Owner;
@@ -30,15 +30,17 @@ pub(super) fn latent(
         .collect();
     let marks_count = do_marks_count(knowledge, at);
     let mut symmetrics = Symmetrics::default();
-    let mut latent: Vec<Latent> = all_labelled(knowledge, at)
-        .filter(|(_, entry)| entry.believed)
-        .filter(|(_, entry)| !cited.contains(&(entry.connection.orig, entry.connection.zone, entry.reply.eth)))
-        .filter_map(|(leaving, entry)| {
-            let seen = last_seen.get(&leaving).and_then(|seen| seen.1);
-            let symmetric = symmetrics.of(knowledge, leaving, Some(&entry.owner), at);
-            judge(knowledge, remembered, entry, leaving, &symmetric, seen, marks_count, at)
-        })
-        .collect();
+    let mut latent: Vec<Latent> = Vec::new();
+    each_labelled(knowledge, at, |leaving, entry| {
+        let key = (entry.connection.orig, entry.connection.zone, entry.reply.eth);
+        if !entry.believed || cited.contains(&key) {
+            return;
+        }
+        let seen = last_seen.get(&leaving).and_then(|seen| seen.1);
+        let symmetric = symmetrics.of(knowledge, leaving, Some(&entry.owner), at);
+        let flow = Leaving { tuple: leaving, symmetric: &symmetric, seen };
+        latent.extend(judge(knowledge, remembered, entry, flow, marks_count, at));
+    });
     latent.sort_by_key(|latent| (latent.state, latent.connection.zone, latent.connection.orig));
     latent
 }
@@ -66,13 +68,19 @@ pub(super) fn unused(reply: EcmpReply, symmetric: &Symmetric<'_>, marks_count: b
     }
 }
 
+/// The flow of an entry as it leaves the node.
+struct Leaving<'a> {
+    tuple: Tuple,
+    symmetric: &'a Symmetric<'a>,
+    /// The legal MAC that it was last seen leaving to.
+    seen: Option<MacAddr>,
+}
+
 fn judge(
     knowledge: &Knowledge,
     remembered: &mut Remembered,
     entry: Labelled<'_>,
-    leaving: Tuple,
-    symmetric: &Symmetric<'_>,
-    seen: Option<MacAddr>,
+    Leaving { tuple: leaving, symmetric, seen }: Leaving<'_>,
     marks_count: bool,
     at: Timestamp,
 ) -> Option<Latent> {

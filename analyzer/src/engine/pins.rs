@@ -14,7 +14,7 @@ use super::finding::{CitedConnection, CtDirection, ExpectedNexthop, KnownAs, Las
 use super::judge::Remembered;
 use super::knowledge::{Hop, Knowledge};
 use super::label::{self, EcmpReply};
-use super::labelled::{Labelled, leaving};
+use super::labelled::{Labelled, Leaving};
 use super::latent;
 use super::lookalike;
 use super::plain::{self, Prefixes};
@@ -127,6 +127,7 @@ impl Engine {
 struct Answers<'a> {
     remembered: Remembered,
     symmetrics: Symmetrics<'a>,
+    leaving: Option<Leaving<'a>>,
     /// When the next hops last became what they are, by the prefixes that hold a flow's addresses.
     changed: HashMap<Prefixes, Option<Timestamp>>,
     /// When the owners of zones last became what they are.
@@ -153,7 +154,7 @@ fn pin<'a>(
 ) -> Option<Pin> {
     let reply = label::decode(connection.label, connection.mark)?;
     let owner = knowledge.zones.owner(connection.zone, at);
-    let leaving = leaving(knowledge, connection, at);
+    let leaving = answers.leaving.get_or_insert_with(|| Leaving::new(knowledge, at)).of(connection);
     let router = Some(&owner).filter(|owner| !matches!(owner, Owner::Other { .. }));
     let symmetric = answers.symmetrics.of(knowledge, leaving, router, at);
     let hops = &symmetric.way.hops;

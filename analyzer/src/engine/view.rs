@@ -14,7 +14,7 @@ use super::fact::{BfdRef, BfdStatus, BindingKind, Source};
 use super::finding::{CitedConnection, ExpectedNexthop, KnownAs, LastLegal, Listed, RouteId};
 use super::judge::Remembered;
 use super::knowledge::Knowledge;
-use super::labelled::{Labelled, all_labelled};
+use super::labelled::{Labelled, each_labelled};
 use super::routes::{self, Group};
 use super::symmetric::{Symmetric, Symmetrics};
 use crate::types::{MacAddr, Timestamp, Validity};
@@ -150,12 +150,11 @@ impl Engine {
     pub fn connections(&self, at: Timestamp) -> Vec<ConnectionView> {
         let knowledge = &self.knowledge;
         let (mut remembered, mut symmetrics) = (Remembered::default(), Symmetrics::default());
-        let mut views: Vec<ConnectionView> = all_labelled(knowledge, at)
-            .map(|(leaving, entry)| {
-                let symmetric = symmetrics.of(knowledge, leaving, None, at);
-                connection_view(knowledge, &mut remembered, &symmetric, &entry, at)
-            })
-            .collect();
+        let mut views: Vec<ConnectionView> = Vec::new();
+        each_labelled(knowledge, at, |leaving, entry| {
+            let symmetric = symmetrics.of(knowledge, leaving, None, at);
+            views.push(connection_view(knowledge, &mut remembered, &symmetric, &entry, at));
+        });
         views.sort_by_key(|view| (view.standing, view.connection.zone, view.connection.orig));
         views
     }

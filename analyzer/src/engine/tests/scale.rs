@@ -36,7 +36,7 @@ fn lladdr(number: u32) -> String {
 fn packets(count: u32, to: impl Fn(u32) -> String) -> Vec<Observation> {
     let packet = |number: u32| {
         let tuple = Tuple { src: ip("10.0.0.1"), ..flow(number as u16) };
-        packet(60 + u64::from(number) * 20, tuple, NODE, &to(number))
+        packet(55 + u64::from(number) * 20, tuple, NODE, &to(number))
     };
     (0..count).map(packet).collect()
 }

@@ -4,7 +4,6 @@ use proptest::prelude::*;
 
 use super::random::{packets, world};
 use super::world::*;
-use crate::engine::finding::Finding;
 use crate::engine::{evidence, judge};
 
 proptest! {
@@ -17,8 +16,6 @@ proptest! {
         let mut together = engine.context(&epochs, packets.as_slice());
         together.in_full = true;
         for seen in &packets {
-            let mut finding = |context: &mut judge::Context<'_>| -> Finding { unreachable!("{context:?}") };
-            let _ = &mut finding;
             let judgement = judge::judge(knowledge, &mut together, seen);
             let shared = evidence::finding(knowledge, &mut together.remembered, seen, judgement);
             let mut alone = engine.context(&epochs, packets.as_slice());
