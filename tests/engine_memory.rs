@@ -44,7 +44,7 @@ const NODE: MacAddr = MacAddr([2, 0, 0, 0, 0, 8]);
 const GATEWAY: MacAddr = MacAddr([2, 0, 0, 0, 0, 15]);
 const DEAD: MacAddr = MacAddr([2, 0, 0, 0, 0, 14]);
 
-const FLOWS: u16 = 5000;
+const FLOWS: u16 = 1000;
 /// Most bytes that one finding may take.
 const MAX_FINDING: usize = 1536;
 
@@ -144,7 +144,7 @@ fn a_finding_takes_the_same_whatever_is_told() {
         one().into_iter().chain((1..10_000).map(|number| binding(address(number), DEAD))),
     );
     let routers = |count: u32| (0..count).flat_map(|number| [route(number), binding(address(number), GATEWAY)]);
-    check("500 routers", routers(500));
+    check("200 routers", routers(200));
     let entry = |zone: u16| {
         let (orig, reply) = (tuple(1).reversed(), tuple(1));
         let label = u128::from(DEAD.to_bits()) << 32 | 2 << 80;
