@@ -1,5 +1,6 @@
 //! Chores of the project. `cargo xtask --help` lists them.
 
+mod archive;
 mod bench;
 mod bless;
 mod capture;

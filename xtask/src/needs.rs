@@ -93,11 +93,16 @@ pub(crate) const VM: &[Need] = &[
     Need { program: "modprobe", package: "kmod", purpose: "loads modules into other kernels" },
     Need { program: "xz", package: "xz-utils", purpose: "unpacks modules of kernels" },
     Need { program: "setpriv", package: "util-linux", purpose: "ends a guest with whoever started it" },
-    Need { program: "apt-get", package: "apt", purpose: "downloads kernels" },
+];
+
+/// What packages of other Debian releases are downloaded and unpacked with.
+pub(crate) const ARCHIVE: &[Need] = &[
+    Need { program: "apt-get", package: "apt", purpose: "downloads packages" },
+    Need { program: "dpkg-deb", package: "dpkg", purpose: "unpacks packages" },
     Need {
         program: "/usr/share/keyrings/debian-archive-keyring.gpg",
         package: "debian-archive-keyring",
-        purpose: "tells whether a kernel is Debian's",
+        purpose: "tells whether a package is Debian's",
     },
 ];
 

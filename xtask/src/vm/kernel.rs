@@ -1,12 +1,11 @@
 //! Kernels of Debian, unpacked and not installed.
 
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::archive::Archive;
+use crate::archive::{self, Archive};
 use crate::project;
 
 /// Versions that Debian's stable releases have had, and the release that has them.
@@ -31,11 +30,7 @@ impl Kernel {
     /// There is none, or it cannot be fetched.
     pub(super) fn fetch(version: &str) -> Result<Self> {
         let kernels = super::folder().join("kernels");
-        fs::create_dir_all(&kernels).with_context(|| format!("cannot make {}", kernels.display()))?;
-        // Another run that unpacks the same kernel is waited for.
-        let lock = kernels.join("lock");
-        let lock = File::create(&lock).and_then(|file| file.lock().map(|()| file));
-        let _lock = lock.with_context(|| format!("cannot lock {}", kernels.display()))?;
+        let _lock = archive::lock(&kernels)?;
         let mut archive = Archive::of_this_machine();
         let mut newest = newest(&archive, version)?;
         if newest.is_none() {
@@ -85,19 +80,12 @@ impl Kernel {
     }
 
     fn unpack(&self, archive: &Archive) -> Result<()> {
-        // A run that was interrupted may have left it.
-        let partial = self.folder.with_file_name(format!("{}.partial", self.release));
-        if partial.exists() {
-            fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()))?;
-        }
-        fs::create_dir(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
-        let package = archive.download(&format!("{PACKAGE}{}", self.release), &partial)?;
-        project::run(Command::new("dpkg-deb").arg("--extract").arg(&package).arg(&partial))?;
-        fs::remove_file(&package).with_context(|| format!("cannot remove {}", package.display()))?;
-        // What the package's own script does when it is installed.
-        let depmod = project::find_program("depmod").context("there is no depmod")?;
-        project::run(Command::new(depmod).arg("--basedir").arg(&partial).arg(&self.release))?;
-        fs::rename(&partial, &self.folder).with_context(|| format!("cannot rename {}", partial.display()))
+        archive::fill(&self.folder, |partial| {
+            archive.unpack(&[format!("{PACKAGE}{}", self.release)], partial)?;
+            // What the package's own script does when it is installed.
+            let depmod = project::find_program("depmod").context("there is no depmod")?;
+            project::run(Command::new(depmod).arg("--basedir").arg(partial).arg(&self.release))
+        })
     }
 }
 

@@ -1,6 +1,5 @@
 //! Other kernels: the tests that need a kernel, as root in a virtual machine that sees this machine's files.
 
-mod archive;
 mod boot;
 mod initramfs;
 mod kernel;
@@ -60,8 +59,8 @@ const SILENCE: Duration = Duration::from_secs(1200);
 /// Boots each kernel, and runs the command or the tests in it.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let missing = match args.command.is_empty() {
-        true => needs::missing(&[needs::VM, needs::LAB, needs::TESTS]),
-        false => needs::missing(&[needs::VM]),
+        true => needs::missing(&[needs::VM, needs::ARCHIVE, needs::LAB, needs::TESTS]),
+        false => needs::missing(&[needs::VM, needs::ARCHIVE]),
     };
     if !missing.is_empty() {
         if !args.install {
@@ -148,7 +147,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, u64) {
     (done, started.elapsed().as_secs())
 }
 
-/// Where kernels and lists of packages are kept.
+/// Where kernels are kept.
 fn folder() -> PathBuf {
     project::target().join("vm")
 }
