@@ -44,8 +44,12 @@ mod gateway;
 mod keeper;
 #[path = "lab/node/mod.rs"]
 mod node;
+#[path = "lab/ovn.rs"]
+mod ovn;
 #[path = "lab/scenarios/mod.rs"]
 mod scenarios;
+#[path = "lab/symmetric_replies.rs"]
+mod symmetric_replies;
 #[path = "lab/traffic/mod.rs"]
 mod traffic;
 #[path = "lab/watch.rs"]

@@ -31,10 +31,8 @@ impl Archive {
         if sources.is_empty() {
             bail!("apt knows no mirror of Debian on this machine, as far as its lists tell: try apt-get update");
         }
-        let archive = Self::of_sources(&sources, &project::target().join("apt").join(codename))?;
-        project::run(archive.apt("apt-get").arg("update"))
-            .with_context(|| format!("the mirrors of this machine do not give the lists of {codename}"))?;
-        Ok(archive)
+        Self::of_sources(&sources, &project::target().join("apt").join(codename))
+            .with_context(|| format!("the mirrors of this machine do not give the lists of {codename}"))
     }
 
     /// What the lines of a sources.list(5) name, with lists in a folder, as if nothing were installed.
@@ -62,6 +60,7 @@ impl Archive {
         // Names, versions and digests are all that is asked for.
         archive.options.push("--option=Acquire::Languages=none".to_owned());
         archive.options.push("--option=Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false".to_owned());
+        project::run(archive.apt("apt-get").arg("update"))?;
         Ok(archive)
     }
 
@@ -70,6 +69,23 @@ impl Archive {
         let found = project::capture(self.apt("apt-cache").args(["search", "--names-only", pattern]))?;
         let found = String::from_utf8_lossy(&found);
         Ok(found.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
+    }
+
+    /// The versions of a package, the newest first. None where the signed index does not name it.
+    pub(crate) fn versions(&self, package: &str) -> Result<Vec<String>> {
+        let found = project::capture(self.apt("apt-cache").args(["madison", package]))?;
+        let found = String::from_utf8_lossy(&found);
+        Ok(found.lines().filter_map(|line| line.split('|').nth(1)).map(|version| version.trim().to_owned()).collect())
+    }
+
+    /// The packages, and all others that they need.
+    pub(crate) fn needed(&self, packages: &[&str]) -> Result<Vec<String>> {
+        let mut command = self.apt("apt-get");
+        command.args(["install", "--simulate", "--no-install-recommends"]).args(packages);
+        let said = project::capture(&mut command)?;
+        let said = String::from_utf8_lossy(&said);
+        let names = said.lines().filter_map(|line| line.strip_prefix("Inst ")?.split_whitespace().next());
+        Ok(names.map(str::to_owned).collect())
     }
 
     /// Downloads packages and unpacks them into a folder. apt compares each with the digest in the signed index.
@@ -146,6 +162,49 @@ fn sources_of(codename: &str, mirrors: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A folder with an archive of one package, that was changed after its index was written, as a mirror has it.
+    fn forged() -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("xtask-archive-{}", std::process::id()));
+        let script = "set -e
+            mkdir -p pool/x/DEBIAN dists/sid/main
+            printf 'Package: x\\nVersion: 1\\nArchitecture: all\\nMaintainer: a\\nDescription: b\\n' >pool/x/DEBIAN/control
+            dpkg-deb --build pool/x pool/x.deb >/dev/null
+            architecture=$(dpkg --print-architecture)
+            mkdir -p dists/sid/main/binary-$architecture
+            { cat pool/x/DEBIAN/control; echo Filename: pool/x.deb; echo Size: $(stat -c %s pool/x.deb)
+              echo SHA256: $(printf other | sha256sum | cut -d' ' -f1); } >dists/sid/main/binary-$architecture/Packages
+            cd dists/sid
+            { printf 'Suite: sid\\nCodename: sid\\nComponents: main\\nArchitectures: %s\\nSHA256:\\n' $architecture
+              for file in main/*/Packages; do
+                  echo \" $(sha256sum $file | cut -d' ' -f1) $(stat -c %s $file) $file\"
+              done; } >Release";
+        fs::create_dir_all(&folder).unwrap();
+        project::capture(Command::new("sh").current_dir(&folder).args(["-c", script])).unwrap();
+        folder
+    }
+
+    #[test]
+    fn neither_an_index_without_signature_nor_a_wrong_digest_is_taken() {
+        if project::find_program("apt-get").is_none() {
+            println!("SKIPPED: there is no apt-get here");
+            return;
+        }
+        let folder = forged();
+        let sources = |options: &str| format!("deb [{options}] file:{} sid main\n", folder.display());
+        let unsigned = Archive::of_sources(&sources(&format!("signed-by={KEYRING}")), &folder.join("apt"));
+        assert!(unsigned.is_err(), "nobody has signed it");
+        // With this word apt asks for no signature. There is still the digest.
+        let archive = Archive::of_sources(&sources("trusted=yes"), &folder.join("apt")).unwrap();
+        assert_eq!(archive.versions("x").unwrap(), ["1"]);
+        assert_eq!(archive.versions("y").unwrap(), [""; 0]);
+        assert_eq!(archive.needed(&["x"]).unwrap(), ["x"]);
+        let target = folder.join("target");
+        let error = fill(&target, |partial| archive.unpack(&["x".to_owned()], partial)).unwrap_err();
+        assert!(error.to_string().contains("apt-get"), "{error}");
+        assert!(!target.exists());
+        fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn sources_keep_the_mirrors() {

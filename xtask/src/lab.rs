@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
+use crate::ovn::{self, Found};
 use crate::{needs, project};
 
 /// Tests read it: labs are left up.
@@ -14,13 +15,15 @@ const KEEP: &str = "ANALYZER_LAB_KEEP";
 const CASE: &str = "ANALYZER_LAB_CASE";
 /// They read it, too: the type of the bridges.
 const DATAPATH: &str = "ANALYZER_LAB_DATAPATH";
+/// For `--ovn`: one after the other. For the scenario: each.
+const ALL: &str = "all";
 /// Where the scenarios stand in the test program.
 const MODULE: &str = "scenarios::";
 
 /// Arguments of `cargo xtask lab`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The scenario; `list` lists them.
+    /// The scenario; `list` lists them, `all` plays them all.
     #[arg(default_value = "incident")]
     scenario: String,
     /// Install missing programs with apt-get (Debian).
@@ -29,6 +32,10 @@ pub(crate) struct Args {
     /// What switches the packets.
     #[arg(long, value_enum, default_value = "userspace")]
     datapath: Datapath,
+    /// The OVN that plays, each with the Open vSwitch of its Debian release: downloaded by apt into target/ovn where this
+    /// machine has not installed it. [default: what is installed]
+    #[arg(long, value_name = "VERSION", value_parser = ["23.03", "25.03", "26.03", ALL])]
+    ovn: Option<String>,
     /// Leave everything up when the scenario is over, and say how to look around.
     #[arg(long)]
     keep: bool,
@@ -63,44 +70,81 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         scenarios.keys().for_each(|scenario| println!("{scenario}"));
         return Ok(ExitCode::SUCCESS);
     }
-    let Some(test) = scenarios.get(&args.scenario) else {
-        let names: Vec<_> = scenarios.keys().map(String::as_str).collect();
-        bail!("there is no scenario {}; there are {}", args.scenario, names.join(", "));
-    };
-    let missing = needs::missing(&[needs::LAB]);
-    if !missing.is_empty() {
-        if !args.install {
-            needs::report(&missing);
-            bail!("a lab cannot be made without");
+    let tests: Vec<&str> = match scenarios.get(&args.scenario) {
+        Some(test) => vec!["--exact", test],
+        None if args.scenario == ALL => vec![MODULE],
+        None => {
+            let names: Vec<_> = scenarios.keys().map(String::as_str).collect();
+            bail!("there is no scenario {}; there are {}", args.scenario, names.join(", "));
         }
-        needs::install(&missing)?;
+    };
+    if let Some(folder) = args.case.as_ref().filter(|folder| folder.exists()) {
+        bail!("{} is there already; name a folder that is to be made", folder.display());
     }
+    provide(args)?;
+    let Some(ovn) = &args.ovn else {
+        return Ok(if play(args, &tests, None)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    };
+    let (mut sums, mut passed_all, mut played) = (Vec::new(), true, false);
+    for version in ovn::versions().into_iter().filter(|version| ovn == version || ovn == ALL) {
+        match ovn::fetch(version)? {
+            Found::Ready(ovn) => {
+                let passed = play(args, &tests, Some(version))?;
+                sums.push(format!("{} on {ovn}: {}", args.scenario, if passed { "passed" } else { "FAILED" }));
+                passed_all &= passed;
+                played = true;
+            }
+            Found::Gone(why) => sums.push(why),
+        }
+    }
+    println!("{}", sums.join("\n"));
+    Ok(if passed_all && played { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Sees to what a lab needs.
+fn provide(args: &Args) -> Result<()> {
+    let missing = match args.ovn {
+        Some(_) => needs::missing(&[needs::LAB, needs::ARCHIVE]),
+        None => needs::missing(&[needs::LAB]),
+    };
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !args.install {
+        needs::report(&missing);
+        bail!("a lab cannot be made without");
+    }
+    needs::install(&missing)
+}
+
+/// Plays tests on a version of OVN, or on what is installed. Returns whether they passed.
+fn play(args: &Args, tests: &[&str], version: Option<&str>) -> Result<bool> {
     let mut command = test_program();
-    command.args(["--exact", test, "--nocapture"]).env(DATAPATH, args.datapath.bridge_type());
+    command.args(tests).arg("--nocapture").env(DATAPATH, args.datapath.bridge_type());
+    if let Some(version) = version {
+        command.env(ovn::VARIABLE, version);
+    }
     if args.keep {
         command.env(KEEP, "1");
     }
     if let Some(folder) = &args.case {
-        if folder.exists() {
-            bail!("{} is there already; name a folder that is to be made", folder.display());
-        }
         command.env(CASE, std::path::absolute(folder)?);
     }
     // What it lacks is an error: nobody asked for anything else.
     command.env_remove("ANALYZER_TEST_MISSING");
     project::announce(&command);
-    let status = command.status().context("cannot start cargo")?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(command.status().context("cannot start cargo")?.success())
 }
 
-fn test_program() -> Command {
+/// `cargo test` on the scenarios.
+pub(crate) fn test_program() -> Command {
     let mut command = project::cargo();
     command.args(["test", "--package", "analyzer", "--test", "lab", "--"]);
     command
 }
 
 /// The scenarios by name, and their tests, from the test program itself.
-fn scenarios() -> Result<BTreeMap<String, String>> {
+pub(crate) fn scenarios() -> Result<BTreeMap<String, String>> {
     let listing = project::capture(test_program().arg("--list"))?;
     let listing = String::from_utf8(listing).context("names of tests are text")?;
     let tests = listing.lines().filter_map(|line| line.strip_suffix(": test"));

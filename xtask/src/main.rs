@@ -11,6 +11,7 @@ mod fuzz;
 mod incident;
 mod lab;
 mod needs;
+mod ovn;
 mod project;
 mod test;
 mod tidy;

@@ -45,15 +45,19 @@ impl Node {
         let variables: String =
             variables.map(|name| format!("export OVS_{name}={folder} OVN_{name}={folder}\n")).collect();
         let environment = format!(
-            "{variables}export OVN_NB_DB=unix:{folder}/ovnnb_db.sock OVN_SB_DB=unix:{folder}/ovnsb_db.sock
+            "{variables}{path}export OVN_NB_DB=unix:{folder}/ovnnb_db.sock OVN_SB_DB=unix:{folder}/ovnsb_db.sock
             export OVS_CTL_TIMEOUT={seconds}\n",
+            path = self.ovn.environment(),
             seconds = patience(Duration::from_secs(60)).as_secs(),
         );
         fs::write(self.folder().join("env"), environment).expect("the folder is ours");
         self.sh(&format!(
-            "ovsdb-tool create {folder}/conf.db /usr/share/openvswitch/vswitch.ovsschema
-            ovsdb-tool create {folder}/ovnnb.db /usr/share/ovn/ovn-nb.ovsschema
-            ovsdb-tool create {folder}/ovnsb.db /usr/share/ovn/ovn-sb.ovsschema"
+            "ovsdb-tool create {folder}/conf.db {conf}
+            ovsdb-tool create {folder}/ovnnb.db {northbound}
+            ovsdb-tool create {folder}/ovnsb.db {southbound}",
+            conf = self.ovn.schema("openvswitch/vswitch").display(),
+            northbound = self.ovn.schema("ovn/ovn-nb").display(),
+            southbound = self.ovn.schema("ovn/ovn-sb").display(),
         ));
         for database in [Daemon::OpenVswitch, Daemon::Northbound, Daemon::Southbound] {
             self.start(database);
@@ -136,9 +140,10 @@ impl Node {
 
     /// The conntrack zone in which the gateway router tracks.
     pub(crate) fn zone(&self) -> u16 {
+        // By the router's UUID, and since 23.06.1 by its name.
         let zone = self.sh(&format!(
             "datapath=$(ovn-sbctl --bare --columns=_uuid find datapath_binding external_ids:name=GR_{NODE})
-            ovs-vsctl get bridge br-int external_ids:ct-zone-${{datapath}}_dnat"
+            ovs-vsctl --if-exists get bridge br-int external_ids:ct-zone-${{datapath}}_dnat external_ids:ct-zone-GR_{NODE}_dnat"
         ));
         zone.trim().trim_matches('"').parse().unwrap_or_else(|error| panic!("{zone}: {error}"))
     }

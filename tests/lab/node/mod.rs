@@ -20,6 +20,8 @@ use crate::datapath::Datapath;
 use crate::gateway::Gateway;
 use crate::keeper::{Keeper, LabNetns, stays};
 use crate::netns::{Missing, Netns, require};
+use crate::ovn::Ovn;
+use crate::symmetric_replies::SymmetricReplies;
 
 /// The NIC that packets leave by: the port of br-ex.
 pub(crate) const NIC: &str = "uplink0";
@@ -30,6 +32,9 @@ const POD_MAC: MacAddr = MacAddr([0x0a, 0x58, 0x0a, 0xf4, 0x03, 0x05]);
 pub(crate) struct Node {
     addresses: Addresses,
     datapath: Datapath,
+    ovn: Ovn,
+    /// As northd wrote its flows at first.
+    replies: Option<SymmetricReplies>,
     node: LabNetns,
     pod: LabNetns,
     wire: LabNetns,
@@ -43,23 +48,16 @@ impl Node {
     /// Brings it up: two gateways that are the next hops of the pod's routes, and the client behind them, whose packets
     /// come by the first.
     pub(crate) fn up(addresses: Addresses) -> Result<Self, Missing> {
-        for (program, package) in [
-            ("ovs-vswitchd", "openvswitch-switch"),
-            ("ovsdb-tool", "openvswitch-common"),
-            ("ovn-northd", "ovn-central"),
-            ("ovn-nbctl", "ovn-common"),
-            ("ovn-controller", "ovn-host"),
-            ("tcpdump", "tcpdump"),
-            ("ethtool", "ethtool"),
-            ("sysctl", "procps"),
-        ] {
+        for (program, package) in [("tcpdump", "tcpdump"), ("ethtool", "ethtool"), ("sysctl", "procps")] {
             require(program, package)?;
         }
+        let ovn = Ovn::chosen()?;
         let datapath = Datapath::chosen()?;
         let keeper = Keeper::new();
         let [node, pod, wire, client] = ["node", "pod", "wire", "client"].map(|name| keeper.netns(name));
         let (node, pod, wire, client) = (node?, pod?, wire?, client?);
-        let mut lab = Self { addresses, datapath, node, pod, wire, client, gateways: Vec::new(), keeper };
+        let mut lab =
+            Self { addresses, datapath, ovn, replies: None, node, pod, wire, client, gateways: Vec::new(), keeper };
         lab.link();
         lab.add_gateway(0, GW1)?.up();
         lab.add_gateway(1, GW2)?.up();
@@ -69,6 +67,7 @@ impl Node {
         lab.route(0);
         lab.route(1);
         lab.sync();
+        lab.replies = Some(lab.symmetric_replies());
         lab.learn(0, GW1);
         lab.learn(1, GW2);
         lab.keep_conntrack_entries(lab.zone());
@@ -137,6 +136,11 @@ To end it:
 
     pub(crate) fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// What this OVN makes of symmetric replies.
+    pub(crate) fn replies(&self) -> SymmetricReplies {
+        self.replies.expect("it is read while the lab comes up")
     }
 
     pub(crate) fn datapath(&self) -> Datapath {

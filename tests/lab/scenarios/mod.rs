@@ -4,6 +4,7 @@ mod host;
 mod inbound;
 mod incident;
 mod next_hops;
+mod pod_opens;
 mod protocols;
 mod repair;
 mod restarts;

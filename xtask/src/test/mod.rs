@@ -1,13 +1,15 @@
 //! Every check and every test, the tests last so that their count closes the output.
 
+mod other_ovn;
 mod summary;
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 
+use self::other_ovn::Plan;
 pub(crate) use self::summary::{Summary, Verbosity};
 use crate::{ebpf, fuzz, needs, project, tidy};
 
@@ -28,7 +30,7 @@ pub(crate) struct Args {
 /// Runs the checks and the tests. A failed test is told by the tests' own words and the exit status.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let strict = args.install || env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
-    let missing = needs::missing(&[needs::LAB, needs::TESTS, needs::KERNEL_PROGRAM]);
+    let missing = needs::missing(&[needs::LAB, needs::ARCHIVE, needs::TESTS, needs::KERNEL_PROGRAM]);
     if !missing.is_empty() {
         if args.install {
             needs::install(&missing)?;
@@ -39,6 +41,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.install {
         ebpf::install_linker()?;
     }
+    // Before all else, for it may need the network.
+    let plans = other_ovn::plans(&args.filters, strict);
     if args.filters.is_empty() {
         static_checks()?;
         kernel_program(strict)?;
@@ -48,7 +52,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             eprintln!("skipped: the fuzz targets, for want of g++");
         }
     }
-    tests(&args.filters, strict)
+    tests(&args.filters, strict, plans)
 }
 
 /// That the committed object of the kernel program is what its sources give.
@@ -70,25 +74,35 @@ fn static_checks() -> Result<()> {
     tidy::check()
 }
 
-/// Runs `cargo test`, passes its words on as they come, and closes with the sum of its summaries.
-fn tests(filters: &[String], strict: bool) -> Result<ExitCode> {
+/// Runs `cargo test`, then the lab on other versions of OVN, and closes with the sum of their summaries.
+fn tests(filters: &[String], strict: bool, plans: Vec<Plan>) -> Result<ExitCode> {
+    let mut summary = Summary::new(if strict { Verbosity::Plain } else { Verbosity::ShowOutput });
+    let run = |command: &mut Command, summary: &mut Summary| cargo_test(command, strict, summary);
     let mut command = project::cargo();
     // The dev profile: it compiles faster than the release profile, checks overflow, and the tests that
     // it runs are not slow.
     command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(filters);
-    let verbosity = if strict {
+    run(&mut command, &mut summary)?;
+    for plan in plans {
+        plan.carry_out(filters, &mut summary, run)?;
+    }
+    let mut stdout = io::stdout().lock();
+    write!(stdout, "\n{summary}")?;
+    stdout.flush()?;
+    Ok(if summary.passed_all() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs a `cargo test`, passes its words on as they come, and adds its results to the sum.
+fn cargo_test(command: &mut Command, strict: bool, summary: &mut Summary) -> Result<()> {
+    if strict {
         command.env_remove(MISSING);
-        Verbosity::Plain
     } else {
         // Without the option libtest swallows what tests that pass have printed, and with it the reasons.
         command.env(MISSING, "report").arg("--show-output");
-        Verbosity::ShowOutput
-    };
-    project::announce(&command);
+    }
+    project::announce(command);
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let output = child.stdout.take().expect("standard output was asked for as a pipe");
-
-    let mut summary = Summary::new(verbosity);
     let mut stdout = io::stdout().lock();
     for line in BufReader::new(output).split(b'\n') {
         let line = line.context("cannot read what the tests print")?;
@@ -101,7 +115,5 @@ fn tests(filters: &[String], strict: bool) -> Result<ExitCode> {
     if !status.success() {
         summary.failure_without_result();
     }
-    write!(stdout, "\n{summary}")?;
-    stdout.flush()?;
-    Ok(if summary.passed_all() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(())
 }

@@ -13,7 +13,7 @@ pub(crate) enum Verbosity {
 
 /// Counts of all test programs so far.
 ///
-/// Displays as the skipped tests with their reasons, and last the line `N passed, N failed, N skipped`.
+/// Displays as the skipped tests with their reasons, what else is to be told, and last the line `N passed, N failed, N skipped`.
 pub(crate) struct Summary {
     verbosity: Verbosity,
     passed: usize,
@@ -22,6 +22,8 @@ pub(crate) struct Summary {
     skipped: Vec<Skipped>,
     /// Tests that no program counts.
     left_out: Vec<Skipped>,
+    /// Lines above the sum.
+    told: Vec<String>,
     /// Inside the section in which libtest repeats the output of passed tests: the name of the test.
     passed_test: Option<String>,
 }
@@ -40,6 +42,7 @@ impl Summary {
             ignored: 0,
             skipped: Vec::new(),
             left_out: Vec::new(),
+            told: Vec::new(),
             passed_test: None,
         }
     }
@@ -75,6 +78,17 @@ impl Summary {
         self.left_out.push(Skipped { test: test.to_owned(), reason: reason.to_owned() });
     }
 
+    /// Tells of something that could not be tried and had to be: a failure.
+    pub(crate) fn fail(&mut self, why: &str) {
+        self.failed += 1;
+        self.told.push(format!("failed: {why}"));
+    }
+
+    /// Tells of something beside the tests.
+    pub(crate) fn tell(&mut self, what: String) {
+        self.told.push(what);
+    }
+
     /// Whether tests ran and none failed.
     pub(crate) fn passed_all(&self) -> bool {
         self.failed == 0 && self.passed > 0
@@ -99,6 +113,9 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Skipped { test, reason } in self.skipped.iter().chain(&self.left_out) {
             writeln!(f, "skipped {test}: {reason}")?;
+        }
+        for told in &self.told {
+            writeln!(f, "{told}")?;
         }
         // A test may give several reasons, and is skipped once.
         let mut tests: Vec<_> = self.skipped.iter().map(|skipped| &skipped.test).collect();
@@ -190,6 +207,17 @@ test result: ok. 4 passed; 0 failed; 1 ignored; 0 measured; 7 filtered out; fini
         summary.read("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s");
         summary.left_out("lab::slow", "too slow");
         assert_eq!(summary.to_string(), "skipped lab::slow: too slow\n1 passed, 0 failed, 1 skipped\n");
+    }
+
+    #[test]
+    fn what_could_not_be_tried_is_a_failure() {
+        let mut summary = Summary::new(Verbosity::Plain);
+        summary.read("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s");
+        summary.tell("OVN 1.2: all".to_owned());
+        assert!(summary.passed_all());
+        summary.fail("OVN 1.3: no network");
+        assert_eq!(summary.to_string(), "OVN 1.2: all\nfailed: OVN 1.3: no network\n1 passed, 1 failed, 0 skipped\n");
+        assert!(!summary.passed_all());
     }
 
     #[test]
