@@ -1,5 +1,6 @@
 //! Kernels of Debian, unpacked and not installed.
 
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use crate::archive::{self, Archive};
 use crate::project;
 
-/// Versions that Debian's stable releases have had, and the release that has them.
-const RELEASES: [(&str, &str); 3] = [("5.10", "bullseye"), ("6.1", "bookworm"), ("6.12", "trixie")];
+/// Versions that Debian's stable releases have had, the newest that it has at all, and the release that has them.
+const RELEASES: [(&str, &str); 4] = [("5.10", "bullseye"), ("6.1", "bookworm"), ("6.12", "trixie"), ("7.2", "sid")];
 
 /// Start of the names of the packages. The rest is what `uname -r` says.
 const PACKAGE: &str = "linux-image-";
@@ -69,9 +70,10 @@ impl Kernel {
         &self.folder
     }
 
-    /// The image that boots.
+    /// The image that boots. Debian's kernels from 7 on have it beside their modules.
     pub(super) fn image(&self) -> PathBuf {
-        self.folder.join("boot").join(format!("vmlinuz-{}", self.release))
+        let image = self.modules().join("vmlinuz");
+        if image.exists() { image } else { self.folder.join("boot").join(format!("vmlinuz-{}", self.release)) }
     }
 
     /// The folder of its modules.
@@ -81,7 +83,14 @@ impl Kernel {
 
     fn unpack(&self, archive: &Archive) -> Result<()> {
         archive::fill(&self.folder, |partial| {
-            archive.unpack(&[format!("{PACKAGE}{}", self.release)], partial)?;
+            // Newer ones come in several packages.
+            let release = self.release.replace('.', "\\.").replace('+', "\\+");
+            archive.unpack(&archive.packages(&format!("^linux-(image|binary|modules|base)-{release}$"))?, partial)?;
+            if !partial.join("lib").exists() {
+                // modprobe looks here.
+                symlink("usr/lib", partial.join("lib"))
+                    .with_context(|| format!("cannot make a link in {}", partial.display()))?;
+            }
             // What the package's own script does when it is installed.
             let depmod = project::find_program("depmod").context("there is no depmod")?;
             project::run(Command::new(depmod).arg("--basedir").arg(partial).arg(&self.release))

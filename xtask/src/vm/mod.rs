@@ -30,7 +30,7 @@ machine's files, but what it writes is gone when it ends. Without --kvm all is e
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A kernel by its version; can be given several times. [default: 5.10, 6.1 and 6.12]
+    /// A kernel by its version; can be given several times. [default: 5.10, 6.1, 6.12 and 7.2]
     #[arg(long = "kernel", value_name = "VERSION", value_parser = kernel::parse_version)]
     kernels: Vec<String>,
     /// Install missing programs with apt-get (Debian, as root).
@@ -51,7 +51,7 @@ pub(crate) struct Args {
 }
 
 /// Kernels that are tried where none is named.
-const KERNELS: [&str; 3] = ["5.10", "6.1", "6.12"];
+const KERNELS: [&str; 4] = ["5.10", "6.1", "6.12", "7.2"];
 
 /// How long a guest may say nothing. Under emulation a test may take minutes.
 const SILENCE: Duration = Duration::from_secs(1200);
