@@ -24,6 +24,9 @@ pub(crate) const SECOND_ROUTER: &str = "GR_blue_worker-08";
 /// Its address on the gateways' network.
 pub(crate) const SECOND_ROUTER_IP: &str = "172.18.0.14";
 
+/// Address of the gateway router's load balancer, on the gateways' network.
+pub(crate) const BALANCER: &str = "172.18.0.50";
+
 /// Number of the gateway that is the next hop of the default route.
 pub(crate) const DEFAULT: usize = 3;
 

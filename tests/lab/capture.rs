@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use analyzer::types::{MacAddr, Tuple, tuple::proto};
 use etherparse::{Icmpv4Type, Icmpv6Type, IpNumber, IpPayloadSlice, NetSlice, SlicedPacket, TransportSlice};
 
-use crate::addresses::{SECOND_POD, parsed};
+use crate::addresses::{Addresses, BALANCER, SECOND_POD, parsed};
 use crate::bfd;
 use crate::common::Process;
 use crate::daemon::pause;
@@ -21,8 +21,8 @@ pub(crate) type Seen = BTreeMap<(Tuple, MacAddr), Count>;
 /// tcpdump on the NIC that the node's packets leave and come by.
 pub(crate) struct Capture {
     file: PathBuf,
-    /// Addresses that the pods' packets leave with: their own, and the router's where that translates.
-    sources: [IpAddr; 3],
+    /// Addresses that the pods' packets leave with: their own, and the router's and its load balancer's where they translate.
+    sources: [IpAddr; 4],
     /// Ends with the capture.
     _process: Process,
 }
@@ -39,7 +39,8 @@ impl Capture {
         let is_there = || file.metadata().is_ok_and(|file| file.len() >= 24);
         let started = (0..100).any(|_| is_there() || (pause(100), false).1);
         assert!(started, "tcpdump does not start");
-        let sources = [node.addresses().pod_ip(), parsed(SECOND_POD), node.addresses().router_ip()];
+        let Addresses { pod, router, .. } = *node.addresses();
+        let sources = [pod, router, SECOND_POD, BALANCER].map(parsed);
         Self { file, sources, _process: process }
     }
 

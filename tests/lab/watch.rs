@@ -11,6 +11,7 @@ use crate::capture::{Capture, Seen};
 use crate::case::Case;
 use crate::daemon::{Ended, Live, pause, sit_out};
 use crate::datapath::Datapath;
+use crate::known::Expected;
 use crate::netns::Missing;
 use crate::node::{Node, Spare};
 use crate::patience::patience;
@@ -154,14 +155,29 @@ impl Watch {
 
     /// The same where replay, with the whole capture and with dumps of the end, finds something else.
     pub(crate) fn expect_and_replay(self, found: &[(&str, &Seen)], replayed: &[(&str, &Seen)]) -> Ended {
+        self.check(found, &Expected { right: as_told(replayed), today: None })
+    }
+
+    /// The same where replay tells something else today, which is a known difference of this name.
+    pub(crate) fn expect_with_difference(
+        self,
+        name: &'static str,
+        found: &[(&str, &Seen)],
+        replayed: &[(&str, &Seen)],
+        today: &[(&str, &Seen)],
+    ) -> Ended {
+        self.check(found, &Expected { right: as_told(replayed), today: Some((name, as_told(today))) })
+    }
+
+    fn check(self, found: &[(&str, &Seen)], replayed: &Expected) -> Ended {
         let seen = self.capture.seen();
         self.case.dump(&self.node);
         let ended = self.live.stop();
-        let (expected, replayed) = (as_told(found), as_told(replayed));
+        let expected = as_told(found);
         let context = || format!("{seen:#?}\n{}\n{}", ended.summary, ended.said());
-        self.case.keep(&self.node, &replayed);
+        self.case.keep(&self.node, &replayed.right);
         assert_eq!(as_expected(told(&ended.findings), &expected), expected, "{}", context());
-        assert_eq!(as_expected(self.case.replay(&self.node), &replayed), replayed, "what replay finds");
+        replayed.check(self.case.replay(&self.node), "what replay finds");
         assert_eq!(ended.number("grace_packets") + ended.number("untracked_packets"), 0, "{}", context());
         // What conforms is counted by MAC.
         let mut conforming: BTreeMap<_, Count> = BTreeMap::new();
@@ -215,7 +231,7 @@ fn up(addresses: Addresses, prepare: impl FnOnce(&mut Node) -> Result<(), Missin
 }
 
 /// The same under the reasons that are expected, of which each may be several with `|` in between.
-fn as_expected(told: BTreeMap<Told, Count>, expected: &BTreeMap<Told, Count>) -> BTreeMap<Told, Count> {
+pub(crate) fn as_expected(told: BTreeMap<Told, Count>, expected: &BTreeMap<Told, Count>) -> BTreeMap<Told, Count> {
     let mut under = BTreeMap::<Told, Count>::new();
     for ((reason, flow, mac), count) in told {
         let is_it = |key: &&Told| (&key.1, &key.2) == (&flow, &mac) && key.0.split('|').any(|one| one == reason);

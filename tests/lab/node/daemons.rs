@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{NIC, Node};
 use crate::addresses::NODE;
 use crate::datapath::Datapath;
+use crate::ovn::Ovn;
 use crate::patience::patience;
 
 /// A daemon of the node.
@@ -40,17 +41,8 @@ impl Daemon {
 impl Node {
     /// The databases, and Open vSwitch with the bridges of a worker.
     pub(super) fn start_ovs(&self) {
+        self.write_environment();
         let folder = self.folder().display();
-        let variables = ["RUNDIR", "LOGDIR", "DBDIR", "SYSCONFDIR"].iter();
-        let variables: String =
-            variables.map(|name| format!("export OVS_{name}={folder} OVN_{name}={folder}\n")).collect();
-        let environment = format!(
-            "{variables}{path}export OVN_NB_DB=unix:{folder}/ovnnb_db.sock OVN_SB_DB=unix:{folder}/ovnsb_db.sock
-            export OVS_CTL_TIMEOUT={seconds}\n",
-            path = self.ovn.environment(),
-            seconds = patience(Duration::from_secs(60)).as_secs(),
-        );
-        fs::write(self.folder().join("env"), environment).expect("the folder is ours");
         self.sh(&format!(
             "ovsdb-tool create {folder}/conf.db {conf}
             ovsdb-tool create {folder}/ovnnb.db {northbound}
@@ -80,6 +72,21 @@ impl Node {
                 -- add-port br-int default_pod -- set interface default_pod external_ids:iface-id=default_pod",
             datapath = self.datapath.bridge_type(),
         ));
+    }
+
+    /// What makes a shell find the lab's programs and daemons.
+    fn write_environment(&self) {
+        let folder = self.folder().display();
+        let variables = ["RUNDIR", "LOGDIR", "DBDIR", "SYSCONFDIR"].iter();
+        let variables: String =
+            variables.map(|name| format!("export OVS_{name}={folder} OVN_{name}={folder}\n")).collect();
+        let environment = format!(
+            "{variables}{path}export OVN_NB_DB=unix:{folder}/ovnnb_db.sock OVN_SB_DB=unix:{folder}/ovnsb_db.sock
+            export OVS_CTL_TIMEOUT={seconds}\n",
+            path = self.ovn.environment(),
+            seconds = patience(Duration::from_secs(60)).as_secs(),
+        );
+        fs::write(self.folder().join("env"), environment).expect("the folder is ours");
     }
 
     /// northd and the controller.
@@ -122,6 +129,39 @@ impl Node {
             exit 1",
             pid = pid.display()
         ));
+    }
+
+    /// A daemon stands still until it [goes on](Self::go_on).
+    pub(crate) fn stop(&self, daemon: Daemon) {
+        self.signal(daemon, "STOP");
+    }
+
+    /// One that stood still goes on.
+    pub(crate) fn go_on(&self, daemon: Daemon) {
+        self.signal(daemon, "CONT");
+    }
+
+    fn signal(&self, daemon: Daemon, signal: &str) {
+        let pid = self.folder().join(daemon.name()).with_extension("pid");
+        self.sh(&format!("kill -{signal} $(cat {})", pid.display()));
+    }
+
+    /// northd and the controller are replaced by another version's, for which OVN's databases are converted. Open vSwitch goes on.
+    /// In between, when neither is there and when the databases are converted, `meanwhile` is done.
+    pub(crate) fn upgrade(&mut self, to: Ovn, mut meanwhile: impl FnMut()) {
+        self.kill(Daemon::Northd);
+        self.kill(Daemon::Controller);
+        meanwhile();
+        self.ovn = to;
+        self.write_environment();
+        for (socket, schema) in [("ovnsb_db", "ovn/ovn-sb"), ("ovnnb_db", "ovn/ovn-nb")] {
+            let (folder, schema) = (self.folder().display(), self.ovn.schema(schema));
+            self.sh(&format!("ovsdb-client convert unix:{folder}/{socket}.sock {}", schema.display()));
+        }
+        meanwhile();
+        self.start(Daemon::Northd);
+        self.start(Daemon::Controller);
+        self.sync();
     }
 
     /// No entry of the zone expires while a scenario runs. OVS 3.1.0 aborts when a packet meets a translated entry that has expired

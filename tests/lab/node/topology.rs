@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Node, POD_MAC};
-use crate::addresses::{Addresses, NODE, ROUTER};
+use crate::addresses::{Addresses, BALANCER, NODE, ROUTER};
 use crate::daemon::pause;
 use crate::patience::patience;
 
@@ -89,9 +89,58 @@ impl Node {
 
     /// Takes it from the route's next hops and waits until the flows of the bridge say so.
     pub(crate) fn unroute(&self, number: usize) {
-        let Addresses { pod, gateways, .. } = self.addresses;
-        self.sh(&format!("ovn-nbctl --policy=src-ip lr-route-del GR_{NODE} {pod} {} rtoe-GR_{NODE}", gateways[number]));
+        self.remove_route(number);
         self.sync();
+    }
+
+    /// Takes it from the route's next hops, and waits until northd has done its work.
+    pub(crate) fn remove_route(&self, number: usize) {
+        let Addresses { pod, gateways, .. } = self.addresses;
+        self.sh(&format!(
+            "ovn-nbctl --wait=sb --policy=src-ip lr-route-del GR_{NODE} {pod} {} rtoe-GR_{NODE}",
+            gateways[number]
+        ));
+    }
+
+    /// Switches OVN's monitor of next hops on. Returns whether this OVN has one.
+    pub(crate) fn monitor_next_hops(&self) -> bool {
+        self.sh("ovn-nbctl set nb_global . options:ecmp_nexthop_monitor_enable=true");
+        self.sync();
+        self.has_table("ecmp_nexthop")
+    }
+
+    /// Whether the Southbound database of this OVN has a table.
+    pub(crate) fn has_table(&self, table: &str) -> bool {
+        self.sh(&format!("ovn-sbctl list {table} >/dev/null 2>&1 && echo yes || :")).trim() == "yes"
+    }
+
+    /// A route to these addresses by the gateway of this number, as the controller learns it from a routing daemon.
+    pub(crate) fn learn_route(&self, prefix: &str, number: usize) {
+        self.sh(&format!(
+            "datapath=$(ovn-sbctl --bare --columns=_uuid find datapath_binding external_ids:name=GR_{NODE})
+            port=$(ovn-sbctl --bare --columns=_uuid find port_binding logical_port=rtoe-GR_{NODE})
+            ovn-sbctl create learned_route datapath=$datapath logical_port=$port \
+                ip_prefix='\"{prefix}\"' nexthop='\"{gateway}\"'",
+            gateway = self.addresses.gateways[number],
+        ));
+        self.sync();
+    }
+
+    /// Forgets what was learned.
+    pub(crate) fn unlearn_routes(&self) {
+        self.sh("ovn-sbctl --all destroy learned_route");
+        self.sync();
+    }
+
+    /// The gateway router has a load balancer, whose backend is the pod on the same UDP ports.
+    pub(crate) fn balance(&self, ports: &[u16]) {
+        let pod = self.addresses.pod;
+        for port in ports {
+            self.sh(&format!("ovn-nbctl lb-add balancer {BALANCER}:{port} {pod}:{port} udp"));
+        }
+        self.sh(&format!("ovn-nbctl lr-lb-add GR_{NODE} balancer"));
+        self.sync();
+        self.client.sh(&format!("ip route add {BALANCER} via {}", self.addresses.inner[0]));
     }
 
     /// Waits until the flows of the bridge are what the Southbound database says, where northd is paused.

@@ -3,6 +3,9 @@
 mod host;
 mod inbound;
 mod incident;
+mod learned;
+mod load_balanced;
+mod monitor;
 mod next_hops;
 mod pod_opens;
 mod protocols;
@@ -11,6 +14,7 @@ mod restarts;
 mod silent;
 mod translated;
 mod two_routers;
+mod upgrade;
 
 use analyzer::types::MacAddr;
 

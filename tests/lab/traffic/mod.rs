@@ -12,6 +12,7 @@ use std::time::Duration;
 use analyzer::types::Tuple;
 
 pub(crate) use self::tcp::Connection;
+use crate::addresses::{BALANCER, parsed};
 use crate::node::Node;
 use crate::patience::patience;
 
@@ -68,6 +69,11 @@ impl Conversation {
     pub(crate) fn translated(node: &Node, pod_port: u16, client_port: u16) -> Self {
         let addresses = node.addresses();
         udp::conversation(node, addresses.pod_ip(), addresses.router_ip(), pod_port, client_port)
+    }
+
+    /// A UDP flow of the client's to a port of the [balancer](BALANCER), which hands it on to the pod.
+    pub(crate) fn balanced(node: &Node, port: u16, client_port: u16) -> Self {
+        udp::conversation(node, node.addresses().pod_ip(), parsed(BALANCER), port, client_port)
     }
 
     /// The client's echo requests with this identifier, and the pod's echo replies.
