@@ -99,6 +99,16 @@ impl Gateway {
             done");
     }
 
+    /// It has this IPv6 address towards the node, too, beside those of IPv4.
+    pub(crate) fn add_address(&self, address: &str) {
+        self.netns.sh(&format!(
+            "set -e
+            sysctl -qw net.ipv6.conf.outer.disable_ipv6=0 net.ipv6.conf.outer.accept_dad=0 \
+                net.ipv6.conf.outer.keep_addr_on_down=1 net.ipv6.conf.outer.ndisc_notify=1
+            ip addr add {address} dev outer nodad"
+        ));
+    }
+
     /// Sends a router something, for which it asks who the router is. So the router learns who it is.
     pub(crate) fn greet(&self, router: &str) {
         let (own, router) = (parsed(self.ip), parsed(router));

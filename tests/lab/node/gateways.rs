@@ -11,10 +11,10 @@ use crate::netns::Missing;
 
 /// A gateway that is to take another's place.
 pub(crate) struct Spare {
-    number: usize,
-    mac: MacAddr,
+    pub(super) number: usize,
+    pub(super) mac: MacAddr,
     /// Among the gateways.
-    place: usize,
+    pub(super) place: usize,
 }
 
 impl Node {

@@ -3,6 +3,7 @@
 mod daemons;
 mod gateways;
 mod network;
+mod other_family;
 mod second_network;
 mod topology;
 

@@ -1,5 +1,6 @@
 //! What happens, what has to be found, and what has to stay silent.
 
+mod bursts;
 mod host;
 mod inbound;
 mod incident;
@@ -7,6 +8,7 @@ mod learned;
 mod load_balanced;
 mod monitor;
 mod next_hops;
+mod other_family;
 mod pod_opens;
 mod protocols;
 mod repair;
