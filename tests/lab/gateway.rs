@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 
 use analyzer::types::MacAddr;
 
-use crate::addresses::{Addresses, SECOND_POD, SECOND_ROUTER_IP, parsed};
+use crate::addresses::{Addresses, ROUTER, SECOND_POD, SECOND_ROUTER_IP, parsed};
 use crate::bfd::Responder;
 use crate::keeper::{Keeper, LabNetns};
 use crate::netns::{Missing, Netns};
@@ -80,6 +80,12 @@ impl Gateway {
             {ip} route replace {cluster} via {router} dev outer",
             ip = self.addresses.ip(),
         ));
+    }
+
+    /// The same where it knows the router's MAC, as OVN knows its own: it never asks, so that the router learns nothing of it.
+    pub(crate) fn up_without_asking(&self) {
+        self.up();
+        self.netns.sh(&format!("ip neigh replace {} lladdr {ROUTER} dev outer nud permanent", self.addresses.router));
     }
 
     /// Sends what is for the second network to its router.

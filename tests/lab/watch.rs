@@ -155,29 +155,19 @@ impl Watch {
 
     /// The same where replay, with the whole capture and with dumps of the end, finds something else.
     pub(crate) fn expect_and_replay(self, found: &[(&str, &Seen)], replayed: &[(&str, &Seen)]) -> Ended {
-        self.check(found, &Expected { right: as_told(replayed), today: None })
+        self.expect_with_differences(found.into(), replayed.into())
     }
 
-    /// The same where replay tells something else today, which is a known difference of this name.
-    pub(crate) fn expect_with_difference(
-        self,
-        name: &'static str,
-        found: &[(&str, &Seen)],
-        replayed: &[(&str, &Seen)],
-        today: &[(&str, &Seen)],
-    ) -> Ended {
-        self.check(found, &Expected { right: as_told(replayed), today: Some((name, as_told(today))) })
-    }
-
-    fn check(self, found: &[(&str, &Seen)], replayed: &Expected) -> Ended {
+    /// The same where something else is found today, which is known.
+    pub(crate) fn expect_with_differences(self, expected: Expected, replayed: Expected) -> Ended {
         let seen = self.capture.seen();
         self.case.dump(&self.node);
         let ended = self.live.stop();
-        let expected = as_told(found);
+        let found = expected.today();
         let context = || format!("{seen:#?}\n{}\n{}", ended.summary, ended.said());
-        self.case.keep(&self.node, &replayed.right);
-        assert_eq!(as_expected(told(&ended.findings), &expected), expected, "{}", context());
-        replayed.check(self.case.replay(&self.node), "what replay finds");
+        self.case.keep(&self.node, &as_told(replayed.right));
+        check("what the daemon found", &expected, told(&ended.findings), &context);
+        check("what replay finds", &replayed, self.case.replay(&self.node), &String::new);
         assert_eq!(ended.number("grace_packets") + ended.number("untracked_packets"), 0, "{}", context());
         // What conforms is counted by MAC.
         let mut conforming: BTreeMap<_, Count> = BTreeMap::new();
@@ -198,6 +188,20 @@ impl Watch {
         assert!(losses.iter().all(is_allowed), "{}", ended.status);
         say(&format!("all {} packets are as tcpdump saw them", seen.values().map(|count| count.packets).sum::<u64>()));
         ended
+    }
+}
+
+/// Checks what was told, by the daemon or by replay.
+fn check(by: &str, expected: &Expected, told: BTreeMap<Told, Count>, context: &dyn Fn() -> String) {
+    let right = as_told(expected.right);
+    if let Some((what, today)) = expected.difference() {
+        let is_gone = as_expected(told.clone(), &right) == right;
+        assert!(!is_gone, "{by} is right: it is no difference any more that {what}. Take it from tests/lab/known.rs");
+        let today = as_told(today);
+        assert_eq!(as_expected(told, &today), today, "{by}, where {what}: {}", context());
+        say(&format!("known: {what}"));
+    } else {
+        assert_eq!(as_expected(told, &right), right, "{by}: {}", context());
     }
 }
 
@@ -231,7 +235,7 @@ fn up(addresses: Addresses, prepare: impl FnOnce(&mut Node) -> Result<(), Missin
 }
 
 /// The same under the reasons that are expected, of which each may be several with `|` in between.
-pub(crate) fn as_expected(told: BTreeMap<Told, Count>, expected: &BTreeMap<Told, Count>) -> BTreeMap<Told, Count> {
+fn as_expected(told: BTreeMap<Told, Count>, expected: &BTreeMap<Told, Count>) -> BTreeMap<Told, Count> {
     let mut under = BTreeMap::<Told, Count>::new();
     for ((reason, flow, mac), count) in told {
         let is_it = |key: &&Told| (&key.1, &key.2) == (&flow, &mac) && key.0.split('|').any(|one| one == reason);

@@ -3,6 +3,7 @@
 use analyzer::types::MacAddr;
 
 use super::Node;
+use super::topology::patch;
 use crate::addresses::{Addresses, DEFAULT, NODE};
 use crate::bfd::Responder;
 use crate::daemon::pause;
@@ -53,6 +54,23 @@ impl Node {
     /// The gateway of the default route, up.
     pub(crate) fn default_gateway(&mut self, mac: MacAddr) -> Result<(), Missing> {
         self.further_gateway(DEFAULT, mac)
+    }
+
+    /// The third gateway, up, which is another node's gateway router in the same database: its address and MAC are those of a port
+    /// on the external switch, which is on another chassis. OVN knows the MAC from there, and never asks.
+    pub(crate) fn gateway_of_other_node(&mut self, mac: MacAddr) -> Result<(), Missing> {
+        let other = "worker-09";
+        self.add_gateway(2, mac)?.up_without_asking();
+        self.sh(&format!(
+            "ovn-sbctl chassis-add {other} geneve 127.0.0.2
+            ovn-nbctl set logical_router GR_{NODE} options:dynamic_neigh_routers=false \
+                -- lr-add GR_{other} -- set logical_router GR_{other} options:chassis={other} \
+                -- lrp-add GR_{other} rtoe-GR_{other} {mac} {address} {port}",
+            address = self.addresses.on_link(self.addresses.gateways[2]),
+            port = patch(&format!("ext_{NODE}"), &format!("etor-GR_{other}"), &format!("rtoe-GR_{other}")),
+        ));
+        self.sync();
+        Ok(())
     }
 
     fn further_gateway(&mut self, number: usize, mac: MacAddr) -> Result<(), Missing> {

@@ -4,6 +4,7 @@ use std::slice;
 
 use super::{as_it_is, flows, to};
 use crate::addresses::{GW1, GW3, V4};
+use crate::known::{Expected, OWN_PORT};
 use crate::netns::run;
 use crate::traffic::{Conversation, Flow, exchange, push};
 use crate::watch::Watch;
@@ -50,6 +51,32 @@ fn live_router_that_is_no_next_hop() {
         let ended = watch.expect(&[("asymmetric-gateway", &seen)]);
         assert_eq!(ended.code, Some(0), "{}", ended.said());
         assert!(ended.findings.iter().all(|finding| finding["verdict"] == "info"), "{:#?}", ended.findings);
+        Ok(())
+    });
+}
+
+/// A next hop is a gateway router of another node in the same database. OVN takes its MAC from its port, and there is no
+/// MAC_Binding of it, ever.
+#[test]
+fn next_hop_is_another_routers_port() {
+    run(|| {
+        let watch = Watch::new(V4, |node| {
+            node.gateway_of_other_node(GW3)?;
+            node.route(2);
+            node.sync();
+            node.client_by(2);
+            Ok(())
+        })?;
+        let mut pinned = flows(&watch.node, 40000, 2);
+        exchange(&mut pinned, 4);
+        let seen = watch.settled(&[&pinned]);
+        assert_eq!(to(&seen, GW3), seen, "all leave to where they came from");
+        let binding = watch.node.sh("ovn-sbctl --bare --columns=mac find mac_binding ip='\"172.18.0.103\"'");
+        assert_eq!(binding.trim(), "", "OVN has not asked");
+        let expected = Expected { right: &[], today: Some((OWN_PORT, &[("nexthop-unresolved", &seen)])) };
+        let code = if expected.difference().is_some() { 3 } else { 0 };
+        let ended = watch.expect_with_differences(expected, expected);
+        assert_eq!(ended.code, Some(code), "{}", ended.said());
         Ok(())
     });
 }
