@@ -45,6 +45,11 @@ impl Ovn {
         is_whole.then_some(Self { tree: Some(tree) }).ok_or_else(lacks)
     }
 
+    /// The newest that is there.
+    pub(crate) fn newest() -> Result<Self, Missing> {
+        ["26.03", "25.03"].into_iter().map(Self::of_version).reduce(Result::or).expect("there are versions")
+    }
+
     fn installed() -> Result<Self, Missing> {
         PROGRAMS.iter().try_for_each(|(program, package)| require(program, package))?;
         Ok(Self { tree: None })

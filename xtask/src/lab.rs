@@ -86,10 +86,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return Ok(if play(args, &tests, None)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     };
     let (mut sums, mut passed_all, mut played) = (Vec::new(), true, false);
-    for version in ovn::versions().into_iter().filter(|version| ovn == version || ovn == ALL) {
-        match ovn::fetch(version)? {
+    let versions = ovn::versions().into_iter().filter(|version| ovn == version || ovn == ALL);
+    // First all of them: an upgrade needs two.
+    for found in versions.map(ovn::fetch).collect::<Result<Vec<_>>>()? {
+        match found {
             Found::Ready(ovn) => {
-                let passed = play(args, &tests, Some(version))?;
+                let passed = play(args, &tests, Some(ovn.version))?;
                 sums.push(format!("{} on {ovn}: {}", args.scenario, if passed { "passed" } else { "FAILED" }));
                 passed_all &= passed;
                 played = true;

@@ -9,19 +9,16 @@ use crate::ovn::Ovn;
 use crate::traffic::{exchange, push, sent};
 use crate::watch::{Watch, say};
 
-/// The version that is upgraded to.
-const NEWEST: &str = "26.03";
-
 /// What is said of packets of a time of which no next hops are known.
 const NO_DATA: &str = "no-nexthop-data";
 
-/// northd and the controller are replaced by those of 26.03, and the databases are converted for them, while packets leave to
+/// northd and the controller are replaced by the newest that are there, those of 26.03, and the databases are converted for them, while packets leave to
 /// the dead gateway: each of them is found, before, meanwhile and afterwards. The new ones keep the zone and honour the labels
 /// of the old ones, until the client sends.
 #[test]
 fn upgrade_under_traffic() {
     run(|| {
-        let newest = Ovn::of_version(NEWEST)?;
+        let newest = Ovn::newest()?;
         let mut watch = Watch::new(V4, |node| -> Result<(), Missing> {
             node.pin_for_life();
             Ok(())

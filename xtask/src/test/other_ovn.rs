@@ -12,11 +12,11 @@ use crate::ovn::{self, Found, Ovn};
 const SCENARIOS: [&str; 7] = [
     "scenarios::incident::incident",
     "scenarios::next_hops::next_hop_removed",
-    "scenarios::silent::pod_opens_the_flow",
+    "scenarios::pod_opens::pod_opens_and_the_gateway_dies",
     "scenarios::translated::translated_and_pinned",
     "scenarios::protocols::icmp_ipv6_on_ovn_as_it_is",
-    "scenarios::protocols::tcp_ipv6",
-    "scenarios::two_routers::two_gateway_routers_on_one_nic",
+    "scenarios::monitor::monitor_flushes_when_the_controller_goes_on",
+    "scenarios::learned::learned_routes",
 ];
 
 /// Those of them whose names contain one of the filters.
