@@ -2,10 +2,9 @@
 
 use std::iter;
 
-use analyzer::types::MacAddr;
 use serde_json::json;
 
-use super::{as_it_is, pinned_to_a_dead_gateway, to};
+use super::{as_it_is, label_of, pinned_to_a_dead_gateway, to};
 use crate::addresses::{GW1, GW1_NEW, GW2, V4};
 use crate::capture::since;
 use crate::netns::{Missing, run};
@@ -63,12 +62,6 @@ fn heals(prepare: impl FnOnce(&mut Node) -> Result<(), Missing>) -> Result<(), M
     assert_eq!(ended.code, Some(1), "{}", ended.said());
     assert_eq!(ended.summary["latent"], json!({"armed": 0, "unused": 0}));
     Ok(())
-}
-
-/// How a label shows that holds the MAC.
-fn label_of(mac: MacAddr) -> String {
-    let octets: String = mac.0.iter().map(|octet| format!("{octet:02x}")).collect();
-    format!("labels=0x{octets}00000000")
 }
 
 /// OVN before 22.06.1 labels a session by its first packet alone: what comes by the new gateway heals nothing.

@@ -37,6 +37,12 @@ fn to(seen: &Seen, mac: MacAddr) -> Seen {
     seen.iter().filter(|((_, eth_dst), _)| *eth_dst == mac).map(|(key, count)| (*key, *count)).collect()
 }
 
+/// The label of an entry whose MAC this is, as it is printed.
+fn label_of(mac: MacAddr) -> String {
+    let octets: String = mac.0.iter().map(|octet| format!("{octet:02x}")).collect();
+    format!("labels=0x{octets}00000000")
+}
+
 /// No change of the lab before the daemon watches.
 fn as_it_is(_: &mut Node) -> Result<(), Missing> {
     Ok(())

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use analyzer::types::{MacAddr, Tuple};
 use serde_json::Value;
 
-use super::{pinned_to_a_dead_gateway, to};
+use super::{label_of, pinned_to_a_dead_gateway, to};
 use crate::addresses::{Addresses, GW1, GW1_NEW, GW2, NODE, V4, V6};
 use crate::capture::{Seen, since};
 use crate::daemon::pause;
@@ -183,12 +183,6 @@ fn changes(node: &Node, before: &BTreeSet<String>, named: Tuple) -> (Vec<String>
     let (old, new): (Vec<_>, Vec<_>) = (before.difference(&now).collect(), now.difference(before).collect());
     assert!(old.iter().chain(&new).all(is_its_own), "all others are as they were: {before:#?}\n{now:#?}");
     (old.into_iter().cloned().collect(), new.into_iter().cloned().collect())
-}
-
-/// The label of an entry whose MAC this is, as it is printed.
-fn label_of(mac: MacAddr) -> String {
-    let digits: String = mac.0.iter().map(|octet| format!("{octet:02x}")).collect();
-    format!("labels=0x{digits}00000000")
 }
 
 /// The mark of an entry, as it is printed.
