@@ -37,14 +37,9 @@ struct LeftOut {
 type Version = (u32, u32);
 
 /// Tests that are left out, and why.
-const LEFT_OUT: [LeftOut; 7] = [
+const LEFT_OUT: [LeftOut; 6] = [
     LeftOut { test: "live_kernel::alerts::fifty_thousand_flows_are_few_messages", before: None, reason: STORM },
     LeftOut { test: "live_kernel::capacity::sixty_five_thousand_flows", before: None, reason: STORM },
-    LeftOut {
-        test: "lab::scenarios::protocols::sctp",
-        before: None,
-        reason: "it shows how the userspace datapath tracks SCTP: without ports",
-    },
     LeftOut { test: "conntrack_differential::userspace::every_entry_of_every_zone", before: None, reason: EXPIRED },
     LeftOut { test: "remedy_kernel::userspace", before: None, reason: EXPIRED },
     LeftOut { test: "repair_kernel::userspace::one_of_several_entries_goes", before: None, reason: EXPIRED },
@@ -205,22 +200,22 @@ mod tests {
     #[test]
     fn script_runs_the_tests_and_tells_of_killed_programs() {
         let program = |path: &str| Program {
-            name: "lab",
+            name: "remedy_kernel",
             variables: "COLOUR=red",
             path: PathBuf::from(path),
-            tests: vec!["a::b".to_owned(), "scenarios::protocols::sctp".to_owned()],
+            tests: vec!["a::b".to_owned(), "userspace".to_owned()],
         };
         assert_eq!(left_out(&[program("")], (6, 12)).len(), 1);
-        let none = Program { tests: vec!["scenarios::protocols::sctp".to_owned()], ..program("") };
+        let none = Program { tests: vec!["userspace".to_owned()], ..program("") };
         assert_eq!(script(&[none], (6, 12)), None);
         let run = |path: &str| {
             let output = Command::new("sh").arg("-c").arg(script(&[program(path)], (6, 12)).unwrap()).output().unwrap();
             (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
         };
         let (status, said) = run("/bin/echo");
-        assert_eq!((status, said.as_str()), (0, "\nlab\n--show-output --exact a::b\n"));
+        assert_eq!((status, said.as_str()), (0, "\nremedy_kernel\n--show-output --exact a::b\n"));
         let (status, said) = run("/no/such/program");
         assert_eq!(status, 1);
-        assert!(said.contains("lab ended with status 127") && said.contains("1 failed"), "{said}");
+        assert!(said.contains("remedy_kernel ended with status 127") && said.contains("1 failed"), "{said}");
     }
 }
