@@ -30,11 +30,23 @@ struct Followed {
     new_row: Option<fn() -> Value>,
 }
 
+/// What is followed of the Northbound database, and the switches, without which a port of one does not last.
+const NORTHBOUND: [TableColumns; monitored::NORTHBOUND.len() + 1] = {
+    let switches = TableColumns { table: "Logical_Switch", columns: &["ports"] };
+    let mut tables = [switches; monitored::NORTHBOUND.len() + 1];
+    let mut index = 0;
+    while index < monitored::NORTHBOUND.len() {
+        tables[index] = monitored::NORTHBOUND[index];
+        index += 1;
+    }
+    tables
+};
+
 static DATABASES: [Followed; 3] = [
     Followed {
         database: "OVN_Northbound",
         schema: "/usr/share/ovn/ovn-nb.ovsschema",
-        tables: monitored::NORTHBOUND,
+        tables: &NORTHBOUND,
         mark: ("Logical_Router", "options"),
         new_row: Some(|| json!({"name": "mark"})),
     },

@@ -67,10 +67,11 @@ pub(super) struct Way<'a> {
     pub(super) hops: Vec<Hop<'a>>,
     /// Indices of the next hops that a MAC is, or was, that of.
     by_mac: HashMap<MacAddr, Vec<usize>>,
-    pub(super) ips: HashSet<IpAddr>,
     pub(super) routers: HashSet<Option<Arc<str>>>,
-    /// Whether a next hop that is up has no known MAC.
-    pub(super) is_unresolved: bool,
+    /// MACs that next hops have, which are not down, if something holds that no source tells.
+    pub(super) maybe: HashSet<MacAddr>,
+    /// Index of the first next hop that is up, or may be, and has no known MAC.
+    unresolved: Option<usize>,
     /// Whether a route has a symmetric reply.
     pub(super) is_symmetric: bool,
     /// When MACs were last legal for packets that go this way.
@@ -90,10 +91,11 @@ impl<'a> Way<'a> {
             let macs = hop.lladdrs.current.iter().chain(&hop.lladdrs.older);
             macs.for_each(|&mac| by_mac.entry(mac).or_default().push(index));
         }
+        let not_down = hops.iter().filter(|hop| hop.liveness != Liveness::Down);
         Self {
-            ips: hops.iter().map(|hop| hop.ip).collect(),
             routers: groups.iter().map(|group| group.routes[0].router.clone()).collect(),
-            is_unresolved: hops.iter().any(|hop| hop.liveness == Liveness::Up && hop.lladdrs.current.is_empty()),
+            maybe: not_down.flat_map(|hop| &hop.maybe).copied().collect(),
+            unresolved: hops.iter().position(Hop::is_unresolved),
             is_symmetric: hops.iter().any(|hop| hop.route.symmetric_reply),
             by_mac,
             groups,
@@ -115,6 +117,18 @@ impl<'a> Way<'a> {
     /// Next hops for which a packet may rightly go to the MAC.
     pub(super) fn legal(&self, mac: MacAddr) -> impl Iterator<Item = &Hop<'a>> {
         self.naming(mac).filter(move |hop| hop.is_legal(mac))
+    }
+
+    /// The first next hop that is up, or may be, and has no known MAC.
+    pub(super) fn unresolved(&self) -> Option<&Hop<'a>> {
+        self.hops.get(self.unresolved?)
+    }
+
+    /// Whether packets may rightly go to the MAC, as far as sources tell.
+    pub(super) fn may_be(&self, mac: MacAddr) -> bool {
+        self.unresolved.is_some()
+            || self.maybe.contains(&mac)
+            || self.having(mac).any(|hop| hop.liveness != Liveness::Down)
     }
 
     /// When the MAC was last legal for packets that go this way, which is looked for once.

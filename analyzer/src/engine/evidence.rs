@@ -183,6 +183,9 @@ fn is_past(known: &KnownAs) -> bool {
     ended(known).is_some()
 }
 
+/// The name under which output shows that a next hop is a port of OVN's own, whose MAC northd writes into the router.
+pub(super) const OWN_PORT: &str = "ovn-port";
+
 /// The name under which output shows a kind of binding.
 pub(super) fn binding_source(kind: BindingKind) -> &'static str {
     match kind {

@@ -30,8 +30,12 @@ pub enum Fact {
     Binding(Binding),
     /// State of a BFD session.
     Bfd(Bfd),
+    /// A router.
+    Router(Router),
     /// A router's port.
     RouterPort(RouterPort),
+    /// A switch's port.
+    SwitchPort(SwitchPort),
     /// A router's NAT rule.
     Nat(Nat),
     /// A router's policy that reroutes.
@@ -53,7 +57,9 @@ impl Fact {
             Self::Route(route) => route.validity,
             Self::Binding(binding) => binding.validity,
             Self::Bfd(bfd) => bfd.validity,
+            Self::Router(router) => router.validity,
             Self::RouterPort(port) => port.validity,
+            Self::SwitchPort(port) => port.validity,
             Self::Nat(nat) => nat.validity,
             Self::ReroutePolicy(policy) => policy.validity,
             Self::Zone(zone) => zone.validity,
@@ -68,7 +74,9 @@ impl Fact {
             Self::Route(route) => &mut route.validity,
             Self::Binding(binding) => &mut binding.validity,
             Self::Bfd(bfd) => &mut bfd.validity,
+            Self::Router(router) => &mut router.validity,
             Self::RouterPort(port) => &mut port.validity,
+            Self::SwitchPort(port) => &mut port.validity,
             Self::Nat(nat) => &mut nat.validity,
             Self::ReroutePolicy(policy) => &mut policy.validity,
             Self::Zone(zone) => &mut zone.validity,
@@ -218,6 +226,17 @@ pub struct Bfd {
     pub validity: Validity,
 }
 
+/// A row of `Logical_Router`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Router {
+    /// `name`.
+    pub name: Arc<str>,
+    /// `options:dynamic_neigh_routers`: it learns the MACs of other routers' ports as it does any neighbour's.
+    pub learns_routers: bool,
+    /// When it holds.
+    pub validity: Validity,
+}
+
 /// A router's port: `Logical_Router_Port`, or the `Port_Binding` of one.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct RouterPort {
@@ -238,6 +257,31 @@ pub struct RouterPort {
     /// `options:route_table` of the port: the table that packets which enter by it are looked up in. `None` where the
     /// source does not tell (a `Port_Binding`), an empty name is the main table.
     pub route_table: Option<Arc<str>>,
+    /// When it holds.
+    pub validity: Validity,
+}
+
+/// Whether a router's port leads to the inside of the cluster: names that OVN-Kubernetes gives to router ports towards the
+/// join switch, the node switch, the transit switch and other routers (go-controller/pkg/types/const.go).
+pub fn is_inner_port(port: &str) -> bool {
+    ["rtoj-", "rtos-", "rtots-", "rtotr-", "trtor-", "trtos-", "rtocr-", "crtor-"]
+        .iter()
+        .any(|prefix| port.starts_with(prefix))
+}
+
+/// A switch's port: `Logical_Switch_Port`, or the `Port_Binding` of one.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct SwitchPort {
+    /// UUID of the switch: of its `Logical_Switch`, or of its SB datapath. `None` where the source does not tell.
+    pub switch: Option<Arc<str>>,
+    /// Name of the port.
+    pub name: Arc<str>,
+    /// The router's port at its other end (`options:router-port`, `options:peer`); `None` for a machine's or a container's.
+    pub router_port: Option<Arc<str>>,
+    /// Addresses of the machine or container behind it, each with its MAC. `unknown` is none.
+    pub addresses: Vec<(IpAddr, MacAddr)>,
+    /// Whether northd keeps these from the routers on the switch: the port is disabled, or of type `virtual`.
+    pub is_withheld: bool,
     /// When it holds.
     pub validity: Validity,
 }

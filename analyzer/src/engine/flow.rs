@@ -74,6 +74,14 @@ impl<'a> Flow<'a> {
             return self.finish(judgement, &routes.deciding);
         };
 
+        if eth_dst.is_zero() {
+            judgement.verdict = Undetermined::NexthopUnresolved.into();
+            judgement
+                .remarks
+                .push("the destination MAC is zero: OVN had no binding for the next hop, and asked".to_owned());
+            return self.finish(judgement, &routes.deciding);
+        }
+
         judgement.legal_for = routes.deciding.legal(eth_dst).map(|hop| hop.ip).collect();
         if !judgement.legal_for.is_empty() {
             judgement.verdict = self.conforming(context, &routes.deciding, eth_dst, observation.last);
@@ -86,7 +94,7 @@ impl<'a> Flow<'a> {
         {
             return self.finish(judgement, &routes.deciding);
         }
-        if routes.may_be_elsewhere || routes.after.legal(eth_dst).next().is_some() {
+        if routes.may_be_elsewhere || routes.after.may_be(eth_dst) {
             judgement.verdict = Undetermined::NoNexthopData.into();
             judgement.remarks.push(
                 "BFD sessions watch all next hops, and no dump tells their state (--bfd FILE): if all are down, the \
@@ -112,8 +120,7 @@ impl<'a> Flow<'a> {
         let last_legal = &mut context.remembered.last_legal;
         let mut was_legal =
             |group: &Group<'a>| last_legal.of_route(self.knowledge, &group.id(), mac, self.at).is_some();
-        way.naming(mac).next().is_some()
-            || self.knowledge.neighbours.knows(mac) && way.groups.iter().any(&mut was_legal)
+        way.naming(mac).next().is_some() || self.knowledge.knows(mac) && way.groups.iter().any(&mut was_legal)
     }
 
     /// Conforming; with a word on flows whose requests came in by another next hop.

@@ -7,6 +7,7 @@ use super::bfd::Liveness;
 use super::decided::{Decided, Time, Way};
 use super::flow::Flow;
 use super::judge::{Context, Judgement};
+use super::knowledge::Hop;
 use super::labelled::Labelled;
 use super::lookalike;
 use super::observation::Observation;
@@ -78,14 +79,7 @@ impl<'a> Flow<'a> {
         eth_dst: MacAddr,
     ) {
         let knowledge = self.knowledge;
-        if way.having(eth_dst).any(|hop| hop.liveness == Liveness::Unknown) {
-            judgement
-                .remarks
-                .push("a BFD session watches the next hop, and no dump tells its state (--bfd FILE)".to_owned());
-            judgement.verdict = Undetermined::NoNexthopData.into();
-            return;
-        }
-        if let Some(remark) = self.rerouted(decided, way) {
+        if let Some(remark) = self.open(decided, way, eth_dst) {
             judgement.remarks.push(remark);
             judgement.verdict = Undetermined::NoNexthopData.into();
             return;
@@ -105,20 +99,22 @@ impl<'a> Flow<'a> {
             self.labelled.iter().filter(|entry| entry.believed && entry.reply.eth == eth_dst).collect();
         let carried = carriers.iter().any(|entry| decided.applies(entry));
         self.remark_on_labels(judgement, decided, eth_dst, &carriers, carried);
-        if way.having(eth_dst).any(|hop| hop.liveness == Liveness::Down) {
-            judgement.verdict = Violating::NexthopDown.into();
-            return;
-        }
         let is_older =
             way.naming(eth_dst).any(|hop| hop.liveness == Liveness::Up && hop.lladdrs.older.contains(&eth_dst));
-        if judgement.last_legal.is_some() && !is_older {
-            let reason = if carried { Violating::StaleConntrack } else { Violating::FormerNexthop };
-            judgement.verdict = reason.into();
+        let past = if way.having(eth_dst).any(|hop| hop.liveness == Liveness::Down) {
+            Some(Violating::NexthopDown)
+        } else if judgement.last_legal.is_some() && !is_older {
+            Some(if carried { Violating::StaleConntrack } else { Violating::FormerNexthop })
+        } else {
+            None
+        };
+        if let Some(hop) = way.unresolved() {
+            judgement.remarks.extend(remarks_on_unresolved(hop, past));
+            judgement.verdict = Undetermined::NexthopUnresolved.into();
             return;
         }
-        if way.is_unresolved && !self.is_other_nexthop(way, eth_dst) {
-            judgement.remarks.push("an active next hop has no known MAC: this may be its".to_owned());
-            judgement.verdict = Undetermined::NexthopUnresolved.into();
+        if let Some(reason) = past {
+            judgement.verdict = reason.into();
             return;
         }
         if is_older && !carried {
@@ -143,11 +139,17 @@ impl<'a> Flow<'a> {
         };
     }
 
-    /// Whether the MAC is that of a next hop of some other route: then it is not the unresolved one's.
-    fn is_other_nexthop(&self, way: &Way<'a>, mac: MacAddr) -> bool {
-        let own = |ip: IpAddr| way.ips.contains(&ip);
-        let holding = self.knowledge.neighbours.of_mac(mac).filter(|binding| binding.validity.holds(self.at));
-        holding.map(|binding| binding.ip).any(|ip| self.knowledge.is_nexthop(ip) && !own(ip))
+    /// What nothing tells that may make the MAC legal.
+    fn open(&self, decided: &Decided<'a>, way: &Way<'a>, eth_dst: MacAddr) -> Option<String> {
+        if way.having(eth_dst).any(|hop| hop.liveness == Liveness::Unknown) {
+            return Some("a BFD session watches the next hop, and no dump tells its state (--bfd FILE)".to_owned());
+        }
+        if way.maybe.contains(&eth_dst) {
+            let remark = "a next hop is a port of OVN's own: whether it has this MAC or another depends on the switch that it \
+                          is on, or on the router's option dynamic_neigh_routers, which nothing tells";
+            return Some(remark.to_owned());
+        }
+        self.rerouted(decided, way)
     }
 
     /// A policy that may send the packet elsewhere. A pinned flow bypasses policies (`lr_in_policy`, priority 65535).
@@ -199,4 +201,18 @@ impl<'a> Flow<'a> {
             remarks.push("no labelled conntrack entry of the flow is in the dumps".to_owned());
         }
     }
+}
+
+/// Why the MAC may be that of a next hop, and what would be said of it if that were known to have another.
+fn remarks_on_unresolved(hop: &Hop<'_>, past: Option<Violating>) -> impl Iterator<Item = String> {
+    let why = match hop.liveness {
+        Liveness::Unknown => {
+            "a next hop has no known MAC, and no dump tells the state of the BFD session that watches it (--bfd FILE): this \
+             may be its MAC"
+        }
+        _ => "an active next hop has no known MAC: this may be its",
+    };
+    let otherwise = past.and_then(|reason| Verdict::from(reason).reason());
+    let otherwise = otherwise.map(|reason| format!("if it is not, the packets are violating, {reason}"));
+    std::iter::once(why.to_owned()).chain(otherwise)
 }

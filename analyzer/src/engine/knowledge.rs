@@ -12,7 +12,7 @@ use super::bfd::{BfdSessions, Liveness};
 use super::blind::Blind;
 use super::connections::Connections;
 use super::epoch::Epochs;
-use super::fact::{BfdRef, Binding, Fact, MacOwner, Nat, Policy, Route};
+use super::fact::{BfdRef, Binding, Fact, MacOwner, Nat, Policy, Route, Router};
 use super::finding::{ExpectedNexthop, NexthopState};
 use super::journal::Journal;
 use super::neighbours::{Lladdrs, Neighbours};
@@ -21,6 +21,7 @@ use super::prefixes::PrefixSet;
 use super::reroute::ReroutePolicies;
 use super::routes::{self, Group, Lookup, Routes};
 use super::settings::Settings;
+use super::switch_ports::SwitchPorts;
 use super::versions::Versions;
 use super::zones::{Owner, Zones};
 use crate::types::{IpPrefix, MacAddr, Timestamp, Tuple, Validity};
@@ -29,7 +30,9 @@ use crate::types::{IpPrefix, MacAddr, Timestamp, Tuple, Validity};
 #[derive(Debug, Default)]
 pub(super) struct Knowledge {
     pub(super) routes: Routes,
+    pub(super) routers: HashMap<Arc<str>, Versions<Router>>,
     pub(super) ports: Ports,
+    pub(super) switch_ports: SwitchPorts,
     pub(super) neighbours: Neighbours,
     pub(super) bfd: BfdSessions,
     pub(super) zones: Zones,
@@ -61,6 +64,8 @@ pub(super) struct Hop<'a> {
     pub(super) ip: IpAddr,
     pub(super) liveness: Liveness,
     pub(super) lladdrs: Lladdrs,
+    /// Other MACs that it has if something holds that no source tells.
+    pub(super) maybe: Vec<MacAddr>,
 }
 
 /// Destinations that routers reach inside the cluster.
@@ -81,6 +86,8 @@ impl Knowledge {
             }
             Fact::Binding(binding) => self.neighbours.add(binding),
             Fact::Bfd(bfd) => self.bfd.add(bfd),
+            Fact::Router(router) => drop(self.routers.entry(router.name.clone()).or_default().push(router)),
+            Fact::SwitchPort(port) => self.switch_ports.add(port),
             Fact::RouterPort(port) => {
                 port.router.iter().for_each(|router| self.zones.add_router(router));
                 self.ports.add(port);
@@ -120,6 +127,7 @@ impl Knowledge {
             .chain(bindings().map(|told| told.validity))
             .chain(self.bfd.all().map(|bfd| bfd.validity))
             .chain(self.ports.all().map(|port| port.validity))
+            .chain(self.own_port_validities())
             .chain(self.all_nats().map(|nat| nat.validity))
             .chain(self.reroute_policies.iter().map(|policy| policy.validity))
             .chain(self.zones.all().map(|zone| zone.validity))
@@ -134,9 +142,14 @@ impl Knowledge {
         )
     }
 
+    /// All addresses that are, or were, next hops'.
+    pub(super) fn nexthop_ips(&self) -> impl Iterator<Item = IpAddr> {
+        self.nexthop_ips.iter().copied()
+    }
+
     /// Bindings of all addresses that are, or were, next hops'.
     pub(super) fn nexthop_bindings(&self) -> impl Iterator<Item = &Binding> {
-        self.nexthop_ips.iter().flat_map(|&ip| self.neighbours.of(ip, None))
+        self.nexthop_ips().flat_map(|ip| self.neighbours.of(ip, None))
     }
 
     /// Next hops of a route at `at`; those that discard are none.
@@ -151,7 +164,8 @@ impl Knowledge {
         let ip = route.nexthop?;
         let port = routes::output_port(&self.ports, route, at);
         let liveness = self.bfd.liveness(route, at);
-        Some(Hop { route, ip, liveness, lladdrs: self.neighbours.lladdrs(ip, port, at) })
+        let (lladdrs, maybe) = self.resolve(route, ip, port, at);
+        Some(Hop { route, ip, liveness, lladdrs, maybe })
     }
 
     /// What decides a packet at `at`, for each router and route table.
@@ -188,12 +202,13 @@ impl Knowledge {
         for route in routes {
             moments.extend([route.validity.from, route.validity.until]);
             let Some(nexthop) = route.nexthop else { continue };
-            if !nexthops.insert((nexthop, route.output_port.as_ref())) {
+            if !nexthops.insert((nexthop, &route.output_port, &route.router, route.source)) {
                 continue;
             }
             for binding in self.neighbours.of(nexthop, route.output_port.as_ref()) {
                 moments.extend([binding.validity.from, binding.validity.until, binding.confirmed]);
             }
+            moments.extend(self.own_port_moments(route, nexthop).map(Some));
             moments.extend(self.neighbours.heard_starts(nexthop).map(Some));
             for bfd in self.bfd.with(nexthop, None) {
                 moments.extend([bfd.validity.from, bfd.validity.until]);
@@ -221,7 +236,8 @@ impl Knowledge {
         let validities = sessions.chain(bindings().map(|binding| binding.validity)).chain(ports);
         let bounds = validities.flat_map(|Validity { from, until }| from.into_iter().chain(until));
         let confirmed = bindings().filter_map(|binding| binding.confirmed);
-        bounds.chain(confirmed).chain(self.neighbours.heard_starts(nexthop)).collect()
+        let own = self.own_port_moments(route, nexthop);
+        bounds.chain(confirmed).chain(own).chain(self.neighbours.heard_starts(nexthop)).collect()
     }
 
     /// Destinations that each router reaches inside the cluster at `at`.
@@ -279,8 +295,8 @@ impl Knowledge {
         let meant = self.routes.all().filter(|route| is_meant(route) && route.validity.holds(at));
         // Thousands of pods share a few next hops.
         let mut seen = HashSet::new();
-        let distinct =
-            meant.filter(|route| seen.insert((route.nexthop, &route.output_port, &route.router, &route.bfd)));
+        let distinct = meant
+            .filter(|route| seen.insert((route.nexthop, &route.output_port, &route.router, &route.bfd, route.source)));
         let mut legal: HashMap<MacAddr, Vec<IpAddr>> = HashMap::new();
         for hop in self.hops(&Group { routes: distinct.collect() }, at) {
             if hop.liveness == Liveness::Up {
@@ -302,8 +318,13 @@ impl Hop<'_> {
         match self.liveness {
             Liveness::Down => false,
             Liveness::Unknown => true,
-            Liveness::Up => self.lladdrs.current.is_empty(),
+            Liveness::Up => self.lladdrs.current.is_empty() || !self.maybe.is_empty(),
         }
+    }
+
+    /// Whether it is up, or may be, and has no known MAC.
+    pub(super) fn is_unresolved(&self) -> bool {
+        self.liveness != Liveness::Down && self.lladdrs.current.is_empty()
     }
 
     /// The next hop as output shows it, a row for each MAC.

@@ -45,7 +45,7 @@ impl LastLegals {
         at: Timestamp,
     ) -> Option<LastLegal> {
         // Most MACs that are asked for were never anybody's.
-        if !knowledge.neighbours.knows(mac) {
+        if !knowledge.knows(mac) {
             return None;
         }
         let mut by_route = None;

@@ -147,6 +147,16 @@ impl Neighbours {
         self.on(ip, port).flat_map(Versions::iter).map(|told| &told.binding)
     }
 
+    /// Bindings of an address on a port that hold at `at`.
+    pub(super) fn holding<'a>(
+        &'a self,
+        ip: IpAddr,
+        port: Option<&'a Arc<str>>,
+        at: Timestamp,
+    ) -> impl Iterator<Item = &'a Binding> {
+        self.on(ip, port).flat_map(move |told| told.holding(at)).map(|told| &told.binding)
+    }
+
     /// What was told of an address on a port, and what was told of it without port; on all ports where none is given.
     fn on<'a>(&'a self, ip: IpAddr, port: Option<&'a Arc<str>>) -> impl Iterator<Item = &'a Versions<Told>> {
         let ports = self.by_ip.get(&ip);
@@ -180,7 +190,7 @@ impl Neighbours {
     }
 
     fn lladdrs_on(&self, ip: IpAddr, port: Option<&Arc<str>>, at: Timestamp) -> Lladdrs {
-        let holding = || self.on(ip, port).flat_map(|told| told.holding(at)).map(|told| &told.binding);
+        let holding = || self.holding(ip, port, at);
         // An override wins at any age (ovn-nb(5), Static_MAC_Binding); so does what the user wrote down.
         let overrides = |binding: &&Binding| {
             matches!(

@@ -8,7 +8,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::fact::RouterPort;
 use super::prefixes::PrefixSet;
-use super::versions::{End, Versions};
+use super::versions::{Dated, End, Versions, dated};
 use crate::types::{IpPrefix, MacAddr, Timestamp, Validity};
 
 /// All router ports that were told, past ones included.
@@ -20,8 +20,21 @@ pub(super) struct Ports {
     /// Names of the ports that have a MAC, or had.
     macs: HashMap<MacAddr, BTreeSet<Arc<str>>>,
     addresses: HashSet<IpAddr>,
+    /// The ports that have, or had, each address, link-local ones that follow from the MAC included.
+    by_address: HashMap<IpAddr, Versions<Own>>,
     networks: PrefixSet,
 }
+
+/// A port that has an address.
+#[derive(Clone, PartialEq, Hash, Debug)]
+pub(super) struct Own {
+    /// Name of the port.
+    pub(super) port: Arc<str>,
+    pub(super) mac: MacAddr,
+    pub(super) validity: Validity,
+}
+
+dated!(Own);
 
 /// The ports of one name.
 #[derive(Debug, Default)]
@@ -35,6 +48,9 @@ struct Named {
 impl Ports {
     pub(super) fn add(&mut self, port: RouterPort) {
         self.note(&port);
+        for (address, own) in owned(&port) {
+            self.by_address.entry(address).or_default().push(own);
+        }
         let name = port.name.clone();
         let named = self.by_name.entry(name.clone()).or_default();
         let router = port.router.clone().or_else(|| named.router.clone());
@@ -59,6 +75,9 @@ impl Ports {
             && let Some(number) = named.told.continued_by(&port)
         {
             named.told.update(number, |told| told.validity.until = None);
+            for (address, own) in owned(&port) {
+                self.by_address.entry(address).or_default().begin(own);
+            }
         } else {
             self.add(port);
         }
@@ -67,8 +86,12 @@ impl Ports {
     pub(super) fn end(&mut self, port: &RouterPort, at: Timestamp) -> End {
         let named = self.by_name.get_mut(&port.name);
         let ended = named.map_or(End::Unknown, |named| named.told.end(port, at));
-        if ended == End::Vanished {
-            self.rebuild(|_| false);
+        match ended {
+            End::Vanished => self.rebuild(|_| false),
+            End::Ended => owned(port).for_each(|(address, own)| {
+                self.by_address.entry(address).or_default().end(&own, at);
+            }),
+            End::Unknown => {}
         }
         ended
     }
@@ -119,6 +142,21 @@ impl Ports {
         self.addresses.contains(&addr)
     }
 
+    /// The ports that have, or had, the address, link-local ones included.
+    pub(super) fn ever_with(&self, addr: IpAddr) -> impl Iterator<Item = &Own> {
+        self.by_address.get(&addr).into_iter().flat_map(Versions::iter)
+    }
+
+    /// The ports that have the address at `at`.
+    pub(super) fn with(&self, addr: IpAddr, at: Timestamp) -> impl Iterator<Item = &Own> {
+        self.by_address.get(&addr).into_iter().flat_map(move |told| told.holding(at))
+    }
+
+    /// All that was told of the port of that name, past versions included.
+    pub(super) fn versions(&self, name: &str) -> impl Iterator<Item = &RouterPort> {
+        self.by_name.get(name).into_iter().flat_map(|named| named.told.iter())
+    }
+
     /// Connected networks, past ones included, that hold `addr`.
     pub(super) fn networks_around(&self, addr: IpAddr) -> impl Iterator<Item = IpPrefix> + '_ {
         self.networks.around(addr)
@@ -161,4 +199,18 @@ impl Ports {
     pub(super) fn key_of(&self, name: &str, at: Timestamp) -> Option<u16> {
         self.named(name, at).find_map(|port| port.port_key)
     }
+}
+
+/// The port by its own addresses: those told, and the link-local one that each port has beside them (RFC 4291, appendix A).
+fn owned(port: &RouterPort) -> impl Iterator<Item = (IpAddr, Own)> {
+    let link_local = |mac: MacAddr| {
+        let [a, b, c, d, e, f] = mac.0;
+        let word = |high: u8, low: u8| u16::from_be_bytes([high, low]);
+        IpAddr::from([0xfe80, 0, 0, 0, word(a ^ 2, b), word(c, 0xff), word(0xfe, d), word(e, f)])
+    };
+    port.mac.into_iter().flat_map(move |mac| {
+        let addresses: BTreeSet<IpAddr> = port.addresses.iter().copied().chain([link_local(mac)]).collect();
+        let own = move |address| (address, Own { port: port.name.clone(), mac, validity: port.validity });
+        addresses.into_iter().map(own)
+    })
 }

@@ -17,7 +17,7 @@ use hashbrown::HashMap;
 
 use self::told::OfPrefix;
 use super::bfd::Liveness;
-use super::fact::{Policy, Route, RouteOrigin, RouterPort};
+use super::fact::{Policy, Route, RouteOrigin, RouterPort, is_inner_port};
 use super::finding::RouteId;
 use super::ports::Ports;
 use super::prefixes::{FoundBy, PrefixSet};
@@ -292,14 +292,6 @@ pub(super) fn leaves_elsewhere(ports: &Ports, route: &Route, at: Timestamp) -> b
 pub(super) fn is_behind_inner_port(ports: &Ports, router: Option<&Arc<str>>, addr: IpAddr, at: Timestamp) -> bool {
     let mut inner = ports.of(router, at).filter(|port| is_inner_port(&port.name));
     inner.any(|port| port.networks.iter().any(|network| network.contains(addr)))
-}
-
-/// Names that OVN-Kubernetes gives to router ports towards the join switch, the node switch, the transit switch and
-/// other routers (go-controller/pkg/types/const.go).
-fn is_inner_port(port: &str) -> bool {
-    ["rtoj-", "rtos-", "rtots-", "rtotr-", "trtor-", "trtos-", "rtocr-", "crtor-"]
-        .iter()
-        .any(|prefix| port.starts_with(prefix))
 }
 
 /// Networks inside the cluster that OVN-Kubernetes takes by default: join, join of user-defined networks, transit.

@@ -48,7 +48,7 @@ pub struct NexthopView {
 /// Evidence for the MAC of a next hop.
 #[derive(Clone, PartialEq, Debug)]
 pub struct BindingView {
-    /// `MAC_Binding`, `Static_MAC_Binding`, `nexthops.toml`, `neighbour` or `heard`.
+    /// `ovn-port`, `MAC_Binding`, `Static_MAC_Binding`, `nexthops.toml`, `neighbour` or `heard`.
     pub source: &'static str,
     /// The MAC; `None` where the source says that it is not resolved.
     pub mac: Option<MacAddr>,
@@ -128,6 +128,14 @@ impl Engine {
                     confirmed: Some(last),
                     validity: Validity { from: Some(first), until: None },
                 });
+                let own = route.nexthop.into_iter().flat_map(|ip| knowledge.own_ports(route, ip, port, at));
+                let own = own.map(|own| BindingView {
+                    source: evidence::OWN_PORT,
+                    mac: Some(own.mac),
+                    logical_port: Some(own.name.clone()),
+                    confirmed: None,
+                    validity: own.validity,
+                });
                 NexthopView {
                     route: group.id(),
                     symmetric_reply: route.symmetric_reply,
@@ -138,7 +146,7 @@ impl Engine {
                     source: route.source,
                     validity: route.validity,
                     expected: evidence::all_expected(&knowledge.hops(&group, at)),
-                    evidence: told.chain(heard).collect(),
+                    evidence: own.chain(told).chain(heard).collect(),
                 }
             })
             .collect();

@@ -370,7 +370,7 @@ impl Told {
     fn covers(&self, fact: &Fact) -> bool {
         match fact {
             Fact::Route(_) | Fact::Bfd(_) => self.nb.is_some(),
-            Fact::Binding(_) | Fact::RouterPort(_) | Fact::Datapath(_) => self.sb.is_some(),
+            Fact::Binding(_) | Fact::RouterPort(_) | Fact::SwitchPort(_) | Fact::Datapath(_) => self.sb.is_some(),
             _ => false,
         }
     }

@@ -121,7 +121,10 @@ impl Databases {
             table: monitored.table.into(),
             columns: monitored.columns.iter().map(|&column| column.into()).collect(),
             // Nothing until it is known what concerns this node.
-            conditions: if is_central { vec![Value::Bool(false)] } else { Vec::new() },
+            conditions: match is_central {
+                true => vec![Value::Bool(false)],
+                false => conditions::everywhere(monitored.table).map_or(Vec::new(), |condition| condition.json()),
+            },
         });
         let client = client::Config {
             tls: config.tls(),

@@ -79,6 +79,23 @@ pub(super) fn own_network(text: &str) -> Option<(IpAddr, IpPrefix)> {
     Some((own, text.parse().ok()?))
 }
 
+/// The addresses in a switch port's `addresses` or `mac`, each with its MAC: `0a:58:0a:a8:10:e6 10.168.16.230 fd00::e6` once
+/// or several times. Other words (`unknown`, `router`, `dynamic`) are none; so are words that northd cannot read either.
+pub(super) fn machines(row: &Row, column: &str) -> Vec<(IpAddr, MacAddr)> {
+    let mut machines = Vec::new();
+    let mut mac: Option<MacAddr> = None;
+    // A set of such texts cannot be told from its words where it was printed with `--data=bare`.
+    for word in row.texts(column).flat_map(str::split_ascii_whitespace) {
+        // northd takes an address with a length too.
+        let address = word.split_once('/').map_or(word, |(address, _)| address);
+        match address.parse() {
+            Ok(ip) => machines.extend(mac.map(|mac| (ip, mac))),
+            Err(_) => mac = word.parse().ok(),
+        }
+    }
+    machines
+}
+
 /// The status of a BFD session by OVN's word.
 pub(super) fn bfd_status(word: &str) -> Option<BfdStatus> {
     let status = match word {

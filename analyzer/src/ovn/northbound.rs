@@ -12,8 +12,8 @@ use super::columns::{self, BadColumn};
 use super::history::History;
 use super::rows::{RowReader, identified, versions};
 use crate::engine::fact::{
-    Bfd, BfdRef, BfdStatus, Binding, BindingKind, Fact, Nat, Policy, ReroutePolicy, Route, RouteOrigin, RouterPort,
-    Source,
+    Bfd, BfdRef, BfdStatus, Binding, BindingKind, Fact, Nat, Policy, ReroutePolicy, Route, RouteOrigin, Router,
+    RouterPort, Source, SwitchPort,
 };
 use crate::ovsdb::row::{Row, RowVersion, Tables};
 use crate::types::Validity;
@@ -25,6 +25,8 @@ pub const TABLES: &[&str] = &[
     "Logical_Router_Port",
     "NAT",
     "Logical_Router_Policy",
+    "Logical_Switch",
+    "Logical_Switch_Port",
     "BFD",
     "Static_MAC_Binding",
 ];
@@ -35,6 +37,7 @@ pub const TABLES: &[&str] = &[
 /// without `BFD` the sessions of routes are known to exist only ([`BfdRef::Attached`]).
 pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
     let mut reader = RowReader::new(tables, file);
+    reader.facts.facts.extend(routers(tables));
     let routers = holders(tables, "static_routes");
     let sessions = bfd_sessions(tables);
     reader.each("Logical_Router_Static_Route", |row, validity| {
@@ -71,6 +74,14 @@ pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
         Ok(pieces.map(fact).collect())
     });
 
+    let switches = switches(tables);
+    reader.each("Logical_Switch_Port", |row, validity| {
+        let Some(port) = switch_port(row) else { return Ok(Vec::new()) };
+        let pieces = switches.held_within(&&*row.uuid, validity).into_iter();
+        let fact = |(switch, validity)| Fact::SwitchPort(SwitchPort { switch, validity, ..port.clone() });
+        Ok(pieces.map(fact).collect())
+    });
+
     reader.each("BFD", bfd);
     reader.each("Static_MAC_Binding", static_mac_binding);
     reader.facts
@@ -103,6 +114,31 @@ pub(super) fn bfd(row: &Row, validity: Validity) -> Result<Vec<Fact>, BadColumn>
     };
     let logical_port = columns::text(row, "logical_port")?.into();
     Ok(vec![Fact::Bfd(Bfd { logical_port, dst_ip: columns::ip(row, "dst_ip")?, status, validity })])
+}
+
+/// The routers, where their options are told. A row changes with every route; what is told of it here hardly does.
+fn routers(tables: &Tables) -> Vec<Fact> {
+    let mut told = History::default();
+    for RowVersion { row, validity } in versions(tables, "Logical_Router") {
+        if let Some(name) = columns::name(row, "name").filter(|_| row.columns.contains_key("options")) {
+            told.add((&*row.uuid, name), columns::flag(row, "options", "dynamic_neigh_routers"), *validity);
+        }
+    }
+    let router = |((_, name), &learns_routers, validity): (&(&str, Arc<str>), &bool, Validity)| {
+        Fact::Router(Router { name: name.clone(), learns_routers, validity })
+    };
+    told.spans().map(router).collect()
+}
+
+/// The UUIDs of the switches that refer to ports, by the ports' UUIDs.
+fn switches(tables: &Tables) -> History<&str, Arc<str>> {
+    let mut switches = History::default();
+    for (uuid, RowVersion { row, validity }) in identified(tables, "Logical_Switch") {
+        for port in row.texts("ports") {
+            switches.add(port, uuid.into(), *validity);
+        }
+    }
+    switches
 }
 
 /// The names of the routers that refer to rows in one of their columns, by the rows' UUIDs.
@@ -191,6 +227,25 @@ fn router_port(row: &Row) -> Result<RouterPort, BadColumn> {
         networks,
         port_key: None,
         route_table,
+        validity: Validity::ALWAYS,
+    })
+}
+
+/// `None` for a port that bears on no router: neither leads to one, nor has addresses that are known, nor is withheld.
+fn switch_port(row: &Row) -> Option<SwitchPort> {
+    let is_withheld = row.boolean("enabled") == Some(false) || row.text("type") == Some("virtual");
+    let router_port = row.map_text("options", "router-port").filter(|_| row.text("type") == Some("router"));
+    let mut addresses = Vec::new();
+    if router_port.is_none() {
+        addresses.extend(columns::machines(row, "addresses"));
+        addresses.extend(columns::machines(row, "dynamic_addresses"));
+    }
+    (is_withheld || router_port.is_some() || !addresses.is_empty()).then_some(SwitchPort {
+        switch: None,
+        name: columns::name(row, "name")?,
+        router_port: router_port.map(Arc::from),
+        addresses,
+        is_withheld,
         validity: Validity::ALWAYS,
     })
 }

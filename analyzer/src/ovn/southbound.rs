@@ -5,7 +5,7 @@
 //! to every router port), and a `mac` of the form `52:54:00:c6:13:08 198.19.3.8/24`, with a length on every address.
 //! The `mac` of a switch's port to a router is `router`, or addresses without lengths. Types and options that were
 //! not printed are not held against the row. `chassisredirect` rows are left out: each repeats the addresses of a
-//! router port that has a row of its own, and its tunnel key is in no label or mark.
+//! router port that has a row of its own, and its tunnel key is in no label or mark. Any other row is a switch's port.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::history::History;
 use super::rows::{RowReader, identified};
 use super::{Facts, northbound};
 use crate::engine::fact::{
-    BfdRef, Binding, BindingKind, Datapath, Fact, Policy, Route, RouteOrigin, RouterPort, Source,
+    BfdRef, Binding, BindingKind, Datapath, Fact, Policy, Route, RouteOrigin, RouterPort, Source, SwitchPort,
 };
 use crate::ovsdb::row::{Row, RowVersion, Tables};
 use crate::types::{Timestamp, Validity};
@@ -77,7 +77,7 @@ fn ports(tables: &Tables) -> History<&str, Arc<str>> {
     ports
 }
 
-/// The facts of a row of `Port_Binding`: none where it is no router's port.
+/// The facts of a row of `Port_Binding`.
 fn port_binding(row: &Row, validity: Validity, datapaths: &History<&str, Owner>) -> Result<Vec<Fact>, BadColumn> {
     if row.text("type") == Some("chassisredirect") {
         return Ok(Vec::new());
@@ -88,6 +88,8 @@ fn port_binding(row: &Row, validity: Validity, datapaths: &History<&str, Owner>)
         if is_router_port {
             let router = owner.and_then(|owner| owner.name);
             facts.push(Fact::RouterPort(router_port(row, router, validity)?));
+        } else {
+            facts.extend(switch_port(row, validity).map(Fact::SwitchPort));
         }
     }
     Ok(facts)
@@ -144,6 +146,22 @@ fn looks_like_a_router_port(row: &Row) -> bool {
     let text = columns::words(row, "mac").unwrap_or_default();
     let mut words = text.split_ascii_whitespace().skip(1).peekable();
     of_type && has_peer && words.peek().is_some() && words.all(|word| word.contains('/'))
+}
+
+/// `None` for a switch's port that bears on no router: neither leads to one, nor has addresses that are known.
+fn switch_port(row: &Row, validity: Validity) -> Option<SwitchPort> {
+    // A port of type `router` is bound as its peer is.
+    let leads_to_router = row.text("type").is_none_or(|kind| matches!(kind, "" | "patch" | "l3gateway"));
+    let router_port = row.map_text("options", "peer").filter(|_| leads_to_router).map(Arc::from);
+    let addresses = if router_port.is_none() { columns::machines(row, "mac") } else { Vec::new() };
+    (router_port.is_some() || !addresses.is_empty()).then_some(SwitchPort {
+        switch: columns::name(row, "datapath"),
+        name: columns::name(row, "logical_port")?,
+        router_port,
+        addresses,
+        is_withheld: row.text("type") == Some("virtual"),
+        validity,
+    })
 }
 
 /// Reads `mac` in the form `52:54:00:c6:13:08 198.19.3.8/24 fd00::8/64`.

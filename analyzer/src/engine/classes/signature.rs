@@ -141,8 +141,8 @@ impl Outside {
     }
 }
 
-/// Routes without what thousands of addresses do not share: the bits of the prefix, and who told it when. In an order
-/// that does not depend on that in which they were told.
+/// Routes without what thousands of addresses do not share: the bits of the prefix, and who told it when, unless the
+/// kernel did, whose routes know no ports of OVN's. In an order that does not depend on that in which they were told.
 fn shared<'a>(routes: impl Iterator<Item = &'a Route>) -> Vec<Route> {
     let mut shared: Vec<Route> = routes
         .map(|route| {
@@ -151,7 +151,8 @@ fn shared<'a>(routes: impl Iterator<Item = &'a Route>) -> Vec<Route> {
                 IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
             };
             let prefix = IpPrefix::new(any, route.prefix.prefix_len()).unwrap_or(route.prefix);
-            Route { prefix, source: Source::Ovn, validity: Validity::ALWAYS, port_key: None, ..route.clone() }
+            let source = if route.source == Source::Kernel { Source::Kernel } else { Source::Ovn };
+            Route { prefix, source, validity: Validity::ALWAYS, port_key: None, ..route.clone() }
         })
         .collect();
     let table = |route: &Route| (route.prefix.prefix_len(), route.router.clone(), route.route_table.clone());
@@ -178,5 +179,6 @@ fn rest(first: RouteOrigin, route: &Route) -> impl Ord + '_ {
         &route.bfd,
         route.symmetric_reply,
         route.override_connected,
+        route.source,
     )
 }

@@ -3,7 +3,7 @@
 use super::Knowledge;
 use crate::engine::fact::Fact;
 use crate::engine::journal::Change;
-use crate::engine::versions::End;
+use crate::engine::versions::{End, Versions};
 use crate::types::{Timestamp, Validity};
 
 impl Knowledge {
@@ -18,6 +18,8 @@ impl Knowledge {
             }
             Fact::Binding(binding) => self.neighbours.begin(binding),
             Fact::Bfd(bfd) => self.bfd.begin(bfd),
+            Fact::Router(router) => self.routers.entry(router.name.clone()).or_default().begin(router),
+            Fact::SwitchPort(port) => self.switch_ports.begin(port),
             Fact::RouterPort(port) => {
                 port.router.iter().for_each(|router| self.zones.add_router(router));
                 self.ports.begin(port);
@@ -36,6 +38,11 @@ impl Knowledge {
             Fact::Route(route) => self.routes.end(route, at),
             Fact::Binding(binding) => self.neighbours.end(binding, at),
             Fact::Bfd(bfd) => self.bfd.end(bfd, at),
+            Fact::Router(router) => {
+                let told = self.routers.get_mut(&router.name);
+                told.map_or(End::Unknown, |told| told.end(router, at))
+            }
+            Fact::SwitchPort(port) => self.switch_ports.end(port, at),
             Fact::RouterPort(port) => self.ports.end(port, at),
             Fact::Nat(nat) => self.nats_of(nat).end(nat, at),
             Fact::ReroutePolicy(policy) => self.reroute_policies.end(policy, at),
@@ -64,9 +71,21 @@ impl Knowledge {
         match fact {
             Fact::Binding(binding) if !self.is_nexthop(binding.ip) => moments.clear(),
             Fact::Binding(binding) => moments.extend(binding.confirmed),
-            // Bindings of an address count once it is a next hop's.
+            // Of the ports of a switch those count that lead to routers, and those that are next hops.
+            Fact::SwitchPort(port)
+                if !port.is_withheld
+                    && port.router_port.is_none()
+                    && !port.addresses.iter().any(|&(ip, _)| self.is_nexthop(ip)) =>
+            {
+                moments.clear();
+            }
+            // Bindings and machines of an address count once it is a next hop's.
             Fact::Route(route) => {
                 let new = route.nexthop.filter(|&nexthop| !self.is_nexthop(nexthop));
+                for machine in new.into_iter().flat_map(|nexthop| self.switch_ports.versions_with(nexthop)) {
+                    let Validity { from, until } = machine.validity;
+                    moments.extend([from, until].into_iter().flatten());
+                }
                 for binding in new.into_iter().flat_map(|nexthop| self.neighbours.of(nexthop, None)) {
                     let Validity { from, until } = binding.validity;
                     moments.extend([from, until, binding.confirmed].into_iter().flatten());
@@ -102,6 +121,11 @@ impl Knowledge {
         self.neighbours.forget(&is_forgotten, |ip| nexthop_ips.contains(&ip), before);
         self.bfd.forget(&is_forgotten);
         self.ports.forget(&is_forgotten);
+        self.switch_ports.forget(&is_forgotten);
+        self.routers.retain(|_, told| {
+            told.retain(|router| !is_forgotten(router.validity));
+            !told.is_empty()
+        });
         self.nats.retain(|_, rules| {
             rules.retain(|_, nats| {
                 nats.retain(|nat| !is_forgotten(nat.validity));
@@ -122,6 +146,8 @@ impl Knowledge {
             .chain(self.neighbours.all().map(|binding| binding.validity))
             .chain(self.bfd.all().map(|bfd| bfd.validity))
             .chain(self.ports.all().map(|port| port.validity))
+            .chain(self.switch_ports.validities())
+            .chain(self.routers.values().flat_map(Versions::iter).map(|router| router.validity))
             .chain(self.all_nats().map(|nat| nat.validity))
             .chain(self.reroute_policies.iter().map(|policy| policy.validity))
             .chain(self.zones.all().map(|zone| zone.validity))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::engine::bfd::Liveness;
-use crate::engine::fact::{BfdRef, Route};
+use crate::engine::fact::{BfdRef, Route, Source};
 use crate::engine::finding::LastLegal;
 use crate::engine::knowledge::Knowledge;
 use crate::engine::routes::Decision;
@@ -48,7 +48,7 @@ enum How {
 dated!(Span);
 
 /// What a next hop's state follows from.
-type Way<'a> = (IpAddr, &'a Option<Arc<str>>, &'a Option<Arc<str>>, &'a BfdRef);
+type Way<'a> = (IpAddr, &'a Option<Arc<str>>, &'a Option<Arc<str>>, &'a BfdRef, Source);
 
 impl Past {
     pub(super) fn new(knowledge: &Knowledge, routes: &[&Route]) -> Self {
@@ -57,7 +57,9 @@ impl Past {
         let mut ways: HashMap<Way<'_>, Vec<usize>> = HashMap::new();
         for (number, route) in routes.iter().enumerate() {
             let Some(nexthop) = route.nexthop else { continue };
-            ways.entry((nexthop, &route.router, &route.output_port, &route.bfd)).or_default().push(number);
+            ways.entry((nexthop, &route.router, &route.output_port, &route.bfd, route.source))
+                .or_default()
+                .push(number);
         }
         let mut past = Self { moments, spans: HashMap::new() };
         ways.into_values().for_each(|numbers| past.add(knowledge, routes, &numbers));

@@ -5,6 +5,7 @@ mod explanation;
 mod last_legal;
 mod latent;
 mod live;
+mod own_ports;
 mod properties;
 mod random;
 mod scale;

@@ -8,7 +8,7 @@ use proptest::sample::select;
 
 use super::world::*;
 use crate::engine::fact::{
-    Bfd, BfdRef, BfdStatus, Binding, BindingKind, Fact, Nat, Policy, Route, RouteOrigin, RouterPort,
+    Bfd, BfdRef, BfdStatus, Binding, BindingKind, Fact, Nat, Policy, Route, RouteOrigin, Router, RouterPort, SwitchPort,
 };
 use crate::engine::observation::Observation;
 use crate::types::{Tuple, Validity};
@@ -98,12 +98,14 @@ fn router_port() -> impl Strategy<Value = Fact> {
     let network = select(vec!["198.19.3.0/24", "172.28.0.0/16", "172.27.0.13/32", "10.0.0.0/24"]);
     let name = select(vec![(Some("GR_a"), PORT, NODE), (Some("GR_b"), OTHER_PORT, NODE2), (None, "stray", NODE2)]);
     let table = select(vec![None, None, Some(""), Some("t")]);
-    (name, network, table, of(Just(())), validity()).prop_map(
-        |((router, name, lladdr), network, table, mac_told, validity)| {
+    let own = select(vec!["198.19.3.8", "198.19.3.8", "198.19.3.15", "198.19.3.16"]);
+    (name, network, table, of(Just(())), own, validity()).prop_map(
+        |((router, name, lladdr), network, table, mac_told, own, validity)| {
             Fact::RouterPort(RouterPort {
                 router: router.map(Into::into),
                 name: name.into(),
                 mac: mac_told.map(|()| mac(lladdr)),
+                addresses: vec![ip(own)],
                 networks: vec![network.parse().unwrap()],
                 route_table: table.map(Into::into),
                 validity,
@@ -157,14 +159,36 @@ fn flow_of(port: u16) -> Tuple {
     Tuple { src: ip("10.0.0.1"), ..flow(port) }
 }
 
+/// Ports of switches, and the option by which they count for a router or do not.
+fn switch_fact() -> impl Strategy<Value = Fact> {
+    let switch = || select(vec!["a", "b"]);
+    let ends = (switch(), select(vec![PORT, OTHER_PORT])).prop_map(|(switch, port)| peer(switch, port));
+    let machines = (switch(), select(vec!["198.19.3.15", "198.19.3.1"]), select(vec![GW1, GW15]), any::<bool>());
+    let machines = machines
+        .prop_map(|(switch, addr, lladdr, is_withheld)| SwitchPort { is_withheld, ..machine(switch, addr, lladdr) });
+    let ports = prop_oneof![2 => ends, 1 => machines];
+    prop_oneof![
+        3 => (ports, validity()).prop_map(|(port, validity)| Fact::SwitchPort(SwitchPort { validity, ..port })),
+        1 => (any::<bool>(), validity()).prop_map(|(learns_routers, validity)| {
+            Fact::Router(Router { name: "GR_a".into(), learns_routers, validity })
+        }),
+    ]
+}
+
 /// A world of two routers.
 pub(super) fn world() -> impl Strategy<Value = World> {
     let heard = (0_u64..80, select(vec!["198.19.3.15", "198.19.3.16"]), select(vec![DEAD, GW15, GW16]));
-    let told = (vec(routes(), 1..7), vec(router_port(), 0..4), vec(binding_fact(), 0..8), vec(other_fact(), 0..6));
-    (told, vec(heard, 0..3)).prop_map(|((routes, ports, bindings, others), mut heard)| {
+    let told = (
+        vec(routes(), 1..7),
+        vec(router_port(), 0..4),
+        vec(switch_fact(), 0..4),
+        vec(binding_fact(), 0..8),
+        vec(other_fact(), 0..6),
+    );
+    (told, vec(heard, 0..3)).prop_map(|((routes, ports, switches, bindings, others), mut heard)| {
         let routes = routes.into_iter().flatten().map(Fact::Route);
         let mut facts: Vec<Fact> = Vec::new();
-        for fact in routes.chain(ports).chain(bindings).chain(others) {
+        for fact in routes.chain(ports).chain(switches).chain(bindings).chain(others) {
             if !facts.iter().any(|other| overlap(other, &fact)) {
                 facts.push(fact);
             }

@@ -2,7 +2,7 @@
 
 use super::world::*;
 use crate::engine::Engine;
-use crate::engine::fact::{BindingKind, Connection, Fact, Policy, Route};
+use crate::engine::fact::{BindingKind, Connection, Fact, Policy, Route, Router, RouterPort, SwitchPort};
 use crate::engine::observation::Observation;
 use crate::types::work::steps_of;
 use crate::types::{Timestamp, Tuple, Validity};
@@ -142,7 +142,7 @@ fn a_thing_that_changes_many_times() {
         }
         assert_eq!(engine.past().count(), 2 * size as usize);
     });
-    grows_evenly("zones, sessions and policies", |size| {
+    grows_evenly("zones, sessions, policies and ports", |size| {
         let mut engine = Engine::new(World::empty().settings);
         let facts = [
             zone(35, "GR_worker-08_dnat"),
@@ -151,6 +151,9 @@ fn a_thing_that_changes_many_times() {
             nat("198.19.3.8", "10.0.0.1"),
             datapath("3f5e2a8a-1111-4c7e-9d26-5f2b7f6c0a01", "GR_worker-08"),
             Fact::RouterPort(port()),
+            Fact::SwitchPort(machine("ext", "198.19.3.15", GW15)),
+            Fact::SwitchPort(peer("ext", PORT)),
+            options(false),
         ];
         for number in 0..size {
             facts.iter().for_each(|fact| engine.begin(fact.clone(), moment(2 * number)));
@@ -185,5 +188,70 @@ fn many_rows_of_one_mac_and_many_flows() {
         let rows = (0..size).map(|number| Fact::Binding(binding(&address(number + 1000), DEAD)));
         let facts = [Fact::Route(route("10.0.0.0/8", "198.19.3.15")), Fact::Binding(binding("198.19.3.15", GW15))];
         assert_eq!(judged(facts.into_iter().chain(rows), &packets(size, |_| DEAD.to_owned())), size as usize);
+    });
+}
+
+#[test]
+fn many_ports_of_switches() {
+    let facts = || {
+        let other = RouterPort {
+            name: "rtoe-R2".into(),
+            router: router("R2"),
+            mac: Some(mac(GW15)),
+            addresses: vec![ip("198.19.3.15")],
+            ..port()
+        };
+        let ports = [RouterPort { router: router(ROUTER), ..port() }, other].map(Fact::RouterPort);
+        let peers = [peer("ext", PORT), peer("ext", "rtoe-R2")].map(Fact::SwitchPort);
+        let routes =
+            ["198.19.3.15", "198.19.3.16"].map(|nexthop| Route { router: router(ROUTER), ..route(POD, nexthop) });
+        routes.map(Fact::Route).into_iter().chain(ports).chain(peers).chain([options(false)])
+    };
+    let flows = |size: u32, to: &str| -> Vec<Observation> {
+        (0..size).map(|number| packet(60 + u64::from(number) * 20, flow(number as u16), NODE, to)).collect()
+    };
+    grows_evenly("machines", |size| {
+        let machines = (0..size).map(|number| Fact::SwitchPort(machine("ext", &address(number), &lladdr(number))));
+        assert_eq!(judged(facts().chain(machines), &flows(size, DEAD)), size as usize);
+    });
+    grows_evenly("a next hop that is another machine in turn", |size| {
+        let machines = (0..size).map(|number| {
+            let name = lladdr(number).into();
+            SwitchPort { name, validity: turn(number), ..machine("ext", "198.19.3.16", &lladdr(number)) }
+        });
+        assert_eq!(judged(facts().chain(machines.map(Fact::SwitchPort)), &flows(size, DEAD)), size as usize);
+    });
+    grows_evenly("a next hop that is another router's port in turn", |size| {
+        let ports = (0..size).map(|number| RouterPort {
+            name: lladdr(number).into(),
+            mac: Some(mac(&lladdr(number))),
+            addresses: vec![ip("198.19.3.16")],
+            validity: turn(number),
+            ..port()
+        });
+        assert_eq!(judged(facts().chain(ports.map(Fact::RouterPort)), &flows(size, DEAD)), size as usize);
+    });
+    grows_evenly("a next hop whose port changes", |size| {
+        let ports = (0..size).map(|number| SwitchPort {
+            name: "vm".into(),
+            validity: turn(number),
+            ..machine("ext", "198.19.3.16", &lladdr(number))
+        });
+        assert_eq!(judged(facts().chain(ports.map(Fact::SwitchPort)), &flows(size, DEAD)), size as usize);
+    });
+    grows_evenly("a router whose option changes", |size| {
+        let options = (0..size).flat_map(|number| {
+            [false, true].map(|learns_routers| Router {
+                name: ROUTER.into(),
+                learns_routers,
+                validity: if learns_routers {
+                    turn(number)
+                } else {
+                    between(60 + 20 * u64::from(number), 70 + 20 * u64::from(number))
+                },
+            })
+        });
+        let told = facts().filter(|fact| !matches!(fact, Fact::Router(_)));
+        assert_eq!(judged(told.chain(options.map(Fact::Router)), &flows(size, DEAD)), size as usize);
     });
 }

@@ -7,7 +7,7 @@ use crate::engine::fact::{Bfd, BfdRef, BfdStatus, Binding, BindingKind, Fact, Ro
 use crate::types::{Tuple, Validity, tuple::proto};
 
 /// Name, situation, verdicts.
-type Row = (&'static str, fn() -> World, &'static [&'static str]);
+pub(super) type Row = (&'static str, fn() -> World, &'static [&'static str]);
 
 const STALE: &str = "violating stale-conntrack";
 const FORMER: &str = "violating former-nexthop";
@@ -16,14 +16,14 @@ const NO_DATA: &str = "undetermined no-nexthop-data";
 const UNRESOLVED: &str = "undetermined nexthop-unresolved";
 const TRANSLATED: &str = "undetermined translated-source";
 
-fn check(rows: &[Row]) {
+pub(super) fn check(rows: &[Row]) {
     for (name, world, expected) in rows {
         assert_eq!(world().verdicts(), *expected, "{name}");
         assert_eq!(world().live_verdicts(), *expected, "{name}, told live");
     }
 }
 
-fn changed(mut world: World, change: impl FnOnce(&mut World)) -> World {
+pub(super) fn changed(mut world: World, change: impl FnOnce(&mut World)) -> World {
     change(&mut world);
     world
 }
@@ -734,7 +734,7 @@ fn neighbours() {
             &[UNRESOLVED],
         ),
         (
-            "the MAC of another route's next hop while one is unresolved",
+            "the MAC of another route's next hop while one is unresolved: both may be one gateway's",
             || {
                 incident(|w| {
                     w.unbind("198.19.3.15");
@@ -742,9 +742,109 @@ fn neighbours() {
                     w.bindings([binding("198.19.3.40", DEAD)]);
                 })
             },
+            &[UNRESOLVED],
+        ),
+        ("to no MAC at all", || incident(to("00:00:00:00:00:00")), &[UNRESOLVED]),
+        (
+            "to no MAC at all, by a route that does not decide",
+            || {
+                incident(|w| {
+                    w.seen[0].tuple.src = ip("192.168.16.231");
+                    w.seen[0].eth_dst = mac("00:00:00:00:00:00");
+                })
+            },
+            &["not-covered no-route"],
+        ),
+    ]);
+}
+
+/// Rows 6 and 7 stand back where an active next hop, or one that may be active, has no known MAC.
+#[test]
+fn a_next_hop_without_mac_may_have_this_one() {
+    fn unresolved(world: World) -> World {
+        changed(world, |w| w.unbind("198.19.3.15"))
+    }
+    /// The state of the session with the one next hop is not known, nor is its MAC.
+    fn unknown() -> World {
+        unresolved(incident(|w| {
+            w.each_route(|r| {
+                if r.nexthop == Some(ip("198.19.3.15")) {
+                    r.bfd = BfdRef::Attached;
+                }
+            });
+        }))
+    }
+    check(&[
+        ("neither state nor MAC known, beside a good next hop", unknown, &[UNRESOLVED]),
+        ("the same, to the good one", || changed(unknown(), to(GW16)), &["conforming"]),
+        (
+            "neither state nor MAC of the only one known",
+            || {
+                changed(unknown(), |w| {
+                    w.facts.retain(|f| !matches!(f, Fact::Route(r) if r.nexthop == Some(ip("198.19.3.16"))));
+                })
+            },
+            &[UNRESOLVED],
+        ),
+        (
+            "down, without MAC: it has no say",
+            || changed(unknown(), |w| w.facts.push(Fact::Bfd(bfd("198.19.3.15", BfdStatus::Down)))),
+            &[STALE],
+        ),
+        (
+            "all states unknown, and the next hop of the next route has no MAC",
+            || {
+                incident(|w| {
+                    w.each_route(|r| r.bfd = BfdRef::Attached);
+                    w.routes([route_to("0.0.0.0/0", "198.19.3.1")]);
+                })
+            },
+            &[NO_DATA],
+        ),
+        (
+            "the MAC of one that is down",
+            || {
+                unresolved(incident(|w| {
+                    w.each_route(|r| {
+                        if r.nexthop == Some(ip("198.19.3.16")) {
+                            r.bfd = session("198.19.3.16");
+                        }
+                    });
+                    w.facts.push(Fact::Bfd(bfd("198.19.3.16", BfdStatus::Down)));
+                    w.seen[0].eth_dst = mac(GW16);
+                }))
+            },
+            &[UNRESOLVED],
+        ),
+        (
+            "a former MAC, and another next hop has none",
+            || {
+                changed(World::with_history(), |w| {
+                    w.unbind("198.19.3.16");
+                    w.seen.extend([40, 51, 60].map(|seconds| packet(seconds, flow(59943), NODE, DEAD)));
+                })
+            },
+            &["conforming", "grace", UNRESOLVED],
+        ),
+        (
+            "a former MAC, and another next hop's has aged out",
+            || {
+                changed(World::with_history(), |w| {
+                    w.unbind("198.19.3.16");
+                    w.bindings([Binding { validity: between(0, 30), ..binding("198.19.3.16", GW16) }]);
+                    w.seen.push(packet(60, flow(59943), NODE, DEAD));
+                })
+            },
             &[STALE],
         ),
     ]);
+    let world = changed(World::with_history(), |w| {
+        w.unbind("198.19.3.16");
+        w.seen.push(packet(60, flow(59943), NODE, DEAD));
+    });
+    let findings = world.conclude().findings;
+    assert!(findings[0].evidence.iter().any(|remark| remark.ends_with("violating, stale-conntrack")), "{findings:?}");
+    assert!(findings[0].last_legal.is_some());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use analyzer_ebpf::abi::LinkTags;
 
 use crate::engine::fact::{
     Bfd, BfdRef, BfdStatus, Binding, BindingKind, Connection, Datapath, Fact, Nat, Policy, ReroutePolicy, Route,
-    RouteOrigin, RouterPort, Source, Zone,
+    RouteOrigin, Router, RouterPort, Source, SwitchPort, Zone,
 };
 use crate::engine::observation::{HeardNeighbour, Observation};
 use crate::engine::settings::Settings;
@@ -112,6 +112,29 @@ pub(super) fn port() -> RouterPort {
         route_table: Some("".into()),
         validity: Validity::ALWAYS,
     }
+}
+
+/// The switch's end of a router's port.
+pub(super) fn peer(switch: &str, router_port: &str) -> SwitchPort {
+    SwitchPort {
+        switch: Some(switch.into()),
+        name: format!("to-{router_port}").into(),
+        router_port: Some(router_port.into()),
+        addresses: Vec::new(),
+        is_withheld: false,
+        validity: Validity::ALWAYS,
+    }
+}
+
+/// A machine on a switch.
+pub(super) fn machine(switch: &str, addr: &str, lladdr: &str) -> SwitchPort {
+    let addresses = vec![(ip(addr), mac(lladdr))];
+    SwitchPort { name: format!("vm-{addr}").into(), router_port: None, addresses, ..peer(switch, "") }
+}
+
+/// The gateway router's options.
+pub(super) fn options(learns_routers: bool) -> Fact {
+    Fact::Router(Router { name: ROUTER.into(), learns_routers, validity: Validity::ALWAYS })
 }
 
 pub(super) fn zone(id: u16, name: &str) -> Fact {

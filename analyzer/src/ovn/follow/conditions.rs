@@ -3,18 +3,21 @@
 //! One that every node of a cluster talks to, over tcp or TLS, holds the rows of all of them, and must not have to send
 //! each node everything. These functions give the `where` clauses (ovsdb-server(7) section 4.1.12, "Monitor_cond") for
 //! what is known so far; rows that come in make more known, so they are asked again after each batch, and clauses that
-//! changed are given to the server (`monitor_cond_change`). After at most three rounds nothing changes any more. A
-//! database of the node's own, on a unix socket, needs none of this.
+//! changed are given to the server (`monitor_cond_change`). After at most five rounds nothing changes any more. A
+//! database of the node's own, on a unix socket, needs none of this but [`everywhere`].
 //!
 //! What concerns a node are its gateway routers: a Northbound `Logical_Router` names its chassis in
-//! `options:chassis`, and northd copies the name to `options:l3gateway-chassis` of the bindings of all its ports.
+//! `options:chassis`, and northd copies the name to `options:l3gateway-chassis` of the bindings of all its ports. A next
+//! hop may be a port of OVN's own on the switch by which such a router leaves the cluster. That switch is asked for as a
+//! whole, with the ports of other routers that lead to it; those inside the cluster, which span all nodes, are not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::Follower;
+use crate::engine::fact::is_inner_port;
 use crate::ovn::southbound;
 use crate::ovsdb::row::Row;
 
@@ -46,6 +49,8 @@ pub enum Clause {
     Uuid(&'static str, Arc<str>),
     /// A map holds this text under this key.
     Pair(&'static str, &'static str, Arc<str>),
+    /// A column holds this truth value.
+    Flag(&'static str, bool),
 }
 
 impl Clause {
@@ -54,6 +59,7 @@ impl Clause {
             Self::Text(column, text) => json!([column, "==", &**text]),
             Self::Uuid(column, uuid) => json!([column, "==", ["uuid", &**uuid]]),
             Self::Pair(column, key, value) => json!([column, "includes", ["map", [[key, &**value]]]]),
+            Self::Flag(column, value) => json!([column, "==", value]),
         }
     }
 }
@@ -71,6 +77,12 @@ impl Condition {
 
 fn condition(table: &'static str, clauses: impl IntoIterator<Item = Clause>) -> Condition {
     Condition { table, clauses: clauses.into_iter().collect() }
+}
+
+/// The rows of a table that are wanted of any database, also of the node's own: of all switch ports those that are
+/// disabled. `None` where all are.
+pub fn everywhere(table: &str) -> Option<Condition> {
+    (table == "Logical_Switch_Port").then(|| condition("Logical_Switch_Port", [Clause::Flag("enabled", false)]))
 }
 
 /// The names under which this node may be known as a chassis: its own, and those that `Chassis` rows of its host have.
@@ -98,15 +110,27 @@ pub fn southbound(chassis: &Chassis, follower: &Follower) -> Vec<Condition> {
     let router_ports = ports
         .iter()
         .filter(|row| row.text("datapath").is_some_and(|uuid| routers.iter().any(|router| &***router == uuid)));
+    let switches = outer_switches(&ports, follower);
+    let of_switches = || switches.iter().map(|uuid| Clause::Uuid("datapath", Arc::clone(uuid)));
+    let neighbours = neighbours(&switches, follower);
+    let neighbour_ports = neighbours.keys().map(|name| Clause::Text("logical_port", Arc::clone(name)));
+    let neighbour_routers = neighbours.values().flatten();
     let chassis_rows = names.iter().map(|name| Clause::Text("name", Arc::clone(name)));
     let host = chassis.hostname.iter().map(|name| Clause::Text("hostname", Arc::clone(name)));
     let conditions = [
         condition("Chassis", chassis_rows.chain(host)),
         condition(
             "Port_Binding",
-            names.iter().map(|name| Clause::Pair("options", "l3gateway-chassis", Arc::clone(name))),
+            names
+                .iter()
+                .map(|name| Clause::Pair("options", "l3gateway-chassis", Arc::clone(name)))
+                .chain(of_switches())
+                .chain(neighbour_ports),
         ),
-        condition("Datapath_Binding", datapaths.iter().map(|uuid| Clause::Uuid("_uuid", Arc::clone(uuid)))),
+        condition(
+            "Datapath_Binding",
+            datapaths.iter().chain(neighbour_routers).map(|uuid| Clause::Uuid("_uuid", Arc::clone(uuid))),
+        ),
         condition("Learned_Route", of_routers()),
         condition("MAC_Binding", of_routers()),
         condition("Static_MAC_Binding", of_routers()),
@@ -114,6 +138,32 @@ pub fn southbound(chassis: &Chassis, follower: &Follower) -> Vec<Condition> {
     ];
     let monitored = follower.database().monitored();
     conditions.into_iter().filter(|asked| monitored.iter().any(|read| read.table == asked.table)).collect()
+}
+
+/// Datapaths of the switches by which the routers of this chassis leave the cluster: those at the other ends of `ports`.
+fn outer_switches(ports: &[&Arc<Row>], follower: &Follower) -> BTreeSet<Arc<str>> {
+    let is_switch = |uuid: &&str| {
+        follower.rows().get("Datapath_Binding", &Arc::from(*uuid)).is_some_and(|row| !southbound::is_router(row))
+    };
+    let leads_out = |row: &&&Arc<Row>| row.map_text("options", "peer").is_some_and(|peer| !is_inner_port(peer));
+    ports.iter().filter(leads_out).filter_map(|row| row.text("datapath")).filter(is_switch).map(Arc::from).collect()
+}
+
+/// Names of the router ports that lead to these switches, and the datapaths of those that have come.
+fn neighbours(switches: &BTreeSet<Arc<str>>, follower: &Follower) -> BTreeMap<Arc<str>, Option<Arc<str>>> {
+    if switches.is_empty() {
+        return BTreeMap::new();
+    }
+    let ports = || follower.rows().of("Port_Binding");
+    let is_on_one = |row: &&Arc<Row>| row.text("datapath").is_some_and(|uuid| switches.contains(uuid));
+    let peers = ports().filter(is_on_one).filter_map(|row| row.map_text("options", "peer"));
+    let mut neighbours: BTreeMap<Arc<str>, Option<Arc<str>>> = peers.map(|peer| (Arc::from(peer), None)).collect();
+    for row in ports() {
+        if let Some(datapath) = row.text("logical_port").and_then(|name| neighbours.get_mut(name)) {
+            *datapath = row.text("datapath").map(Arc::from);
+        }
+    }
+    neighbours
 }
 
 /// The rows of a central Northbound database that concern this node. `names` are those of [`names`].
@@ -135,6 +185,7 @@ pub fn northbound(names: &BTreeSet<Arc<str>>, follower: &Follower) -> Vec<Condit
         held("Logical_Router_Port", "ports"),
         held("NAT", "nat"),
         held("Logical_Router_Policy", "policies"),
+        condition("Logical_Switch_Port", [Clause::Flag("enabled", false)]),
         condition("BFD", sessions),
         condition("Static_MAC_Binding", texts("logical_port", of_routers("ports", "Logical_Router_Port"), "name")),
     ]

@@ -17,7 +17,8 @@ const fn read(table: &'static str, columns: &'static [&'static str]) -> TableCol
 }
 
 /// What [`northbound::facts`](crate::ovn::northbound::facts) reads, and `options`, by which
-/// [`conditions`](super::conditions) tell this chassis' routers.
+/// [`conditions`](super::conditions) tell this chassis' routers. Of switch ports `Port_Binding` tells all but whether they
+/// are disabled.
 pub const NORTHBOUND: &[TableColumns] = &[
     read("Logical_Router", &["name", "nat", "options", "policies", "ports", "static_routes"]),
     read(
@@ -27,6 +28,7 @@ pub const NORTHBOUND: &[TableColumns] = &[
     read("Logical_Router_Port", &["mac", "name", "networks", "options"]),
     read("NAT", &["external_ip", "logical_ip", "type"]),
     read("Logical_Router_Policy", &["action", "match", "nexthop", "nexthops", "priority"]),
+    read("Logical_Switch_Port", &["enabled", "name"]),
     BFD,
     read("Static_MAC_Binding", &["ip", "logical_port", "mac", "override_dynamic_mac"]),
 ];

@@ -318,6 +318,79 @@ fn rows_that_cannot_be_read_are_named_once() {
     }
 }
 
+/// A router changes with each of its routes; of its option one fact is told for each time that it changes.
+#[test]
+fn options_of_a_router() {
+    let row = |routes: &[&str], options: Option<&[(&str, &str)]>| {
+        let mut columns = vec![("name", set(&["GR_worker-08"])), ("static_routes", set(routes))];
+        columns.extend(options.map(|options| ("options", map(options))));
+        columns
+    };
+    let learns: &[_] = &[("dynamic_neigh_routers", "true")];
+    let (before, more, after) = (row(&["r1"], Some(&[])), row(&["r1", "r2"], Some(&[])), row(&[], Some(learns)));
+    let tables = tables(&[
+        ("Logical_Router", "l1", None, Some(5), &before),
+        ("Logical_Router", "l1", Some(5), Some(9), &more),
+        ("Logical_Router", "l1", Some(9), None, &after),
+        ("Logical_Router", "l2", None, None, &row(&[], None)),
+    ]);
+    let router =
+        |learns_routers, validity| Fact::Router(Router { name: "GR_worker-08".into(), learns_routers, validity });
+    let expected = [router(false, validity(None, Some(9))), router(true, validity(Some(9), None))];
+    assert_eq!(read(&tables), (expected.to_vec(), vec![]));
+}
+
+#[test]
+fn ports_of_switches() {
+    let enabled = |value: bool| ("enabled", Datum::Set(vec![Atom::Boolean(value)]));
+    let tables = tables(&[
+        ("Logical_Switch", "s1", None, None, &[("ports", set(&["p1", "p2", "p3", "p4", "p5"]))]),
+        (
+            "Logical_Switch_Port",
+            "p1",
+            None,
+            None,
+            &[
+                ("name", set(&["etor-GR_worker-08"])),
+                ("type", set(&["router"])),
+                ("options", map(&[("router-port", "rtoe-GR_worker-08")])),
+                ("addresses", set(&["52:54:00:c6:13:08 198.19.3.8"])),
+            ],
+        ),
+        (
+            "Logical_Switch_Port",
+            "p2",
+            None,
+            None,
+            &[
+                ("name", set(&["vm"])),
+                ("addresses", set(&["dynamic", "unknown"])),
+                ("dynamic_addresses", set(&["0a:58:0a:a8:10:e6 10.168.16.230"])),
+                enabled(true),
+            ],
+        ),
+        ("Logical_Switch_Port", "p3", None, None, &[("name", set(&["off"])), enabled(false)]),
+        ("Logical_Switch_Port", "p4", None, None, &[("name", set(&["vip"])), ("type", set(&["virtual"]))]),
+        ("Logical_Switch_Port", "p5", None, None, &[("name", set(&["br-ex"])), ("addresses", set(&["unknown"]))]),
+    ]);
+    let port = |name: &str, is_withheld| SwitchPort {
+        switch: Some("s1".into()),
+        name: name.into(),
+        router_port: None,
+        addresses: Vec::new(),
+        is_withheld,
+        validity: Validity::ALWAYS,
+    };
+    let machine = ("10.168.16.230".parse().unwrap(), "0a:58:0a:a8:10:e6".parse().unwrap());
+    let expected = [
+        SwitchPort { router_port: Some("rtoe-GR_worker-08".into()), ..port("etor-GR_worker-08", false) },
+        SwitchPort { addresses: vec![machine], ..port("vm", false) },
+        port("off", true),
+        port("vip", true),
+    ];
+    assert_eq!(read(&tables), (expected.map(Fact::SwitchPort).to_vec(), vec![]));
+}
+
 proptest! {
     /// Rows of any content: no panic, and no fact without a row.
     #[test]

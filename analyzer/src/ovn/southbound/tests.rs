@@ -106,9 +106,62 @@ fn datapaths_and_their_ports() {
     let datapath = |uuid: &str, name: &str, is_router| {
         Fact::Datapath(Datapath { uuid: uuid.into(), name: name.into(), is_router, validity: Validity::ALWAYS })
     };
-    let expected =
-        [datapath(SWITCH, "ext_worker-08", false), datapath(GR, "GR_worker-08", true), Fact::RouterPort(rtoe_fact())];
+    let peer = |name: &str| {
+        Fact::SwitchPort(SwitchPort {
+            switch: Some(SWITCH.into()),
+            name: name.into(),
+            router_port: Some("rtoe-GR_worker-08".into()),
+            addresses: Vec::new(),
+            is_withheld: false,
+            validity: Validity::ALWAYS,
+        })
+    };
+    let expected = [
+        datapath(SWITCH, "ext_worker-08", false),
+        datapath(GR, "GR_worker-08", true),
+        Fact::RouterPort(rtoe_fact()),
+        peer("etor-GR_worker-08"),
+        peer("odd"),
+    ];
     assert_eq!((facts, warnings), (expected.to_vec(), vec![]));
+}
+
+/// Macs as northd writes them, and as a text with `--data=bare` tells them.
+#[test]
+fn machines_on_a_switch() {
+    let [a, b] = ["0a:58:0a:a8:10:e6", "0a:58:0a:a8:10:e7"].map(|mac| mac.parse::<crate::types::MacAddr>().unwrap());
+    let at = |ip: &str, mac| (ip.parse::<std::net::IpAddr>().unwrap(), mac);
+    let cases: [(&[&str], &str, &[_], bool); 9] = [
+        (&["0a:58:0a:a8:10:e6 10.168.16.230"], "", &[at("10.168.16.230", a)], false),
+        (&["0a:58:0a:a8:10:e6 10.168.16.230/23 fd00::e6"], "", &[at("10.168.16.230", a), at("fd00::e6", a)], false),
+        (
+            &["0a:58:0a:a8:10:e6 10.1.1.1", "0a:58:0a:a8:10:e7 10.1.1.2"],
+            "",
+            &[at("10.1.1.1", a), at("10.1.1.2", b)],
+            false,
+        ),
+        (&["0a:58:0a:a8:10:e6", "10.168.16.230"], "", &[at("10.168.16.230", a)], false),
+        (&["unknown", "0a:58:0a:a8:10:e6 10.168.16.230"], "localport", &[at("10.168.16.230", a)], false),
+        (&["0a:58:0a:a8:10:e6 10.168.16.230"], "virtual", &[at("10.168.16.230", a)], true),
+        (&["unknown"], "localnet", &[], false),
+        (&["0a:58:0a:a8:10:e6"], "", &[], false),
+        (&["dynamic"], "", &[], false),
+    ];
+    for (macs, port_type, addresses, is_withheld) in cases {
+        let mut row = port("p", SWITCH, "vm", "", port_type, None);
+        row.3.retain(|(column, _)| *column != "mac");
+        row.3.push(("mac", set(macs)));
+        let expected = Fact::SwitchPort(SwitchPort {
+            switch: Some(SWITCH.into()),
+            name: "vm".into(),
+            router_port: None,
+            addresses: addresses.to_vec(),
+            is_withheld,
+            validity: Validity::ALWAYS,
+        });
+        let facts = read(vec![datapath(SWITCH), row]).0;
+        assert_eq!(facts[1..], Vec::from_iter((!addresses.is_empty()).then_some(expected)), "{macs:?}");
+    }
 }
 
 #[test]
@@ -135,9 +188,10 @@ fn router_ports_by_their_form() {
     ];
     for (mac, port_type, peer, is_router_port) in cases {
         let (facts, warnings) = read(vec![port("p", GR, "a", mac, port_type, peer)]);
-        assert_eq!(facts.len(), usize::from(is_router_port), "{mac} {port_type}");
+        let router_ports =
+            facts.iter().filter(|fact| matches!(fact, Fact::RouterPort(RouterPort { router: None, .. })));
+        assert_eq!(router_ports.count(), usize::from(is_router_port), "{mac} {port_type}");
         assert_eq!(warnings, [""; 0]);
-        assert!(facts.iter().all(|fact| matches!(fact, Fact::RouterPort(RouterPort { router: None, .. }))));
     }
     // As printed with --data=bare, and with few columns.
     let mut bare = rtoe();

@@ -30,6 +30,7 @@ fn meets(row: &Row, clause: &Clause) -> bool {
         Clause::Uuid("_uuid", wanted) => row.uuid == *wanted,
         Clause::Uuid(column, wanted) => row.text(column) == Some(wanted),
         Clause::Pair(column, key, wanted) => row.map_text(column, key) == Some(wanted),
+        Clause::Flag(column, wanted) => row.boolean(column) == Some(*wanted),
     }
 }
 
@@ -108,7 +109,7 @@ fn of_a_central_southbound_only_this_chassis_rows_are_asked_for() {
         "Port_Binding rtoj-b",
         "Static_MAC_Binding m-b",
     ];
-    // The name, the ports, the datapaths, and what hangs on these.
+    // The name, the ports, the datapaths, and what hangs on these. None of these routers leads out by a switch.
     for (chassis, rounds) in [(by_name, 3), (by_host, 4)] {
         for (with_northbound, ours) in [(false, &ours[..]), (true, &ours[1..])] {
             let database = Database::Southbound { with_northbound };
@@ -116,6 +117,41 @@ fn of_a_central_southbound_only_this_chassis_rows_are_asked_for() {
             assert_eq!(settled, (rounds, ours.iter().map(ToString::to_string).collect()), "{chassis:?}");
         }
     }
+}
+
+/// Node b's router leads out by the switch `ext`, with another router and a machine on it, and in by `join`.
+#[test]
+fn of_the_switch_that_leads_out_all_ports_are_asked_for() {
+    let mut rows = southbound_rows();
+    let mut port = |name: &str, datapath: &str, options: &[(&str, &str)]| {
+        let options = options.iter().map(|(key, value)| (string(key), string(value))).collect();
+        let columns = [
+            ("datapath", refs(&[datapath.to_owned()])),
+            ("logical_port", text(name)),
+            ("options", Datum::Map(options)),
+        ];
+        rows.push(row("Port_Binding", name.to_owned(), &columns));
+    };
+    let chassis = ("l3gateway-chassis", "chassis-b");
+    port("etor", "ext", &[chassis, ("peer", "rtoe-b")]);
+    port("jtor", "join", &[chassis, ("peer", "rtoj-b")]);
+    port("etor-R2", "ext", &[("peer", "rtoe-R2")]);
+    port("rtoe-R2", "R2", &[("peer", "etor-R2")]);
+    port("rtoj-R2", "R2", &[]);
+    port("vm", "ext", &[]);
+    for (uuid, kind) in [("ext", "logical-switch"), ("R2", "logical-router"), ("R3", "logical-router")] {
+        rows.push(row("Datapath_Binding", uuid.to_owned(), &[("external_ids", map(kind, "x"))]));
+    }
+    rows.push(row("MAC_Binding", "m-R2".to_owned(), &[("datapath", refs(&["R2".to_owned()]))]));
+    let chassis = Chassis { name: Some("chassis-b".into()), hostname: None };
+    let database = Database::Southbound { with_northbound: true };
+    let (rounds, came) = settle(&rows, database, |follower| southbound(&chassis, follower));
+    let of = |table: &str| came.iter().filter_map(|row| row.strip_prefix(table)).collect::<Vec<_>>();
+    let ports = ["etor", "etor-R2", "jtor", "jtor-b", "rtoe-R2", "rtoe-b", "rtoj-b", "vm"];
+    assert_eq!(of("Port_Binding "), ports);
+    assert_eq!(of("Datapath_Binding "), ["GR-b", "R2", "ext", "join"]);
+    assert_eq!(of("MAC_Binding "), ["m-b"]);
+    assert_eq!(rounds, 5);
 }
 
 #[test]
@@ -141,6 +177,10 @@ fn of_a_central_northbound_only_this_chassis_rows_are_asked_for() {
     let columns = [("static_routes", refs(&["r".to_owned()]))];
     rows.push(row("Logical_Router", "cluster".to_owned(), &columns));
     rows.push(row("Logical_Router_Static_Route", "r".to_owned(), &[]));
+    for (uuid, enabled) in [("enabled", Some(true)), ("default", None), ("disabled", Some(false))] {
+        let enabled = Datum::Set(enabled.map(Atom::Boolean).into_iter().collect());
+        rows.push(row("Logical_Switch_Port", uuid.to_owned(), &[("enabled", enabled)]));
+    }
     let names = BTreeSet::from(["chassis-c".into()]);
     let (rounds, ours) = settle(&rows, Database::Northbound, |follower| northbound(&names, follower));
     let expected = [
@@ -149,6 +189,7 @@ fn of_a_central_northbound_only_this_chassis_rows_are_asked_for() {
         "Logical_Router_Policy o-c",
         "Logical_Router_Port p-c",
         "Logical_Router_Static_Route r-c",
+        "Logical_Switch_Port disabled",
         "NAT n-c",
         "Static_MAC_Binding s-c",
     ];
@@ -172,12 +213,17 @@ fn notation() {
         Clause::Text("name", "a".into()),
         Clause::Uuid("_uuid", uuid.into()),
         Clause::Pair("options", "l3gateway-chassis", "a".into()),
+        Clause::Flag("enabled", false),
     ];
     let expected = json!([
         ["name", "==", "a"],
         ["_uuid", "==", ["uuid", uuid]],
         ["options", "includes", ["map", [["l3gateway-chassis", "a"]]]],
+        ["enabled", "==", false],
     ]);
     assert_eq!(Value::from(condition("Port_Binding", clauses).json()), expected);
     assert_eq!(condition("BFD", []).json(), [Value::Bool(false)]);
+    let everywhere = |table| everywhere(table).map(|condition| Value::from(condition.json()));
+    assert_eq!(everywhere("Logical_Switch_Port"), Some(json!([["enabled", "==", false]])));
+    assert_eq!(everywhere("Logical_Router"), None);
 }
