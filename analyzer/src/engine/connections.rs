@@ -174,11 +174,20 @@ impl Connections {
 
     /// Whether br-ex tracks the packet as the host's own.
     pub(super) fn is_host_traffic(&self, wire: Tuple) -> bool {
+        self.is_tracked_as(wire, Connection::is_of_host)
+    }
+
+    /// Whether br-ex tracks the packet as one that OVN sent.
+    pub(super) fn is_ovn_traffic(&self, wire: Tuple) -> bool {
+        self.is_tracked_as(wire, Connection::is_of_ovn)
+    }
+
+    fn is_tracked_as(&self, wire: Tuple, is_meant: impl Fn(&Connection) -> bool) -> bool {
         wire.tracked_as().any(|wire| {
             let mirror = wire.reversed();
             self.of(wire).any(|connection| {
                 let is_flow = [wire, mirror].contains(&connection.orig) || [wire, mirror].contains(&connection.reply);
-                connection.is_of_host() && is_flow
+                is_meant(connection) && is_flow
             })
         })
     }

@@ -19,6 +19,7 @@ use super::knowledge::{Hop, link_prefix};
 use super::listed::Listed;
 use super::plain::Prefixes;
 use super::routes::Group;
+use super::translated::Said;
 use super::verdict::NotCovered;
 use super::zones::Owner;
 use crate::types::{IpPrefix, MacAddr, Timestamp};
@@ -79,10 +80,13 @@ pub(super) struct Way<'a> {
     ids: OnceCell<Listed<RouteId>>,
     expected: RefCell<HashMap<Option<MacAddr>, Listed<ExpectedNexthop>>>,
     links: OnceCell<HashSet<IpPrefix>>,
+    said: OnceCell<Said>,
+    /// Whether all routes that may decide packets from a translated source say the same.
+    agrees: RefCell<HashMap<IpAddr, bool>>,
 }
 
-/// MACs of which answers are remembered, for each way.
-const MAX_MACS: usize = 4096;
+/// MACs and sources of which answers are remembered, for each way.
+const MAX_KNOWN: usize = 4096;
 
 impl<'a> Way<'a> {
     pub(super) fn new(groups: Vec<Group<'a>>, hops: Vec<Hop<'a>>) -> Self {
@@ -134,10 +138,24 @@ impl<'a> Way<'a> {
     /// When the MAC was last legal for packets that go this way, which is looked for once.
     pub(super) fn last_legal(&self, mac: MacAddr, look: impl FnOnce() -> Option<LastLegal>) -> Option<LastLegal> {
         let mut known = self.last_legal.borrow_mut();
-        if known.len() >= MAX_MACS {
+        if known.len() >= MAX_KNOWN {
             known.clear();
         }
         known.entry(mac).or_insert_with(look).clone()
+    }
+
+    /// What the routes say, which is looked for once.
+    pub(super) fn said(&self, look: impl FnOnce(&[Group<'a>]) -> Said) -> &Said {
+        self.said.get_or_init(|| look(&self.groups))
+    }
+
+    /// Whether all routes that may decide packets from that translated source say the same, which is looked for once.
+    pub(super) fn agrees(&self, src: IpAddr, look: impl FnOnce() -> bool) -> bool {
+        let mut known = self.agrees.borrow_mut();
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        *known.entry(src).or_insert_with(look)
     }
 
     /// The names of the routes, as findings show them.
@@ -150,7 +168,7 @@ impl<'a> Way<'a> {
         // A MAC that none of them names changes nothing.
         let mac = mac.filter(|mac| self.by_mac.contains_key(mac));
         let mut known = self.expected.borrow_mut();
-        if known.len() >= MAX_MACS {
+        if known.len() >= MAX_KNOWN {
             known.clear();
         }
         known.entry(mac).or_insert_with(|| lists.expected(&self.hops, mac)).clone()

@@ -372,6 +372,11 @@ impl Connection {
     pub fn is_of_host(&self) -> bool {
         self.zone == BR_EX_ZONE && self.mark == HOST_MARK
     }
+
+    /// Whether br-ex tracks its packets as OVN's: those of a network of pods, each of which has a mark.
+    pub fn is_of_ovn(&self) -> bool {
+        self.zone == BR_EX_ZONE && self.mark != HOST_MARK && self.mark != 0
+    }
 }
 
 /// Who owns a MAC.

@@ -40,12 +40,10 @@ impl<'a> Flow<'a> {
         let (verdict, remark) = if let Some(legal_for) = by_source.get(&eth_dst).filter(|_| known || !told) {
             judgement.legal_for.clone_from(legal_for);
             (Verdict::Conforming, "the source may be translated: the MAC is legal for a pod's route")
-        } else if known || maybe {
-            let remark =
-                "the source is the node's or a translated one, and no conntrack entry tells whose packet it is";
-            (Undetermined::TranslatedSource.into(), remark)
-        } else if told && self.is_outside(context, way, src) {
-            let remark = "the source is behind no inner port of the router: a host's, a service's or a translated one";
+        } else if let Some(remark) = self.whose(context, way, known || maybe, told) {
+            if self.candidates_agree(context, way) {
+                return false;
+            }
             (Undetermined::TranslatedSource.into(), remark)
         } else if !told && way.may_share_link(observation.tuple.dst) {
             let remark = "the destination may be on a connected network, and no dump tells the router's networks";
@@ -56,6 +54,23 @@ impl<'a> Flow<'a> {
         judgement.verdict = verdict;
         judgement.remarks.push(remark.to_owned());
         true
+    }
+
+    /// Why it cannot be told whose packet it is; `None` where it is the source's own.
+    fn whose(
+        &self,
+        context: &mut Context<'a>,
+        way: &Way<'a>,
+        may_be_translated: bool,
+        told: bool,
+    ) -> Option<&'static str> {
+        if may_be_translated {
+            Some("the source is the node's or a translated one, and no conntrack entry tells whose packet it is")
+        } else if told && self.is_outside(context, way, self.wire.src) {
+            Some("the source is behind no inner port of the router: a host's, a service's or a translated one")
+        } else {
+            None
+        }
     }
 
     /// Whether none of the routers has `src` behind it, as far as they are known.

@@ -21,6 +21,7 @@ use super::last_legal::LastLegals;
 use super::lookalike;
 use super::observation::Observation;
 use super::plain::{PlainKey, PlainVerdicts};
+use super::translated::Candidates;
 use super::verdict::{NotCovered, Undetermined, Verdict, Violating};
 use crate::types::MacAddr;
 
@@ -50,6 +51,8 @@ pub(super) struct Remembered {
     pub(super) lists: Lists,
     /// MACs that are legal for some route by source, by epoch.
     pub(super) legal_by_source: HashMap<u16, HashMap<MacAddr, Vec<IpAddr>>>,
+    /// What routes by source say of packets from translated sources.
+    pub(super) candidates: HashMap<Time, Candidates>,
 }
 
 impl Remembered {
@@ -57,6 +60,7 @@ impl Remembered {
         self.last_legal.clear();
         self.known_as.clear();
         self.legal_by_source.clear();
+        self.candidates.clear();
     }
 }
 

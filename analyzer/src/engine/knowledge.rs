@@ -12,7 +12,7 @@ use super::bfd::{BfdSessions, Liveness};
 use super::blind::Blind;
 use super::connections::Connections;
 use super::epoch::Epochs;
-use super::fact::{BfdRef, Binding, Fact, MacOwner, Nat, Policy, Route, Router};
+use super::fact::{BfdRef, Binding, Fact, MacOwner, Nat, Policy, Route, Router, Source};
 use super::finding::{ExpectedNexthop, NexthopState};
 use super::journal::Journal;
 use super::neighbours::{Lladdrs, Neighbours};
@@ -66,6 +66,14 @@ pub(super) struct Hop<'a> {
     pub(super) lladdrs: Lladdrs,
     /// Other MACs that it has if something holds that no source tells.
     pub(super) maybe: Vec<MacAddr>,
+}
+
+/// What the state and the MACs of a route's next hop follow from.
+pub(super) type HopKey<'a> = (IpAddr, &'a Option<Arc<str>>, &'a Option<Arc<str>>, &'a BfdRef, Source);
+
+/// The key of a route's next hop; `None` where the route has none. Routes that share it have one next hop.
+pub(super) fn hop_key(route: &Route) -> Option<HopKey<'_>> {
+    Some((route.nexthop?, &route.router, &route.output_port, &route.bfd, route.source))
 }
 
 /// Destinations that routers reach inside the cluster.
@@ -295,8 +303,7 @@ impl Knowledge {
         let meant = self.routes.all().filter(|route| is_meant(route) && route.validity.holds(at));
         // Thousands of pods share a few next hops.
         let mut seen = HashSet::new();
-        let distinct = meant
-            .filter(|route| seen.insert((route.nexthop, &route.output_port, &route.router, &route.bfd, route.source)));
+        let distinct = meant.filter(|route| hop_key(route).is_some_and(|key| seen.insert(key)));
         let mut legal: HashMap<MacAddr, Vec<IpAddr>> = HashMap::new();
         for hop in self.hops(&Group { routes: distinct.collect() }, at) {
             if hop.liveness == Liveness::Up {

@@ -42,6 +42,7 @@ mod switch_ports;
 mod symmetric;
 mod tally;
 mod timeline;
+mod translated;
 pub mod verdict;
 mod versions;
 pub mod view;

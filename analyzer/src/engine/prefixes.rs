@@ -60,6 +60,10 @@ impl PrefixSet {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.prefixes.is_empty()
+    }
+
     /// Whether there are prefixes of that family.
     pub(super) fn has_family(&self, is_ipv4: bool) -> bool {
         let lengths = if is_ipv4 { &self.lengths_v4 } else { &self.lengths_v6 };

@@ -67,6 +67,11 @@ impl ReroutePolicies {
         self.by_source.values().flat_map(Versions::iter).map(|told| &told.policy)
     }
 
+    /// Whether any policy holds at `at`.
+    pub(super) fn any_holds(&self, at: Timestamp) -> bool {
+        self.by_source.values().any(|told| told.holding(at).next().is_some())
+    }
+
     /// Policies that may match a packet from `src` to `dst` at `at`.
     pub(super) fn matching(&self, src: IpAddr, dst: IpAddr, at: Timestamp) -> impl Iterator<Item = &ReroutePolicy> {
         let sources = self.sources.around(src).map(Some).chain([None]);

@@ -134,6 +134,18 @@ impl Routes {
         self.matching(src, dst, at).filter(|route| route.symmetric_reply).collect()
     }
 
+    /// Routes by source at `at`.
+    pub(super) fn sourced(&self, at: Timestamp) -> impl Iterator<Item = &Route> {
+        let by_source = self.by_prefix.iter().filter(|((policy, _), _)| *policy == Policy::SrcIp);
+        by_source.flat_map(move |(_, of_prefix)| of_prefix.told.holding(at)).map(|told| &told.route)
+    }
+
+    /// Routes by source at `at` that are for packets from `src`.
+    pub(super) fn sourced_from(&self, src: IpAddr, at: Timestamp) -> impl Iterator<Item = &Route> {
+        let around = self.by_source.around(src).filter_map(|prefix| self.by_prefix.get(&(Policy::SrcIp, prefix)));
+        around.flat_map(move |of_prefix| of_prefix.told.holding(at)).map(|told| &told.route)
+    }
+
     /// Routes by destination that lead inside the cluster.
     pub(super) fn inward<'a>(&'a self, ports: &'a Ports, at: Timestamp) -> impl Iterator<Item = &'a Route> {
         let by_destination = self.by_prefix.iter().filter(|((policy, _), _)| *policy == Policy::DstIp);

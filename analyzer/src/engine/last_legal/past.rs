@@ -10,9 +10,9 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::engine::bfd::Liveness;
-use crate::engine::fact::{BfdRef, Route, Source};
+use crate::engine::fact::Route;
 use crate::engine::finding::LastLegal;
-use crate::engine::knowledge::Knowledge;
+use crate::engine::knowledge::{HopKey, Knowledge, hop_key};
 use crate::engine::routes::Decision;
 use crate::engine::versions::{Dated, Versions, dated};
 use crate::types::{MacAddr, Timestamp, Validity};
@@ -47,19 +47,15 @@ enum How {
 
 dated!(Span);
 
-/// What a next hop's state follows from.
-type Way<'a> = (IpAddr, &'a Option<Arc<str>>, &'a Option<Arc<str>>, &'a BfdRef, Source);
-
 impl Past {
     pub(super) fn new(knowledge: &Knowledge, routes: &[&Route]) -> Self {
         let mut moments = knowledge.changes(routes.iter().copied(), Timestamp::MAX);
         moments.reverse();
-        let mut ways: HashMap<Way<'_>, Vec<usize>> = HashMap::new();
+        let mut ways: HashMap<HopKey<'_>, Vec<usize>> = HashMap::new();
         for (number, route) in routes.iter().enumerate() {
-            let Some(nexthop) = route.nexthop else { continue };
-            ways.entry((nexthop, &route.router, &route.output_port, &route.bfd, route.source))
-                .or_default()
-                .push(number);
+            if let Some(key) = hop_key(route) {
+                ways.entry(key).or_default().push(number);
+            }
         }
         let mut past = Self { moments, spans: HashMap::new() };
         ways.into_values().for_each(|numbers| past.add(knowledge, routes, &numbers));

@@ -191,6 +191,49 @@ fn many_rows_of_one_mac_and_many_flows() {
     });
 }
 
+/// A node's address, and an address that NAT rules give to as many pods, each with a route of its own.
+fn pods(size: u32) -> impl Iterator<Item = Fact> {
+    let of_pod = |number: u32| {
+        let pod = Fact::Route(route(&address(number), "198.19.3.1"));
+        [pod, nat("203.0.113.7", &address(number)), nat(&outside(number), &address(number))]
+    };
+    let routes = [route_to("0.0.0.0/0", "198.19.3.1")].map(Fact::Route);
+    let others = [Fact::Binding(binding("198.19.3.1", GW1)), Fact::RouterPort(port())];
+    routes.into_iter().chain(others).chain((0..size).flat_map(of_pod))
+}
+
+fn outside(number: u32) -> String {
+    std::net::Ipv4Addr::from_bits(0xcb00_8000 + number).to_string()
+}
+
+#[test]
+fn many_flows_from_translated_sources() {
+    let from = |size: u32, src: fn(u32) -> String| -> Vec<Observation> {
+        let tuple = |number: u32| Tuple { src: ip(&src(number)), dst: ip(CLIENT), ..flow(number as u16) };
+        (0..size).map(|number| packet(60, tuple(number), NODE, DEAD)).collect()
+    };
+    let unknown = |facts: &mut dyn Iterator<Item = Fact>, seen: Vec<Observation>| {
+        let mut engine = Engine::new(World::empty().settings);
+        facts.for_each(|fact| engine.add(fact));
+        let findings = engine.conclude(seen.as_slice()).findings;
+        findings.iter().filter(|finding| finding.verdict.reason() == Some("unknown-mac")).count()
+    };
+    grows_evenly("one address outside for all pods", |size| {
+        assert_eq!(unknown(&mut pods(size), from(size, |_| "203.0.113.7".to_owned())), size as usize);
+    });
+    grows_evenly("an address outside for each pod", |size| {
+        assert_eq!(unknown(&mut pods(size), from(size, outside)), size as usize);
+    });
+    grows_evenly("one address outside for all pods, and a route to each destination", |size| {
+        let routes = (0..size).map(|number| Fact::Route(route_to(&outside(number), "198.19.3.1")));
+        let seen = from(size, |_| "203.0.113.7".to_owned()).into_iter().zip(0..).map(|(mut seen, number)| {
+            seen.tuple.dst = ip(&outside(number));
+            seen
+        });
+        assert_eq!(unknown(&mut pods(size).chain(routes), seen.collect()), size as usize);
+    });
+}
+
 #[test]
 fn many_ports_of_switches() {
     let facts = || {

@@ -983,6 +983,65 @@ fn translated_sources() {
             &[TRANSLATED],
         ),
         (
+            "an address that a NAT rule gives, and no pod with routes of its own",
+            || {
+                changed(without_snat(), |w| {
+                    w.facts.push(nat("203.0.113.7", "192.168.16.7"));
+                    w.seen[0].tuple.src = ip("203.0.113.7");
+                })
+            },
+            &[UNKNOWN],
+        ),
+        (
+            "the same, and the next hop has no MAC",
+            || {
+                changed(without_snat(), |w| {
+                    w.unbind("198.19.3.1");
+                    w.facts.push(nat("203.0.113.7", "192.168.16.7"));
+                    w.seen[0].tuple.src = ip("203.0.113.7");
+                })
+            },
+            &[TRANSLATED],
+        ),
+        (
+            "the same, and a policy may reroute",
+            || {
+                changed(without_snat(), |w| {
+                    w.facts.extend([nat("203.0.113.7", "192.168.16.7"), reroute("ip4.src == 192.168.16.7")]);
+                    w.seen[0].tuple.src = ip("203.0.113.7");
+                })
+            },
+            &[TRANSLATED],
+        ),
+        (
+            "the pods' routes and the default route have the same next hops",
+            || {
+                changed(without_snat(), |w| {
+                    w.each_route(|r| r.nexthop = Some(ip("198.19.3.1")));
+                    w.facts.push(nat("203.0.113.7", "192.168.0.0/16"));
+                    w.seen[0].tuple.src = ip("203.0.113.7");
+                })
+            },
+            &[UNKNOWN],
+        ),
+        (
+            "the same from the node's address: the host may have sent it, which has routes of its own",
+            || changed(without_snat(), |w| w.each_route(|r| r.nexthop = Some(ip("198.19.3.1")))),
+            &[TRANSLATED],
+        ),
+        (
+            "the same, and zone 64000 says that it was no host's",
+            || {
+                changed(without_snat(), |w| {
+                    w.each_route(|r| r.nexthop = Some(ip("198.19.3.1")));
+                    let mut own = entry(64000, wire(), 0);
+                    (own.orig, own.reply, own.mark) = (wire(), wire().reversed(), 1);
+                    w.connections([own]);
+                })
+            },
+            &[UNKNOWN],
+        ),
+        (
             "the MAC of some pod's next hop, for the node's address and for another source",
             || {
                 changed(without_snat(), |w| {
