@@ -63,7 +63,7 @@ impl<'a> Flow<'a> {
             return Judgement::new(elsewhere.into());
         }
         let is_arrival = routes.by_destination || knowledge.routes.is_routed_source(self.wire.dst);
-        if is_arrival && observation.eth_dst().is_some_and(|mac| context.local_macs.contains(&mac)) {
+        if is_arrival && observation.eth_dst().is_some() && context.directions.is_received(observation) {
             return Judgement::new(NotCovered::Inbound.into());
         }
 
@@ -85,6 +85,15 @@ impl<'a> Flow<'a> {
         judgement.legal_for = routes.deciding.legal(eth_dst).map(|hop| hop.ip).collect();
         if !judgement.legal_for.is_empty() {
             judgement.verdict = self.conforming(context, &routes.deciding, eth_dst, observation.last);
+            return self.finish(judgement, &routes.deciding);
+        }
+        if context.directions.is_unknown(knowledge, observation) {
+            judgement.verdict = Undetermined::DirectionUnknown.into();
+            judgement.remarks.push(
+                "both directions of the flow were captured, and neither the capture nor a dump of the routers' ports \
+                 (--port-bindings FILE) tells which was sent"
+                    .to_owned(),
+            );
             return self.finish(judgement, &routes.deciding);
         }
         let is_translated = self.inner != self.wire;

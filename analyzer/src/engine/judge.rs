@@ -7,9 +7,10 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use analyzer_ebpf::abi::Direction;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::decided::{Decisions, Time, Way};
+use super::direction::Directions;
 use super::epoch::Epochs;
 use super::evidence::Lists;
 use super::finding::{Heard, KnownAs, LastLegal, Listed};
@@ -25,13 +26,12 @@ use super::translated::Candidates;
 use super::verdict::{NotCovered, Undetermined, Verdict, Violating};
 use crate::types::MacAddr;
 
-/// What is known beyond the facts: who is heard, and which MACs are the node's own.
+/// What is known beyond the facts: who is heard, and which way packets go.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     pub(super) epochs: &'a Epochs,
     pub(super) inbound: Inbound,
-    /// MACs that the node was seen to send routed packets from, where no dump tells the routers' own.
-    pub(super) local_macs: HashSet<MacAddr>,
+    pub(super) directions: Directions,
     pub(super) remembered: Remembered,
     /// Verdicts that many flows share. A judgement by one of them names no next hops: the first did.
     plain: PlainVerdicts,
@@ -69,7 +69,7 @@ impl<'a> Context<'a> {
         Self {
             epochs,
             inbound: Inbound::default(),
-            local_macs: HashSet::new(),
+            directions: Directions::default(),
             remembered: Remembered::default(),
             plain: PlainVerdicts::default(),
             decisions: Decisions::default(),

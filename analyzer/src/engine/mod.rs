@@ -10,6 +10,7 @@ pub mod bounded;
 pub mod classes;
 mod connections;
 mod decided;
+mod direction;
 pub mod epoch;
 mod evidence;
 pub mod fact;
@@ -55,6 +56,7 @@ use hashbrown::{HashMap, HashSet};
 
 pub use self::assess::Assessment;
 
+use self::direction::Directions;
 use self::epoch::Epochs;
 use self::fact::Fact;
 use self::finding::{Finding, Latent, LatentState, Summary};
@@ -176,13 +178,13 @@ impl Engine {
         true
     }
 
-    /// The context in which observations are judged together: what came in, and who is local.
+    /// The context in which observations are judged together: what came in, and which way they go.
     fn context<'a, O: Observations + ?Sized>(&'a self, epochs: &'a Epochs, observations: &O) -> Context<'a> {
         let knowledge = &self.knowledge;
         let mut context = Context::new(epochs);
-        context.local_macs = local_macs(knowledge, observations);
+        context.directions = Directions::new(knowledge, observations);
         observations.for_each_unordered(&mut |seen| {
-            let received = judge::is_inbound(knowledge, seen) || context.local_macs.contains(&seen.eth_dst);
+            let received = judge::is_inbound(knowledge, seen) || context.directions.is_received(seen);
             if received && !seen.tags.is_later_fragment() && !seen.eth_dst.is_group() {
                 context.inbound.add(seen);
             }
@@ -238,24 +240,4 @@ impl Engine {
         summary.unsplit_epochs = epochs.unsplit();
         Conclusion { findings, latent, summary }
     }
-}
-
-/// MACs that the node sends from, where no dump tells its routers' ports: senders of packets from a routed source to a
-/// legal next hop, that are no next hops themselves.
-fn local_macs<O: Observations + ?Sized>(knowledge: &Knowledge, observations: &O) -> HashSet<MacAddr> {
-    let mut local = HashSet::new();
-    if !knowledge.ports.is_empty() {
-        return local;
-    }
-    let nexthops: HashSet<MacAddr> = knowledge.nexthop_bindings().filter_map(|binding| binding.mac).collect();
-    observations.for_each_unordered(&mut |seen| {
-        if nexthops.contains(&seen.eth_dst)
-            && !nexthops.contains(&seen.eth_src)
-            && !local.contains(&seen.eth_src)
-            && knowledge.routes.is_routed_source(seen.tuple.src)
-        {
-            local.insert(seen.eth_src);
-        }
-    });
-    local
 }

@@ -60,6 +60,8 @@ pub enum Undetermined {
     NexthopUnresolved,
     /// The source address is a translated one and nothing tells whose packet this is.
     TranslatedSource,
+    /// Nothing tells whether the packets were sent or received.
+    DirectionUnknown,
 }
 
 /// What is wrong.
@@ -79,7 +81,7 @@ pub enum Violating {
 
 impl Verdict {
     /// Each verdict with each of its reasons.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::NotCovered(NotCovered::Group),
         Self::NotCovered(NotCovered::Control),
         Self::NotCovered(NotCovered::Tunnel),
@@ -95,6 +97,7 @@ impl Verdict {
         Self::Undetermined(Undetermined::NoNexthopData),
         Self::Undetermined(Undetermined::NexthopUnresolved),
         Self::Undetermined(Undetermined::TranslatedSource),
+        Self::Undetermined(Undetermined::DirectionUnknown),
         Self::Violating(Violating::NexthopDown),
         Self::Violating(Violating::StaleConntrack),
         Self::Violating(Violating::FormerNexthop),
@@ -131,6 +134,7 @@ impl Verdict {
             Self::Undetermined(Undetermined::NoNexthopData) => "no-nexthop-data",
             Self::Undetermined(Undetermined::NexthopUnresolved) => "nexthop-unresolved",
             Self::Undetermined(Undetermined::TranslatedSource) => "translated-source",
+            Self::Undetermined(Undetermined::DirectionUnknown) => "direction-unknown",
             Self::Violating(Violating::NexthopDown) => "nexthop-down",
             Self::Violating(Violating::StaleConntrack) => "stale-conntrack",
             Self::Violating(Violating::FormerNexthop) => "former-nexthop",

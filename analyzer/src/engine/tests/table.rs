@@ -1171,6 +1171,70 @@ fn the_other_direction() {
     ]);
 }
 
+/// A capture of both directions, a default route alone, and no dump of ports.
+#[test]
+fn which_way_packets_go() {
+    const CLIENT_MAC: &str = "02:00:00:00:00:77";
+    const UNDIRECTED: &str = "undetermined direction-unknown";
+    fn world(seen: impl IntoIterator<Item = (u64, Tuple, &'static str, &'static str)>) -> World {
+        let mut world = World::empty();
+        world.routes([route_to("0.0.0.0/0", "198.19.3.1")]);
+        world.bindings([binding("198.19.3.1", GW1)]);
+        world.seen = seen.into_iter().map(|(seconds, tuple, src, dst)| packet(seconds, tuple, src, dst)).collect();
+        world
+    }
+    check(&[
+        (
+            "received, and an answer goes to the next hop",
+            || world([(100, flow(1).reversed(), GW1, NODE), (101, flow(1), NODE, GW1)]),
+            &["not-covered inbound", "conforming"],
+        ),
+        (
+            "received, and another flow goes to the next hop",
+            || world([(100, flow(1).reversed(), CLIENT_MAC, NODE), (101, flow(2), NODE, GW1)]),
+            &["not-covered inbound", "conforming"],
+        ),
+        (
+            "sent to a stranger that answers, and another flow goes to the next hop",
+            || world([(100, flow(1).reversed(), DEAD, NODE), (101, flow(1), NODE, DEAD), (102, flow(2), NODE, GW1)]),
+            &["not-covered inbound", "info asymmetric-gateway", "conforming"],
+        ),
+        (
+            "sent to a MAC that sends to the next hop as well",
+            || world([(100, flow(9), DEAD, GW1), (101, flow(1), NODE, DEAD), (102, flow(2), NODE, GW1)]),
+            &["conforming", UNKNOWN, "conforming"],
+        ),
+        (
+            "both directions, and nothing goes to the next hop",
+            || world([(100, flow(1).reversed(), DEAD, NODE), (101, flow(1), NODE, DEAD)]),
+            &[UNDIRECTED, UNDIRECTED],
+        ),
+        (
+            "one direction counts as sent",
+            || world([(101, flow(1), NODE, DEAD), (102, flow(2), NODE, DEAD)]),
+            &[UNKNOWN; 2],
+        ),
+        (
+            "a route by source tells",
+            || {
+                changed(world([(100, flow(1).reversed(), DEAD, NODE), (101, flow(1), NODE, DEAD)]), |w| {
+                    w.routes([route(POD, "198.19.3.1")]);
+                })
+            },
+            &["not-covered inbound", "info asymmetric-gateway"],
+        ),
+        (
+            "a dump of ports tells",
+            || {
+                changed(world([(100, flow(1).reversed(), DEAD, NODE), (101, flow(1), NODE, DEAD)]), |w| {
+                    w.facts.push(Fact::RouterPort(port()));
+                })
+            },
+            &["not-covered inbound", "info asymmetric-gateway"],
+        ),
+    ]);
+}
+
 #[test]
 fn ipv6_and_other_protocols() {
     fn world(nw_proto: u8, tp_src: u16, tp_dst: u16) -> World {

@@ -35,6 +35,9 @@ pub(super) fn meaning(verdict: Verdict) -> &'static str {
             Undetermined::TranslatedSource => {
                 "The source address is a translated one, and nothing tells whose packets these are."
             }
+            Undetermined::DirectionUnknown => {
+                "Both directions of the flow were captured, and nothing tells which of them was sent."
+            }
         },
         Verdict::Violating(reason) => match reason {
             Violating::NexthopDown => "The MAC is that of a configured next hop whose BFD session is down.",
@@ -70,6 +73,9 @@ pub(super) fn advice(verdict: Verdict) -> Option<&'static str> {
         }
         Verdict::Undetermined(Undetermined::TranslatedSource) => {
             Some("Give a conntrack dump of the same moment (--conntrack): zone 0 tells whose packets these are.")
+        }
+        Verdict::Undetermined(Undetermined::DirectionUnknown) => {
+            Some("Give the routers' ports: --port-bindings. Packets to their MACs were received.")
         }
         _ => None,
     }

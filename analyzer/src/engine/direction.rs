@@ -1,0 +1,70 @@
+//! Which way packets go, where neither the capture nor a dump of the routers' ports tells.
+//!
+//! Routes by source tell it where one end alone is a pod's. Else the MACs do: who sends to a next hop, in whatever flow, is
+//! the node; what goes to the node's MAC was received, and what comes from it was sent.
+
+use analyzer_ebpf::abi::Direction;
+use hashbrown::HashSet;
+
+use super::Observations;
+use super::knowledge::Knowledge;
+use super::observation::Observation;
+use crate::types::{MacAddr, Tuple};
+
+/// Flows that are noted at most. Of more it is not known whether their other direction was seen.
+const MAX_OPEN: usize = 1 << 18;
+
+/// What the packets themselves tell of their ways.
+#[derive(Debug, Default)]
+pub(super) struct Directions {
+    /// MACs that send to next hops and are none themselves.
+    senders: HashSet<MacAddr>,
+    /// Flows of which nothing tells the way.
+    open: HashSet<Tuple>,
+}
+
+impl Directions {
+    /// What all packets together tell. Where a dump tells the routers' ports, nothing is to be told.
+    pub(super) fn new<O: Observations + ?Sized>(knowledge: &Knowledge, observations: &O) -> Self {
+        let mut directions = Self::default();
+        if !knowledge.ports.is_empty() {
+            return directions;
+        }
+        let nexthops: HashSet<MacAddr> = knowledge.nexthop_bindings().filter_map(|binding| binding.mac).collect();
+        observations.for_each_unordered(&mut |seen| {
+            if nexthops.contains(&seen.eth_dst)
+                && !nexthops.contains(&seen.eth_src)
+                && !directions.senders.contains(&seen.eth_src)
+            {
+                directions.senders.insert(seen.eth_src);
+            }
+        });
+        observations.for_each_unordered(&mut |seen| {
+            let may_be_wrong = !nexthops.contains(&seen.eth_dst) && !seen.tags.is_later_fragment();
+            if may_be_wrong && directions.open.len() < MAX_OPEN && directions.is_open(knowledge, seen) {
+                directions.open.insert(seen.tuple);
+            }
+        });
+        directions
+    }
+
+    /// Whether the MACs tell that the packets were received.
+    pub(super) fn is_received(&self, seen: &Observation) -> bool {
+        self.senders.contains(&seen.eth_dst) && !self.senders.contains(&seen.eth_src)
+    }
+
+    /// Whether both directions of the flow were seen, and nothing tells which is which. What is seen in one direction alone
+    /// counts as sent.
+    pub(super) fn is_unknown(&self, knowledge: &Knowledge, seen: &Observation) -> bool {
+        let is_seen_both_ways = || self.open.contains(&seen.tuple.reversed()) || self.open.len() >= MAX_OPEN;
+        !self.open.is_empty() && is_seen_both_ways() && self.is_open(knowledge, seen)
+    }
+
+    fn is_open(&self, knowledge: &Knowledge, seen: &Observation) -> bool {
+        let routed = |addr| knowledge.routes.is_routed_source(addr);
+        seen.direction() == Direction::Unknown
+            && !self.senders.contains(&seen.eth_src)
+            && !self.senders.contains(&seen.eth_dst)
+            && routed(seen.tuple.src) == routed(seen.tuple.dst)
+    }
+}
