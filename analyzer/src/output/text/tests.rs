@@ -83,7 +83,7 @@ No violation seen: 0 of 2 flows that a known route decides leave to a current ne
 could not be judged.
 
 undetermined, nexthop-unresolved: 2 flows, 2 packets, 236 bytes to ce:73:29:66:39:a4
-  A next hop that is up has no known MAC, so this MAC may be its own.
+  A next hop that is up, or may be, has no known MAC, so this MAC may be its own.
   route       fd00::230/128 src-ip of GR_worker-08 in table rtb-1
   next hops   fe80::15  MAC not known      unresolved
               fe80::16  76:9c:19:34:50:26  aged
@@ -95,7 +95,8 @@ undetermined, nexthop-unresolved: 2 flows, 2 packets, 236 bytes to ce:73:29:66:3
   udp fd00::230 -> fd00::13 (later fragments, flow not known)
     1 packet, 118 bytes, at 2022-06-09T22:48:28.272315001Z
 
-  Give what knows the next hop's MAC: --mac-bindings, --static-mac-bindings or --nexthops.
+  Give what knows the next hop's MAC: --mac-bindings, --static-mac-bindings, --port-bindings or
+  --nexthops; and where BFD watches it, its session: --bfd.
 
 Notes
   - Seen on worker-08: 12,345 packets of 2 flows.

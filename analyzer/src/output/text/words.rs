@@ -31,7 +31,9 @@ pub(super) fn meaning(verdict: Verdict) -> &'static str {
             Undetermined::NoNexthopData => {
                 "Something that tells the next hops of these packets' route at their time is missing."
             }
-            Undetermined::NexthopUnresolved => "A next hop that is up has no known MAC, so this MAC may be its own.",
+            Undetermined::NexthopUnresolved => {
+                "A next hop that is up, or may be, has no known MAC, so this MAC may be its own."
+            }
             Undetermined::TranslatedSource => {
                 "The source address is a translated one, and nothing tells whose packets these are."
             }
@@ -68,9 +70,10 @@ pub(super) fn advice(verdict: Verdict) -> Option<&'static str> {
             "Give the next hops: --nexthops, or --lr-routes with --mac-bindings, or the databases; and where BFD \
                  watches them, its sessions: --bfd.",
         ),
-        Verdict::Undetermined(Undetermined::NexthopUnresolved) => {
-            Some("Give what knows the next hop's MAC: --mac-bindings, --static-mac-bindings or --nexthops.")
-        }
+        Verdict::Undetermined(Undetermined::NexthopUnresolved) => Some(
+            "Give what knows the next hop's MAC: --mac-bindings, --static-mac-bindings, --port-bindings or \
+                 --nexthops; and where BFD watches it, its session: --bfd.",
+        ),
         Verdict::Undetermined(Undetermined::TranslatedSource) => {
             Some("Give a conntrack dump of the same moment (--conntrack): zone 0 tells whose packets these are.")
         }
