@@ -165,6 +165,9 @@ pub struct ConntrackArgs {
     /// Only entries whose MAC is no current next hop's and that OVN would honour
     #[arg(long)]
     pub stale: bool,
+    /// A MAC that is never a violation, such as a virtual router's; repeatable
+    #[arg(long, value_name = "MAC")]
+    pub allow_mac: Vec<MacAddr>,
     /// What goes with dumps alone
     #[command(flatten)]
     pub listing: ListingArgs,

@@ -6,13 +6,14 @@ use super::printing::{frame, print};
 use super::running::prepare_listing;
 use super::{Status, warn};
 use crate::cli::{ConntrackArgs, Format, ListingArgs};
-use crate::engine::view::Standing;
+use crate::engine::settings::Settings;
 use crate::live::snapshot::Wanted;
 use crate::output::{json, listing};
 
-pub(super) fn run(ConntrackArgs { stale, listing: args }: ConntrackArgs) -> anyhow::Result<Status> {
+pub(super) fn run(ConntrackArgs { stale, allow_mac, listing: args }: ConntrackArgs) -> anyhow::Result<Status> {
     let ListingArgs { inputs, at, output, sources, paths } = args;
-    let prepared = prepare_listing(&inputs, paths, sources, at, &Wanted::Connections)?;
+    let settings = Settings { allowed: allow_mac, ..Settings::default() };
+    let prepared = prepare_listing(&inputs, paths, sources, at, &Wanted::Connections, settings)?;
     warn(&prepared.loaded.warnings);
     if !prepared.tells_connections {
         bail!(
@@ -20,16 +21,15 @@ pub(super) fn run(ConntrackArgs { stale, listing: args }: ConntrackArgs) -> anyh
         );
     }
     let mut views = prepared.engine.connections(prepared.time(at)?);
-    let has = |standing| views.iter().any(|view| view.standing == standing);
-    let status = if has(Standing::Stale) {
+    let status = if views.iter().any(|view| view.standing.is_stale()) {
         Status::Violation
-    } else if has(Standing::Undetermined) || views.is_empty() {
+    } else if views.iter().any(|view| view.standing.is_undetermined()) || views.is_empty() {
         Status::Undetermined
     } else {
         Status::Fine
     };
     if stale {
-        views.retain(|view| view.standing == Standing::Stale);
+        views.retain(|view| view.standing.is_stale());
     }
     let frame = frame(&output);
     print(|out| match output.format {

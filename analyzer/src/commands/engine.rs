@@ -72,11 +72,11 @@ fn remove_repeated(captures: &mut Vec<PathBuf>) -> Vec<Warning> {
 }
 
 /// As [`prepare`], for commands that judge no packets.
-pub(super) fn prepare_dumps(given: &[PathBuf], paths: Paths) -> anyhow::Result<Prepared> {
+pub(super) fn prepare_dumps(given: &[PathBuf], paths: Paths, settings: Settings) -> anyhow::Result<Prepared> {
     if let Some(file) = given.iter().find(|input| !input.is_dir()) {
         bail!("{} is no folder: name dumps with options such as --conntrack FILE; --help lists them", file.display());
     }
-    prepare(given, paths, Settings::default())
+    prepare(given, paths, settings)
 }
 
 impl Prepared {

@@ -8,7 +8,6 @@ use crate::cli::{ExplainArgs, Format, PathOrNone};
 use crate::engine::observation::Observation;
 use crate::engine::settings::Settings;
 use crate::engine::verdict::Verdict;
-use crate::engine::view::Standing;
 use crate::live::snapshot::Wanted;
 use crate::output::{json, listing};
 
@@ -41,7 +40,7 @@ pub(super) fn run(ExplainArgs { tuple, inputs, sources, history, run: args }: Ex
         Format::Json | Format::Jsonl => json::write_explanation(out, &frame, &explanation),
     })?;
     let is_violating = explanation.seen.iter().any(|finding| matches!(finding.verdict, Verdict::Violating(_)))
-        || explanation.connections.iter().any(|view| view.standing == Standing::Stale);
+        || explanation.connections.iter().any(|view| view.standing.is_stale());
     let is_known = !explanation.seen.is_empty()
         && explanation.seen.iter().all(|finding| !matches!(finding.verdict, Verdict::Undetermined(_)));
     Ok(match (is_violating, is_known) {

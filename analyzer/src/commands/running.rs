@@ -49,12 +49,13 @@ pub(super) fn prepare_listing(
     sources: SourceArgs,
     at: Option<Timestamp>,
     wanted: &Wanted,
+    settings: Settings,
 ) -> anyhow::Result<Prepared> {
     if given.is_empty() && paths.are_owners_only() && at.is_some() {
         bail!("--at takes dumps, best database files, which hold history: the running system tells of now only");
     }
-    match prepare(given, &paths, sources, wanted, Settings::default())? {
+    match prepare(given, &paths, sources, wanted, settings.clone())? {
         Some(prepared) => Ok(prepared),
-        None => prepare_dumps(given, paths),
+        None => prepare_dumps(given, paths, settings),
     }
 }

@@ -181,6 +181,13 @@ impl Knowledge {
         self.routes.decide(&self.ports, tuple.src, tuple.dst, at, |route| self.bfd.liveness(route, at))
     }
 
+    /// Routes with a symmetric reply that packets from `src` to `dst` match, in tables that packets enter.
+    pub(super) fn symmetric(&self, src: IpAddr, dst: IpAddr, at: Timestamp) -> Vec<&Route> {
+        let mut routes = self.routes.symmetric(src, dst, at);
+        routes.retain(|route| routes::is_entered(&self.ports, route.router.as_ref(), &route.route_table, at));
+        routes
+    }
+
     /// Whether the owner of a zone may track the flow, and label it: a router that has a route for the flow, or one that
     /// nobody names. Where routes name no router, any router may.
     pub(super) fn may_track(&self, owner: &Owner, tuple: Tuple, at: Timestamp) -> bool {

@@ -83,7 +83,7 @@ impl<'a> Leaving<'a> {
 
     fn is_routed(&mut self, Tuple { src, dst, .. }: Tuple) -> bool {
         let Self { knowledge, at, known } = self;
-        let look = || !knowledge.routes.symmetric(src, dst, *at).is_empty();
+        let look = || !knowledge.symmetric(src, dst, *at).is_empty();
         match plain::prefixes(knowledge, src, dst) {
             Some(prefixes) => *known.entry(prefixes).or_insert_with(look),
             None => look(),

@@ -39,6 +39,7 @@ mod reroute;
 mod routes;
 pub mod settings;
 mod single;
+pub mod standing;
 mod switch_ports;
 mod symmetric;
 mod tally;

@@ -10,16 +10,13 @@ use hashbrown::{HashMap, HashSet};
 use super::Engine;
 use super::bfd::Liveness;
 use super::fact::{BindingKind, Connection};
-use super::finding::{CitedConnection, CtDirection, ExpectedNexthop, KnownAs, LastLegal, Listed, RouteId};
+use super::finding::{CitedConnection, ExpectedNexthop, KnownAs, LastLegal, Listed, RouteId};
 use super::judge::Remembered;
 use super::knowledge::{Hop, Knowledge};
-use super::label::{self, EcmpReply};
-use super::labelled::{Labelled, Leaving};
-use super::latent;
-use super::lookalike;
+use super::label::EcmpReply;
 use super::plain::{self, Prefixes};
 use super::routes::{self, Group};
-use super::symmetric::{Symmetric, Symmetrics};
+use super::standing::{Pinned, Standing, Standings};
 use super::zones::Owner;
 use crate::types::{MacAddr, Timestamp, Tuple};
 
@@ -34,8 +31,11 @@ pub struct Pin {
     pub reply: EcmpReply,
     /// Who tracks in the entry's zone.
     pub owner: ZoneOwner,
-    /// How the MAC stands to the next hops of the flow.
-    pub standing: PinStanding,
+    /// How the entry stands.
+    pub standing: Standing,
+    /// What is not known of the flow's next hops, though the MAC is none's as far as is known: reason enough to change
+    /// nothing.
+    pub doubt: Option<&'static str>,
     /// When a router with the MAC was last heard, if that was within the window that the settings have and after the MAC
     /// left the set.
     pub heard: Option<Timestamp>,
@@ -65,27 +65,6 @@ pub enum ZoneOwner {
     Unknown,
 }
 
-/// How the MAC of an entry stands to the next hops of its flow.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum PinStanding {
-    /// It is none's, and OVN would send the flow there.
-    Stale,
-    /// It is none's, but OVN does not apply the entry. The text tells why.
-    Unused(&'static str),
-    /// It is that of these active next hops.
-    Nexthop(Vec<IpAddr>),
-    /// It is on the list of MACs that are never a violation.
-    Allowed,
-    /// It is a virtual router's (VRRP, HSRP).
-    VirtualRouter,
-    /// Whether it is a next hop's cannot be told. The text tells why.
-    Undetermined(&'static str),
-    /// What the next hops are is not known now: a source has not told, or is lost for too long.
-    Blind,
-    /// The port is not set in either form: OVN does not apply the MAC.
-    NotPinned,
-}
-
 /// The MAC that a next hop has now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Moved {
@@ -104,11 +83,9 @@ impl Engine {
     /// All labelled entries that were told, with how they stand at `at`: by zone and tuple.
     pub fn pins(&self, at: Timestamp) -> Vec<Pin> {
         let knowledge = &self.knowledge;
-        let marks_count = latent::do_marks_count(knowledge, at);
-        let entries = knowledge.connections.all().iter();
         let mut answers = Answers::default();
-        let mut pins: Vec<Pin> =
-            entries.filter_map(|entry| pin(knowledge, &mut answers, entry, marks_count, at)).collect();
+        let mut pins: Vec<Pin> = Vec::new();
+        Standings::new(knowledge, at).each(|pinned| pins.push(pin(knowledge, &mut answers, pinned, at)));
         pins.sort_by_key(|pin| (pin.connection.zone, pin.connection.orig));
         pins
     }
@@ -118,23 +95,22 @@ impl Engine {
         let knowledge = &self.knowledge;
         let mut own = knowledge.connections.matching(orig).map(|(connection, _)| connection);
         let entry = own.find(|entry| entry.orig == orig && entry.zone == zone)?;
-        pin(knowledge, &mut Answers::default(), entry, latent::do_marks_count(knowledge, at), at)
+        let pinned = Standings::new(knowledge, at).of(entry)?;
+        Some(pin(knowledge, &mut Answers::default(), pinned, at))
     }
 }
 
 /// What the entries of one look have in common.
 #[derive(Default)]
-struct Answers<'a> {
+struct Answers {
     remembered: Remembered,
-    symmetrics: Symmetrics<'a>,
-    leaving: Option<Leaving<'a>>,
     /// When the next hops last became what they are, by the prefixes that hold a flow's addresses.
     changed: HashMap<Prefixes, Option<Timestamp>>,
     /// When the owners of zones last became what they are.
     owners_changed: HashMap<u16, Option<Timestamp>>,
 }
 
-impl Answers<'_> {
+impl Answers {
     /// When what decides the flow, or who owns its zone, last became what it is at `at`.
     fn changed(&mut self, knowledge: &Knowledge, leaving: Tuple, zone: u16, at: Timestamp) -> Option<Timestamp> {
         let changed = match plain::prefixes(knowledge, leaving.src, leaving.dst) {
@@ -145,47 +121,31 @@ impl Answers<'_> {
     }
 }
 
-fn pin<'a>(
-    knowledge: &'a Knowledge,
-    answers: &mut Answers<'a>,
-    connection: &'a Connection,
-    marks_count: bool,
-    at: Timestamp,
-) -> Option<Pin> {
-    let reply = label::decode(connection.label, connection.mark)?;
-    let owner = knowledge.zones.owner(connection.zone, at);
-    let leaving = answers.leaving.get_or_insert_with(|| Leaving::new(knowledge, at)).of(connection);
-    let router = Some(&owner).filter(|owner| !matches!(owner, Owner::Other { .. }));
-    let symmetric = answers.symmetrics.of(knowledge, leaving, router, at);
+fn pin(knowledge: &Knowledge, answers: &mut Answers, pinned: Pinned<'_>, at: Timestamp) -> Pin {
+    let (connection, leaving, mac) = (pinned.connection(), pinned.leaving, pinned.mac());
+    let (symmetric, reply) = (&pinned.symmetric, pinned.entry.reply);
     let hops = &symmetric.way.hops;
     let mut routes: Vec<RouteId> = symmetric.way.groups.iter().map(Group::id).collect();
     routes.sort();
     routes.dedup();
-    let mac = reply.eth;
     let remembered = &mut answers.remembered;
     let last_legal = symmetric.last_legal(knowledge, remembered, mac, at);
-    let direction = if connection.orig == leaving { CtDirection::Orig } else { CtDirection::Reply };
-    let kind = match owner {
+    let owner = match pinned.entry.owner {
         _ if knowledge.zones.is_contested(connection.zone, at) => ZoneOwner::Unknown,
         Owner::RouterDnat { .. } => ZoneOwner::Router,
         Owner::Other { .. } => ZoneOwner::Other,
         Owner::Unknown => ZoneOwner::Unknown,
     };
-    let labelled = Labelled { connection, direction, reply, owner, believed: true };
-    let standing = match knowledge.blind.holds(at) {
-        true => PinStanding::Blind,
-        false => standing(knowledge, &labelled, leaving, &symmetric, marks_count, at),
-    };
     let heard_since = last_legal.as_ref().map_or(Timestamp::default(), |last| last.until);
     let is_down = symmetric.way.having(mac).any(|hop| hop.liveness == Liveness::Down);
     let (expected, known_as) =
         (symmetric.way.expected(&mut remembered.lists, Some(mac)), remembered.known_as(knowledge, mac));
-    Some(Pin {
+    Pin {
         connection: connection.clone(),
-        cited: labelled.cite(),
+        cited: pinned.cite(),
         reply,
-        owner: kind,
-        standing,
+        owner,
+        doubt: doubt(hops),
         // A session that watches the next hop tells better than a frame whether it forwards.
         heard: if is_down { None } else { heard(knowledge, mac, heard_since, at) },
         changed: answers.changed(knowledge, leaving, connection.zone, at),
@@ -194,42 +154,17 @@ fn pin<'a>(
         expected,
         known_as,
         last_legal,
-    })
+        standing: pinned.standing,
+    }
 }
 
-fn standing(
-    knowledge: &Knowledge,
-    entry: &Labelled<'_>,
-    leaving: Tuple,
-    symmetric: &Symmetric<'_>,
-    marks_count: bool,
-    at: Timestamp,
-) -> PinStanding {
-    let mac = entry.reply.eth;
-    let hops = &symmetric.way.hops;
-    let legal: Vec<IpAddr> = symmetric.way.legal(mac).map(|hop| hop.ip).collect();
-    if knowledge.routes.is_empty() {
-        PinStanding::Undetermined("nothing tells routes")
-    } else if entry.reply.port == 0 {
-        PinStanding::NotPinned
-    } else if !legal.is_empty() {
-        PinStanding::Nexthop(legal)
-    } else if knowledge.settings.allowed.contains(&mac) {
-        PinStanding::Allowed
-    } else if lookalike::is_virtual_router(mac) {
-        PinStanding::VirtualRouter
-    } else if hops.iter().any(|hop| hop.liveness == Liveness::Unknown) {
-        PinStanding::Undetermined("a BFD session watches a next hop of the flow, and nothing tells its state")
-    } else if symmetric.is_open {
-        PinStanding::Undetermined("a next hop of the flow that is up has no known MAC, so this may be its")
+fn doubt(hops: &[Hop<'_>]) -> Option<&'static str> {
+    if hops.iter().any(|hop| hop.liveness == Liveness::Unknown) {
+        Some("a BFD session watches a next hop of the flow, and nothing tells its state")
     } else if hops.iter().any(|hop| hop.lladdrs.aged) {
-        PinStanding::Undetermined("the last known MAC of a next hop of the flow has aged out, so this may be its")
-    } else if symmetric.is_empty() && knowledge.may_be_translated(leaving.src, at) {
-        PinStanding::Undetermined("the source is a translated one, and nothing tells whose packets these are")
-    } else if let Some(why) = latent::unused(entry.reply, symmetric, marks_count) {
-        PinStanding::Unused(why)
+        Some("the last known MAC of a next hop of the flow has aged out, so this may be its")
     } else {
-        PinStanding::Stale
+        None
     }
 }
 
@@ -250,7 +185,7 @@ fn heard(knowledge: &Knowledge, mac: MacAddr, since: Timestamp, at: Timestamp) -
 /// When what decides the flow last became what it is at `at`.
 fn changed(knowledge: &Knowledge, leaving: Tuple, at: Timestamp) -> Option<Timestamp> {
     let set = |at: Timestamp| {
-        let group = Group { routes: knowledge.routes.symmetric(leaving.src, leaving.dst, at) };
+        let group = Group { routes: knowledge.symmetric(leaving.src, leaving.dst, at) };
         let mut hops: Vec<_> = knowledge
             .hops(&group, at)
             .into_iter()

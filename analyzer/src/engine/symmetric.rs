@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::bfd::Liveness;
 use super::decided::Way;
 use super::finding::LastLegal;
 use super::judge::Remembered;
@@ -19,20 +20,24 @@ pub(super) struct Symmetric<'a> {
     pub(super) way: Way<'a>,
     /// Tunnel keys of the ports by which they leave.
     port_keys: HashSet<Option<u16>>,
-    /// Whether the state or the MAC of a next hop is not known.
-    pub(super) is_open: bool,
+    /// Whether all next hops are down.
+    pub(super) is_down: bool,
+    /// Whether all next hops may be down: no session is known to be up, and the state of one is not known.
+    pub(super) may_all_be_down: bool,
 }
 
 impl<'a> Symmetric<'a> {
     /// The symmetric routes of a flow; of those of other routers than `owner` none, where one is given.
     fn new(knowledge: &'a Knowledge, tuple: Tuple, owner: Option<&Owner>, at: Timestamp) -> Self {
-        let mut routes = knowledge.routes.symmetric(tuple.src, tuple.dst, at);
+        let mut routes = knowledge.symmetric(tuple.src, tuple.dst, at);
         routes.retain(|route| owner.is_none_or(|owner| owner.may_be(route.router.as_ref())));
         let hops: Vec<Hop<'a>> = routes.iter().filter_map(|&route| knowledge.hop(route, at)).collect();
         let port_keys = routes.iter().map(|route| routes::port_key(&knowledge.ports, route, at)).collect();
-        let is_open = hops.iter().any(Hop::is_open);
+        let is = |liveness| move |hop: &Hop<'_>| hop.liveness == liveness;
+        let is_down = hops.iter().all(is(Liveness::Down));
+        let may_all_be_down = hops.iter().any(is(Liveness::Unknown)) && !hops.iter().any(is(Liveness::Up));
         let groups = routes.into_iter().map(|route| Group { routes: vec![route] }).collect();
-        Self { way: Way::new(groups, hops), port_keys, is_open }
+        Self { way: Way::new(groups, hops), port_keys, is_down, may_all_be_down }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -14,9 +14,8 @@ use super::fact::{BfdRef, BfdStatus, BindingKind, Source};
 use super::finding::{CitedConnection, ExpectedNexthop, KnownAs, LastLegal, Listed, RouteId};
 use super::judge::Remembered;
 use super::knowledge::Knowledge;
-use super::labelled::{Labelled, each_labelled};
 use super::routes::{self, Group};
-use super::symmetric::{Symmetric, Symmetrics};
+use super::standing::{Pinned, Standing, Standings};
 use crate::types::{MacAddr, Timestamp, Validity};
 
 /// A next hop of a route with all that is known of it.
@@ -65,42 +64,12 @@ pub struct BindingView {
 pub struct ConnectionView {
     /// The entry.
     pub connection: CitedConnection,
-    /// How its MAC stands to the set.
+    /// How it stands.
     pub standing: Standing,
-    /// The next hops whose MAC it is.
-    pub nexthops: Vec<IpAddr>,
     /// When the MAC was last legal for the flow's route.
     pub last_legal: Option<LastLegal>,
     /// What else knows the MAC.
     pub known_as: Listed<KnownAs>,
-}
-
-/// How the MAC of a labelled entry stands to the set.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Standing {
-    /// It is outside the set, and OVN would send the flow there.
-    Stale,
-    /// The set is not fully known.
-    Undetermined,
-    /// It is outside the set, but no symmetric route applies: OVN does not use it.
-    Unused,
-    /// OVN does not read labels in that zone, or the port field is 0.
-    NotHonoured,
-    /// It is an active next hop's.
-    Nexthop,
-}
-
-impl Standing {
-    /// The standing's stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Stale => "stale",
-            Self::Undetermined => "undetermined",
-            Self::Unused => "unused",
-            Self::NotHonoured => "not-honoured",
-            Self::Nexthop => "nexthop",
-        }
-    }
 }
 
 impl Engine {
@@ -157,13 +126,11 @@ impl Engine {
     /// All labelled conntrack entries, compared with the set at `at`.
     pub fn connections(&self, at: Timestamp) -> Vec<ConnectionView> {
         let knowledge = &self.knowledge;
-        let (mut remembered, mut symmetrics) = (Remembered::default(), Symmetrics::default());
+        let mut remembered = Remembered::default();
         let mut views: Vec<ConnectionView> = Vec::new();
-        each_labelled(knowledge, at, |leaving, entry| {
-            let symmetric = symmetrics.of(knowledge, leaving, None, at);
-            views.push(connection_view(knowledge, &mut remembered, &symmetric, &entry, at));
-        });
-        views.sort_by_key(|view| (view.standing, view.connection.zone, view.connection.orig));
+        let view = |pinned| views.push(connection_view(knowledge, &mut remembered, pinned, at));
+        Standings::new(knowledge, at).each(view);
+        views.sort_by_key(|view| (view.standing.rank(), view.connection.zone, view.connection.orig));
         views
     }
 }
@@ -188,32 +155,18 @@ fn bfd_name(knowledge: &Knowledge, route: &super::fact::Route, at: Timestamp) ->
 fn connection_view(
     knowledge: &Knowledge,
     remembered: &mut Remembered,
-    symmetric: &Symmetric<'_>,
-    entry: &Labelled<'_>,
+    pinned: Pinned<'_>,
     at: Timestamp,
 ) -> ConnectionView {
-    let mac = entry.reply.eth;
-    let nexthops: Vec<IpAddr> = symmetric.way.legal(mac).map(|hop| hop.ip).collect();
-    let standing = if !entry.believed {
-        Standing::NotHonoured
-    } else if !nexthops.is_empty() {
-        Standing::Nexthop
-    } else if knowledge.routes.is_empty() || symmetric.is_open {
-        Standing::Undetermined
-    } else if !symmetric.leaves_by(entry.reply.port) {
-        Standing::Unused
-    } else {
-        Standing::Stale
-    };
-    let last_legal = match standing {
-        Standing::Nexthop => None,
-        _ => symmetric.last_legal(knowledge, remembered, mac, at),
+    let mac = pinned.mac();
+    let last_legal = match pinned.standing {
+        Standing::Nexthop(_) => None,
+        _ => pinned.symmetric.last_legal(knowledge, remembered, mac, at),
     };
     ConnectionView {
-        connection: entry.cite(),
-        standing,
-        nexthops,
+        connection: pinned.cite(),
         last_legal,
         known_as: remembered.known_as(knowledge, mac),
+        standing: pinned.standing,
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::remedy;
 use crate::engine::finding::{ExpectedNexthop, NexthopState};
-use crate::engine::view::{Explanation, Standing};
+use crate::engine::view::Explanation;
 use crate::types::{MacAddr, Tuple};
 
 /// Commands of one purpose at most.
@@ -55,7 +55,7 @@ pub struct Command {
 /// The commands, by purpose.
 pub fn commands(explanation: &Explanation) -> Vec<Command> {
     let mut commands = Commands(Vec::new());
-    if explanation.connections.iter().any(|view| view.standing == Standing::Stale) {
+    if explanation.connections.iter().any(|view| view.standing.is_stale()) {
         commands.add(Purpose::Repair, format!("analyzer repair --flow '{}' --apply", explanation.tuple));
     }
     for view in &explanation.connections {
@@ -128,6 +128,7 @@ fn is_plain(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::standing::Standing;
     use crate::output::fixtures;
 
     fn of(explanation: &Explanation) -> Vec<(&'static str, String)> {
@@ -163,7 +164,7 @@ mod tests {
     #[test]
     fn without_a_stale_entry_nothing_is_to_be_repaired() {
         let mut explanation = fixtures::explanation();
-        explanation.connections.iter_mut().for_each(|view| view.standing = Standing::Nexthop);
+        explanation.connections.iter_mut().for_each(|view| view.standing = Standing::Nexthop(Vec::new()));
         assert!(of(&explanation).iter().all(|(purpose, _)| *purpose != "repair"));
         explanation.connections.clear();
         explanation.unlabelled.clear();

@@ -8,10 +8,9 @@ use analyzer_ebpf::abi::LinkTags;
 use crate::engine::fact::{Policy, Source};
 use crate::engine::finding::*;
 use crate::engine::observation::Observation;
+use crate::engine::standing::Standing;
 use crate::engine::verdict::{Info, Undetermined, Verdict, Violating};
-use crate::engine::view::{
-    BindingView, ConnectionView, Explanation, NewFlow, NexthopView, SetView, Standing, UnlabelledView,
-};
+use crate::engine::view::{BindingView, ConnectionView, Explanation, NewFlow, NexthopView, SetView, UnlabelledView};
 use crate::output::remedy::Datapath;
 use crate::output::repair::RepairRow;
 use crate::output::report::{Report, Skipped};
@@ -295,13 +294,19 @@ pub(super) fn nexthops() -> Vec<NexthopView> {
 /// Labelled entries for a listing, one of each standing; the first is stale.
 pub(super) fn connections() -> Vec<ConnectionView> {
     let finding = hostile().findings.remove(0);
-    let standings =
-        [Standing::Stale, Standing::Undetermined, Standing::Unused, Standing::NotHonoured, Standing::Nexthop];
-    let view = |standing| ConnectionView {
+    let standings = [
+        Standing::Stale,
+        Standing::Undetermined("nothing tells routes"),
+        Standing::Unused("no route with symmetric reply applies to the flow"),
+        Standing::NotHonoured,
+        Standing::Allowed,
+        Standing::VirtualRouter,
+        Standing::Nexthop(vec!["198.19.3.15".parse().unwrap()]),
+    ];
+    let view = |standing: Standing| ConnectionView {
         connection: finding.conntrack[0].clone(),
+        last_legal: if standing.is_stale() { finding.last_legal.clone() } else { None },
         standing,
-        nexthops: if standing == Standing::Nexthop { vec!["198.19.3.15".parse().unwrap()] } else { vec![] },
-        last_legal: if standing == Standing::Stale { finding.last_legal.clone() } else { None },
         known_as: finding.known_as.clone(),
     };
     standings.into_iter().map(view).collect()

@@ -8,7 +8,7 @@ use super::plan::Step;
 use super::rules::{Refusal, Rules, judge};
 use crate::engine::Engine;
 use crate::engine::finding::{Finding, Latent, LatentState};
-use crate::engine::pins::PinStanding;
+use crate::engine::standing::Standing;
 use crate::engine::verdict::{Verdict, Violating};
 use crate::output::remedy::Datapath;
 use crate::types::{Timestamp, Tuple};
@@ -135,7 +135,7 @@ impl Automatic {
                 true => judge(&pin, &self.rules, datapath, now),
                 false => Err(Refusal::SourceTooOld),
             };
-            if matches!(pin.standing, PinStanding::Nexthop(_) | PinStanding::NotPinned) {
+            if matches!(pin.standing, Standing::Nexthop(_) | Standing::NotPinned) {
                 self.waiting.remove(&key);
                 continue;
             }

@@ -2,7 +2,8 @@
 
 use super::rules::{Action, Refusal, Rules, judge};
 use super::{Outcome, Repair};
-use crate::engine::pins::{Pin, PinStanding, ZoneOwner};
+use crate::engine::pins::{Pin, ZoneOwner};
+use crate::engine::standing::Standing;
 use crate::output::remedy::Datapath;
 use crate::types::{MacAddr, Timestamp, Tuple};
 
@@ -30,7 +31,7 @@ impl Selection {
             && self.mac.is_none_or(|mac| pin.reply.eth == mac)
             && self.zone.is_none_or(|zone| connection.zone == zone);
         let is_named = self.flow.is_some() || self.mac.is_some();
-        let is_nothing_wrong = matches!(pin.standing, PinStanding::Nexthop(_) | PinStanding::NotPinned)
+        let is_nothing_wrong = matches!(pin.standing, Standing::Nexthop(_) | Standing::NotPinned)
             || self.zone.is_none() && pin.owner == ZoneOwner::Other;
         fits && (is_named || !is_nothing_wrong)
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::conntrack::flush::Flush;
 use crate::engine::fact::Connection;
 use crate::engine::label::Rewrite;
-use crate::engine::pins::{Moved, Pin, PinStanding, ZoneOwner};
+use crate::engine::pins::{Moved, Pin, ZoneOwner};
+use crate::engine::standing::Standing;
 use crate::output::remedy::Datapath;
 use crate::types::tuple::proto;
 use crate::types::{MacAddr, Timestamp};
@@ -217,13 +218,17 @@ fn joined(addresses: &[IpAddr]) -> String {
 pub fn judge(pin: &Pin, rules: &Rules, datapath: Option<Datapath>, at: Timestamp) -> Result<Action, Refusal> {
     let Connection { orig, zone, label, mark, .. } = pin.connection;
     match &pin.standing {
-        PinStanding::Blind => return Err(Refusal::SourceTooOld),
-        PinStanding::Undetermined(why) => return Err(Refusal::Undetermined(why)),
-        PinStanding::Nexthop(nexthops) => return Err(Refusal::ActiveNexthop(nexthops.clone())),
-        PinStanding::Allowed => return Err(Refusal::AllowedMac),
-        PinStanding::VirtualRouter => return Err(Refusal::VirtualRouter),
-        PinStanding::NotPinned => return Err(Refusal::NotPinned),
-        PinStanding::Stale | PinStanding::Unused(_) => {}
+        Standing::Blind => return Err(Refusal::SourceTooOld),
+        Standing::Undetermined(why) => return Err(Refusal::Undetermined(why)),
+        Standing::Nexthop(nexthops) => return Err(Refusal::ActiveNexthop(nexthops.clone())),
+        Standing::Allowed => return Err(Refusal::AllowedMac),
+        Standing::VirtualRouter => return Err(Refusal::VirtualRouter),
+        Standing::NotPinned => return Err(Refusal::NotPinned),
+        // Who tracks in the zone is asked next.
+        Standing::Stale | Standing::Unused(_) | Standing::NotHonoured => {}
+    }
+    if let Some(why) = pin.doubt {
+        return Err(Refusal::Undetermined(why));
     }
     match pin.owner {
         ZoneOwner::Other => {
@@ -238,7 +243,7 @@ pub fn judge(pin: &Pin, rules: &Rules, datapath: Option<Datapath>, at: Timestamp
     if let Some(changed) = pin.changed.filter(|&changed| at.since(changed) < rules.settle) {
         return Err(Refusal::RecentChange { changed, settle: rules.settle });
     }
-    if let PinStanding::Unused(why) = pin.standing
+    if let Standing::Unused(why) = pin.standing
         && !rules.unused
     {
         return Err(Refusal::Unused(why));

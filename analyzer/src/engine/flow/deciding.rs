@@ -34,11 +34,7 @@ impl<'a> Flow<'a> {
 
     /// Routes with a symmetric reply that the flow matches, and by which it may have come in.
     pub(super) fn symmetric(&self) -> Vec<&'a Route> {
-        let mut symmetric = self.knowledge.routes.symmetric(self.inner.src, self.inner.dst, self.at);
-        symmetric.retain(|route| {
-            routes::is_entered(&self.knowledge.ports, route.router.as_ref(), &route.route_table, self.at)
-        });
-        symmetric
+        self.knowledge.symmetric(self.inner.src, self.inner.dst, self.at)
     }
 
     fn decide(&self, eth_src: MacAddr) -> Decided<'a> {

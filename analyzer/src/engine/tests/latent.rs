@@ -1,9 +1,8 @@
 //! Latent entries, counting and evidence.
 
 use super::world::*;
-use crate::engine::fact::Binding;
+use crate::engine::fact::{BfdRef, BfdStatus, Binding};
 use crate::engine::finding::LatentState;
-use crate::engine::view::Standing;
 use crate::types::Timestamp;
 
 #[test]
@@ -100,17 +99,11 @@ fn entries_listed() {
         entry(35, crate::types::Tuple { src: ip("10.0.0.1"), ..flow(10) }, label(DEAD, 2)),
     ]);
     let listed = world.engine().connections(Timestamp::MAX);
-    let standings: Vec<(Standing, u16)> =
-        listed.iter().map(|view| (view.standing, view.connection.reply.tp_src)).collect();
+    let standings: Vec<(&str, u16)> =
+        listed.iter().map(|view| (view.standing.name(), view.connection.reply.tp_src)).collect();
     assert_eq!(
         standings,
-        [
-            (Standing::Stale, 59943),
-            (Standing::Unused, 10),
-            (Standing::NotHonoured, 9),
-            (Standing::NotHonoured, 8),
-            (Standing::Nexthop, 7),
-        ]
+        [("stale", 59943), ("unused", 10), ("not-honoured", 9), ("not-honoured", 8), ("nexthop", 7),]
     );
 }
 
@@ -125,7 +118,7 @@ fn a_flow_explained() {
     let verdicts: Vec<&str> = explanation.seen.iter().map(|finding| finding.verdict.name()).collect();
     assert_eq!(verdicts, ["conforming", "grace", "violating"]);
     assert_eq!(explanation.requests.len(), 1);
-    assert_eq!(explanation.connections[0].standing, Standing::Stale);
+    assert!(explanation.connections[0].standing.is_stale());
     assert_eq!(explanation.expected.len(), 2);
 }
 
@@ -185,4 +178,21 @@ fn what_knows_a_mac_is_bounded_and_the_latest_is_kept() {
     assert!(known.iter().any(|known| known.ip == Some(ip("198.19.3.41"))));
     assert!(known.iter().any(|known| known.validity == Some((Some(at(78)), Some(at(79))))));
     assert!(!known.iter().any(|known| known.validity == Some((Some(at(0)), Some(at(1))))));
+}
+
+#[test]
+fn what_a_verdict_forgives_is_not_stale() {
+    let standing_of = |world: &World| world.engine().connections(Timestamp::MAX)[0].standing.name();
+    let mut world = World::incident();
+    assert_eq!(standing_of(&world), "stale");
+    world.settings.allowed = vec![mac(DEAD)];
+    assert_eq!(standing_of(&world), "allowed");
+
+    let mut world = World::incident();
+    world.each_connection(|connection| connection.label = label("00:00:5e:00:01:0a", 2));
+    assert_eq!(standing_of(&world), "virtual-router");
+
+    let mut world = World::incident();
+    world.each_route(|route| route.bfd = BfdRef::Status(BfdStatus::Down));
+    assert_eq!(standing_of(&world), "unused", "northd writes no flows for routes that are down");
 }

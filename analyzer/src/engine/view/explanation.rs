@@ -8,10 +8,11 @@ use crate::engine::finding::{CtDirection, ExpectedNexthop, Finding, NexthopState
 use crate::engine::judge::{self, Context, Remembered};
 use crate::engine::knowledge::Knowledge;
 use crate::engine::label;
-use crate::engine::labelled::labelled;
+use crate::engine::labelled::{Labelled, labelled};
 use crate::engine::observation::Observation;
 use crate::engine::routes::{Decision, Group};
-use crate::engine::symmetric::Symmetrics;
+use crate::engine::standing::Standings;
+use crate::engine::verdict::Verdict;
 use crate::engine::{Engine, Observations, evidence};
 use crate::types::{Timestamp, Tuple};
 
@@ -123,11 +124,7 @@ impl Engine {
             None => Vec::new(),
         };
         let inner = knowledge.connections.before_translation(tuple).unwrap_or(tuple);
-        let entries = labelled(knowledge, inner, at);
-        let mut remembered = Remembered::default();
-        let symmetric = Symmetrics::default().of(knowledge, inner, None, at);
-        let connections: Vec<ConnectionView> =
-            entries.iter().map(|entry| connection_view(knowledge, &mut remembered, &symmetric, entry, at)).collect();
+        let connections = connections(knowledge, inner, &seen, at);
         let (routes, expected) = set(knowledge, inner, at);
         let legal = connections.iter().map(|view| &view.last_legal).chain(seen.iter().map(|seen| &seen.last_legal));
         let legal = legal.flatten().filter_map(|last| last.until.as_nanos().checked_sub(1)).map(Timestamp::from_nanos);
@@ -145,6 +142,20 @@ impl Engine {
             requests,
         }
     }
+}
+
+/// The flow's labelled entries, and how each stands.
+fn connections(knowledge: &Knowledge, inner: Tuple, seen: &[Finding], at: Timestamp) -> Vec<ConnectionView> {
+    let last = seen.iter().max_by_key(|finding| finding.last_seen);
+    let followed = last.filter(|last| matches!(last.verdict, Verdict::Violating(_))).and_then(|last| last.eth_dst);
+    let (mut remembered, mut standings) = (Remembered::default(), Standings::new(knowledge, at));
+    let view = |entry| {
+        let Labelled { believed, reply, .. } = &entry;
+        let is_followed = *believed && followed == Some(reply.eth);
+        let pinned = standings.judge(entry, inner, is_followed);
+        connection_view(knowledge, &mut remembered, pinned, at)
+    };
+    labelled(knowledge, inner, at).into_iter().map(view).collect()
 }
 
 /// What the packets of a flow may have on the wire: its tuple, and what that is translated to.

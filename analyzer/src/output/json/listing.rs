@@ -11,9 +11,7 @@ use super::view::{
 };
 use crate::engine::label::label_text;
 use crate::engine::observation::Observation;
-use crate::engine::view::{
-    BindingView, ConnectionView, Explanation, NewFlow, NexthopView, SetView, Standing, UnlabelledView,
-};
+use crate::engine::view::{BindingView, ConnectionView, Explanation, NewFlow, NexthopView, SetView, UnlabelledView};
 use crate::output::commands::{Command, commands};
 use crate::output::listing::is_there;
 use crate::output::names;
@@ -103,6 +101,7 @@ pub(super) struct ConnectionRow<'a> {
     schema: u32,
     r#type: &'static str,
     standing: &'static str,
+    reason: Option<&'static str>,
     flow: FlowView,
     nexthops: &'a [IpAddr],
     conntrack: ConntrackView<'a>,
@@ -120,14 +119,15 @@ impl<'a> ConnectionRow<'a> {
             schema: SCHEMA,
             r#type: "connection",
             standing: view.standing.name(),
+            reason: view.standing.reason(),
             flow: FlowView::new(leaving(entry), false),
-            nexthops: &view.nexthops,
+            nexthops: view.standing.nexthops(),
             conntrack: ConntrackView::new(entry),
             last_legal: view.last_legal.as_ref().map(|legal| LastLegalView::new(report, legal)),
             known_as: view.known_as.iter().map(|known| KnownAsView::new(report, known)).collect(),
-            remedy: match view.standing {
-                Standing::Stale => RemedyView::all(entry).collect(),
-                _ => Vec::new(),
+            remedy: match view.standing.is_stale() {
+                true => RemedyView::all(entry).collect(),
+                false => Vec::new(),
             },
             left_out: LeftOut { known_as: view.known_as.left_out(), ..LeftOut::default() },
         }

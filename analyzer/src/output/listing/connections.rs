@@ -23,7 +23,7 @@ pub fn write_connections(out: &mut impl io::Write, views: &[ConnectionView]) -> 
 
 fn row(view: &ConnectionView) -> [String; 7] {
     let entry = &view.connection;
-    let nexthops: Vec<String> = view.nexthops.iter().map(ToString::to_string).collect();
+    let nexthops: Vec<String> = view.standing.nexthops().iter().map(ToString::to_string).collect();
     let nexthop = match (&view.last_legal, nexthops.as_slice()) {
         (Some(last), []) => format!("{} until {}", last.nexthop, last.until),
         (None, []) => "-".to_owned(),

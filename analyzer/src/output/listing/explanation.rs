@@ -6,7 +6,7 @@ use super::columns::write_columns;
 use super::connections::write_connections;
 use super::{bounds, or_dash};
 use crate::engine::finding::{ExpectedNexthop, Finding, KnownAs};
-use crate::engine::view::{Explanation, NewFlow, SetView, Standing, UnlabelledView};
+use crate::engine::view::{Explanation, NewFlow, SetView, UnlabelledView};
 use crate::output::commands::{Command, Purpose, commands};
 use crate::output::escape::escaped;
 use crate::output::{names, remedy};
@@ -59,7 +59,7 @@ pub fn write_explanation(out: &mut impl io::Write, explanation: &Explanation) ->
         write_columns(out, &rows)?;
     }
 
-    let stale = explanation.connections.iter().filter(|view| view.standing == Standing::Stale);
+    let stale = explanation.connections.iter().filter(|view| view.standing.is_stale());
     for (index, remedy) in stale.flat_map(|view| remedy::remedies(&view.connection)).flatten().enumerate() {
         if index == 0 {
             writeln!(out, "\nTo heal this flow and no other")?;
