@@ -1,0 +1,38 @@
+//! Soundness of verdicts: small worlds of OVN, made from a seed, in which a slow plain model knows what OVN does with each
+//! packet and why. On whole evidence the engine must say what the model says. With a kind of evidence left out it must say
+//! the same, something weaker, or that it cannot tell.
+//!
+//! What uses what: `numbers` <- `world` <- `generate`; `world` <- `model` (OVN and the decision table, by loops over plain
+//! structs); `world` <- `told` <- `ask` (the engine); `model` and `ask` <- `check` <- `shrink`, `run`. The model and the
+//! engine share the types of addresses and times, and nothing else.
+//!
+//! `cargo xtask soundness` runs it on any number of worlds.
+
+#[path = "soundness/addresses.rs"]
+mod addresses;
+#[path = "soundness/ask.rs"]
+mod ask;
+#[path = "soundness/case.rs"]
+mod case;
+#[path = "soundness/check.rs"]
+mod check;
+#[path = "soundness/figures.rs"]
+mod figures;
+#[path = "soundness/generate/mod.rs"]
+mod generate;
+#[path = "soundness/known.rs"]
+mod known;
+#[path = "soundness/model/mod.rs"]
+mod model;
+#[path = "soundness/numbers.rs"]
+mod numbers;
+#[path = "soundness/run.rs"]
+mod run;
+#[path = "soundness/show.rs"]
+mod show;
+#[path = "soundness/shrink.rs"]
+mod shrink;
+#[path = "soundness/told.rs"]
+mod told;
+#[path = "soundness/world.rs"]
+mod world;

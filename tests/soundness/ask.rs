@@ -1,0 +1,129 @@
+//! What the engine says of each frame of a world.
+
+use analyzer::engine::finding::{Latent, LatentState};
+use analyzer::engine::observation::Observation;
+use analyzer::engine::settings::Settings;
+use analyzer::engine::verdict::{self as theirs, Info, Undetermined, Violating};
+use analyzer::engine::{Conclusion, Engine};
+use analyzer::types::MacAddr;
+use analyzer_ebpf::abi::{Direction, LinkTags};
+
+use crate::model::{Frame, Played, Verdict};
+use crate::told::{self, Omitted, at};
+use crate::world::{Flow, World};
+
+/// What the engine says.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Said {
+    /// Of each frame; of one that it was not shown, nothing.
+    pub(crate) verdicts: Vec<Option<Verdict>>,
+    /// Frames for which it names an entry to delete.
+    pub(crate) commands: Vec<bool>,
+    /// Entries that it calls armed.
+    pub(crate) armed: Vec<Armed>,
+}
+
+/// An entry that the engine would have deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Armed {
+    pub(crate) flow: usize,
+    pub(crate) zone: u16,
+    pub(crate) mac: MacAddr,
+}
+
+/// Asks the engine, with a kind of evidence left out or none.
+///
+/// Each frame is counted as so many packets as one bit says, so that every count of the conclusion tells which frames are in
+/// it.
+pub(crate) fn ask(world: &World, played: &Played, omitted: Option<Omitted>) -> Said {
+    let mut engine = Engine::new(Settings::default());
+    told::facts(world, played, omitted).into_iter().for_each(|fact| engine.add(fact));
+    if omitted != Some(Omitted::History) {
+        engine.set_history_start(at(world.history_start));
+    }
+    engine.epochs();
+    told::heard(world, omitted).into_iter().for_each(|heard| {
+        engine.hear(heard);
+    });
+    let observations = observations(world, played, omitted, &mut engine);
+    let Conclusion { findings, latent, summary } = engine.conclude(observations.as_slice());
+    let count = played.frames.len();
+    let mut said = Said { verdicts: vec![None; count], commands: vec![false; count], armed: Vec::new() };
+    let mut say = |packets: u64, verdict, names_entry| {
+        for index in (0..count).filter(|index| packets >> index & 1 == 1) {
+            said.verdicts[index] = Some(verdict);
+            said.commands[index] |= names_entry;
+        }
+    };
+    say(summary.uncovered_packets, Verdict::NotCovered, false);
+    say(summary.grace_packets, Verdict::Grace, false);
+    summary.nexthops.iter().for_each(|nexthop| say(nexthop.packets, Verdict::Conforming, false));
+    for finding in findings {
+        let is_violating = matches!(finding.verdict, theirs::Verdict::Violating(_));
+        let names_entry = finding.conntrack.iter().any(|entry| Some(entry.reply_eth) == finding.eth_dst);
+        say(finding.packets, translated(finding.verdict), is_violating && names_entry);
+    }
+    for Latent { connection: entry, .. } in latent.into_iter().filter(|latent| latent.state == LatentState::Armed) {
+        let is_its = |flow: &Flow| flow.tuple == entry.orig || flow.tuple == entry.reply;
+        let flow = world.flows.iter().position(is_its).expect("an entry of a flow");
+        said.armed.push(Armed { flow, zone: entry.zone, mac: entry.reply_eth });
+    }
+    said
+}
+
+/// The frames as a flow table counts them: those of one flow to one MAC within one epoch together.
+fn observations(world: &World, played: &Played, omitted: Option<Omitted>, engine: &mut Engine) -> Vec<Observation> {
+    let epochs = engine.epochs();
+    let mut counted: Vec<(u16, Observation)> = Vec::new();
+    for (index, frame) in played.frames.iter().enumerate().filter(|(_, frame)| told::is_shown(frame, omitted)) {
+        let seen = observation(world, frame, 1 << index);
+        let epoch = epochs.at(seen.first).id;
+        let is_same = |other: &&mut (u16, Observation)| {
+            let key = |seen: &Observation| (seen.tuple, seen.eth_src, seen.eth_dst, seen.tags);
+            other.0 == epoch && key(&other.1) == key(&seen)
+        };
+        match counted.iter_mut().find(is_same) {
+            None => counted.push((epoch, seen)),
+            Some((_, run)) => {
+                run.packets |= seen.packets;
+                run.bytes += seen.bytes;
+                run.last = seen.last;
+            }
+        }
+    }
+    counted.into_iter().map(|(_, seen)| seen).collect()
+}
+
+fn observation(world: &World, frame: &Frame, packets: u64) -> Observation {
+    let direction = if frame.is_sent() { Direction::Outbound } else { Direction::Inbound };
+    let (first, last) = (at(frame.at), at(frame.at));
+    Observation {
+        nic: 0,
+        tags: if world.tells_direction { LinkTags::NONE.with_direction(direction) } else { LinkTags::NONE },
+        eth_src: frame.eth_src,
+        eth_dst: frame.eth_dst,
+        tuple: frame.tuple,
+        packets,
+        bytes: 94,
+        first,
+        last,
+    }
+}
+
+fn translated(verdict: theirs::Verdict) -> Verdict {
+    match verdict {
+        theirs::Verdict::NotCovered(_) => Verdict::NotCovered,
+        theirs::Verdict::Conforming | theirs::Verdict::Info(Info::AsymmetricReply) => Verdict::Conforming,
+        theirs::Verdict::Grace => Verdict::Grace,
+        theirs::Verdict::Info(Info::AsymmetricGateway) => Verdict::AsymmetricGateway,
+        theirs::Verdict::Undetermined(Undetermined::NoNexthopData) => Verdict::NoNexthopData,
+        theirs::Verdict::Undetermined(Undetermined::NexthopUnresolved) => Verdict::Unresolved,
+        theirs::Verdict::Undetermined(Undetermined::TranslatedSource) => Verdict::TranslatedSource,
+        theirs::Verdict::Undetermined(_) => Verdict::OtherUndetermined,
+        theirs::Verdict::Violating(Violating::UnknownMac) => Verdict::UnknownMac,
+        theirs::Verdict::Violating(Violating::StaleNeighbour) => Verdict::StaleNeighbour,
+        theirs::Verdict::Violating(Violating::FormerNexthop) => Verdict::FormerNexthop,
+        theirs::Verdict::Violating(Violating::NexthopDown) => Verdict::NexthopDown,
+        theirs::Verdict::Violating(Violating::StaleConntrack) => Verdict::StaleConntrack,
+    }
+}

@@ -1,0 +1,160 @@
+//! What may differ between the model and the engine, and what must not.
+
+use crate::ask::{Said, ask};
+use crate::model::{Played, Standing, Verdict, Why, play, standing, verdict};
+use crate::told::Omitted;
+use crate::world::World;
+
+/// What the engine was not shown.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Shown {
+    /// It was shown all, and the conntrack table still says of the flow what it said at the packet.
+    Whole,
+    /// The label was rewritten between the packet and the dump of the table.
+    TableOfAnotherMoment,
+    /// One kind is left out.
+    Without(Omitted),
+}
+
+/// What is wrong, worst last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Fault {
+    /// On whole evidence, another verdict of the same class, or one where neither says that the packet is right or wrong.
+    Another,
+    /// A stronger reason than all the evidence gives.
+    Stronger,
+    /// A packet that violates is called something harmless.
+    Muted,
+    /// A packet that cannot be judged is called conforming.
+    Overclaimed,
+    /// An entry is called armed whose label OVN does not ask.
+    ArmedThoughIgnored,
+    /// A packet that does not violate is called violating.
+    FalseViolating,
+    /// A packet that violates is called conforming.
+    FalseConforming,
+    /// A command deletes an entry whose MAC is right, or may be.
+    FalseCommand,
+}
+
+/// A difference between the model and the engine.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Difference {
+    pub(crate) fault: Fault,
+    pub(crate) shown: Shown,
+    /// What is right, and what the engine says; of an entry that is called armed nothing.
+    pub(crate) verdicts: Option<(Verdict, Verdict)>,
+    /// The frame, or the flow of the entry.
+    pub(crate) index: usize,
+}
+
+/// What a world gave.
+pub(crate) struct Checked {
+    pub(crate) played: Played,
+    pub(crate) truth: Vec<Verdict>,
+    pub(crate) differences: Vec<Difference>,
+    /// For each kind left out: frames that the whole evidence decides, and those of them that became undetermined.
+    pub(crate) undetermined: Vec<(Omitted, u64, u64)>,
+}
+
+/// Plays a world, judges its frames, and asks the engine with all evidence and without each kind of it.
+pub(crate) fn check(world: &World) -> Checked {
+    let played = play(world);
+    let truth: Vec<Verdict> = played.frames.iter().map(|frame| verdict(world, &played, frame)).collect();
+    agrees_with_itself(world, &played, &truth);
+    let mut differences = Vec::new();
+    let whole = ask(world, &played, None);
+    compare(world, &played, &truth, &whole, None, &mut differences);
+    let of_whole = differences.clone();
+    let mut undetermined = Vec::new();
+    for omitted in Omitted::ALL {
+        let said = ask(world, &played, Some(omitted));
+        compare(world, &played, &truth, &said, Some(omitted), &mut differences);
+        undetermined.push(became_undetermined(&whole, &said, omitted));
+    }
+    // What differs with all evidence at hand is not for want of a kind of it.
+    let is_same = |a: &Difference, b: &Difference| (a.fault, a.verdicts, a.index) == (b.fault, b.verdicts, b.index);
+    differences.retain(|one| !matches!(one.shown, Shown::Without(_)) || !of_whole.iter().any(|other| is_same(one, other)));
+    differences.sort();
+    Checked { played, truth, differences, undetermined }
+}
+
+fn became_undetermined(whole: &Said, said: &Said, omitted: Omitted) -> (Omitted, u64, u64) {
+    let (mut decided, mut undetermined) = (0, 0);
+    for (whole, said) in whole.verdicts.iter().zip(&said.verdicts) {
+        let (Some(whole), Some(said)) = (whole, said) else { continue };
+        if *whole != Verdict::NotCovered && !whole.is_undetermined() {
+            decided += 1;
+            undetermined += u64::from(said.is_undetermined());
+        }
+    }
+    (omitted, decided, undetermined)
+}
+
+/// Why OVN sent a packet somewhere leaves only some verdicts. That the model keeps to it holds both its halves together.
+fn agrees_with_itself(world: &World, played: &Played, truth: &[Verdict]) {
+    use Verdict::*;
+    for (frame, &verdict) in played.frames.iter().zip(truth) {
+        let is_possible = match frame.why {
+            Why::Received | Why::Foreign | Why::Neighbour => verdict == NotCovered,
+            Why::Pinned => verdict != NotCovered,
+            // To a next hop; OVN's own binding may be stale, and a label that is not asked may hold its MAC, too.
+            Why::Hashed => !matches!(verdict, UnknownMac | FormerNexthop | NexthopDown),
+            Why::Stray => true,
+        };
+        assert!(is_possible, "the model: {verdict:?} of {frame:?} in world {}", world.seed);
+    }
+}
+
+/// Adds what differs where the engine was shown all but one kind.
+fn compare(
+    world: &World,
+    played: &Played,
+    truth: &[Verdict],
+    said: &Said,
+    omitted: Option<Omitted>,
+    differences: &mut Vec<Difference>,
+) {
+    for (index, frame) in played.frames.iter().enumerate() {
+        let Some(verdict) = said.verdicts[index] else { continue };
+        let at_the_end = played.entries[frame.flow].and_then(|entry| entry.mac);
+        let shown = match omitted {
+            Some(omitted) => Shown::Without(omitted),
+            None if frame.label == at_the_end => Shown::Whole,
+            None => Shown::TableOfAnotherMoment,
+        };
+        if let Some(fault) = fault(truth[index], verdict, said.commands[index], shown) {
+            differences.push(Difference { fault, shown, verdicts: Some((truth[index], verdict)), index });
+        }
+    }
+    let end = played.frames.last().map_or(0, |frame| frame.at);
+    for armed in &said.armed {
+        let is_own = world.routers[world.flows[armed.flow].router].zone == armed.zone;
+        let fault = match standing(world, played, armed.flow, end) {
+            Some(Standing::Armed) if is_own => continue,
+            Some(Standing::Ignored) if is_own => Fault::ArmedThoughIgnored,
+            _ => Fault::FalseCommand,
+        };
+        let shown = omitted.map_or(Shown::Whole, Shown::Without);
+        differences.push(Difference { fault, shown, verdicts: None, index: armed.flow });
+    }
+}
+
+/// What is wrong with a verdict (DESIGN 3, "Soundness").
+fn fault(truth: Verdict, said: Verdict, command: bool, shown: Shown) -> Option<Fault> {
+    if command && !truth.is_violating() {
+        return Some(Fault::FalseCommand);
+    }
+    if truth == said {
+        return None;
+    }
+    match (truth.is_violating(), said.is_violating()) {
+        (false, true) => return Some(Fault::FalseViolating),
+        (true, true) if said > truth => return Some(Fault::Stronger),
+        (true, false) if said == Verdict::Conforming => return Some(Fault::FalseConforming),
+        (true, false) if !said.is_undetermined() => return Some(Fault::Muted),
+        (false, false) if truth.is_undetermined() && said == Verdict::Conforming => return Some(Fault::Overclaimed),
+        _ => {}
+    }
+    (shown == Shown::Whole).then_some(Fault::Another)
+}

@@ -1,0 +1,192 @@
+//! What the decision table says of a frame, row by row (DESIGN 3), where all evidence is at hand.
+
+use analyzer::types::MacAddr;
+
+use super::conntrack;
+use super::lookup::{Way, configured, configured_symmetric, decide, is_active, symmetric};
+use super::neighbours::{is_superseded, lladdr};
+use super::play::{Frame, Played, Why};
+use crate::world::{Flow, Route, Secs, World};
+
+/// A verdict with its reason. What only tells more of a conforming packet (`asymmetric-reply`) is conforming.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Verdict {
+    NotCovered,
+    NoNexthopData,
+    TranslatedSource,
+    Unresolved,
+    OtherUndetermined,
+    Conforming,
+    Grace,
+    AsymmetricGateway,
+    UnknownMac,
+    StaleNeighbour,
+    FormerNexthop,
+    NexthopDown,
+    StaleConntrack,
+}
+
+impl Verdict {
+    pub(crate) fn is_violating(self) -> bool {
+        self >= Self::UnknownMac
+    }
+
+    pub(crate) fn is_undetermined(self) -> bool {
+        (Self::NoNexthopData..=Self::OtherUndetermined).contains(&self)
+    }
+}
+
+/// `--grace` and `--heard-window`, seconds.
+const GRACE: Secs = 5;
+const HEARD_WINDOW: Secs = 60;
+
+/// The verdict on a frame.
+pub(crate) fn verdict(world: &World, played: &Played, frame: &Frame) -> Verdict {
+    let (flow, t, mac) = (&world.flows[frame.flow], frame.at, frame.eth_dst);
+    // Row 1: received, another router's, the host's own.
+    if !frame.is_sent() || flow.is_of_host {
+        return Verdict::NotCovered;
+    }
+    // Row 1: an on-link destination, unless a label pins the packet; no route.
+    let pinned = carried(world, frame.label, flow, mac, t);
+    let active = deciding(world, flow, pinned, t);
+    let to_hop_that_is_down = is_down(world, flow, pinned, mac, t);
+    if active.is_empty() && !to_hop_that_is_down && legal_until(world, frame, flow).is_none() {
+        return Verdict::NotCovered;
+    }
+    // Row 3: before the history.
+    if t < world.history_start {
+        return Verdict::NoNexthopData;
+    }
+    // Rows 4 and 5.
+    if is_legal(world, flow, pinned, mac, t) {
+        return Verdict::Conforming;
+    }
+    let until = legal_until(world, frame, flow);
+    if until.is_some_and(|until| t - until < GRACE) {
+        return Verdict::Grace;
+    }
+    // Row 8 stands before rows 6 and 7 where a hop is unresolved.
+    if active.iter().any(|route| lladdr(world, flow.router, route.nexthop, t).is_none()) {
+        return Verdict::Unresolved;
+    }
+    // Row 6.
+    if to_hop_that_is_down {
+        return Verdict::NexthopDown;
+    }
+    // Row 7: what a row of the databases said until it ended. Evidence that still stands and lost is row 9's.
+    let in_dump = played.entries[frame.flow].and_then(|entry| entry.mac);
+    let carried_in_dump = carried(world, in_dump, flow, mac, t);
+    let superseded = active.iter().any(|route| is_superseded(world, flow.router, route.nexthop, mac, t));
+    if until.is_some() && !superseded {
+        return if carried_in_dump { Verdict::StaleConntrack } else { Verdict::FormerNexthop };
+    }
+    // Row 9.
+    if superseded && !carried_in_dump {
+        return Verdict::StaleNeighbour;
+    }
+    // Rows 10 to 12.
+    if is_heard(world, played, frame, until) {
+        return Verdict::AsymmetricGateway;
+    }
+    if carried_in_dump { Verdict::StaleConntrack } else { Verdict::UnknownMac }
+}
+
+/// Whether a label with this MAC can be why a packet goes to it: a symmetric route of the pod is up on the port.
+fn carried(world: &World, label: Option<MacAddr>, flow: &Flow, mac: MacAddr, t: Secs) -> bool {
+    label == Some(mac) && !symmetric(world, flow.router, flow.tuple.src, t).is_empty()
+}
+
+/// The rows that decide: those that the lookup gives, and the symmetric ones for a pinned packet, which bypasses it.
+fn deciding<'a>(world: &'a World, flow: &Flow, pinned: bool, t: Secs) -> Vec<&'a Route> {
+    if pinned {
+        return symmetric(world, flow.router, flow.tuple.src, t);
+    }
+    match decide(world, flow.router, (flow.tuple.src, flow.tuple.dst), t) {
+        Way::Hops(hops) => hops,
+        Way::Nowhere | Way::OnLink | Way::Inside => Vec::new(),
+    }
+}
+
+fn is_legal(world: &World, flow: &Flow, pinned: bool, mac: MacAddr, t: Secs) -> bool {
+    let has_mac = |route: &&Route| lladdr(world, flow.router, route.nexthop, t) == Some(mac);
+    deciding(world, flow, false, t).iter().any(has_mac) || (pinned && deciding(world, flow, true, t).iter().any(has_mac))
+}
+
+/// The first second from which on the frame's MAC was no longer legal, if it was before, as far as history goes.
+fn legal_until(world: &World, frame: &Frame, flow: &Flow) -> Option<Secs> {
+    for second in (world.history_start..frame.at).rev() {
+        let pinned = carried(world, frame.label, flow, frame.eth_dst, second);
+        if is_legal(world, flow, pinned, frame.eth_dst, second) {
+            return Some(second + 1);
+        }
+    }
+    None
+}
+
+/// Whether the MAC is that of a configured next hop that BFD holds down.
+fn is_down(world: &World, flow: &Flow, pinned: bool, mac: MacAddr, t: Secs) -> bool {
+    let mut rows = configured(world, flow.router, (flow.tuple.src, flow.tuple.dst), t);
+    if pinned {
+        rows.extend(configured_symmetric(world, flow.router, flow.tuple.src, t));
+    }
+    rows.iter().any(|route| !is_active(world, route, t) && lladdr(world, flow.router, route.nexthop, t) == Some(mac))
+}
+
+/// Row 10: packets of the flow's other direction came from the MAC after it left the set, asked at the last packet to it
+/// within the epoch.
+fn is_heard(world: &World, played: &Played, frame: &Frame, left: Option<Secs>) -> bool {
+    let end = next_change(world, frame.at);
+    let same = |other: &&Frame| {
+        other.flow == frame.flow && other.is_sent() && other.eth_dst == frame.eth_dst && (frame.at..end).contains(&other.at)
+    };
+    let asked = played.frames.iter().filter(same).map(|other| other.at).max().unwrap_or(frame.at);
+    let since = left.unwrap_or(world.history_start).max(asked.saturating_sub(HEARD_WINDOW));
+    played.frames.iter().any(|other| {
+        other.flow == frame.flow
+            && other.why == Why::Received
+            && other.eth_src == frame.eth_dst
+            && (since..=asked).contains(&other.at)
+    })
+}
+
+/// When a verdict may change next: a row begins or ends, an address is heard with another MAC, a grace period ends.
+fn next_change(world: &World, t: Secs) -> Secs {
+    let mut moments: Vec<Secs> = vec![world.history_start];
+    let lives = world.routes.iter().map(|row| row.life);
+    let lives = lives.chain(world.sessions.iter().map(|row| row.life)).chain(world.bindings.iter().map(|row| row.life));
+    for life in lives {
+        moments.push(life.from);
+        moments.extend(life.until);
+    }
+    moments.extend(world.heard.iter().map(|heard| heard.at));
+    let ends: Vec<Secs> = moments.iter().map(|moment| moment + GRACE).collect();
+    moments.extend(ends);
+    moments.into_iter().filter(|&moment| moment > t).min().unwrap_or(Secs::MAX)
+}
+
+/// What becomes of the next packet of a flow whose entry is labelled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Standing {
+    /// OVN sends it to the MAC in the label, which is no next hop's, while every next hop is resolved.
+    Armed,
+    /// It sends it there, and that is right, or cannot be told.
+    Right,
+    /// It does not ask the label.
+    Ignored,
+}
+
+/// How the entry of a flow stands at a moment.
+pub(crate) fn standing(world: &World, played: &Played, flow: usize, t: Secs) -> Option<Standing> {
+    let (entry, flow) = (played.entries[flow]?, &world.flows[flow]);
+    let label = entry.mac?;
+    Some(match conntrack::pin(world, Some(&entry), flow, t) {
+        None => Standing::Ignored,
+        Some(_) if is_legal(world, flow, true, label, t) => Standing::Right,
+        Some(_) => {
+            let rows = deciding(world, flow, true, t);
+            let unresolved = rows.iter().any(|route| lladdr(world, flow.router, route.nexthop, t).is_none());
+            if unresolved { Standing::Right } else { Standing::Armed }
+        }
+    })
+}
