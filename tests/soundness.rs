@@ -2,9 +2,9 @@
 //! packet and why. On whole evidence the engine must say what the model says. With a kind of evidence left out it must say
 //! the same, something weaker, or that it cannot tell.
 //!
-//! What uses what: `numbers` <- `world` <- `generate`; `world` <- `model` (OVN and the decision table, by loops over plain
-//! structs); `world` <- `told` <- `ask` (the engine); `model` and `ask` <- `check` <- `shrink`, `run`. The model and the
-//! engine share the types of addresses and times, and nothing else.
+//! What uses what: `world` <- `generate` (of `numbers`); `world` <- `model` (OVN and the decision table, by loops over plain
+//! structs); `world`, `model` <- `told` <- `ask` (the engine); `model`, `ask` <- `check` <- `known`, `flips`, `show` <- `run`.
+//! Only `told`, `ask` and `case` know the engine. The model shares with it the types of addresses, and nothing else.
 //!
 //! `cargo xtask soundness` runs it on any number of worlds.
 
@@ -18,6 +18,8 @@ mod case;
 mod check;
 #[path = "soundness/figures.rs"]
 mod figures;
+#[path = "soundness/flips.rs"]
+mod flips;
 #[path = "soundness/generate/mod.rs"]
 mod generate;
 #[path = "soundness/known.rs"]

@@ -1,7 +1,7 @@
 //! What may differ between the model and the engine, and what must not.
 
 use crate::ask::{Said, ask};
-use crate::model::{Played, Standing, Verdict, Why, play, standing, verdict};
+use crate::model::{Played, Standing, Verdict, Why, is_at_the_edge_of_the_window, play, standing, verdict};
 use crate::told::Omitted;
 use crate::world::World;
 
@@ -74,7 +74,8 @@ pub(crate) fn check(world: &World) -> Checked {
     }
     // What differs with all evidence at hand is not for want of a kind of it.
     let is_same = |a: &Difference, b: &Difference| (a.fault, a.verdicts, a.index) == (b.fault, b.verdicts, b.index);
-    differences.retain(|one| !matches!(one.shown, Shown::Without(_)) || !of_whole.iter().any(|other| is_same(one, other)));
+    differences
+        .retain(|one| !matches!(one.shown, Shown::Without(_)) || !of_whole.iter().any(|other| is_same(one, other)));
     differences.sort();
     Checked { played, truth, differences, undetermined }
 }
@@ -123,7 +124,9 @@ fn compare(
             None if frame.label == at_the_end => Shown::Whole,
             None => Shown::TableOfAnotherMoment,
         };
-        if let Some(fault) = fault(truth[index], verdict, said.commands[index], shown) {
+        if let Some(fault) = fault(truth[index], verdict, said.commands[index], shown)
+            && !is_at_the_edge_of_the_window(world, played, frame)
+        {
             differences.push(Difference { fault, shown, verdicts: Some((truth[index], verdict)), index });
         }
     }

@@ -1,42 +1,207 @@
+//! Many worlds: what differs that is not known, what is known and no longer differs, and how much becomes undetermined.
+
 use std::collections::BTreeMap;
-use crate::check::check;
-use crate::generate;
-#[test]
-fn quick() {
-    let n: u64 = std::env::var("N").map_or(2000, |n| n.parse().unwrap());
-    let mut map: BTreeMap<_, (u64, u64, usize)> = BTreeMap::new();
-    let mut truths: BTreeMap<_, u64> = BTreeMap::new();
-    let mut frames = 0;
-    let mut shares: BTreeMap<_, (u64,u64)> = BTreeMap::new();
-    for seed in 0..n {
-        let world = generate::world(seed);
-        let checked = check(&world);
-        frames += checked.played.frames.len();
-        for (t, f) in checked.truth.iter().zip(&checked.played.frames) { *truths.entry((*t, format!("{:?}", f.why))).or_default() += 1; }
-        for (k,a,b) in checked.undetermined { let e = shares.entry(k).or_default(); e.0+=a; e.1+=b; }
-        for d in checked.differences {
-            let e = map.entry((d.shown, d.fault, d.verdicts)).or_insert((0, seed, d.index));
-            e.0 += 1;
-        }
-    }
-    println!("{frames} frames {truths:#?}");
-    for (k, (a,b)) in shares { println!("{k:?} {b}/{a} {:.2}%", 100.0*b as f64/a as f64); }
-    for (k, v) in map { println!("{k:?} {v:?}"); }
+use std::env;
+use std::fmt::{self, Display, Formatter};
+
+use crate::check::{Checked, Difference, Fault, Shown, check};
+use crate::figures::{FIGURES, Figure};
+use crate::flips::{FLIPS, Flips, is_known_flip};
+use crate::known::{KNOWN, Known, known};
+use crate::model::Verdict;
+use crate::show;
+use crate::shrink::shrink;
+use crate::told::Omitted;
+use crate::world::World;
+use crate::{case, generate};
+
+/// Worlds of the run of CI: about 40 s of one core in the dev profile.
+const WORLDS: u64 = 3000;
+/// `cargo xtask soundness` sets them.
+const WORLDS_WANTED: &str = "ANALYZER_SOUNDNESS_WORLDS";
+const SEED_WANTED: &str = "ANALYZER_SOUNDNESS_SEED";
+const KNOWN_WANTED: &str = "ANALYZER_SOUNDNESS_KNOWN";
+/// Most failures that are made small and shown.
+const MOST_SHOWN: usize = 5;
+
+/// What a difference is told apart by.
+type Kind = (Shown, Fault, Option<(Verdict, Verdict)>);
+
+fn kind(one: &Difference) -> Kind {
+    (one.shown, one.fault, one.verdicts)
 }
-#[test]
-fn shrunk() {
-    let Ok(n) = std::env::var("N") else { return };
-    let n: u64 = n.parse().unwrap();
-    let filter = std::env::var("F").unwrap_or_default();
-    let mut done = std::collections::BTreeSet::new();
-    for seed in 0..n {
-        let world = generate::world(seed);
-        for d in check(&world).differences {
-            let key = (d.shown, d.fault, d.verdicts);
-            let name = format!("{key:?}");
-            if !name.contains(&filter) || !done.insert(key) { continue; }
-            let small = crate::shrink::shrink(world.clone(), &|w| check(w).differences.iter().any(|d| (d.shown, d.fault, d.verdicts) == key));
-            println!("===== {name}\n{}", crate::show::Shown(&small, &check(&small)));
+
+/// How often something occurred, and the first world in which it did.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    times: u64,
+    seed: u64,
+}
+
+/// What many worlds gave.
+#[derive(Default)]
+struct Report {
+    worlds: u64,
+    frames: u64,
+    verdicts: BTreeMap<Verdict, u64>,
+    known: BTreeMap<&'static str, Count>,
+    flips: BTreeMap<(Shown, Fault), Count>,
+    unknown: BTreeMap<Kind, Count>,
+    undetermined: BTreeMap<Omitted, (u64, u64)>,
+}
+
+fn count<K: Ord>(counts: &mut BTreeMap<K, Count>, key: K, seed: u64) {
+    counts.entry(key).or_insert(Count { times: 0, seed }).times += 1;
+}
+
+impl Report {
+    fn of(seeds: impl Iterator<Item = u64>) -> Self {
+        let mut report = Self::default();
+        for seed in seeds {
+            let world = generate::world(seed);
+            let checked = check(&world);
+            report.add(&world, &checked);
+        }
+        report
+    }
+
+    fn add(&mut self, world: &World, checked: &Checked) {
+        self.worlds += 1;
+        self.frames += checked.truth.len() as u64;
+        checked.truth.iter().for_each(|&verdict| *self.verdicts.entry(verdict).or_default() += 1);
+        for &(omitted, decided, undetermined) in &checked.undetermined {
+            let sum = self.undetermined.entry(omitted).or_default();
+            *sum = (sum.0 + decided, sum.1 + undetermined);
+        }
+        for one in &checked.differences {
+            match name(world, checked, one) {
+                Name::Difference(name) => count(&mut self.known, name, world.seed),
+                Name::Flip => count(&mut self.flips, (one.shown, one.fault), world.seed),
+                Name::Unknown => count(&mut self.unknown, kind(one), world.seed),
+            }
         }
     }
+
+    /// Percent of the frames that become undetermined where a kind is left out.
+    fn share(&self, omitted: Omitted) -> f64 {
+        let (decided, undetermined) = self.undetermined.get(&omitted).copied().unwrap_or_default();
+        100.0 * undetermined as f64 / decided.max(1) as f64
+    }
+
+    /// Entries of the lists that did not occur.
+    fn gone(&self) -> Vec<String> {
+        let is_gone = |known: &&Known| !known.is_seldom && !self.known.contains_key(known.name);
+        let known = KNOWN.iter().filter(is_gone).map(|known| known.name.to_owned());
+        let of_kind = |flips: &'static Flips| flips.faults.iter().map(|&fault| (flips.shown, fault));
+        let flips = FLIPS.iter().flat_map(of_kind).filter(|flip| !self.flips.contains_key(flip));
+        known.chain(flips.map(|flip| format!("{flip:?}"))).collect()
+    }
+
+    /// Figures that are not what is committed.
+    fn moved(&self) -> Vec<String> {
+        let is_moved = |figure: &&Figure| (self.share(figure.omitted) - figure.percent).abs() > figure.tolerance;
+        let moved = FIGURES.iter().filter(is_moved);
+        moved.map(|it| format!("{:?}: {:.2} %, not {} %", it.omitted, self.share(it.omitted), it.percent)).collect()
+    }
+}
+
+/// Where a difference belongs.
+#[derive(PartialEq)]
+enum Name {
+    Difference(&'static str),
+    Flip,
+    Unknown,
+}
+
+fn name(world: &World, checked: &Checked, one: &Difference) -> Name {
+    let is_whole = !matches!(one.shown, Shown::Without(_));
+    match is_whole.then(|| known(world, &checked.played, one)).flatten() {
+        Some(known) => Name::Difference(known.name),
+        None if is_known_flip(one) => Name::Flip,
+        None => Name::Unknown,
+    }
+}
+
+impl Display for Report {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(out, "{} worlds, {} frames", self.worlds, self.frames)?;
+        for (verdict, times) in &self.verdicts {
+            writeln!(out, "  {times:>9} {verdict:?}")?;
+        }
+        writeln!(out, "undetermined where a kind is left out, of the frames that are decided with it")?;
+        for omitted in Omitted::ALL {
+            writeln!(out, "  {:>8.2} % {omitted:?}", self.share(omitted))?;
+        }
+        writeln!(out, "known differences")?;
+        for known in KNOWN {
+            let Some(Count { times, seed }) = self.known.get(known.name) else { continue };
+            writeln!(out, "  {times:>9} {} (world {seed}): {}", known.name, known.reason)?;
+        }
+        writeln!(out, "known flips where a kind is left out")?;
+        for flips in FLIPS {
+            writeln!(out, "  {:?}: {}", flips.shown, flips.reason)?;
+            for (&(shown, fault), Count { times, seed }) in &self.flips {
+                if shown == flips.shown {
+                    writeln!(out, "    {times:>9} {fault:?} (world {seed})")?;
+                }
+            }
+        }
+        for (kind, Count { times, seed }) in self.unknown.iter().rev() {
+            writeln!(out, "NOT KNOWN: {times} times {kind:?} (world {seed})")?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints the smallest world that still shows what `shows` says, and writes it as a case.
+fn present(title: &str, seed: u64, shows: &dyn Fn(&World, &Checked) -> bool) {
+    let small = shrink(generate::world(seed), &|world| shows(world, &check(world)));
+    let checked = check(&small);
+    println!("\n{title}\n{}", show::Shown(&small, &checked));
+    match case::write(&small, &checked.played, title) {
+        Ok(folder) => println!("as a case for `analyzer replay`: {}", folder.display()),
+        Err(error) => println!("no case was written: {error}"),
+    }
+}
+
+/// A number that a variable of the environment names.
+fn wanted(variable: &str) -> Option<u64> {
+    env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")))
+}
+
+#[test]
+fn the_engine_says_what_the_model_says() {
+    let worlds = wanted(WORLDS_WANTED);
+    let first = wanted(SEED_WANTED).unwrap_or(0);
+    let report = Report::of((0..worlds.unwrap_or(WORLDS)).map(|number| first.wrapping_add(number)));
+    println!("{report}");
+    if let Ok(wanted) = env::var(KNOWN_WANTED) {
+        for (known, count) in report.known.iter().filter(|(known, _)| wanted == "all" || **known == wanted) {
+            let shows = |world: &World, checked: &Checked| {
+                checked.differences.iter().any(|one| name(world, checked, one) == Name::Difference(known))
+            };
+            present(known, count.seed, &shows);
+        }
+    }
+    for (number, (unknown, count)) in report.unknown.iter().rev().take(MOST_SHOWN).enumerate() {
+        let shows = |world: &World, checked: &Checked| {
+            checked.differences.iter().any(|one| kind(one) == *unknown && name(world, checked, one) == Name::Unknown)
+        };
+        present(&format!("not-known-{number}"), count.seed, &shows);
+    }
+    assert!(report.unknown.is_empty(), "{} kinds of differences are not known", report.unknown.len());
+    if worlds.is_none() {
+        let gone = report.gone();
+        assert!(gone.is_empty(), "these no longer occur, take them off the lists: {}", gone.join(", "));
+        let moved = report.moved();
+        assert!(moved.is_empty(), "what becomes undetermined has changed: {}", moved.join("; "));
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_world() {
+    let once: Vec<World> = (0..50).map(generate::world).collect();
+    let again: Vec<World> = (0..50).map(generate::world).collect();
+    assert_eq!(once, again);
+    assert!(once.windows(2).all(|pair| pair[0] != pair[1]));
 }

@@ -1,6 +1,6 @@
 //! Makes a world as small as it can be while it still shows what it is kept for.
 
-use crate::world::World;
+use crate::world::{Life, World};
 
 /// Removes rows, packets, flows and routers one by one, as long as `shows` holds.
 pub(crate) fn shrink(mut world: World, shows: &dyn Fn(&World) -> bool) -> World {
@@ -9,7 +9,7 @@ pub(crate) fn shrink(mut world: World, shows: &dyn Fn(&World) -> bool) -> World 
         for step in steps() {
             let mut index = 0;
             while let Some(smaller) = step(&world, index) {
-                if shows(&smaller) {
+                if is_possible(&smaller) && shows(&smaller) {
                     world = smaller;
                     is_smaller = true;
                 } else {
@@ -21,6 +21,22 @@ pub(crate) fn shrink(mut world: World, shows: &dyn Fn(&World) -> bool) -> World 
             return world;
         }
     }
+}
+
+/// Whether no table has two rows of one key at a time (`MAC_Binding` and `BFD` are unique by port and address).
+fn is_possible(world: &World) -> bool {
+    let meet =
+        |a: Life, b: Life| a.until.is_none_or(|until| b.from < until) && b.until.is_none_or(|until| a.from < until);
+    let bindings = world.bindings.iter().map(|row| (row.router, row.ip, row.life));
+    let sessions = world.sessions.iter().map(|row| (row.router, row.peer, row.life));
+    [bindings.collect::<Vec<_>>(), sessions.collect()].iter().all(|rows| {
+        let clashes = |index: usize| {
+            rows[..index]
+                .iter()
+                .any(|other| (other.0, other.1) == (rows[index].0, rows[index].1) && meet(other.2, rows[index].2))
+        };
+        !(0..rows.len()).any(clashes)
+    })
 }
 
 /// Removes one thing; `None` where there are not so many.
@@ -92,8 +108,8 @@ fn whole_life(world: &World, index: usize) -> Option<World> {
     let lives = smaller.routes.iter_mut().map(|row| &mut row.life);
     let lives = lives.chain(smaller.sessions.iter_mut().map(|row| &mut row.life));
     let mut lives = lives.chain(smaller.bindings.iter_mut().map(|row| &mut row.life));
-    let life = lives.by_ref().filter(|life| **life != crate::world::Life::ALL).nth(index)?;
-    *life = crate::world::Life::ALL;
+    let life = lives.by_ref().filter(|life| **life != Life::ALL).nth(index)?;
+    *life = Life::ALL;
     drop(lives);
     Some(smaller)
 }

@@ -2,7 +2,8 @@
 //! be left out.
 
 use analyzer::engine::fact::{
-    self, Bfd, BfdRef, BfdStatus, BindingKind, Connection, Datapath, Fact, Policy, RouteOrigin, RouterPort, Source, Zone,
+    self, Bfd, BfdRef, BfdStatus, BindingKind, Connection, Datapath, Fact, Policy, RouteOrigin, RouterPort, Source,
+    Zone,
 };
 use analyzer::engine::observation::HeardNeighbour;
 use analyzer::types::{Timestamp, Validity};
@@ -89,7 +90,16 @@ pub(crate) fn facts(world: &World, played: &Played, omitted: Option<Omitted>) ->
     if told(Omitted::Conntrack) {
         facts.extend(connections(world, played));
     }
-    if told(Omitted::History) { facts } else { at_the_end(facts, played) }
+    if told(Omitted::History) { since_the_start(facts, world) } else { at_the_end(facts, played) }
+}
+
+/// What a database tells whose history starts later: rows that stood then, from then on.
+fn since_the_start(mut facts: Vec<Fact>, world: &World) -> Vec<Fact> {
+    let start = at(world.history_start);
+    facts.retain(|fact| fact.validity().is_none_or(|validity| validity.until.is_none_or(|until| until > start)));
+    let validities = facts.iter_mut().filter_map(Fact::validity_mut);
+    validities.for_each(|validity| validity.from = validity.from.max(Some(start)));
+    facts
 }
 
 /// What stands at the end, without dates.

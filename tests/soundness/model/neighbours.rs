@@ -52,13 +52,19 @@ fn evidence(world: &World, router: usize, ip: IpAddr, t: Secs) -> Vec<(Secs, Mac
     evidence.sort_by_key(|&(since, _)| since);
     for heard in &world.heard {
         // A MAC that the address no longer has does not come back by a frame heard.
-        let was_its = evidence.iter().any(|&(since, mac)| mac == heard.mac && since <= heard.at);
-        if heard.ip == ip && heard.at <= t && !was_its {
+        if heard.ip == ip && heard.at <= t && !has_ended(world, router, ip, heard.mac, heard.at) {
             evidence.push((heard.at, heard.mac));
             evidence.sort_by_key(|&(since, _)| since);
         }
     }
     evidence
+}
+
+/// Whether a row that bound the address to the MAC has ended.
+fn has_ended(world: &World, router: usize, ip: IpAddr, mac: MacAddr, t: Secs) -> bool {
+    world.bindings.iter().any(|row| {
+        row.router == router && row.ip == ip && row.mac == mac && row.life.until.is_some_and(|until| until <= t)
+    })
 }
 
 /// The MAC of a next hop by all evidence (DESIGN 7): OVN's own port's; a static binding that overrides; else the newest
@@ -69,16 +75,12 @@ pub(crate) fn lladdr(world: &World, router: usize, ip: IpAddr, t: Secs) -> Optio
         .or_else(|| evidence(world, router, ip, t).last().map(|&(_, mac)| mac))
 }
 
-/// Whether a row that still stands, or a frame heard, gives the address this MAC, and better evidence another.
+/// Whether a row that still stands gives the address this MAC, and better evidence another.
 pub(crate) fn is_superseded(world: &World, router: usize, ip: IpAddr, mac: MacAddr, t: Secs) -> bool {
     if lladdr(world, router, ip, t).is_none_or(|best| best == mac) {
         return false;
     }
-    let bound = world.bindings.iter().any(|row| row.router == router && row.ip == ip && row.mac == mac && row.life.holds(t));
-    let fixed = world.statics.iter().any(|row| row.router == router && row.ip == ip && row.mac == mac);
-    let heard = world.heard.iter().any(|heard| heard.ip == ip && heard.mac == mac && heard.at <= t);
-    let ended = world.bindings.iter().any(|row| {
-        row.router == router && row.ip == ip && row.mac == mac && row.life.until.is_some_and(|until| until <= t)
-    });
-    bound || fixed || (heard && !ended)
+    let bindings = world.bindings.iter().filter(|row| row.life.holds(t)).map(|row| (row.router, row.ip, row.mac));
+    let statics = world.statics.iter().map(|row| (row.router, row.ip, row.mac));
+    bindings.chain(statics).any(|row| row == (router, ip, mac))
 }

@@ -47,11 +47,15 @@ pub(crate) fn verdict(world: &World, played: &Played, frame: &Frame) -> Verdict 
     if !frame.is_sent() || flow.is_of_host {
         return Verdict::NotCovered;
     }
-    // Row 1: an on-link destination, unless a label pins the packet; no route.
-    let pinned = carried(world, frame.label, flow, mac, t);
+    // Row 1: an on-link destination, unless a label pins the packet; no route. A route that was passed over only because
+    // its next hops are down still says what the MACs of its hops mean.
+    let pinned = is_pinned(world, frame.label, flow, t);
     let active = deciding(world, flow, pinned, t);
-    let to_hop_that_is_down = is_down(world, flow, pinned, mac, t);
-    if active.is_empty() && !to_hop_that_is_down && legal_until(world, frame, flow).is_none() {
+    let to_hop_that_is_down = is_down(world, flow, frame.label.is_some(), mac, t);
+    let ends = (flow.tuple.src, flow.tuple.dst);
+    let is_to_former_hop =
+        !configured(world, flow.router, ends, t).is_empty() && legal_until(world, frame, flow).is_some();
+    if active.is_empty() && !to_hop_that_is_down && !is_to_former_hop {
         return Verdict::NotCovered;
     }
     // Row 3: before the history.
@@ -76,7 +80,7 @@ pub(crate) fn verdict(world: &World, played: &Played, frame: &Frame) -> Verdict 
     }
     // Row 7: what a row of the databases said until it ended. Evidence that still stands and lost is row 9's.
     let in_dump = played.entries[frame.flow].and_then(|entry| entry.mac);
-    let carried_in_dump = carried(world, in_dump, flow, mac, t);
+    let carried_in_dump = in_dump == Some(mac) && may_be_carried(world, flow, t);
     let superseded = active.iter().any(|route| is_superseded(world, flow.router, route.nexthop, mac, t));
     if until.is_some() && !superseded {
         return if carried_in_dump { Verdict::StaleConntrack } else { Verdict::FormerNexthop };
@@ -92,12 +96,19 @@ pub(crate) fn verdict(world: &World, played: &Played, frame: &Frame) -> Verdict 
     if carried_in_dump { Verdict::StaleConntrack } else { Verdict::UnknownMac }
 }
 
-/// Whether a label with this MAC can be why a packet goes to it: a symmetric route of the pod is up on the port.
-fn carried(world: &World, label: Option<MacAddr>, flow: &Flow, mac: MacAddr, t: Secs) -> bool {
-    label == Some(mac) && !symmetric(world, flow.router, flow.tuple.src, t).is_empty()
+/// Whether the flow's entry is labelled while a symmetric route of the pod is up on the port. The label's MAC is not asked:
+/// it may have been another a moment before.
+fn is_pinned(world: &World, label: Option<MacAddr>, flow: &Flow, t: Secs) -> bool {
+    label.is_some() && !symmetric(world, flow.router, flow.tuple.src, t).is_empty()
 }
 
-/// The rows that decide: those that the lookup gives, and the symmetric ones for a pinned packet, which bypasses it.
+/// Whether the pod has a symmetric route on the port, up or down. A packet seen leaving to the label's MAC proves that OVN
+/// honoured the entry; more is not asked (DESIGN 3, (5)).
+fn may_be_carried(world: &World, flow: &Flow, t: Secs) -> bool {
+    !configured_symmetric(world, flow.router, flow.tuple.src, t).is_empty()
+}
+
+/// The rows that decide: those that the lookup gives, or the symmetric ones for a pinned flow, which bypasses it.
 fn deciding<'a>(world: &'a World, flow: &Flow, pinned: bool, t: Secs) -> Vec<&'a Route> {
     if pinned {
         return symmetric(world, flow.router, flow.tuple.src, t);
@@ -108,15 +119,18 @@ fn deciding<'a>(world: &'a World, flow: &Flow, pinned: bool, t: Secs) -> Vec<&'a
     }
 }
 
+/// Whether the MAC is an active next hop's. A packet of a pinned flow may also have left as unpinned ones do, before it was
+/// labelled.
 fn is_legal(world: &World, flow: &Flow, pinned: bool, mac: MacAddr, t: Secs) -> bool {
     let has_mac = |route: &&Route| lladdr(world, flow.router, route.nexthop, t) == Some(mac);
-    deciding(world, flow, false, t).iter().any(has_mac) || (pinned && deciding(world, flow, true, t).iter().any(has_mac))
+    deciding(world, flow, false, t).iter().any(has_mac)
+        || (pinned && deciding(world, flow, true, t).iter().any(has_mac))
 }
 
 /// The first second from which on the frame's MAC was no longer legal, if it was before, as far as history goes.
 fn legal_until(world: &World, frame: &Frame, flow: &Flow) -> Option<Secs> {
     for second in (world.history_start..frame.at).rev() {
-        let pinned = carried(world, frame.label, flow, frame.eth_dst, second);
+        let pinned = is_pinned(world, frame.label, flow, second);
         if is_legal(world, flow, pinned, frame.eth_dst, second) {
             return Some(second + 1);
         }
@@ -124,10 +138,11 @@ fn legal_until(world: &World, frame: &Frame, flow: &Flow) -> Option<Secs> {
     None
 }
 
-/// Whether the MAC is that of a configured next hop that BFD holds down.
-fn is_down(world: &World, flow: &Flow, pinned: bool, mac: MacAddr, t: Secs) -> bool {
+/// Whether the MAC is that of a configured next hop that BFD holds down; of a labelled flow also one of the route that
+/// pinned it.
+fn is_down(world: &World, flow: &Flow, is_labelled: bool, mac: MacAddr, t: Secs) -> bool {
     let mut rows = configured(world, flow.router, (flow.tuple.src, flow.tuple.dst), t);
-    if pinned {
+    if is_labelled {
         rows.extend(configured_symmetric(world, flow.router, flow.tuple.src, t));
     }
     rows.iter().any(|route| !is_active(world, route, t) && lladdr(world, flow.router, route.nexthop, t) == Some(mac))
@@ -136,18 +151,39 @@ fn is_down(world: &World, flow: &Flow, pinned: bool, mac: MacAddr, t: Secs) -> b
 /// Row 10: packets of the flow's other direction came from the MAC after it left the set, asked at the last packet to it
 /// within the epoch.
 fn is_heard(world: &World, played: &Played, frame: &Frame, left: Option<Secs>) -> bool {
+    let asked = of_epoch(world, played, frame).map(|other| other.at).max().unwrap_or(frame.at);
+    is_heard_at(world, played, frame, left, asked)
+}
+
+/// Frames of the same flow to the same MAC up to the next change.
+fn of_epoch<'a>(world: &World, played: &'a Played, frame: &'a Frame) -> impl Iterator<Item = &'a Frame> {
     let end = next_change(world, frame.at);
-    let same = |other: &&Frame| {
-        other.flow == frame.flow && other.is_sent() && other.eth_dst == frame.eth_dst && (frame.at..end).contains(&other.at)
-    };
-    let asked = played.frames.iter().filter(same).map(|other| other.at).max().unwrap_or(frame.at);
+    played.frames.iter().filter(move |other| {
+        let is_same = other.flow == frame.flow && other.is_sent() && other.eth_dst == frame.eth_dst;
+        is_same && (frame.at..end).contains(&other.at)
+    })
+}
+
+fn is_heard_at(world: &World, played: &Played, frame: &Frame, left: Option<Secs>, asked: Secs) -> bool {
     let since = left.unwrap_or(world.history_start).max(asked.saturating_sub(HEARD_WINDOW));
-    played.frames.iter().any(|other| {
+    let is_heard = |other: &Frame| {
         other.flow == frame.flow
             && other.why == Why::Received
             && other.eth_src == frame.eth_dst
             && (since..=asked).contains(&other.at)
-    })
+    };
+    played.frames.iter().any(is_heard)
+}
+
+/// Whether row 10 depends on how frames are put together: on where an epoch ends, which nothing but the moment of asking
+/// tells, or on requests of one epoch that lie on both sides of the window. No verdict is held against such frames.
+pub(crate) fn is_at_the_edge_of_the_window(world: &World, played: &Played, frame: &Frame) -> bool {
+    let left = legal_until(world, frame, &world.flows[frame.flow]);
+    let now = is_heard_at(world, played, frame, left, frame.at);
+    let differs = |asked: Secs| is_heard_at(world, played, frame, left, asked) != now;
+    let later = played.frames.iter().filter(|other| other.flow == frame.flow && other.at >= frame.at);
+    let end = next_change(world, frame.at);
+    later.take_while(|other| other.at < end).any(|other| differs(other.at))
 }
 
 /// When a verdict may change next: a row begins or ends, an address is heard with another MAC, a grace period ends.
@@ -159,7 +195,15 @@ fn next_change(world: &World, t: Secs) -> Secs {
         moments.push(life.from);
         moments.extend(life.until);
     }
-    moments.extend(world.heard.iter().map(|heard| heard.at));
+    for heard in &world.heard {
+        let changes = |route: &Route| {
+            let of_hop = |t| lladdr(world, route.router, route.nexthop, t);
+            route.nexthop == heard.ip && heard.at > 0 && of_hop(heard.at) != of_hop(heard.at - 1)
+        };
+        if world.routes.iter().any(changes) {
+            moments.push(heard.at);
+        }
+    }
     let ends: Vec<Secs> = moments.iter().map(|moment| moment + GRACE).collect();
     moments.extend(ends);
     moments.into_iter().filter(|&moment| moment > t).min().unwrap_or(Secs::MAX)
