@@ -53,6 +53,8 @@ pub(crate) struct Checked {
     pub(crate) played: Played,
     pub(crate) truth: Vec<Verdict>,
     pub(crate) differences: Vec<Difference>,
+    /// Faults at the edge of the window that were passed over.
+    pub(crate) at_the_edge: u64,
     /// For each kind left out: frames that the whole evidence decides, and those of them that became undetermined.
     pub(crate) undetermined: Vec<(Omitted, u64, u64)>,
 }
@@ -76,8 +78,14 @@ pub(crate) fn check(world: &World) -> Checked {
     let is_same = |a: &Difference, b: &Difference| (a.fault, a.verdicts, a.index) == (b.fault, b.verdicts, b.index);
     differences
         .retain(|one| !matches!(one.shown, Shown::Without(_)) || !of_whole.iter().any(|other| is_same(one, other)));
+    let before = differences.len() as u64;
+    differences.retain(|one| {
+        let knows_all = !matches!(one.shown, Shown::Without(_));
+        one.verdicts.is_none() || !is_at_the_edge_of_the_window(world, &played, &played.frames[one.index], knows_all)
+    });
     differences.sort();
-    Checked { played, truth, differences, undetermined }
+    let at_the_edge = before - differences.len() as u64;
+    Checked { played, truth, differences, at_the_edge, undetermined }
 }
 
 fn became_undetermined(whole: &Said, said: &Said, omitted: Omitted) -> (Omitted, u64, u64) {
@@ -124,9 +132,7 @@ fn compare(
             None if frame.label == at_the_end => Shown::Whole,
             None => Shown::TableOfAnotherMoment,
         };
-        if let Some(fault) = fault(truth[index], verdict, said.commands[index], shown)
-            && !is_at_the_edge_of_the_window(world, played, frame)
-        {
+        if let Some(fault) = fault(truth[index], verdict, said.commands[index], shown) {
             differences.push(Difference { fault, shown, verdicts: Some((truth[index], verdict)), index });
         }
     }
@@ -160,4 +166,23 @@ fn fault(truth: Verdict, said: Verdict, command: bool, shown: Shown) -> Option<F
         _ => {}
     }
     (shown == Shown::Whole).then_some(Fault::Another)
+}
+
+#[test]
+fn faults_are_told_apart() {
+    use Verdict::*;
+    let whole = |truth, said, command| fault(truth, said, command, Shown::Whole);
+    let without = |truth, said| fault(truth, said, false, Shown::Without(Omitted::Bfd));
+    assert_eq!(whole(Conforming, Conforming, false), None);
+    assert_eq!(whole(Conforming, StaleConntrack, true), Some(Fault::FalseCommand));
+    assert_eq!(whole(Unresolved, StaleConntrack, true), Some(Fault::FalseCommand));
+    assert_eq!(whole(Grace, UnknownMac, false), Some(Fault::FalseViolating));
+    assert_eq!(whole(StaleConntrack, Conforming, false), Some(Fault::FalseConforming));
+    assert_eq!(whole(StaleConntrack, NotCovered, false), Some(Fault::Muted));
+    assert_eq!(whole(StaleConntrack, FormerNexthop, true), Some(Fault::Another));
+    assert_eq!(without(StaleConntrack, FormerNexthop), None);
+    assert_eq!(without(FormerNexthop, StaleConntrack), Some(Fault::Stronger));
+    assert_eq!(without(StaleConntrack, Unresolved), None);
+    assert_eq!(without(Conforming, NoNexthopData), None);
+    assert_eq!(without(Unresolved, Conforming), Some(Fault::Overclaimed));
 }

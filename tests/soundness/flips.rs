@@ -48,14 +48,14 @@ pub(crate) const FLIPS: &[Flips] = &[
     Flips {
         shown: Shown::Without(Omitted::Ports),
         reason: "tables, connected networks and senders are guessed: a packet may be looked up, or come in, otherwise",
-        faults: &[FalseCommand, FalseConforming, FalseViolating, Overclaimed],
-        seldom: &[ArmedThoughIgnored, Muted, Stronger],
+        faults: &[FalseConforming, FalseViolating, Overclaimed],
+        seldom: &[FalseCommand, ArmedThoughIgnored, Muted, Stronger],
     },
     Flips {
         shown: Shown::Without(Omitted::Zones),
         reason: "an entry in a zone without owner is believed, and one router is not told from another by its zone",
-        faults: &[FalseCommand, Stronger],
-        seldom: &[FalseConforming, FalseViolating, Muted],
+        faults: &[FalseCommand],
+        seldom: &[Stronger, FalseConforming, FalseViolating, Muted],
     },
     Flips {
         shown: Shown::Without(Omitted::Conntrack),
@@ -78,20 +78,20 @@ pub(crate) const FLIPS: &[Flips] = &[
     Flips {
         shown: Shown::Without(Omitted::Neighbours),
         reason: "a hop keeps the MAC that its binding names, though the capture would have told another",
-        faults: &[FalseCommand, FalseConforming, FalseViolating, Overclaimed, Muted, Stronger],
-        seldom: &[ArmedThoughIgnored],
+        faults: &[FalseCommand, FalseConforming, FalseViolating, Overclaimed, Muted],
+        seldom: &[Stronger, ArmedThoughIgnored],
     },
     Flips {
         shown: Shown::Without(Omitted::LearnedRoutes),
         reason: "a route that nothing tells decides: the next best is taken for it",
-        faults: &[FalseCommand, FalseConforming, FalseViolating],
-        seldom: &[ArmedThoughIgnored, Muted, Stronger],
+        faults: &[FalseConforming, FalseViolating],
+        seldom: &[FalseCommand, ArmedThoughIgnored, Muted, Stronger],
     },
     Flips {
         shown: Shown::Without(Omitted::SomeRoutes),
         reason: "a row that nothing tells is a hop too few, or another route decides",
-        faults: &[FalseCommand, FalseConforming, FalseViolating, ArmedThoughIgnored, Muted, Stronger],
-        seldom: &[Overclaimed],
+        faults: &[FalseCommand, FalseConforming, FalseViolating, ArmedThoughIgnored, Muted],
+        seldom: &[Stronger, Overclaimed],
     },
 ];
 

@@ -13,6 +13,7 @@ mod lab;
 mod needs;
 mod ovn;
 mod project;
+mod soundness;
 mod test;
 mod tidy;
 mod vm;
@@ -41,6 +42,8 @@ enum Command {
     Cases,
     /// Play a scenario on real OVN, in network namespaces; as root.
     Lab(lab::Args),
+    /// Hold the engine against a plain model of OVN, on small worlds made from seeds.
+    Soundness(soundness::Args),
     /// Run the tests that need a kernel, or any command, on other kernels in a virtual machine.
     Vm(vm::Args),
     /// Measure.
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Incident => incident::run(),
         Command::Cases => cases::run(),
         Command::Lab(args) => lab::run(&args),
+        Command::Soundness(args) => soundness::run(&args),
         Command::Vm(args) => vm::run(&args),
         Command::Bench(command) => bench::run(&command),
     };

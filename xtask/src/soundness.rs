@@ -17,13 +17,13 @@ const KNOWN: &str = "ANALYZER_SOUNDNESS_KNOWN";
 /// Arguments of `cargo xtask soundness`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How many worlds to try. The test itself tries 3,000.
+    /// How many worlds to try. The test itself tries 2,500.
     #[arg(long, default_value_t = 20_000, value_name = "N")]
     worlds: u64,
     /// The seed of the first world; each further one has the next number.
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
-    /// Also show the smallest world of a known difference, `all` for every one, and write it as a case.
+    /// Also show the smallest world of a known difference, of `all` of them, or of a flip such as `Bfd/FalseCommand`.
     #[arg(long, value_name = "NAME")]
     known: Option<String>,
     /// Use the release profile: slow to build, five times as fast. Worth it from some 100,000 worlds on.

@@ -176,14 +176,15 @@ fn is_heard_at(world: &World, played: &Played, frame: &Frame, left: Option<Secs>
 }
 
 /// Whether row 10 depends on how frames are put together: on where an epoch ends, which nothing but the moment of asking
-/// tells, or on requests of one epoch that lie on both sides of the window. No verdict is held against such frames.
-pub(crate) fn is_at_the_edge_of_the_window(world: &World, played: &Played, frame: &Frame) -> bool {
+/// tells, or on requests of one epoch that lie on both sides of the window. No verdict is held against such frames. Where
+/// rows are left out (`knows_all` is false) their changes end no epoch.
+pub(crate) fn is_at_the_edge_of_the_window(world: &World, played: &Played, frame: &Frame, knows_all: bool) -> bool {
     let left = legal_until(world, frame, &world.flows[frame.flow]);
     let now = is_heard_at(world, played, frame, left, frame.at);
-    let differs = |asked: Secs| is_heard_at(world, played, frame, left, asked) != now;
-    let later = played.frames.iter().filter(|other| other.flow == frame.flow && other.at >= frame.at);
-    let end = next_change(world, frame.at);
-    later.take_while(|other| other.at < end).any(|other| differs(other.at))
+    let end = if knows_all { next_change(world, frame.at) } else { Secs::MAX };
+    let mut later =
+        played.frames.iter().filter(|other| other.flow == frame.flow && (frame.at..end).contains(&other.at));
+    later.any(|other| is_heard_at(world, played, frame, left, other.at) != now)
 }
 
 /// When a verdict may change next: a row begins or ends, an address is heard with another MAC, a grace period ends.
