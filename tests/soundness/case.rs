@@ -83,10 +83,11 @@ fn moments(world: &World, row: &Route) -> Vec<Secs> {
 fn nexthop(world: &World, row: &Route, life: Life) -> String {
     let mut text = format!("[[route.nexthop]]\nip = \"{}\"\n", row.nexthop);
     let is_its = |router, ip| (router, ip) == (row.router, row.nexthop);
-    let fixed = world.statics.iter().filter(|other| is_its(other.router, other.ip));
-    let bound = world.bindings.iter().filter(|other| is_its(other.router, other.ip) && other.life.from <= life.from);
+    let mut fixed = world.statics.iter().filter(|other| is_its(other.router, other.ip));
+    let mut bound =
+        world.bindings.iter().filter(|other| is_its(other.router, other.ip) && other.life.from <= life.from);
     let overrides = fixed.clone().find(|other| other.overrides).map(|other| other.mac);
-    let lladdr = overrides.or(bound.last().map(|other| other.mac)).or(fixed.last().map(|other| other.mac));
+    let lladdr = overrides.or(bound.next_back().map(|other| other.mac)).or(fixed.next_back().map(|other| other.mac));
     if let Some(mac) = lladdr {
         let _ = writeln!(text, "lladdr = \"{mac}\"");
     }

@@ -13,8 +13,8 @@ pub(crate) struct Flips {
     pub(crate) shown: Shown,
     /// Why the verdict turns.
     pub(crate) reason: &'static str,
-    /// Faults that occur.
-    pub(crate) faults: &'static [Fault],
+    /// Faults that occur, and how often at most in the run of CI.
+    pub(crate) faults: &'static [(Fault, u64)],
     /// Those that occur so seldom that the run of CI may be without.
     pub(crate) seldom: &'static [Fault],
 }
@@ -30,67 +30,95 @@ pub(crate) const FLIPS: &[Flips] = &[
     Flips {
         shown: Shown::Without(Omitted::Bindings),
         reason: "the MAC of a hop is older evidence only (a static binding, a frame heard), or is taken for unknown",
-        faults: &[FalseCommand, FalseConforming, FalseViolating, ArmedThoughIgnored, Muted, Stronger],
+        faults: &[
+            (FalseCommand, 9),
+            (FalseConforming, 69),
+            (FalseViolating, 165),
+            (ArmedThoughIgnored, 16),
+            (Muted, 90),
+            (Stronger, 10),
+        ],
         seldom: &[Overclaimed],
     },
     Flips {
         shown: Shown::Without(Omitted::StaticBindings),
         reason: "nothing says that the MAC of a binding is overridden, or that a hop has the MAC of a static one",
-        faults: &[FalseCommand, FalseConforming, FalseViolating, ArmedThoughIgnored, Overclaimed, Muted],
+        faults: &[
+            (FalseCommand, 26),
+            (FalseConforming, 40),
+            (FalseViolating, 388),
+            (ArmedThoughIgnored, 10),
+            (Overclaimed, 12),
+            (Muted, 39),
+        ],
         seldom: &[Stronger],
     },
     Flips {
         shown: Shown::Without(Omitted::Bfd),
         reason: "a session without state leaves its hop unknown, and the MACs of the others are held to be the set",
-        faults: &[FalseCommand, FalseViolating, Muted],
+        faults: &[(FalseCommand, 10), (FalseViolating, 64), (Muted, 175)],
         seldom: &[ArmedThoughIgnored],
     },
     Flips {
         shown: Shown::Without(Omitted::Ports),
         reason: "tables, connected networks and senders are guessed: a packet may be looked up, or come in, otherwise",
-        faults: &[FalseConforming, FalseViolating, Overclaimed],
+        faults: &[(FalseConforming, 92), (FalseViolating, 533), (Overclaimed, 12)],
         seldom: &[FalseCommand, ArmedThoughIgnored, Muted, Stronger],
     },
     Flips {
         shown: Shown::Without(Omitted::Zones),
         reason: "an entry in a zone without owner is believed, and one router is not told from another by its zone",
-        faults: &[FalseCommand],
+        faults: &[(FalseCommand, 58)],
         seldom: &[Stronger, FalseConforming, FalseViolating, Muted],
     },
     Flips {
         shown: Shown::Without(Omitted::Conntrack),
         reason: "what pins a flow to a route that lost, and whose the host's packets are, is not known",
-        faults: &[FalseViolating, Muted],
+        faults: &[(FalseViolating, 343), (Muted, 31)],
         seldom: &[Stronger],
     },
     Flips {
         shown: Shown::Without(Omitted::History),
         reason: "the set of the end is held against packets of all times, and frames heard long before are taken for new",
-        faults: &[FalseCommand, FalseConforming, FalseViolating, ArmedThoughIgnored, Overclaimed, Muted, Stronger],
+        faults: &[
+            (FalseCommand, 225),
+            (FalseConforming, 172),
+            (FalseViolating, 1480),
+            (ArmedThoughIgnored, 18),
+            (Overclaimed, 107),
+            (Muted, 399),
+            (Stronger, 12),
+        ],
         seldom: &[],
     },
     Flips {
         shown: Shown::Without(Omitted::OtherDirection),
         reason: "nobody is heard alive: packets to a live router that is no next hop look stale",
-        faults: &[FalseCommand, FalseViolating],
+        faults: &[(FalseCommand, 4567), (FalseViolating, 244)],
         seldom: &[ArmedThoughIgnored],
     },
     Flips {
         shown: Shown::Without(Omitted::Neighbours),
         reason: "a hop keeps the MAC that its binding names, though the capture would have told another",
-        faults: &[FalseCommand, FalseConforming, FalseViolating, Overclaimed, Muted],
+        faults: &[(FalseCommand, 30), (FalseConforming, 391), (FalseViolating, 12), (Overclaimed, 41), (Muted, 29)],
         seldom: &[Stronger, ArmedThoughIgnored],
     },
     Flips {
         shown: Shown::Without(Omitted::LearnedRoutes),
         reason: "a route that nothing tells decides: the next best is taken for it",
-        faults: &[FalseConforming, FalseViolating],
+        faults: &[(FalseConforming, 13), (FalseViolating, 501)],
         seldom: &[FalseCommand, ArmedThoughIgnored, Muted, Stronger],
     },
     Flips {
         shown: Shown::Without(Omitted::SomeRoutes),
         reason: "a row that nothing tells is a hop too few, or another route decides",
-        faults: &[FalseCommand, FalseConforming, FalseViolating, ArmedThoughIgnored, Muted],
+        faults: &[
+            (FalseCommand, 97),
+            (FalseConforming, 30),
+            (FalseViolating, 1460),
+            (ArmedThoughIgnored, 16),
+            (Muted, 229),
+        ],
         seldom: &[Stronger, Overclaimed],
     },
 ];
@@ -98,5 +126,8 @@ pub(crate) const FLIPS: &[Flips] = &[
 /// Whether a flip is among the known ones.
 pub(crate) fn is_known_flip(one: &Difference) -> bool {
     let of_kind = |flips: &&Flips| flips.shown == one.shown;
-    FLIPS.iter().filter(of_kind).any(|flips| flips.faults.contains(&one.fault) || flips.seldom.contains(&one.fault))
+    FLIPS
+        .iter()
+        .filter(of_kind)
+        .any(|flips| flips.faults.iter().any(|&(fault, _)| fault == one.fault) || flips.seldom.contains(&one.fault))
 }

@@ -140,9 +140,19 @@ impl Report {
     fn gone(&self) -> Vec<String> {
         let is_gone = |known: &&Known| !known.is_seldom && !self.known.contains_key(known.name);
         let known = KNOWN.iter().filter(is_gone).map(|known| known.name.to_owned());
-        let of_kind = |flips: &'static Flips| flips.faults.iter().map(|&fault| (flips.shown, fault));
+        let of_kind = |flips: &'static Flips| flips.faults.iter().map(|&(fault, _)| (flips.shown, fault));
         let flips = FLIPS.iter().flat_map(of_kind).filter(|flip| !self.flips.contains_key(flip));
-        known.chain(flips.map(|flip| format!("{flip:?}"))).collect()
+        known.chain(flips.map(|(shown, fault)| flip_name(shown, fault))).collect()
+    }
+
+    /// Flips that occur more often than they did.
+    fn grown(&self) -> Vec<String> {
+        let of_kind = |flips: &'static Flips| flips.faults.iter().map(|&(fault, most)| (flips.shown, fault, most));
+        let times = |shown, fault| self.flips.get(&(shown, fault)).map_or(0, |count| count.times);
+        let grown = FLIPS.iter().flat_map(of_kind).filter(|&(shown, fault, most)| times(shown, fault) > most);
+        grown
+            .map(|(shown, fault, most)| format!("{} {}, not {most}", flip_name(shown, fault), times(shown, fault)))
+            .collect()
     }
 
     /// Figures that are not what is committed.
@@ -241,6 +251,8 @@ fn the_engine_says_what_the_model_says() {
         assert!(unreached.is_empty(), "no world gives {unreached:?}");
         let gone = report.gone();
         assert!(gone.is_empty(), "these no longer occur, take them off the lists: {}", gone.join(", "));
+        let grown = report.grown();
+        assert!(grown.is_empty(), "these occur more often than before: {}", grown.join(", "));
         let moved = report.moved();
         assert!(moved.is_empty(), "what becomes undetermined has changed: {}", moved.join("; "));
     }

@@ -76,7 +76,7 @@ pub(crate) fn decide<'a>(world: &'a World, router: usize, ends: (IpAddr, IpAddr)
 }
 
 /// The rows of the deciding route and of those that it was chosen over only because none of their next hops is up.
-pub(crate) fn configured<'a>(world: &'a World, router: usize, ends: (IpAddr, IpAddr), t: Secs) -> Vec<&'a Route> {
+pub(crate) fn configured(world: &World, router: usize, ends: (IpAddr, IpAddr), t: Secs) -> Vec<&Route> {
     let decides = match decide(world, router, ends, t) {
         Way::Nowhere | Way::Inside => None,
         Way::OnLink => Some(rank_of_link(&world.routers[router])),
@@ -92,7 +92,7 @@ pub(crate) fn configured<'a>(world: &'a World, router: usize, ends: (IpAddr, IpA
 }
 
 /// The rows of the pod's symmetric route that are up: the group for which northd writes reply flows (ovn-facts 1.4).
-pub(crate) fn symmetric<'a>(world: &'a World, router: usize, pod: IpAddr, t: Secs) -> Vec<&'a Route> {
+pub(crate) fn symmetric(world: &World, router: usize, pod: IpAddr, t: Secs) -> Vec<&Route> {
     let ends = (pod, pod);
     let mut longest = None;
     for route in &world.routes {
@@ -114,7 +114,7 @@ pub(crate) fn symmetric<'a>(world: &'a World, router: usize, pod: IpAddr, t: Sec
 }
 
 /// Those and the ones that are down.
-pub(crate) fn configured_symmetric<'a>(world: &'a World, router: usize, pod: IpAddr, t: Secs) -> Vec<&'a Route> {
+pub(crate) fn configured_symmetric(world: &World, router: usize, pod: IpAddr, t: Secs) -> Vec<&Route> {
     let mut rows = Vec::new();
     for route in &world.routes {
         if is_symmetric(route) && matches(world, route, router, (pod, pod), t) {
