@@ -217,13 +217,13 @@ fn as_told(found: &[(&str, &Seen)]) -> BTreeMap<Told, Count> {
     each.map(|(reason, ((tuple, mac), count))| (told(reason, tuple, *mac), *count)).collect()
 }
 
-/// What findings count.
+/// What findings count. One whose packets were told anew under another reason holds none.
 pub(crate) fn told(findings: &[Value]) -> BTreeMap<Told, Count> {
     let count = |finding: &Value| {
         let text = |key: &str| finding[key].as_str().unwrap_or_else(|| panic!("no {key} in {finding}")).to_owned();
         ((text("reason"), finding["flow"].to_string(), text("eth_dst")), Count::of(finding))
     };
-    findings.iter().map(count).collect()
+    findings.iter().map(count).filter(|(_, count)| *count != Count::default()).collect()
 }
 
 /// A lab, changed as `prepare` does.

@@ -102,6 +102,15 @@ impl Node {
         ));
     }
 
+    /// A symmetric route of another pod comes, and goes with the next number, by the next hops of this one in turn.
+    pub(crate) fn change_route_of_another_pod(&self, number: usize) {
+        let pod = format!("10.244.3.{}", 100 + number / 2);
+        let gateway = self.addresses.gateways[number / 2 % 2];
+        let (options, command) =
+            if number.is_multiple_of(2) { ("--ecmp-symmetric-reply", "lr-route-add") } else { ("", "lr-route-del") };
+        self.sh(&format!("ovn-nbctl --policy=src-ip {options} {command} GR_{NODE} {pod} {gateway} rtoe-GR_{NODE}"));
+    }
+
     /// Switches OVN's monitor of next hops on. Returns whether this OVN has one.
     pub(crate) fn monitor_next_hops(&self) -> bool {
         self.sh("ovn-nbctl set nb_global . options:ecmp_nexthop_monitor_enable=true");

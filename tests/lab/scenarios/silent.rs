@@ -1,13 +1,14 @@
 //! What is no violation.
 
-use std::slice;
+use std::{slice, thread};
 
 use super::{as_it_is, flows, to};
 use crate::addresses::{GW1, GW3, V4};
+use crate::daemon::pause;
 use crate::known::{Expected, OWN_PORT};
 use crate::netns::run;
 use crate::traffic::{Conversation, Flow, exchange, push};
-use crate::watch::Watch;
+use crate::watch::{Watch, say};
 
 /// Flows that the pod opens are spread over the next hops, and are answered by the one that they took. Nothing to tell.
 /// The kernel spreads them by their ports, too, ovs-vswitchd by their addresses only.
@@ -46,6 +47,40 @@ fn live_router_that_is_no_next_hop() {
         })?;
         let mut pinned = flows(&watch.node, 40000, 2);
         exchange(&mut pinned, 4);
+        let seen = watch.settled(&[&pinned]);
+        assert_eq!(to(&seen, GW3), seen, "all leave to where they came from");
+        let ended = watch.expect(&[("asymmetric-gateway", &seen)]);
+        assert_eq!(ended.code, Some(0), "{}", ended.said());
+        assert!(ended.findings.iter().all(|finding| finding["verdict"] == "info"), "{:#?}", ended.findings);
+        Ok(())
+    });
+}
+
+/// The same while routes of other pods come and go: what each flow may do stays the same, though the daemon works it out anew each
+/// time, in the midst of requests and answers.
+#[test]
+fn live_router_while_other_routes_change() {
+    run(|| {
+        let watch = Watch::new(V4, |node| {
+            node.third_gateway(GW3)?;
+            node.client_by(2);
+            Ok(())
+        })?;
+        let mut pinned = flows(&watch.node, 40000, 20);
+        exchange(&mut pinned, 1);
+        let node = &watch.node;
+        say("requests and answers go on, and routes of other pods change");
+        thread::scope(|scope| {
+            let changes = scope.spawn(|| {
+                for change in 0..18 {
+                    node.change_route_of_another_pod(change);
+                    pause(200);
+                }
+            });
+            while !changes.is_finished() {
+                exchange(&mut pinned, 1);
+            }
+        });
         let seen = watch.settled(&[&pinned]);
         assert_eq!(to(&seen, GW3), seen, "all leave to where they came from");
         let ended = watch.expect(&[("asymmetric-gateway", &seen)]);
