@@ -32,7 +32,9 @@ impl Capture {
     pub(crate) fn start(node: &Node, file: &Path, direction: &str) -> Self {
         let file = file.to_owned();
         let mut command = node.netns().command("tcpdump");
-        command.args(["-i", crate::node::NIC, "-Q", direction, "-n", "-U", "--immediate-mode", "-Z", "root", "-w"]);
+        command.args(["-i", crate::node::NIC, "-Q", direction, "-n", "-U", "--immediate-mode", "-Z", "root"]);
+        // Room for some thousand frames of the NIC's MTU: others may have the processors for a while.
+        command.args(["--snapshot-length=2048", "--buffer-size=8192", "-w"]);
         let process = Process::start(command.arg(&file));
         node.note(&format!("tcpdump-{direction}"), process.id());
         // The header of the file is written once the socket is bound.
@@ -73,6 +75,14 @@ impl Capture {
             pause(100);
         }
         panic!("of {sent} packets only these have left: {:#?}", self.seen());
+    }
+
+    /// Waits until it has seen what another capture of the same NIC has.
+    pub(crate) fn catch_up(&self, with: &Seen) {
+        let has =
+            |seen: &Seen| with.iter().all(|(key, count)| seen.get(key).is_some_and(|own| own.packets >= count.packets));
+        let has_caught_up = (0..50).any(|_| has(&self.seen()) || (pause(100), false).1);
+        assert!(has_caught_up, "of {with:#?}\nit has seen {:#?}", self.seen());
     }
 
     /// What the pod has sent, once it sends no more: two looks see the same.

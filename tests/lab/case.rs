@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use serde_json::Value;
 
-use crate::capture::Capture;
+use crate::capture::{Capture, Seen};
 use crate::node::Node;
 use crate::watch::{GRACE, Told, told};
 use crate::wire::Count;
@@ -27,7 +27,7 @@ const DUMPS: [(&str, &str); 5] = [
 pub(crate) struct Case {
     folder: PathBuf,
     /// What passes the NIC, both ways.
-    _capture: Capture,
+    capture: Capture,
 }
 
 impl Case {
@@ -36,7 +36,7 @@ impl Case {
         let folder = node.folder().join("case");
         fs::create_dir(&folder).expect("the folder of the lab is ours");
         let capture = Capture::start(node, &folder.join("egress.pcap"), "inout");
-        Self { folder, _capture: capture }
+        Self { folder, capture }
     }
 
     /// Takes the conntrack table as it is now, for one that would be taken later tells less. Only the first time counts.
@@ -47,8 +47,9 @@ impl Case {
         }
     }
 
-    /// Takes the dumps that go with it. The database files have the history of each row.
-    pub(crate) fn dump(&self, node: &Node) {
+    /// Takes the dumps that go with it, and all packets that were seen. The database files have the history of each row.
+    pub(crate) fn dump(&self, node: &Node, seen: &Seen) {
+        self.capture.catch_up(seen);
         self.take_conntrack(node);
         for (name, command) in DUMPS {
             fs::write(self.folder.join(name), node.sh(command)).expect("the folder of the lab is ours");

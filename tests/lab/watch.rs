@@ -161,7 +161,7 @@ impl Watch {
     /// The same where something else is found today, which is known.
     pub(crate) fn expect_with_differences(self, expected: Expected, replayed: Expected) -> Ended {
         let seen = self.capture.seen();
-        self.case.dump(&self.node);
+        self.case.dump(&self.node, &seen);
         let ended = self.live.stop();
         let found = expected.today();
         let context = || format!("{seen:#?}\n{}\n{}", ended.summary, ended.said());

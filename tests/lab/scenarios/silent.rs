@@ -56,8 +56,8 @@ fn live_router_that_is_no_next_hop() {
     });
 }
 
-/// The same while routes of other pods come and go: what each flow may do stays the same, though the daemon works it out anew each
-/// time, in the midst of requests and answers.
+/// The same while routes of other pods come and go: what a flow may do stays the same, though the daemon works it out anew each
+/// time. Flows begin and go on all the while, so that requests and answers fall into that.
 #[test]
 fn live_router_while_other_routes_change() {
     run(|| {
@@ -66,10 +66,9 @@ fn live_router_while_other_routes_change() {
             node.client_by(2);
             Ok(())
         })?;
-        let mut pinned = flows(&watch.node, 40000, 20);
-        exchange(&mut pinned, 1);
+        let mut pinned = Vec::new();
         let node = &watch.node;
-        say("requests and answers go on, and routes of other pods change");
+        say("flows begin and go on, and routes of other pods change");
         thread::scope(|scope| {
             let changes = scope.spawn(|| {
                 for change in 0..18 {
@@ -77,8 +76,12 @@ fn live_router_while_other_routes_change() {
                     pause(200);
                 }
             });
-            while !changes.is_finished() {
+            for first_port in (40000..60000).step_by(4) {
+                pinned.extend(flows(node, first_port, 4));
                 exchange(&mut pinned, 1);
+                if changes.is_finished() {
+                    break;
+                }
             }
         });
         let seen = watch.settled(&[&pinned]);
