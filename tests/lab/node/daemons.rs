@@ -120,12 +120,14 @@ impl Node {
         format!("ovsdb-server {folder}/{name}.db --remote=punix:{folder}/{socket}.sock --unixctl={folder}/{name}.ctl")
     }
 
-    /// Kills a daemon, as a crash or the kernel does that needs its memory.
+    /// Kills a daemon, as a crash or the kernel does that needs its memory. It is gone once it holds no lock any more, by which its
+    /// successor tells; its memory goes before.
     pub(crate) fn kill(&self, daemon: Daemon) {
         let pid = self.folder().join(daemon.name()).with_extension("pid");
         self.sh(&format!(
             "pid=$(cat {pid}); kill -9 $pid
-            for try in $(seq 100); do grep -qs . /proc/$pid/cmdline || exit 0; sleep 0.05; done
+            is_there() {{ grep -qs . /proc/$pid/cmdline || grep -q \"WRITE $pid \" /proc/locks; }}
+            for try in $(seq 100); do is_there || exit 0; sleep 0.05; done
             exit 1",
             pid = pid.display()
         ));
