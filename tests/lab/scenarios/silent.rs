@@ -4,7 +4,6 @@ use std::{slice, thread};
 
 use super::{as_it_is, flows, to};
 use crate::addresses::{GW1, GW3, V4};
-use crate::daemon::pause;
 use crate::known::{Expected, OWN_PORT};
 use crate::netns::run;
 use crate::traffic::{Conversation, Flow, exchange, push};
@@ -66,24 +65,19 @@ fn live_router_while_other_routes_change() {
             node.client_by(2);
             Ok(())
         })?;
-        let mut pinned = Vec::new();
-        let node = &watch.node;
+        let (node, mut pinned, mut ports) = (&watch.node, Vec::new(), 40000..);
         say("flows begin and go on, and routes of other pods change");
-        thread::scope(|scope| {
-            let changes = scope.spawn(|| {
-                for change in 0..18 {
-                    node.change_route_of_another_pod(change);
-                    pause(200);
+        for change in 0..18 {
+            thread::scope(|scope| {
+                scope.spawn(|| node.change_route_of_another_pod(change));
+                for port in ports.by_ref().take(16) {
+                    let mut begins = flows(node, port, 1);
+                    exchange(&mut begins, 2);
+                    pinned.append(&mut begins);
                 }
             });
-            for first_port in (40000..60000).step_by(4) {
-                pinned.extend(flows(node, first_port, 4));
-                exchange(&mut pinned, 1);
-                if changes.is_finished() {
-                    break;
-                }
-            }
-        });
+            exchange(&mut pinned, 1);
+        }
         let seen = watch.settled(&[&pinned]);
         assert_eq!(to(&seen, GW3), seen, "all leave to where they came from");
         let ended = watch.expect(&[("asymmetric-gateway", &seen)]);
