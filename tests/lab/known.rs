@@ -5,16 +5,12 @@ use crate::capture::Seen;
 
 /// Names of differences.
 pub(crate) const HEARD_BEFORE_ITS_DEATH: &str = "heard-before-its-death";
-pub(crate) const OWN_PORT: &str = "own-port";
 
 /// Those that there are still, and what is said today.
-const DIFFERENCES: &[(&str, &str)] = &[
-    (
-        HEARD_BEFORE_ITS_DEATH,
-        "a dead gateway passes for a live router by its packets from before it died, where no history dates that",
-    ),
-    (OWN_PORT, "a next hop that is another router's port is not known by the MAC of that port"),
-];
+const DIFFERENCES: &[(&str, &str)] = &[(
+    HEARD_BEFORE_ITS_DEATH,
+    "a dead gateway passes for a live router by its packets from before it died, where no history dates that",
+)];
 
 /// Packets by the reasons that they are found under.
 pub(crate) type Found<'a> = &'a [(&'a str, &'a Seen)];

@@ -2,11 +2,9 @@
 //! design and the fact sheet, and a difference stands here until the engine says it, too: an entry that no longer occurs
 //! fails the test, so that the list shrinks.
 
-use analyzer::types::IpPrefix;
-
 use crate::check::{Difference, Fault};
 use crate::model::{Played, Verdict};
-use crate::world::{Route, World};
+use crate::world::World;
 
 /// A difference on whole evidence.
 pub(crate) struct Known {
@@ -44,26 +42,6 @@ impl Place<'_> {
         self.world.flows[self.flow()].router
     }
 
-    /// Whether a next hop that is not the flow's has the frame's MAC.
-    fn is_to_another_next_hop(&self) -> bool {
-        let mac = self.played.frames[self.one.index].eth_dst;
-        let (src, t, router) =
-            (self.world.flows[self.flow()].tuple.src, self.played.frames[self.one.index].at, self.router());
-        let own = |ip| {
-            self.world.routes.iter().any(|row| {
-                row.router == router
-                    && row.table == self.world.routers[router].table
-                    && row.life.holds(t)
-                    && row.nexthop == ip
-                    && row.prefix == IpPrefix::host(src)
-            })
-        };
-        let bound = self.world.bindings.iter().map(|row| (row.ip, row.mac));
-        let fixed = self.world.statics.iter().map(|row| (row.ip, row.mac));
-        let heard = self.world.heard.iter().map(|heard| (heard.ip, heard.mac));
-        bound.chain(fixed).chain(heard).any(|(ip, its)| its == mac && !own(ip))
-    }
-
     /// Whether the frame went to a MAC that a static binding overrides.
     fn is_to_overridden_mac(&self) -> bool {
         let mac = self.played.frames[self.one.index].eth_dst;
@@ -75,16 +53,6 @@ impl Place<'_> {
 /// Differences on whole evidence. The first that fits has it.
 pub(crate) const KNOWN: &[Known] = &[
     Known {
-        name: "own-port-as-next-hop",
-        reason: "a next hop that is another router's port has that port's MAC (DESIGN 7); the engine calls it unresolved",
-        is_seldom: false,
-        is: |place| {
-            let (world, router) = (place.world, place.router());
-            let is_port = |row: &Route| world.routers.iter().any(|other| other.address == row.nexthop);
-            place.says(Verdict::Unresolved) && world.routes.iter().any(|row| row.router == router && is_port(row))
-        },
-    },
-    Known {
         name: "overridden-mac-was-legal",
         reason: "a MAC_Binding that a static one overrides was never the next hop's; the engine dates its end in the set",
         is_seldom: false,
@@ -92,24 +60,6 @@ pub(crate) const KNOWN: &[Known] = &[
             use Verdict::*;
             [FormerNexthop, Grace, StaleConntrack].into_iter().any(|verdict| place.says(verdict))
                 && place.is_to_overridden_mac()
-        },
-    },
-    Known {
-        name: "unresolved-but-another-next-hop-has-the-mac",
-        reason: "row 8 has no exception for it: one MAC may have two addresses; the engine calls the packet violating",
-        is_seldom: false,
-        is: |place| {
-            use Verdict::*;
-            place.is(Unresolved, &[UnknownMac, AsymmetricGateway, StaleConntrack, FormerNexthop, NexthopDown])
-                && place.is_to_another_next_hop()
-        },
-    },
-    Known {
-        name: "unresolved-after-rows-6-and-7",
-        reason: "row 8 decides before rows 6 and 7 where an active next hop is unresolved",
-        is_seldom: false,
-        is: |place| {
-            place.is(Verdict::Unresolved, &[Verdict::NexthopDown, Verdict::FormerNexthop, Verdict::StaleConntrack])
         },
     },
     Known {

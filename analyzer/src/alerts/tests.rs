@@ -622,8 +622,11 @@ fn field_names_are_names_of_the_rfc() {
 #[test]
 fn what_heals_a_flow_is_told_when_it_becomes_known() {
     let mut alerts = open(Settings::default());
-    let uncited =
-        Finding { verdict: Verdict::Violating(Violating::FormerNexthop), conntrack: Vec::new().into(), ..finding(1, DEAD, 0) };
+    let uncited = Finding {
+        verdict: Verdict::Violating(Violating::FormerNexthop),
+        conntrack: Vec::new().into(),
+        ..finding(1, DEAD, 0)
+    };
     alerts.violating(&uncited, &report(), at(0));
     alerts.count(&member(1), DEAD, Counts { packets: 3, bytes: 180 }, at(0));
     let first = told(&mut alerts, 0..=2);
