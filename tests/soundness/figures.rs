@@ -21,7 +21,7 @@ pub(crate) const FIGURES: [Figure; Omitted::ALL.len()] = [
     figure(Omitted::Bindings, 83.8),
     figure(Omitted::StaticBindings, 7.8),
     figure(Omitted::Bfd, 18.4),
-    figure(Omitted::Ports, 0.38),
+    figure(Omitted::Ports, 0.82),
     figure(Omitted::Zones, 0.0),
     figure(Omitted::Conntrack, 0.0),
     figure(Omitted::History, 7.4),
