@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use self::explanation::{Explanation, NewFlow, SetView, UnlabelledView};
+pub use super::standing::Standing;
 
 use super::Engine;
 use super::bfd::Liveness;
@@ -15,7 +16,7 @@ use super::finding::{CitedConnection, ExpectedNexthop, KnownAs, LastLegal, Liste
 use super::judge::Remembered;
 use super::knowledge::Knowledge;
 use super::routes::{self, Group};
-use super::standing::{Pinned, Standing, Standings};
+use super::standing::{Pinned, Standings};
 use crate::types::{MacAddr, Timestamp, Validity};
 
 /// A next hop of a route with all that is known of it.

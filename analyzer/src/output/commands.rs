@@ -128,7 +128,7 @@ fn is_plain(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::standing::Standing;
+    use crate::engine::view::Standing;
     use crate::output::fixtures;
 
     fn of(explanation: &Explanation) -> Vec<(&'static str, String)> {

@@ -8,9 +8,10 @@ use analyzer_ebpf::abi::LinkTags;
 use crate::engine::fact::{Policy, Source};
 use crate::engine::finding::*;
 use crate::engine::observation::Observation;
-use crate::engine::standing::Standing;
 use crate::engine::verdict::{Info, Undetermined, Verdict, Violating};
-use crate::engine::view::{BindingView, ConnectionView, Explanation, NewFlow, NexthopView, SetView, UnlabelledView};
+use crate::engine::view::{
+    BindingView, ConnectionView, Explanation, NewFlow, NexthopView, SetView, Standing, UnlabelledView,
+};
 use crate::output::remedy::Datapath;
 use crate::output::repair::RepairRow;
 use crate::output::report::{Report, Skipped};
