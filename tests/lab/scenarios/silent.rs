@@ -5,6 +5,7 @@ use std::{slice, thread};
 use super::{as_it_is, flows, to};
 use crate::addresses::{GW1, GW3, V4};
 use crate::netns::run;
+use crate::node::Node;
 use crate::traffic::{Conversation, Flow, exchange, push};
 use crate::watch::{Watch, say};
 
@@ -37,20 +38,10 @@ fn pod_opens_the_flow() {
 /// Requests come by a router that lives and is no next hop. OVN answers it by design: told, but no violation.
 #[test]
 fn live_router_that_is_no_next_hop() {
-    run(|| {
-        let watch = Watch::new(V4, |node| {
-            node.third_gateway(GW3)?;
-            node.client_by(2);
-            Ok(())
-        })?;
-        let mut pinned = flows(&watch.node, 40000, 2);
+    by_a_live_router(|node| {
+        let mut pinned = flows(node, 40000, 2);
         exchange(&mut pinned, 4);
-        let seen = watch.settled(&[&pinned]);
-        assert_eq!(to(&seen, GW3), seen, "all leave to where they came from");
-        let ended = watch.expect(&[("asymmetric-gateway", &seen)]);
-        assert_eq!(ended.code, Some(0), "{}", ended.said());
-        assert!(ended.findings.iter().all(|finding| finding["verdict"] == "info"), "{:#?}", ended.findings);
-        Ok(())
+        pinned
     });
 }
 
@@ -58,13 +49,8 @@ fn live_router_that_is_no_next_hop() {
 /// time. Flows begin and go on all the while, so that requests and answers fall into that.
 #[test]
 fn live_router_while_other_routes_change() {
-    run(|| {
-        let watch = Watch::new(V4, |node| {
-            node.third_gateway(GW3)?;
-            node.client_by(2);
-            Ok(())
-        })?;
-        let (node, mut pinned, mut ports) = (&watch.node, Vec::new(), 40000..);
+    by_a_live_router(|node| {
+        let (mut pinned, mut ports) = (Vec::new(), 40000..);
         say("flows begin and go on, and routes of other pods change");
         for change in 0..18 {
             thread::scope(|scope| {
@@ -77,6 +63,19 @@ fn live_router_while_other_routes_change() {
             });
             exchange(&mut pinned, 1);
         }
+        pinned
+    });
+}
+
+/// All of these flows come in by a router that is no next hop, and leave to it.
+fn by_a_live_router(flows: impl FnOnce(&Node) -> Vec<Conversation>) {
+    run(|| {
+        let watch = Watch::new(V4, |node| {
+            node.third_gateway(GW3)?;
+            node.client_by(2);
+            Ok(())
+        })?;
+        let pinned = flows(&watch.node);
         let seen = watch.settled(&[&pinned]);
         assert_eq!(to(&seen, GW3), seen, "all leave to where they came from");
         let ended = watch.expect(&[("asymmetric-gateway", &seen)]);
