@@ -122,7 +122,7 @@ impl Daemon {
 
     /// What was said of packets, by the kernel program or by us.
     fn judged(&self, verdict: Verdict, counters: &Counters, conformed: &[Conformed]) -> Judged {
-        let own = self.ledger.judged(verdict);
+        let own = self.ledger.first_said(verdict);
         let of = |counter: Counter| counters[counter as usize];
         let kernel: &[Counter] = match verdict {
             Verdict::NotCovered(reason) => counters_of(reason),

@@ -28,6 +28,8 @@ pub(super) struct Ledger<K> {
     findings: BoundedFindings,
     nexthops: HashMap<MacAddr, Nexthop>,
     judged: HashMap<Verdict, Judged>,
+    /// What was said of packets when they were booked, whatever was said of them later: it only ever grows.
+    first_said: HashMap<Verdict, Counts>,
     summary: Summary,
     max_findings: usize,
     /// Packets that nobody judged.
@@ -122,6 +124,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
             findings: BoundedFindings::default(),
             nexthops: HashMap::new(),
             judged: HashMap::new(),
+            first_said: HashMap::new(),
             summary: Summary::default(),
             max_findings,
             unjudged: 0,
@@ -148,6 +151,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
         let entry = self.entries.get_mut(key)?;
         let since = entry.take(seen);
         let (verdict, flow) = (entry.verdict, entry.flow);
+        self.say(verdict, &since);
         self.attribute(flow, verdict, &since);
         Some(Booked { verdict, packets: since.packets, bytes: since.bytes })
     }
@@ -177,6 +181,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
         let moved = if before == verdict { Counts::default() } else { entry.own };
         (entry.verdict, entry.judged) = (verdict, at);
         let since = entry.take(seen);
+        self.say(verdict, &since);
         let withdrawn = self.take_back(flow, seen.eth_dst, before, moved);
         if let Some(state) = self.flows.get_mut(&flow)
             && (state.worst < verdict || withdrawn.is_some() && state.worst == before)
@@ -320,6 +325,12 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
         self.judged.get(&verdict).copied().unwrap_or_default()
     }
 
+    /// The same by what was said of packets when they were booked, for counters, which never fall.
+    pub(super) fn first_said(&self, verdict: Verdict) -> Judged {
+        let Counts { packets, bytes } = self.first_said.get(&verdict).copied().unwrap_or_default();
+        Judged { packets, bytes, ..self.judged(verdict) }
+    }
+
     /// Packets that conformed beyond those that the kernel counts by next hop.
     pub(super) fn conforming(&self) -> impl Iterator<Item = NexthopCount> {
         self.nexthops.iter().map(|(&lladdr, nexthop)| {
@@ -367,6 +378,12 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
     /// Findings that are not kept for the report, because there are too many.
     pub(super) fn omitted(&self) -> u64 {
         self.findings.omitted()
+    }
+
+    fn say(&mut self, verdict: Verdict, since: &Observation) {
+        let said = self.first_said.entry(verdict).or_default();
+        said.packets += since.packets;
+        said.bytes += since.bytes;
     }
 
     fn attribute(&mut self, flow: Flow, verdict: Verdict, since: &Observation) {
