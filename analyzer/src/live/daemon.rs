@@ -107,6 +107,8 @@ pub(super) struct Daemon {
     pub(super) evicted: Evicted,
     /// Suspects that wait to be judged.
     pub(super) waiting: Line,
+    /// Flows that wait to be judged again with what the last reading of conntrack entries tells.
+    pub(super) uncited: Line,
     pub(super) ticks: u64,
 }
 
@@ -163,7 +165,7 @@ impl Daemon {
             },
             Some(event) = inbox.events.recv() => event,
             () = at(due) => Event::Due,
-            () = std::future::ready(()), if !self.waiting.is_empty() => Event::Idle,
+            () = std::future::ready(()), if !(self.waiting.is_empty() && self.uncited.is_empty()) => Event::Idle,
         }
     }
 
@@ -181,6 +183,7 @@ impl Daemon {
             Event::ConntrackLost(error) => self.failed_because(Request::ConntrackEvents, &error),
             Event::Labelled(reading) => self.take_reading(reading),
             Event::Tick => self.tick().await,
+            Event::Idle if self.waiting.is_empty() => self.judge_uncited(),
             Event::Idle => self.judge_waiting(),
             // What is due takes effect with the commit behind every event.
             Event::Due => {}
@@ -218,7 +221,7 @@ impl Daemon {
                 }
                 self.engine.set_mark_zones(reading.mark_zones);
                 self.engine.note_connections_told();
-                self.judge_uncited();
+                self.await_uncited();
                 self.look_for_latent(self.clock.now());
             }
             Err(error) => self.failed_because(Request::ConntrackReading, &error),

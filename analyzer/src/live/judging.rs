@@ -18,6 +18,8 @@ const REJUDGE: Duration = Duration::from_secs(5);
 const REJUDGE_OPEN: Duration = Duration::from_secs(1);
 /// Flows that are judged again with a new reading of conntrack entries at most. The rest has its turn in the next ones.
 const MAX_UNCITED: usize = 500;
+/// Flows judged before others have their turn.
+pub(super) const TURN: usize = 64;
 
 /// When a suspect is to be judged.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -99,19 +101,27 @@ impl Daemon {
 
     fn judge(&mut self, key: Key, seen: &Observation, now: Timestamp) {
         let assessment = self.assess(&key, seen);
+        if assessment.finding.is_some() && self.evidence.needs_reading() {
+            self.connections.want();
+        }
         self.conclude(key, seen, assessment, now);
     }
 
-    /// Judges flows again of which a new reading of conntrack entries may tell more than was known when their packets
-    /// came, also those that are silent since.
-    pub(super) fn judge_uncited(&mut self) {
-        let now = self.clock.now();
+    /// Has flows wait to be judged again of which a new reading of conntrack entries may tell more than was known when
+    /// their packets came, also those that are silent since.
+    pub(super) fn await_uncited(&mut self) {
         let mut uncited: Vec<_> = self.ledger.uncited().collect();
         let held = self.evidence.held(&uncited.iter().map(|&(_, _, mac, _)| mac).collect());
         uncited.retain(|(_, _, mac, _)| held.contains(mac) || self.evidence.needs_reading());
         // Those that the reading names by their own tuple first, then whoever was looked at longest ago.
         uncited.sort_by_cached_key(|&(_, tuple, mac, judged)| (!self.evidence.is_indexed(tuple, mac), judged));
-        for (key, ..) in uncited.into_iter().take(MAX_UNCITED) {
+        self.uncited = uncited.into_iter().take(MAX_UNCITED).map(|(key, ..)| key).collect();
+    }
+
+    /// Judges some of these.
+    pub(super) fn judge_uncited(&mut self) {
+        let now = self.clock.now();
+        for key in self.uncited.drain(..self.uncited.len().min(TURN)).collect::<Vec<Key>>() {
             let counts = match self.readings.suspect(&key) {
                 Ok(Some(counts)) => counts,
                 Ok(None) => continue,
@@ -140,9 +150,6 @@ impl Daemon {
                     for gone in before.into_iter().filter(|tuple| !told.contains(tuple)) {
                         self.engine.set_connections(gone, Vec::new());
                     }
-                }
-                if self.evidence.needs_reading() {
-                    self.connections.want();
                 }
                 let requests = self.requests(seen);
                 self.engine.assess(seen, &requests)

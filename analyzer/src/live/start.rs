@@ -150,6 +150,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
         counted: Counters::default(),
         evicted: Evicted::default(),
         waiting: Line::new(),
+        uncited: Line::new(),
         ticks: 0,
         config,
     };

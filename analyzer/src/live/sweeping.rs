@@ -10,7 +10,7 @@ use std::time::Duration;
 use hashbrown::{HashMap, HashSet};
 
 use super::daemon::Daemon;
-use super::judging::Due;
+use super::judging::{Due, TURN};
 use crate::bpf::readings::{Counted, Key};
 use crate::engine::verdict::Verdict;
 use crate::types::MacAddr;
@@ -19,8 +19,6 @@ use crate::types::MacAddr;
 const MAX_JUDGED: usize = 20_000;
 /// Flows of these that are judged with the sweep, as on a busy machine nothing may be left of the second behind it.
 const JUDGED_AT_ONCE: usize = 5_000;
-/// Flows judged, or looked at, before others have their turn.
-const TURN: usize = 64;
 /// A flow that was silent for so long is taken off the books; should it go on, it is counted anew.
 const IDLE: Duration = Duration::from_secs(120);
 /// The same where the kernel's map is nearly full.
