@@ -161,6 +161,11 @@ impl Alerts {
         let by_entry = finding.conntrack.iter().any(|entry| entry.reply_eth == mac);
         let times = Times { first: finding.first_seen.min(at), last: finding.last_seen, by_entry };
         let key = (Subject::Packets, mac);
+        // What is found out so late was quiet for as long as it takes to be over.
+        let is_over = finding.last_seen.saturating_add(self.settings.hold) <= at;
+        if is_over && !self.causes.contains_key(&key) {
+            return;
+        }
         self.add(key, Member::of_finding(finding), reason, times, at, || Account::of_finding(report, finding));
         if let (Some(cause), Some(nic)) = (self.causes.get_mut(&key), report.nic_name(finding.nic))
             && !cause.nics.contains(nic)
