@@ -16,6 +16,7 @@ use super::fact::{BfdRef, Binding, Fact, MacOwner, Nat, Policy, Route, Router, S
 use super::finding::{ExpectedNexthop, NexthopState};
 use super::journal::Journal;
 use super::neighbours::{Lladdrs, Neighbours};
+use super::own_ports::Resolved;
 use super::ports::Ports;
 use super::prefixes::PrefixSet;
 use super::reroute::ReroutePolicies;
@@ -66,6 +67,8 @@ pub(super) struct Hop<'a> {
     pub(super) lladdrs: Lladdrs,
     /// Other MACs that it has if something holds that no source tells.
     pub(super) maybe: Vec<MacAddr>,
+    /// Whether the MAC that it has is guessed.
+    pub(super) is_guess: bool,
 }
 
 /// What the state and the MACs of a route's next hop follow from.
@@ -142,9 +145,11 @@ impl Knowledge {
             .chain(self.blind.intervals());
         let moments = validities.flat_map(|Validity { from, until }| from.into_iter().chain(until));
         let confirmed = bindings().filter_map(|binding| binding.confirmed);
+        let heard = self.nexthop_ips.iter().flat_map(|&ip| self.neighbours.heard_starts(ip));
         Epochs::new(
             moments
                 .chain(confirmed)
+                .chain(heard)
                 .chain(self.history)
                 .flat_map(|moment| [moment, moment.saturating_add(self.settings.grace)]),
         )
@@ -172,8 +177,8 @@ impl Knowledge {
         let ip = route.nexthop?;
         let port = routes::output_port(&self.ports, route, at);
         let liveness = self.bfd.liveness(route, at);
-        let (lladdrs, maybe) = self.resolve(route, ip, port, at);
-        Some(Hop { route, ip, liveness, lladdrs, maybe })
+        let Resolved { lladdrs, maybe, is_guess } = self.resolve(route, ip, port, at);
+        Some(Hop { route, ip, liveness, lladdrs, maybe, is_guess })
     }
 
     /// What decides a packet at `at`, for each router and route table.
@@ -336,9 +341,9 @@ impl Hop<'_> {
         }
     }
 
-    /// Whether it is up, or may be, and has no known MAC.
+    /// Whether it is up, or may be, and has no known MAC, or one that is guessed.
     pub(super) fn is_unresolved(&self) -> bool {
-        self.liveness != Liveness::Down && self.lladdrs.current.is_empty()
+        self.liveness != Liveness::Down && (self.lladdrs.current.is_empty() || self.is_guess)
     }
 
     /// The next hop as output shows it, a row for each MAC.

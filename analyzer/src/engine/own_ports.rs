@@ -36,24 +36,28 @@ enum Certainty {
     IfConnected,
 }
 
+/// The MACs of a next hop.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Resolved {
+    pub(super) lladdrs: Lladdrs,
+    /// Other MACs that it has if something holds that no source tells.
+    pub(super) maybe: Vec<MacAddr>,
+    /// Whether what stands as its MAC is that only if something holds that no source tells.
+    pub(super) is_guess: bool,
+}
+
 impl Knowledge {
     /// Whether the MAC is, or was, that of a neighbour or of a port of OVN's own.
     pub(super) fn knows(&self, mac: MacAddr) -> bool {
         self.neighbours.knows(mac) || self.ports.has_mac(mac) || self.switch_ports.has_mac(mac)
     }
 
-    /// The MACs of a route's next hop at `at`, and those that it has if something holds that no source tells.
-    pub(super) fn resolve(
-        &self,
-        route: &Route,
-        ip: IpAddr,
-        port: Option<&Arc<str>>,
-        at: Timestamp,
-    ) -> (Lladdrs, Vec<MacAddr>) {
+    /// The MACs of a route's next hop at `at`.
+    pub(super) fn resolve(&self, route: &Route, ip: IpAddr, port: Option<&Arc<str>>, at: Timestamp) -> Resolved {
         let learned = self.neighbours.lladdrs(ip, port, at);
         let own = self.own_ports(route, ip, port, at);
         if own.is_empty() || self.is_written_down(ip, port, at) {
-            return (learned, Vec::new());
+            return Resolved { lladdrs: learned, ..Resolved::default() };
         }
         let is_open = |own: &&OwnPort<'_>| own.certainty == Certainty::IfConnected;
         let macs = |own: &mut dyn Iterator<Item = &OwnPort<'_>>| {
@@ -65,11 +69,13 @@ impl Knowledge {
         let written = macs(&mut own.iter().filter(|own| !is_open(own)));
         let mut maybe = macs(&mut own.iter().filter(is_open));
         if written.is_empty() && learned.current.is_empty() {
-            return (Lladdrs { current: maybe, ..learned }, Vec::new());
+            // A packet to such a MAC is explained; one to another may be right all the same.
+            let lladdrs = Lladdrs { current: maybe, ..learned };
+            return Resolved { lladdrs, is_guess: true, ..Resolved::default() };
         }
         if written.is_empty() {
             maybe.retain(|mac| !learned.current.contains(mac));
-            return (learned, maybe);
+            return Resolved { lladdrs: learned, maybe, is_guess: false };
         }
         let Lladdrs { current, aged, mut older } = learned;
         if own.iter().all(|own| own.certainty != Certainty::Written) {
@@ -79,7 +85,7 @@ impl Knowledge {
         }
         older.retain(|mac| !written.contains(mac));
         maybe.retain(|mac| !written.contains(mac));
-        (Lladdrs { current: written, aged: false, older }, maybe)
+        Resolved { lladdrs: Lladdrs { current: written, aged: false, older }, maybe, is_guess: false }
     }
 
     /// Whether nexthops.toml tells the MAC, which counts before all else.

@@ -81,6 +81,11 @@ fn ports_of_other_routers() {
             &["conforming"],
         ),
         (
+            "nothing tells the switch, no binding, to a stranger: it may be the next hop's all the same",
+            || unbound(without_switches(world(DEAD))),
+            &["undetermined nexthop-unresolved"],
+        ),
+        (
             "a static binding that overrides others",
             || {
                 changed(world(OTHER), |w| {
