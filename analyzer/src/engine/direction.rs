@@ -50,7 +50,9 @@ impl Directions {
 
     /// Whether the MACs tell that the packets were received.
     pub(super) fn is_received(&self, seen: &Observation) -> bool {
-        self.senders.contains(&seen.eth_dst) && !self.senders.contains(&seen.eth_src)
+        seen.direction() != Direction::Outbound
+            && self.senders.contains(&seen.eth_dst)
+            && !self.senders.contains(&seen.eth_src)
     }
 
     /// Whether both directions of the flow were seen, and nothing tells which is which. What is seen in one direction alone

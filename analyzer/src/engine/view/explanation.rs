@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{ConnectionView, connection_view};
+use crate::engine::direction::Directions;
 use crate::engine::fact::{Policy, ReroutePolicy};
 use crate::engine::finding::{CtDirection, ExpectedNexthop, Finding, NexthopState, RouteId};
 use crate::engine::judge::{self, Context, Remembered};
@@ -113,6 +114,7 @@ impl Engine {
             Some(epochs) => {
                 let mut context = Context::new(epochs);
                 context.in_full = true;
+                context.directions = Directions::new(knowledge, observations);
                 requests.iter().for_each(|run| context.inbound.add(run));
                 context.inbound.sort();
                 let judged = |run: &Observation| {
