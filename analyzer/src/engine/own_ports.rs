@@ -23,6 +23,8 @@ pub(super) struct OwnPort<'a> {
     pub(super) mac: MacAddr,
     pub(super) validity: Validity,
     certainty: Certainty,
+    /// Whether it is a router's: that is there to be a next hop. The address of a machine may be used on another network too.
+    is_router: bool,
 }
 
 /// Whether northd writes the port's MAC into the router.
@@ -69,9 +71,10 @@ impl Knowledge {
         let written = macs(&mut own.iter().filter(|own| !is_open(own)));
         let mut maybe = macs(&mut own.iter().filter(is_open));
         if written.is_empty() && learned.current.is_empty() {
-            // A packet to such a MAC is explained; one to another may be right all the same.
+            // A packet to a machine's MAC is explained; one to another may be right all the same.
             let lladdrs = Lladdrs { current: maybe, ..learned };
-            return Resolved { lladdrs, is_guess: true, ..Resolved::default() };
+            let is_guess = !own.iter().any(|own| own.is_router);
+            return Resolved { lladdrs, is_guess, ..Resolved::default() };
         }
         if written.is_empty() {
             maybe.retain(|mac| !learned.current.contains(mac));
@@ -141,7 +144,7 @@ impl Knowledge {
                 Some(false) => continue,
                 None => Certainty::IfConnected,
             };
-            own.push(OwnPort { name, mac: *mac, validity: *validity, certainty });
+            own.push(OwnPort { name, mac: *mac, validity: *validity, certainty, is_router: true });
         }
         own
     }
@@ -165,7 +168,13 @@ impl Knowledge {
                 Some(false) => continue,
                 None => Certainty::IfConnected,
             };
-            own.push(OwnPort { name: &machine.port, mac: machine.mac, validity: machine.validity, certainty });
+            own.push(OwnPort {
+                name: &machine.port,
+                mac: machine.mac,
+                validity: machine.validity,
+                certainty,
+                is_router: false,
+            });
         }
         own
     }

@@ -81,11 +81,6 @@ fn ports_of_other_routers() {
             &["conforming"],
         ),
         (
-            "nothing tells the switch, no binding, to a stranger: it may be the next hop's all the same",
-            || unbound(without_switches(world(DEAD))),
-            &["undetermined nexthop-unresolved"],
-        ),
-        (
             "a static binding that overrides others",
             || {
                 changed(world(OTHER), |w| {
@@ -157,6 +152,19 @@ fn machines_on_the_switch() {
                 })
             },
             &[UNKNOWN],
+        ),
+        (
+            "nothing tells its switch, no binding",
+            || unbound(with(SwitchPort { switch: None, ..machine("ext", "198.19.3.15", VM) })),
+            &["conforming"],
+        ),
+        (
+            "nothing tells its switch, no binding, to a stranger: that may be the next hop's all the same",
+            || {
+                let own = SwitchPort { switch: None, ..machine("ext", "198.19.3.15", VM) };
+                changed(unbound(with(own)), |w| w.seen[0].eth_dst = mac(DEAD))
+            },
+            &["undetermined nexthop-unresolved"],
         ),
         ("on another switch", || with(machine("ext2", "198.19.3.15", VM)), &[UNKNOWN]),
         ("with another address", || with(machine("ext", "198.19.3.17", VM)), &[UNKNOWN]),
