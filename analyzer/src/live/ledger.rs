@@ -247,7 +247,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
     pub(super) fn remark(&mut self, seen: &Observation, finding: Finding) -> Option<Finding> {
         let key = (flow(seen), seen.eth_dst, finding.verdict);
         let counts = (finding.packets, finding.bytes);
-        let is_known = self.findings.get_mut(&key).is_some();
+        let is_known = self.findings.get(&key).is_some();
         self.remarks += u64::from(!is_known);
         let news = self.keep(key, finding, !is_known);
         if let Some(kept) = self.findings.get_mut(&key) {
