@@ -251,7 +251,8 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
         self.remarks += u64::from(!is_known);
         let news = self.keep(key, finding, !is_known);
         if let Some(kept) = self.findings.get_mut(&key) {
-            (kept.packets, kept.bytes) = counts;
+            // Samples that newer ones pushed out were told of all the same.
+            (kept.packets, kept.bytes) = (kept.packets.max(counts.0), kept.bytes.max(counts.1));
         }
         news
     }
@@ -425,7 +426,7 @@ impl Entry {
     }
 }
 
-fn flow(seen: &Observation) -> Flow {
+pub(super) fn flow(seen: &Observation) -> Flow {
     (seen.nic, LinkTags(seen.tags.0 & LinkTags::FLOW.0), seen.tuple)
 }
 

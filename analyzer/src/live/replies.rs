@@ -4,14 +4,18 @@
 //! leave and those that come in, and here the two are put together, rarely.
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use analyzer_ebpf::abi::Direction;
 
 use super::daemon::Daemon;
+use super::ledger;
 use crate::bpf::readings::Request;
+use crate::engine::bounded::Flow;
+use crate::engine::finding::Finding;
 use crate::engine::observation::Observation;
 use crate::engine::verdict::{Info, Verdict};
-use crate::types::{Timestamp, Tuple};
+use crate::types::{MacAddr, Timestamp, Tuple};
 
 /// Flows that are judged at a time at most.
 const MAX_JUDGED: usize = 1_000;
@@ -27,24 +31,31 @@ impl Daemon {
         for request in requests {
             by_tuple.entry(request.tuple).or_default().push(request);
         }
+        // What was counted of a flow under earlier sets was judged by these, whatever holds since.
+        let mut told: HashMap<(Flow, MacAddr), (Observation, Finding)> = HashMap::new();
         let mut judged = 0;
         for sample in &samples {
-            if !self.is_present(&sample.key) {
+            if self.set.span(sample.key.epoch()).is_none() {
                 continue;
             }
             let seen = Observation { packets: sample.counts.packets, ..self.observation(sample) };
             let Some(requests) = by_tuple.get(&seen.tuple.reversed()) else { continue };
-            let comes_by_own = requests.iter().any(|request| request.eth_src == seen.eth_dst);
-            if comes_by_own || judged == MAX_JUDGED {
+            let come_by_own = requests.iter().all(|request| request.eth_src == seen.eth_dst);
+            if come_by_own || judged == MAX_JUDGED {
                 continue;
             }
             judged += 1;
             let requests: Vec<Observation> = requests.iter().map(|request| self.came_in(&seen, request)).collect();
-            let assessment = self.engine.assess(&seen, &requests);
-            let Some(mut finding) = assessment.finding else { continue };
+            let Some(finding) = self.engine.assess(&seen, &requests).finding else { continue };
             if finding.verdict != Verdict::Info(Info::AsymmetricReply) {
                 continue;
             }
+            match told.entry((ledger::flow(&seen), seen.eth_dst)) {
+                Entry::Occupied(mut entry) => join(&mut entry.get_mut().1, finding),
+                Entry::Vacant(place) => _ = place.insert((seen, finding)),
+            }
+        }
+        for (seen, mut finding) in told.into_values() {
             finding.estimated = self.config.sample != 1;
             if let Some(news) = self.ledger.remark(&seen, finding) {
                 self.news.finding(&news);
@@ -67,4 +78,15 @@ impl Daemon {
             ..*seen
         }
     }
+}
+
+/// Adds what was counted of the same flow under another set. The later one tells of the next hops.
+fn join(told: &mut Finding, other: Finding) {
+    let (packets, bytes) = (told.packets + other.packets, told.bytes + other.bytes);
+    let (first_seen, last_seen) = (told.first_seen.min(other.first_seen), told.last_seen.max(other.last_seen));
+    if other.last_seen > told.last_seen {
+        *told = other;
+    }
+    (told.packets, told.bytes) = (packets, bytes);
+    (told.first_seen, told.last_seen) = (first_seen, last_seen);
 }
