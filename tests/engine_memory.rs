@@ -8,13 +8,13 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use analyzer::engine::Engine;
-use analyzer::engine::fact::{
+use analyzer_engine::Engine;
+use analyzer_engine::fact::{
     BfdRef, Binding, BindingKind, Connection, Fact, MacOwner, Policy, Route, RouteOrigin, Source,
 };
-use analyzer::engine::observation::Observation;
-use analyzer::engine::settings::Settings;
-use analyzer::types::{IpPrefix, MacAddr, Timestamp, Tuple, Validity};
+use analyzer_engine::observation::Observation;
+use analyzer_engine::settings::Settings;
+use analyzer_engine::types::{IpPrefix, MacAddr, Timestamp, Tuple, Validity};
 use analyzer_ebpf::abi::{Direction, LinkTags};
 
 /// Counts the bytes in use.

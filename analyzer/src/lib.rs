@@ -2,7 +2,7 @@
 //!
 //! Modules stand in the order that data takes through them; ARCHITECTURE.md is the map.
 
-pub mod types;
+pub use analyzer_engine::types;
 
 pub mod jsonrpc;
 pub mod net;
@@ -19,7 +19,7 @@ pub mod unixctl;
 
 pub mod inputs;
 
-pub mod engine;
+pub use analyzer_engine as engine;
 
 pub mod replay;
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use analyzer::types::{IpPrefix, MacAddr};
+use analyzer_engine::types::{IpPrefix, MacAddr};
 
 /// An address on the link of a gateway router.
 pub(crate) fn outside(is_v6: bool, link: u8, host: u8) -> IpAddr {

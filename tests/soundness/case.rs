@@ -9,8 +9,8 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use analyzer::engine::fact::{Connection, Fact};
-use analyzer::types::{MacAddr, Tuple, tuple::proto};
+use analyzer_engine::fact::{Connection, Fact};
+use analyzer_engine::types::{MacAddr, Tuple, tuple::proto};
 
 use crate::model::Played;
 use crate::told::{self, at};

@@ -1,12 +1,12 @@
 //! A world as the engine is told it: rows with their dates, the conntrack table at the end, frames. One kind of evidence may
 //! be left out.
 
-use analyzer::engine::fact::{
+use analyzer_engine::fact::{
     self, Bfd, BfdRef, BfdStatus, BindingKind, Connection, Datapath, Fact, Policy, RouteOrigin, RouterPort, Source,
     Zone,
 };
-use analyzer::engine::observation::HeardNeighbour;
-use analyzer::types::{Timestamp, Validity};
+use analyzer_engine::observation::HeardNeighbour;
+use analyzer_engine::types::{Timestamp, Validity};
 
 use crate::addresses;
 use crate::model::{Entry, Frame, Played};

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use analyzer::types::{IpPrefix, MacAddr, Tuple};
+use analyzer_engine::types::{IpPrefix, MacAddr, Tuple};
 
 /// Seconds since the start of the world.
 pub(crate) type Secs = u32;

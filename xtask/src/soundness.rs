@@ -34,7 +34,7 @@ pub(crate) struct Args {
 /// Tries the worlds. What differs and is not known is made small, printed and written as a case.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut command = project::cargo();
-    command.args(["test", "--package", "analyzer", "--test", "soundness"]);
+    command.args(["test", "--package", "analyzer-engine", "--test", "soundness"]);
     if args.release {
         command.arg("--release");
     }

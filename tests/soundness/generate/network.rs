@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use analyzer::types::{IpPrefix, MacAddr};
+use analyzer_engine::types::{IpPrefix, MacAddr};
 
 use crate::addresses;
 use crate::numbers::Numbers;

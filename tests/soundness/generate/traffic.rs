@@ -1,6 +1,6 @@
 //! What clients, pods and others send.
 
-use analyzer::types::{MacAddr, Tuple, tuple::proto};
+use analyzer_engine::types::{MacAddr, Tuple, tuple::proto};
 
 use super::network::{Network, Pod};
 use crate::addresses;

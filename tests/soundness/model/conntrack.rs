@@ -1,6 +1,6 @@
 //! Labels: `lr_in_ecmp_stateful` and `lr_in_ecmp_stateful_egr`, and the reply flows of `lr_in_ip_routing` (ovn-facts 1.4).
 
-use analyzer::types::{MacAddr, tuple::proto};
+use analyzer_engine::types::{MacAddr, tuple::proto};
 
 use super::lookup::symmetric;
 use crate::world::{Era, Flow, Secs, World};

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use analyzer::types::MacAddr;
+use analyzer_engine::types::MacAddr;
 
 use crate::world::{Secs, World};
 

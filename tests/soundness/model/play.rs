@@ -1,6 +1,6 @@
 //! The packets of a world, as they pass the node's NIC.
 
-use analyzer::types::{MacAddr, Tuple};
+use analyzer_engine::types::{MacAddr, Tuple};
 
 use super::conntrack::{self, Entry};
 use super::lookup::{Way, decide};

@@ -1,6 +1,6 @@
 //! What the decision table says of a frame, row by row (DESIGN 3), where all evidence is at hand.
 
-use analyzer::types::MacAddr;
+use analyzer_engine::types::MacAddr;
 
 use super::conntrack;
 use super::lookup::{Way, configured, configured_symmetric, decide, is_active, symmetric};

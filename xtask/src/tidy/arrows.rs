@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&[&str]])] = &[
     ("netlink", &[&["types"], &["conntrack"], &["engine", "fact"], &["engine", "label"]]),
     ("unixctl", &[&["types"], &["conntrack"], &["jsonrpc"], &["engine", "fact"]]),
     ("replay", &[&["types"], &["capture"], &["engine"]]),
-    ("engine", &[&["types"]]),
+    ("engine", &[]),
     (
         "output",
         &[
@@ -43,6 +43,9 @@ const ARROWS: &[(&str, &[&[&str]])] = &[
 
 /// Modules that know both ends: they may use every other, and no other may use them.
 const BOTH_ENDS: &[&str] = &["commands", "cli", "doctor", "live"];
+
+/// Sources of the engine, a crate of its own.
+const ENGINE: &str = "analyzer/engine/src";
 
 /// Paths that would give the engine a clock, a file, a socket, a thread or a format of the outside.
 const NOT_IN_ENGINE: &[&[&str]] = &[
@@ -76,18 +79,26 @@ const NAMES_NOT_IN_ENGINE: &[&str] = &["Instant", "LazyLock", "OnceLock", "Syste
 /// Macros that print, or make a global.
 const MACROS_NOT_IN_ENGINE: &[&str] = &["dbg", "eprint", "eprintln", "print", "println", "thread_local"];
 
-/// Checks the paths of one source of the analyzer; other crates have no arrows.
+/// Checks the paths of one source of the analyzer or its engine; other crates have no arrows.
 pub(super) fn check(file: &Path, paths: &[CodePath]) -> Vec<Complaint> {
-    if !file.starts_with("analyzer/src") {
-        return Vec::new();
-    }
     let module = module_of(file);
-    let Some(module) = module.first() else { return Vec::new() };
-    let mut complaints = arrows(file, module, paths);
-    if module == "engine" {
-        complaints.extend(impurities(file, paths));
+    let module = module.first().map(String::as_str);
+    if file.starts_with(ENGINE) {
+        return if module == Some("types") { of_types(file, paths) } else { impurities(file, paths) };
     }
-    complaints
+    match module {
+        Some(module) if file.starts_with("analyzer/src") => arrows(file, module, paths),
+        _ => Vec::new(),
+    }
+}
+
+/// Values that all speak in know nothing of the engine beside which they stand.
+fn of_types(file: &Path, paths: &[CodePath]) -> Vec<Complaint> {
+    let leaves = |path: &&CodePath| matches!(path.names.as_slice(), [root, used, ..] if root == "crate" && used != "types");
+    let complaint = |path: &CodePath| {
+        Complaint::error(file, path.line, format!("module `types` must not use `{}`", path.names[1..].join("::")))
+    };
+    paths.iter().filter(leaves).map(complaint).collect()
 }
 
 fn arrows(file: &Path, module: &str, paths: &[CodePath]) -> Vec<Complaint> {
@@ -176,7 +187,7 @@ mod tests {
             "thread_local! { static A: u8 = 1; }",
             "fn f() { println!(\"{}\", 1); }",
         ] {
-            assert!(!complaints("analyzer/src/engine/flow.rs", source).is_empty(), "{source}");
+            assert!(!complaints("analyzer/engine/src/flow.rs", source).is_empty(), "{source}");
         }
     }
 
@@ -193,18 +204,18 @@ mod tests {
             use super::fact;
             static NAMES: [&'static str; 1] = [\"std::io\"];
         ";
-        assert_eq!(complaints("analyzer/src/engine/flow.rs", source), [""; 0]);
+        assert_eq!(complaints("analyzer/engine/src/flow.rs", source), [""; 0]);
     }
 
     #[test]
     fn arrows_point_one_way() {
         for (file, source) in [
-            ("analyzer/src/types/mac.rs", "use crate::engine::fact::Fact;"),
+            ("analyzer/engine/src/types/mac.rs", "use crate::fact::Fact;"),
             ("analyzer/src/capture/pcap.rs", "use crate::engine::observation::Observation;"),
             ("analyzer/src/ovsdb/file.rs", "use super::super::ovn::rows;"),
             ("analyzer/src/conntrack/text.rs", "use crate::engine::finding::Finding;"),
             ("analyzer/src/ovn/zones.rs", "use crate::{types::MacAddr, output};"),
-            ("analyzer/src/engine/flow.rs", "fn f() { crate::ovsdb::row::parse() }"),
+            ("analyzer/src/ovsdb/row.rs", "fn f() { crate::engine::fact::parse() }"),
             ("analyzer/src/output/json.rs", "use crate::inputs;"),
             ("analyzer/src/inputs/mod.rs", "use crate::commands::replay;"),
         ] {
@@ -215,8 +226,8 @@ mod tests {
     #[test]
     fn arrows_that_are_drawn_may_be_used() {
         for (file, source) in [
-            ("analyzer/src/lib.rs", "pub mod types; use crate::engine::fact;"),
-            ("analyzer/src/types/mac.rs", "use super::prefix;"),
+            ("analyzer/src/lib.rs", "pub mod ovn; use crate::engine::fact;"),
+            ("analyzer/engine/src/types/mac.rs", "use super::prefix;"),
             (
                 "analyzer/src/ovn/zones.rs",
                 "use crate::engine::fact::Zone; use crate::types::MacAddr; use crate::ovsdb;",

@@ -44,7 +44,7 @@ impl CodePath {
     }
 }
 
-/// The module that a file holds: `analyzer/src/engine/fact.rs` holds `engine::fact`.
+/// The module that a file holds: `analyzer/src/ovn/zones.rs` holds `ovn::zones`.
 pub(super) fn module_of(file: &Path) -> Vec<String> {
     let mut names: Vec<String> = file
         .with_extension("")
@@ -191,18 +191,18 @@ mod tests {
     #[test]
     fn super_and_self_are_resolved_by_the_place_of_the_file_and_by_inline_modules() {
         let source = "use super::fact; use self::x::Y; mod tests { use super::*; use super::super::z; }";
-        for file in ["analyzer/src/engine/verdict.rs", "analyzer/src/engine/verdict/mod.rs"] {
+        for file in ["analyzer/src/ovn/zones.rs", "analyzer/src/ovn/zones/mod.rs"] {
             assert_eq!(
                 names(file, source),
                 [
                     "use",
-                    "crate::engine::fact",
+                    "crate::ovn::fact",
                     "use",
-                    "crate::engine::verdict::x::Y",
+                    "crate::ovn::zones::x::Y",
                     "use",
-                    "crate::engine::verdict::*",
+                    "crate::ovn::zones::*",
                     "use",
-                    "crate::engine::z"
+                    "crate::ovn::z"
                 ]
             );
         }

@@ -1,0 +1,245 @@
+//! The judge: facts and observations in, findings out.
+//!
+//! Pure: nothing here reads a clock, a file or a socket, starts a thread or keeps a global. The same facts and
+//! observations give the same findings, live and in replay.
+
+mod assess;
+mod bfd;
+mod blind;
+pub mod bounded;
+pub mod classes;
+mod connections;
+mod decided;
+mod direction;
+pub mod epoch;
+mod evidence;
+pub mod fact;
+pub mod finding;
+mod flow;
+mod illegal;
+mod inbound;
+mod journal;
+mod judge;
+mod knowledge;
+pub mod label;
+mod labelled;
+mod last_legal;
+mod latent;
+mod listed;
+mod live;
+mod lookalike;
+mod neighbours;
+pub mod observation;
+mod own_ports;
+pub mod pins;
+mod plain;
+mod ports;
+mod prefixes;
+mod reroute;
+mod routes;
+pub mod settings;
+mod single;
+pub mod standing;
+mod switch_ports;
+mod symmetric;
+mod tally;
+mod timeline;
+mod translated;
+pub mod types;
+pub mod verdict;
+mod versions;
+pub mod view;
+mod zones;
+
+#[cfg(test)]
+mod tests;
+
+use hashbrown::{HashMap, HashSet};
+
+pub use self::assess::Assessment;
+
+use self::direction::Directions;
+use self::epoch::Epochs;
+use self::fact::Fact;
+use self::finding::{Finding, Latent, LatentState, Summary};
+use self::judge::{Context, Remembered};
+use self::knowledge::Knowledge;
+use self::observation::{HeardNeighbour, Observation};
+use self::settings::Settings;
+use self::tally::Tally;
+use self::verdict::{Info, Verdict};
+use crate::types::{MacAddr, Timestamp, Tuple};
+
+/// The engine: what it was told, and what it concludes.
+#[derive(Debug, Default)]
+pub struct Engine {
+    knowledge: Knowledge,
+    epochs: Option<Epochs>,
+    retired: Tally,
+    ignored_neighbours: u64,
+    /// Answers that single flows share, until something changes.
+    remembered: Remembered,
+}
+
+/// What a run amounts to.
+#[derive(Debug, Default)]
+pub struct Conclusion {
+    /// Violations, then what is undetermined, then information; each by time.
+    pub findings: Vec<Finding>,
+    /// Labelled entries that no packet was seen to follow.
+    pub latent: Vec<Latent>,
+    /// Counts.
+    pub summary: Summary,
+}
+
+/// Observations that can be gone through more than once.
+pub trait Observations {
+    /// Visits all observations. Those of one flow (NIC, VLANs, 5-tuple) come one after another, by first time.
+    fn for_each(&self, visit: &mut dyn FnMut(&Observation));
+
+    /// Visits all observations in whatever order is quickest.
+    fn for_each_unordered(&self, visit: &mut dyn FnMut(&Observation));
+}
+
+impl Observations for [Observation] {
+    fn for_each(&self, visit: &mut dyn FnMut(&Observation)) {
+        let mut sorted: Vec<&Observation> = self.iter().collect();
+        sorted.sort_by_key(|seen| (seen.nic, seen.tags.outer(), seen.tags.inner(), seen.tuple, seen.first));
+        sorted.into_iter().for_each(visit);
+    }
+
+    fn for_each_unordered(&self, visit: &mut dyn FnMut(&Observation)) {
+        self.iter().for_each(visit);
+    }
+}
+
+/// Most changes of one address's MAC that are kept from frames heard.
+const MAX_HEARD_CHANGES: usize = 1024;
+
+impl Engine {
+    /// An engine that knows nothing.
+    pub fn new(settings: Settings) -> Self {
+        Self { knowledge: Knowledge::new(settings), ..Self::default() }
+    }
+
+    /// Tells a fact.
+    pub fn add(&mut self, fact: Fact) {
+        self.knowledge.add(fact);
+        self.epochs = None;
+        self.remembered.clear();
+    }
+
+    /// Tells where the next-hop history starts. Earlier packets cannot be judged. Of several sources the one that
+    /// starts last counts.
+    pub fn set_history_start(&mut self, start: Timestamp) {
+        self.knowledge.history = self.knowledge.history.max(Some(start));
+        self.epochs = None;
+        self.remembered.clear();
+    }
+
+    /// The epochs that follow from the facts told so far and the neighbours heard.
+    pub fn epochs(&mut self) -> &Epochs {
+        self.epochs.get_or_insert_with(|| self.knowledge.epochs())
+    }
+
+    /// Tells a neighbour that was heard on the wire. Returns the moments at which new epochs start, because the
+    /// neighbour is a next hop and has another MAC than before.
+    pub fn hear(&mut self, heard: HeardNeighbour) -> [Option<Timestamp>; 2] {
+        if !self.knowledge.is_nexthop(heard.ip) || heard.mac.is_group() || heard.mac.is_zero() {
+            return [None; 2];
+        }
+        if self.knowledge.neighbours.heard_changes(heard.ip) >= MAX_HEARD_CHANGES {
+            self.ignored_neighbours += 1;
+            return [None; 2];
+        }
+        if !self.knowledge.neighbours.hear(heard) {
+            self.remembered.known_as.remove(&heard.mac);
+            return [None; 2];
+        }
+        self.remembered.clear();
+        let moments = [heard.at, heard.at.saturating_add(self.knowledge.settings.grace)];
+        if let Some(epochs) = &mut self.epochs {
+            moments.into_iter().for_each(|moment| epochs.split(moment));
+        }
+        moments.map(Some)
+    }
+
+    /// Takes an observation over for good, if it conforms or is not covered: it is counted now and can be forgotten.
+    /// Its flow is counted anew should it go on.
+    pub fn retire(&mut self, observation: &Observation) -> bool {
+        self.epochs();
+        let Some(epochs) = &self.epochs else { return false };
+        let mut context = Context::new(epochs);
+        let judgement = judge::judge(&self.knowledge, &mut context, observation);
+        if !matches!(judgement.verdict, Verdict::Conforming | Verdict::NotCovered(_)) {
+            return false;
+        }
+        self.retired.count(&self.knowledge, &mut context.remembered, observation, judgement);
+        self.retired.end_flow();
+        self.retired.summary.evicted_flows += 1;
+        true
+    }
+
+    /// The context in which observations are judged together: what came in, and which way they go.
+    fn context<'a, O: Observations + ?Sized>(&'a self, epochs: &'a Epochs, observations: &O) -> Context<'a> {
+        let knowledge = &self.knowledge;
+        let mut context = Context::new(epochs);
+        context.directions = Directions::new(knowledge, observations);
+        observations.for_each_unordered(&mut |seen| {
+            let received = judge::is_inbound(knowledge, seen) || context.directions.is_received(seen);
+            if received && !seen.tags.is_later_fragment() && !seen.eth_dst.is_group() {
+                context.inbound.add(seen);
+            }
+        });
+        context.inbound.sort();
+        context
+    }
+
+    /// The verdict on each observation, by time.
+    #[cfg(test)]
+    fn verdicts(&self, observations: &[Observation]) -> Vec<Verdict> {
+        let epochs = self.epochs.clone().unwrap_or_else(|| self.knowledge.epochs());
+        let mut context = self.context(&epochs, observations);
+        let mut seen: Vec<&Observation> = observations.iter().collect();
+        seen.sort_by_key(|seen| seen.first);
+        seen.into_iter().map(|seen| judge::judge(&self.knowledge, &mut context, seen).verdict).collect()
+    }
+
+    /// Judges all observations.
+    pub fn conclude<O: Observations + ?Sized>(&mut self, observations: &O) -> Conclusion {
+        self.epochs();
+        let knowledge = &self.knowledge;
+        let Some(epochs) = &self.epochs else { return Conclusion::default() };
+        let mut context = self.context(epochs, observations);
+        let labelled: HashSet<Tuple> =
+            knowledge.connections.all().iter().flat_map(|entry| [entry.orig, entry.reply]).collect();
+        // When each labelled flow was last seen, and to which MAC if that was legal.
+        let mut last_seen: HashMap<Tuple, (Timestamp, Option<MacAddr>)> = HashMap::new();
+        let mut tally = Tally::default();
+        let mut end = Timestamp::default();
+        observations.for_each(&mut |seen| {
+            end = end.max(seen.last);
+            let judgement = judge::judge(knowledge, &mut context, seen);
+            let tuple = if labelled.is_empty() { seen.tuple } else { knowledge.before_translation(seen.tuple) };
+            let of_entry = tuple.tracked_as().find(|own| labelled.contains(own));
+            if let Some(tuple) = of_entry.filter(|_| !matches!(judgement.verdict, Verdict::NotCovered(_))) {
+                let is_legal = matches!(judgement.verdict, Verdict::Conforming | Verdict::Info(Info::AsymmetricReply));
+                let legal = is_legal.then_some(seen.eth_dst);
+                let last = last_seen.entry(tuple).or_insert((seen.last, legal));
+                // Of packets at one moment an illegal one counts, and the order in which they came does not.
+                *last = std::cmp::max_by_key(*last, (seen.last, legal), |&(at, legal)| (at, legal.is_none(), legal));
+            }
+            tally.count(knowledge, &mut context.remembered, seen, judgement);
+        });
+        let (findings, mut summary) = tally.finish(&self.retired);
+        let at = if end == Timestamp::default() { Timestamp::MAX } else { end };
+        let latent = latent::latent(knowledge, &mut context.remembered, &findings, &last_seen, at);
+        let count = |state| latent.iter().filter(|latent| latent.state == state).count() as u64;
+        summary.latent_armed = count(LatentState::Armed);
+        summary.latent_unused = count(LatentState::Unused);
+        summary.history = knowledge.history;
+        summary.ignored_neighbours = self.ignored_neighbours;
+        summary.unsplit_epochs = epochs.unsplit();
+        Conclusion { findings, latent, summary }
+    }
+}
