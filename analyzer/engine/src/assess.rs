@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::finding::Finding;
 use super::observation::Observation;
 use super::verdict::Verdict;
-use super::{Engine, evidence, judge};
+use super::{Engine, evidence, table};
 
 /// What is said of one observation.
 #[derive(Clone, PartialEq, Debug)]
@@ -24,7 +24,7 @@ impl Engine {
         let observations: Vec<Observation> = [*seen].iter().chain(requests).copied().collect();
         self.ask(&observations, |engine, context| {
             context.in_full = true;
-            let judgement = judge::judge(&engine.knowledge, context, seen);
+            let judgement = table::judge(&engine.knowledge, context, seen);
             let verdict = judgement.verdict;
             let legal_for = judgement.legal_for.clone();
             let is_finding = matches!(verdict, Verdict::Info(_) | Verdict::Undetermined(_) | Verdict::Violating(_));

@@ -70,3 +70,25 @@ impl Directions {
             && routed(seen.tuple.src) == routed(seen.tuple.dst)
     }
 }
+
+/// Whether the node received the packets: told by the capture; else sent to a router's own MAC by none, or sent to an
+/// address that routes by source know as one of the pods behind the node.
+///
+/// A central database tells the routers of all nodes. What goes from one node's router to another node's has left, and
+/// the other may be the gateway.
+pub(super) fn is_inbound(knowledge: &Knowledge, seen: &Observation) -> bool {
+    let is_routed_source = |addr| knowledge.routes.is_routed_source(addr);
+    match seen.direction() {
+        Direction::Inbound => true,
+        Direction::Outbound => false,
+        Direction::Unknown => {
+            is_for_router(knowledge, seen) || (is_routed_source(seen.tuple.dst) && !is_routed_source(seen.tuple.src))
+        }
+    }
+}
+
+/// Whether the packets go to a router's own MAC and come from none.
+pub(super) fn is_for_router(knowledge: &Knowledge, seen: &Observation) -> bool {
+    let is_router = |mac| knowledge.ports.has_mac(mac);
+    seen.eth_dst().is_some_and(is_router) && !is_router(seen.eth_src)
+}

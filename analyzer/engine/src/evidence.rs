@@ -1,8 +1,9 @@
 //! Findings from judgements: everything that a ticket needs, put into words and rows.
 
+use super::context::Remembered;
 use super::fact::BindingKind;
 use super::finding::{CitedConnection, ExpectedNexthop, Finding, KnownAs, Listed, RouteId};
-use super::judge::{Judgement, Remembered};
+use super::judgement::Judgement;
 use super::knowledge::{Hop, Knowledge};
 use super::labelled::Labelled;
 use super::listed::Shared;

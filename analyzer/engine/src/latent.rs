@@ -2,8 +2,8 @@
 
 use hashbrown::{HashMap, HashSet};
 
+use super::context::Remembered;
 use super::finding::{Finding, Latent, LatentState};
-use super::judge::Remembered;
 use super::knowledge::Knowledge;
 use super::standing::{Pinned, Standing, Standings};
 use crate::types::{MacAddr, Timestamp, Tuple};

@@ -7,8 +7,10 @@ mod assess;
 mod bfd;
 mod blind;
 pub mod bounded;
+mod case;
 pub mod classes;
 mod connections;
+mod context;
 mod decided;
 mod direction;
 pub mod epoch;
@@ -16,10 +18,9 @@ mod evidence;
 pub mod fact;
 pub mod finding;
 mod flow;
-mod illegal;
 mod inbound;
 mod journal;
-mod judge;
+mod judgement;
 mod knowledge;
 pub mod label;
 mod labelled;
@@ -42,6 +43,7 @@ mod single;
 pub mod standing;
 mod switch_ports;
 mod symmetric;
+mod table;
 mod tally;
 mod timeline;
 mod translated;
@@ -58,11 +60,11 @@ use hashbrown::{HashMap, HashSet};
 
 pub use self::assess::Assessment;
 
+use self::context::{Context, Remembered};
 use self::direction::Directions;
 use self::epoch::Epochs;
 use self::fact::Fact;
 use self::finding::{Finding, Latent, LatentState, Summary};
-use self::judge::{Context, Remembered};
 use self::knowledge::Knowledge;
 use self::observation::{HeardNeighbour, Observation};
 use self::settings::Settings;
@@ -170,7 +172,7 @@ impl Engine {
         self.epochs();
         let Some(epochs) = &self.epochs else { return false };
         let mut context = Context::new(epochs);
-        let judgement = judge::judge(&self.knowledge, &mut context, observation);
+        let judgement = table::judge(&self.knowledge, &mut context, observation);
         if !matches!(judgement.verdict, Verdict::Conforming | Verdict::NotCovered(_)) {
             return false;
         }
@@ -186,7 +188,7 @@ impl Engine {
         let mut context = Context::new(epochs);
         context.directions = Directions::new(knowledge, observations);
         observations.for_each_unordered(&mut |seen| {
-            let received = judge::is_inbound(knowledge, seen) || context.directions.is_received(seen);
+            let received = direction::is_inbound(knowledge, seen) || context.directions.is_received(seen);
             if received && !seen.tags.is_later_fragment() && !seen.eth_dst.is_group() {
                 context.inbound.add(seen);
             }
@@ -202,7 +204,7 @@ impl Engine {
         let mut context = self.context(&epochs, observations);
         let mut seen: Vec<&Observation> = observations.iter().collect();
         seen.sort_by_key(|seen| seen.first);
-        seen.into_iter().map(|seen| judge::judge(&self.knowledge, &mut context, seen).verdict).collect()
+        seen.into_iter().map(|seen| table::judge(&self.knowledge, &mut context, seen).verdict).collect()
     }
 
     /// Judges all observations.
@@ -219,7 +221,7 @@ impl Engine {
         let mut end = Timestamp::default();
         observations.for_each(&mut |seen| {
             end = end.max(seen.last);
-            let judgement = judge::judge(knowledge, &mut context, seen);
+            let judgement = table::judge(knowledge, &mut context, seen);
             let tuple = if labelled.is_empty() { seen.tuple } else { knowledge.before_translation(seen.tuple) };
             let of_entry = tuple.tracked_as().find(|own| labelled.contains(own));
             if let Some(tuple) = of_entry.filter(|_| !matches!(judgement.verdict, Verdict::NotCovered(_))) {

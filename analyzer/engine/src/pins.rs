@@ -9,9 +9,9 @@ use hashbrown::{HashMap, HashSet};
 
 use super::Engine;
 use super::bfd::Liveness;
+use super::context::Remembered;
 use super::fact::{BindingKind, Connection};
 use super::finding::{CitedConnection, ExpectedNexthop, KnownAs, LastLegal, Listed, RouteId};
-use super::judge::Remembered;
 use super::knowledge::{Hop, Knowledge};
 use super::label::EcmpReply;
 use super::plain::{self, Prefixes};

@@ -2,10 +2,10 @@
 
 use hashbrown::HashMap;
 
+use super::context::{Context, Remembered};
 use super::finding::{Finding, Latent};
-use super::flow::plain;
-use super::judge::{self, Context, Remembered};
 use super::observation::Observation;
+use super::table::{self, plain};
 use super::tally::Tally;
 use super::verdict::Verdict;
 use super::{Conclusion, Engine, Observations, latent};
@@ -23,7 +23,7 @@ impl Engine {
         self.ask(observations, |engine, context| {
             let mut tally = Tally::default();
             observations.for_each(&mut |seen| {
-                let judgement = judge::judge(&engine.knowledge, context, seen);
+                let judgement = table::judge(&engine.knowledge, context, seen);
                 tally.count(&engine.knowledge, &mut context.remembered, seen, judgement);
             });
             let (findings, summary) = tally.finish(&Tally::default());
@@ -33,7 +33,7 @@ impl Engine {
 
     /// The verdict on one observation, as far as it and the facts tell.
     pub fn verdict(&mut self, seen: &Observation) -> Verdict {
-        self.ask(std::slice::from_ref(seen), |engine, context| judge::judge(&engine.knowledge, context, seen).verdict)
+        self.ask(std::slice::from_ref(seen), |engine, context| table::judge(&engine.knowledge, context, seen).verdict)
     }
 
     /// The verdict that every plain flow has at that moment whose [`Combination`](super::classes::Combination) is that of

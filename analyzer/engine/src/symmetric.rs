@@ -5,9 +5,9 @@ use std::rc::Rc;
 use hashbrown::{HashMap, HashSet};
 
 use super::bfd::Liveness;
+use super::context::Remembered;
 use super::decided::Way;
 use super::finding::LastLegal;
-use super::judge::Remembered;
 use super::knowledge::{Hop, Knowledge};
 use super::plain::{self, Prefixes};
 use super::routes::{self, Group};

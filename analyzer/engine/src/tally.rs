@@ -6,9 +6,10 @@ use analyzer_ebpf::abi::LinkTags;
 use hashbrown::{HashMap, HashSet};
 
 use super::bounded::{BoundedFindings, Flow};
+use super::context::Remembered;
 use super::evidence;
 use super::finding::{self, Finding, NexthopCount, Summary};
-use super::judge::{Judgement, Remembered};
+use super::judgement::Judgement;
 use super::knowledge::Knowledge;
 use super::observation::Observation;
 use super::verdict::Verdict;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::context::Context;
 use super::decided::{Time, Way};
 use super::fact::Route;
 use super::finding::RouteId;
 use super::flow::Flow;
-use super::judge::Context;
 use super::knowledge::Knowledge;
 use super::prefixes::PrefixSet;
 use super::routes::Group;

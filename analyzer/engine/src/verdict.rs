@@ -144,6 +144,30 @@ impl Verdict {
     }
 }
 
+impl From<NotCovered> for Verdict {
+    fn from(reason: NotCovered) -> Self {
+        Self::NotCovered(reason)
+    }
+}
+
+impl From<Info> for Verdict {
+    fn from(reason: Info) -> Self {
+        Self::Info(reason)
+    }
+}
+
+impl From<Undetermined> for Verdict {
+    fn from(missing: Undetermined) -> Self {
+        Self::Undetermined(missing)
+    }
+}
+
+impl From<Violating> for Verdict {
+    fn from(reason: Violating) -> Self {
+        Self::Violating(reason)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

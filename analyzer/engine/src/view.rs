@@ -10,10 +10,10 @@ pub use super::standing::Standing;
 
 use super::Engine;
 use super::bfd::Liveness;
+use super::context::Remembered;
 use super::evidence;
 use super::fact::{BfdRef, BfdStatus, BindingKind, Source};
 use super::finding::{CitedConnection, ExpectedNexthop, KnownAs, LastLegal, Listed, RouteId};
-use super::judge::Remembered;
 use super::knowledge::Knowledge;
 use super::routes::{self, Group};
 use super::standing::{Pinned, Standings};

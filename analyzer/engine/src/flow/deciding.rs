@@ -6,10 +6,10 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::Flow;
+use crate::context::Context;
 use crate::decided::{Decided, DecidedKey, Outcome, Routes, Time, Way};
 use crate::fact::{Policy, Route};
 use crate::finding::RouteId;
-use crate::judge::Context;
 use crate::labelled::Labelled;
 use crate::plain;
 use crate::routes::{self, Decision, Group};
@@ -19,7 +19,7 @@ use crate::types::MacAddr;
 
 impl<'a> Flow<'a> {
     /// What decides the flow's packets that `eth_src` sends.
-    pub(super) fn decided(&self, context: &mut Context<'a>, eth_src: MacAddr) -> Rc<Decided<'a>> {
+    pub(in crate) fn decided(&self, context: &mut Context<'a>, eth_src: MacAddr) -> Rc<Decided<'a>> {
         let (src, dst) = (self.inner.src, self.inner.dst);
         let Some(prefixes) = plain::prefixes(self.knowledge, src, dst) else { return Rc::new(self.decide(eth_src)) };
         let time = Time::new(context.epochs, self.at);
@@ -33,7 +33,7 @@ impl<'a> Flow<'a> {
     }
 
     /// Routes with a symmetric reply that the flow matches, and by which it may have come in.
-    pub(super) fn symmetric(&self) -> Vec<&'a Route> {
+    pub(in crate) fn symmetric(&self) -> Vec<&'a Route> {
         self.knowledge.symmetric(self.inner.src, self.inner.dst, self.at)
     }
 
@@ -95,7 +95,7 @@ impl<'a> Flow<'a> {
     }
 
     /// Whether the port by which the route leaves may send from `eth_src`.
-    pub(super) fn may_send(&self, group: &Group<'a>, eth_src: MacAddr) -> bool {
+    pub(in crate) fn may_send(&self, group: &Group<'a>, eth_src: MacAddr) -> bool {
         let ports = &self.knowledge.ports;
         group.routes.iter().any(|route| {
             let names = routes::output_ports(ports, route, self.at);

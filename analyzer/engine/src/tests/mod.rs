@@ -6,6 +6,7 @@ mod last_legal;
 mod latent;
 mod live;
 mod own_ports;
+mod page;
 mod properties;
 mod random;
 mod scale;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::random::{packets, world};
 use super::world::*;
-use crate::{evidence, judge};
+use crate::{evidence, table};
 
 proptest! {
     /// A flow that is judged with others is judged as by itself.
@@ -16,11 +16,11 @@ proptest! {
         let mut together = engine.context(&epochs, packets.as_slice());
         together.in_full = true;
         for seen in &packets {
-            let judgement = judge::judge(knowledge, &mut together, seen);
+            let judgement = table::judge(knowledge, &mut together, seen);
             let shared = evidence::finding(knowledge, &mut together.remembered, seen, judgement);
             let mut alone = engine.context(&epochs, packets.as_slice());
             alone.in_full = true;
-            let judgement = judge::judge(knowledge, &mut alone, seen);
+            let judgement = table::judge(knowledge, &mut alone, seen);
             let own = evidence::finding(knowledge, &mut alone.remembered, seen, judgement);
             prop_assert_eq!(shared, own);
         }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{ConnectionView, connection_view};
+use crate::context::{Context, Remembered};
 use crate::direction::Directions;
 use crate::fact::{Policy, ReroutePolicy};
 use crate::finding::{CtDirection, ExpectedNexthop, Finding, NexthopState, RouteId};
-use crate::judge::{self, Context, Remembered};
 use crate::knowledge::Knowledge;
 use crate::label;
 use crate::labelled::{Labelled, labelled};
@@ -14,7 +14,7 @@ use crate::observation::Observation;
 use crate::routes::{Decision, Group};
 use crate::standing::Standings;
 use crate::verdict::Verdict;
-use crate::{Engine, Observations, evidence};
+use crate::{Engine, Observations, evidence, table};
 use crate::types::{Timestamp, Tuple};
 
 /// Changes of the set that are looked at: the first and the latest.
@@ -118,7 +118,7 @@ impl Engine {
                 requests.iter().for_each(|run| context.inbound.add(run));
                 context.inbound.sort();
                 let judged = |run: &Observation| {
-                    let judgement = judge::judge(knowledge, &mut context, run);
+                    let judgement = table::judge(knowledge, &mut context, run);
                     evidence::finding(knowledge, &mut context.remembered, run, judgement)
                 };
                 runs.iter().map(judged).collect()
