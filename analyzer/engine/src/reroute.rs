@@ -1,11 +1,12 @@
 //! Policies that reroute, in the order in which they were told.
 
+mod expression;
+
 use std::net::IpAddr;
 
 use hashbrown::HashMap;
 
 use super::fact::ReroutePolicy;
-use super::lookalike;
 use super::prefixes::PrefixSet;
 use super::versions::{Dated, End, Versions};
 use crate::types::{IpPrefix, Timestamp, Validity};
@@ -56,7 +57,7 @@ impl ReroutePolicies {
     }
 
     fn of(&mut self, policy: &ReroutePolicy) -> &mut Versions<Told> {
-        let source = lookalike::source_of(&policy.expression);
+        let source = expression::source_of(&policy.expression);
         self.by_source.entry(source).or_insert_with(|| {
             source.into_iter().for_each(|source| self.sources.insert(source));
             Versions::default()
@@ -77,7 +78,7 @@ impl ReroutePolicies {
         let sources = self.sources.around(src).map(Some).chain([None]);
         let own = sources.filter_map(|source| self.by_source.get(&source)).flat_map(move |told| told.holding(at));
         let mut matching: Vec<&Told> =
-            own.filter(|told| lookalike::may_match(&told.policy.expression, src, dst)).collect();
+            own.filter(|told| expression::may_match(&told.policy.expression, src, dst)).collect();
         matching.sort_unstable_by_key(|told| told.number);
         matching.into_iter().map(|told| &told.policy)
     }
@@ -88,7 +89,7 @@ impl ReroutePolicies {
     }
 
     pub(super) fn end(&mut self, policy: &ReroutePolicy, at: Timestamp) -> End {
-        let told = self.by_source.get_mut(&lookalike::source_of(&policy.expression));
+        let told = self.by_source.get_mut(&expression::source_of(&policy.expression));
         told.map_or(End::Unknown, |told| told.end(&Told { number: 0, policy: policy.clone() }, at))
     }
 
