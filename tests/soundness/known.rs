@@ -107,12 +107,6 @@ pub(crate) const KNOWN: &[Known] = &[
         is_seldom: false,
         is: |place| place.one.fault == Fault::ArmedThoughIgnored,
     },
-    Known {
-        name: "armed-though-the-unpinned-route-has-the-mac",
-        reason: "a packet to the MAC conforms by the route that the flow takes unpinned, but its entry is called armed",
-        is_seldom: false,
-        is: |place| place.one.fault == Fault::FalseCommand && place.one.verdicts.is_none(),
-    },
 ];
 
 /// Which of the known ones a difference is, where no kind of evidence is left out.

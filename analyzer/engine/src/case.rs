@@ -63,6 +63,11 @@ impl<'a, 'c> Case<'a, 'c> {
         Self { is_plain: true, ..self }
     }
 
+    /// The same where the flow, and what decides it, are known beforehand.
+    pub(super) fn of_flow(self, flow: Flow<'a>, decided: Rc<Decided<'a>>) -> Self {
+        Self { flow: OnceCell::from(flow), decided: OnceCell::from(decided), ..self }
+    }
+
     /// What is known beyond the facts. No two of these may live at a time.
     pub(super) fn context(&self) -> RefMut<'_, &'c mut Context<'a>> {
         self.context.borrow_mut()

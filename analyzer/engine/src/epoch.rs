@@ -18,6 +18,13 @@ pub struct Epochs {
     unsplit: u64,
 }
 
+impl Default for Epochs {
+    /// One epoch, for what is asked about one moment.
+    fn default() -> Self {
+        Self::new([])
+    }
+}
+
 /// One epoch: `start <= t < end`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Epoch {

@@ -31,6 +31,16 @@ impl<'a> Flow<'a> {
         Self { knowledge, at, wire, inner, labelled }
     }
 
+    /// The flow that labelled entries tell of, as the router sees it.
+    pub(super) fn labelled(
+        knowledge: &'a Knowledge,
+        at: Timestamp,
+        leaving: Tuple,
+        labelled: Vec<Labelled<'a>>,
+    ) -> Self {
+        Self { labelled, ..Self::without_entries(knowledge, at, leaving) }
+    }
+
     /// The flow of that tuple as if no labelled entry of it were known.
     pub(super) fn without_entries(knowledge: &'a Knowledge, at: Timestamp, tuple: Tuple) -> Self {
         Self { knowledge, at, wire: tuple, inner: tuple, labelled: Vec::new() }

@@ -1,6 +1,6 @@
 //! Labelled conntrack entries of a flow.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::fact::Connection;
 use super::finding::CtDirection;
@@ -39,25 +39,6 @@ pub(super) fn labelled<'a>(knowledge: &'a Knowledge, tuple: Tuple, at: Timestamp
     }
     found.sort_by_key(|entry| (!entry.believed, entry.connection.zone));
     found
-}
-
-/// Visits all labelled entries, each with the tuple that leaves: flow by flow, as what one zone holds bears on what is
-/// believed of another.
-pub(super) fn each_labelled<'a>(knowledge: &'a Knowledge, at: Timestamp, mut visit: impl FnMut(Tuple, Labelled<'a>)) {
-    let mut leaving = Leaving::new(knowledge, at);
-    let mut seen = HashSet::new();
-    for connection in knowledge.connections.all() {
-        let tuple = leaving.of(connection);
-        if !seen.insert(tuple) {
-            continue;
-        }
-        for entry in labelled(knowledge, tuple, at) {
-            // An entry without ports stands for several flows, and has a tuple of its own.
-            if leaving.of(entry.connection) == tuple {
-                visit(tuple, entry);
-            }
-        }
-    }
 }
 
 /// Which tuples of entries leave the node at one time.

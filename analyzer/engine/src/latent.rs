@@ -3,6 +3,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::context::Remembered;
+use super::epoch::Epochs;
 use super::finding::{Finding, Latent, LatentState};
 use super::knowledge::Knowledge;
 use super::standing::{Pinned, Standing, Standings};
@@ -13,7 +14,7 @@ use crate::types::{MacAddr, Timestamp, Tuple};
 /// `last_seen` holds when each labelled flow was last seen, and the MAC that it left to, where that was legal.
 pub(super) fn latent(
     knowledge: &Knowledge,
-    remembered: &mut Remembered,
+    epochs: &Epochs,
     findings: &[Finding],
     last_seen: &HashMap<Tuple, (Timestamp, Option<MacAddr>)>,
     at: Timestamp,
@@ -25,10 +26,10 @@ pub(super) fn latent(
         .map(|(_, entry)| (entry.orig, entry.zone, entry.reply_eth))
         .collect();
     let mut latent: Vec<Latent> = Vec::new();
-    Standings::new(knowledge, at).each(|pinned| {
+    Standings::new(knowledge, epochs, at).each(|remembered, pinned| {
         let connection = pinned.connection();
         if pinned.entry.believed && !cited.contains(&(connection.orig, connection.zone, pinned.mac())) {
-            let seen = last_seen.get(&pinned.leaving).and_then(|seen| seen.1);
+            let seen = last_seen.get(&pinned.leaving).and_then(|&(seen, mac)| Some((seen, mac?)));
             latent.extend(of_pinned(knowledge, remembered, &pinned, seen, at));
         }
     });
@@ -36,24 +37,29 @@ pub(super) fn latent(
     latent
 }
 
-/// The entry as a latent one, if its MAC is outside a set that is fully known. `seen` is the legal MAC that the flow was
-/// seen leaving to last.
+/// The entry as a latent one, if its MAC is outside a set that is fully known. `seen` is when the flow was seen last, and
+/// the MAC that it left to, where that was legal.
 fn of_pinned(
     knowledge: &Knowledge,
     remembered: &mut Remembered,
     pinned: &Pinned<'_>,
-    seen: Option<MacAddr>,
+    seen: Option<(Timestamp, MacAddr)>,
     at: Timestamp,
 ) -> Option<Latent> {
     let mac = pinned.mac();
-    let (state, remark) = match (&pinned.standing, seen.filter(|&seen| seen != mac)) {
+    if !matches!(pinned.standing, Standing::Unused(_) | Standing::Stale) {
+        return None;
+    }
+    let last_legal = pinned.symmetric.last_legal(knowledge, remembered, mac, at);
+    let (state, remark) = match (&pinned.standing, seen) {
         (Standing::Unused(why), _) => (LatentState::Unused, (*why).to_owned()),
-        (Standing::Stale, Some(seen)) => {
+        (_, Some((_, seen))) if seen != mac => {
             let remark = format!("the flow was seen leaving to {seen}, a legal next hop, while so labelled");
             (LatentState::Unused, remark)
         }
-        (Standing::Stale, None) => (LatentState::Armed, "a packet of this flow would leave to the MAC".to_owned()),
-        _ => return None,
+        // Packets that conform say that the MAC is right, unless it left the set after them.
+        (_, Some((seen, _))) if last_legal.as_ref().is_none_or(|last| last.until <= seen) => return None,
+        _ => (LatentState::Armed, "a packet of this flow would leave to the MAC".to_owned()),
     };
     let mut remarks = vec![remark];
     if pinned.connection().offloaded {
@@ -65,7 +71,7 @@ fn of_pinned(
         connection: pinned.cite(),
         routes: way.ids(&mut remembered.lists),
         expected: way.expected(&mut remembered.lists, Some(mac)),
-        last_legal: pinned.symmetric.last_legal(knowledge, remembered, mac, at),
+        last_legal,
         known_as: remembered.known_as(knowledge, mac),
         evidence: remembered.lists.evidence(remarks),
     })

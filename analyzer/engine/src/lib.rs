@@ -235,7 +235,7 @@ impl Engine {
         });
         let (findings, mut summary) = tally.finish(&self.retired);
         let at = if end == Timestamp::default() { Timestamp::MAX } else { end };
-        let latent = latent::latent(knowledge, &mut context.remembered, &findings, &last_seen, at);
+        let latent = latent::latent(knowledge, epochs, &findings, &last_seen, at);
         let count = |state| latent.iter().filter(|latent| latent.state == state).count() as u64;
         summary.latent_armed = count(LatentState::Armed);
         summary.latent_unused = count(LatentState::Unused);

@@ -10,6 +10,7 @@ use hashbrown::{HashMap, HashSet};
 use super::Engine;
 use super::bfd::Liveness;
 use super::context::Remembered;
+use super::epoch::Epochs;
 use super::fact::{BindingKind, Connection};
 use super::finding::{CitedConnection, ExpectedNexthop, KnownAs, LastLegal, Listed, RouteId};
 use super::knowledge::{Hop, Knowledge};
@@ -83,9 +84,11 @@ impl Engine {
     /// All labelled entries that were told, with how they stand at `at`: by zone and tuple.
     pub fn pins(&self, at: Timestamp) -> Vec<Pin> {
         let knowledge = &self.knowledge;
-        let mut answers = Answers::default();
+        let (epochs, mut answers) = (Epochs::default(), Answers::default());
         let mut pins: Vec<Pin> = Vec::new();
-        Standings::new(knowledge, at).each(|pinned| pins.push(pin(knowledge, &mut answers, pinned, at)));
+        Standings::new(knowledge, &epochs, at).each(|remembered, pinned| {
+            pins.push(pin(knowledge, remembered, &mut answers, pinned, at));
+        });
         pins.sort_by_key(|pin| (pin.connection.zone, pin.connection.orig));
         pins
     }
@@ -95,15 +98,15 @@ impl Engine {
         let knowledge = &self.knowledge;
         let mut own = knowledge.connections.matching(orig).map(|(connection, _)| connection);
         let entry = own.find(|entry| entry.orig == orig && entry.zone == zone)?;
-        let pinned = Standings::new(knowledge, at).of(entry)?;
-        Some(pin(knowledge, &mut Answers::default(), pinned, at))
+        let epochs = Epochs::default();
+        let pinned = Standings::new(knowledge, &epochs, at).of(entry)?;
+        Some(pin(knowledge, &mut Remembered::default(), &mut Answers::default(), pinned, at))
     }
 }
 
 /// What the entries of one look have in common.
 #[derive(Default)]
 struct Answers {
-    remembered: Remembered,
     /// When the next hops last became what they are, by the prefixes that hold a flow's addresses.
     changed: HashMap<Prefixes, Option<Timestamp>>,
     /// When the owners of zones last became what they are.
@@ -121,14 +124,19 @@ impl Answers {
     }
 }
 
-fn pin(knowledge: &Knowledge, answers: &mut Answers, pinned: Pinned<'_>, at: Timestamp) -> Pin {
+fn pin(
+    knowledge: &Knowledge,
+    remembered: &mut Remembered,
+    answers: &mut Answers,
+    pinned: Pinned<'_>,
+    at: Timestamp,
+) -> Pin {
     let (connection, leaving, mac) = (pinned.connection(), pinned.leaving, pinned.mac());
     let (symmetric, reply) = (&pinned.symmetric, pinned.entry.reply);
     let hops = &symmetric.way.hops;
     let mut routes: Vec<RouteId> = symmetric.way.groups.iter().map(Group::id).collect();
     routes.sort();
     routes.dedup();
-    let remembered = &mut answers.remembered;
     let last_legal = symmetric.last_legal(knowledge, remembered, mac, at);
     let owner = match pinned.entry.owner {
         _ if knowledge.zones.is_contested(connection.zone, at) => ZoneOwner::Unknown,

@@ -2,7 +2,8 @@
 
 use hashbrown::HashMap;
 
-use super::context::{Context, Remembered};
+use super::context::Context;
+use super::epoch::Epochs;
 use super::finding::{Finding, Latent};
 use super::observation::Observation;
 use super::table::{self, plain};
@@ -69,7 +70,7 @@ impl Engine {
                 *last = (*last).max((seen, Some(mac)));
             }
         }
-        latent::latent(&self.knowledge, &mut Remembered::default(), &[], &last_seen, at)
+        latent::latent(&self.knowledge, &Epochs::default(), &[], &last_seen, at)
     }
 
     /// Asks with the answers that are remembered at hand.

@@ -1,19 +1,31 @@
 //! How a labelled conntrack entry stands: whether OVN sends its flow to the MAC in it, and whether that MAC is right.
 //!
 //! This is the one judgement of an entry. Listings, latent entries, repair and the explanation of a flow are projections
-//! of it; the verdict on a packet asks for the same port and routes, and lets the packet itself prove the rest.
+//! of it. It asks for the routes that decide a packet of the flow, and calls an entry stale only if the verdict on a packet
+//! to its MAC would blame it.
 
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use analyzer_ebpf::abi::{Direction, LinkTags};
+use hashbrown::{HashMap, HashSet};
+
 use super::bfd::Liveness;
+use super::case::Case;
+use super::context::{Context, Remembered};
+use super::decided::{Decided, Outcome};
+use super::epoch::Epochs;
 use super::fact::Connection;
 use super::finding::{CitedConnection, CtDirection};
+use super::flow::Flow;
 use super::knowledge::Knowledge;
 use super::label::{self, PortForm};
-use super::labelled::{Labelled, Leaving, each_labelled, labelled};
+use super::labelled::{Labelled, Leaving, labelled};
 use super::lookalike;
+use super::observation::Observation;
 use super::symmetric::{Symmetric, Symmetrics};
+use super::table;
+use super::verdict::{Undetermined, Verdict};
 use super::zones::Owner;
 use crate::types::{MacAddr, Timestamp, Tuple};
 
@@ -117,6 +129,28 @@ impl Behaviour {
     }
 }
 
+const UNRESOLVED: &str = "a next hop of the flow has no known MAC, so this may be its";
+const TRANSLATED: &str = "the source is a translated one, and nothing tells whose packets these are";
+
+/// The sender of packets that nobody has seen.
+const NOBODY: MacAddr = MacAddr([0; 6]);
+
+/// What was asked for entries of one flow, of which there may be one in each zone.
+#[derive(Default)]
+struct Asked<'a> {
+    /// What decides the flow's packets, by their sender.
+    decided: HashMap<MacAddr, Rc<Decided<'a>>>,
+    /// How entries stand that OVN applies, by sender and destination of their packets.
+    blamed: HashMap<(MacAddr, MacAddr), Standing>,
+}
+
+/// From where to where the last packets of a flow left.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    pub(super) eth_src: MacAddr,
+    pub(super) eth_dst: MacAddr,
+}
+
 /// A labelled entry with all that its standing rests on.
 #[derive(Debug)]
 pub(super) struct Pinned<'a> {
@@ -135,37 +169,77 @@ pub(super) struct Standings<'a> {
     at: Timestamp,
     behaviour: Behaviour,
     symmetrics: Symmetrics<'a>,
+    context: Context<'a>,
 }
 
 impl<'a> Standings<'a> {
-    pub(super) fn new(knowledge: &'a Knowledge, at: Timestamp) -> Self {
-        Self { knowledge, at, behaviour: Behaviour::new(knowledge, at), symmetrics: Symmetrics::default() }
+    pub(super) fn new(knowledge: &'a Knowledge, epochs: &'a Epochs, at: Timestamp) -> Self {
+        let (behaviour, context) = (Behaviour::new(knowledge, at), Context::new(epochs));
+        Self { knowledge, at, behaviour, symmetrics: Symmetrics::default(), context }
     }
 
-    /// Visits all labelled entries.
-    pub(super) fn each(mut self, mut visit: impl FnMut(Pinned<'a>)) {
-        each_labelled(self.knowledge, self.at, |leaving, entry| visit(self.judge(entry, leaving, false)));
+    /// Visits all labelled entries, flow by flow, with the answers that they share.
+    pub(super) fn each(mut self, mut visit: impl FnMut(&mut Remembered, Pinned<'a>)) {
+        let mut leaving = Leaving::new(self.knowledge, self.at);
+        let mut seen = HashSet::new();
+        for connection in self.knowledge.connections.all() {
+            let tuple = leaving.of(connection);
+            if !seen.insert(tuple) {
+                continue;
+            }
+            for pinned in self.of_flow(tuple, None) {
+                // An entry without ports stands for several flows, and has a tuple of its own.
+                if leaving.of(pinned.connection()) == tuple {
+                    visit(&mut self.context.remembered, pinned);
+                }
+            }
+        }
     }
 
     /// Judges one labelled entry; `None` where it holds no MAC.
     pub(super) fn of(&mut self, connection: &'a Connection) -> Option<Pinned<'a>> {
         let leaving = Leaving::new(self.knowledge, self.at).of(connection);
-        let mut entries = labelled(self.knowledge, leaving, self.at).into_iter();
-        let entry = entries.find(|entry| std::ptr::eq(entry.connection, connection))?;
-        Some(self.judge(entry, leaving, false))
+        self.of_flow(leaving, None).into_iter().find(|pinned| std::ptr::eq(pinned.connection(), connection))
     }
 
-    /// Judges an entry of the flow that leaves with `leaving`. `is_followed` says that the flow's last packets left to the
-    /// entry's MAC, which proves that OVN reads the port where the entry has it.
-    pub(super) fn judge(&mut self, entry: Labelled<'a>, leaving: Tuple, is_followed: bool) -> Pinned<'a> {
+    /// Judges the entries of the flow that leaves with `leaving`, the believed ones first. Where one holds the MAC that the
+    /// flow's last packets left to, they prove that OVN reads the port where the entry has it.
+    pub(super) fn of_flow(&mut self, leaving: Tuple, last: Option<Left>) -> Vec<Pinned<'a>> {
+        let entries = labelled(self.knowledge, leaving, self.at);
+        if entries.is_empty() {
+            return Vec::new();
+        }
+        let flow = Flow::labelled(self.knowledge, self.at, leaving, entries);
+        let mut asked = Asked::default();
+        let judged = |entry: &Labelled<'a>| {
+            let followed = last.filter(|last| entry.believed && last.eth_dst == entry.reply.eth);
+            self.judge(&flow, &mut asked, entry.clone(), followed)
+        };
+        flow.labelled.iter().map(judged).collect()
+    }
+
+    fn judge(
+        &mut self,
+        flow: &Flow<'a>,
+        asked: &mut Asked<'a>,
+        entry: Labelled<'a>,
+        followed: Option<Left>,
+    ) -> Pinned<'a> {
+        let leaving = flow.inner;
         let router = Some(&entry.owner).filter(|owner| !matches!(owner, Owner::Other { .. }));
         let symmetric = self.symmetrics.of(self.knowledge, leaving, router, self.at);
         let mut pinned = Pinned { entry, leaving, symmetric, standing: Standing::Stale };
-        pinned.standing = self.standing(&pinned, is_followed);
+        pinned.standing = self.standing(flow, asked, &pinned, followed);
         pinned
     }
 
-    fn standing(&self, pinned: &Pinned<'a>, is_followed: bool) -> Standing {
+    fn standing(
+        &mut self,
+        flow: &Flow<'a>,
+        asked: &mut Asked<'a>,
+        pinned: &Pinned<'a>,
+        followed: Option<Left>,
+    ) -> Standing {
         if pinned.entry.reply.port == 0 {
             return Standing::NotPinned;
         }
@@ -175,17 +249,28 @@ impl<'a> Standings<'a> {
         if self.knowledge.blind.holds(self.at) {
             return Standing::Blind;
         }
-        match self.rightness(pinned) {
-            Some(standing) => standing,
-            None => self.unused(pinned, is_followed).map_or(Standing::Stale, Standing::Unused),
+        let eth_src = followed.map_or(NOBODY, |left| left.eth_src);
+        let decided = asked.decided.entry(eth_src).or_insert_with(|| flow.decided(&mut self.context, eth_src));
+        let decided = Rc::clone(decided);
+        if let Some(standing) = self.rightness(pinned, &decided) {
+            return standing;
         }
+        if let Some(why) = self.unused(pinned, followed.is_some()) {
+            return Standing::Unused(why);
+        }
+        let key = (eth_src, pinned.mac());
+        asked.blamed.entry(key).or_insert_with(|| self.blamed(flow, decided, key)).clone()
     }
 
-    /// What is known of the MAC; `None` where it is surely no next hop's.
-    fn rightness(&self, pinned: &Pinned<'a>) -> Option<Standing> {
-        let (mac, symmetric, way) = (pinned.mac(), &pinned.symmetric, &pinned.symmetric.way);
-        let legal: Vec<IpAddr> = way.legal(mac).map(|hop| hop.ip).collect();
-        let is_watched = way.having(mac).any(|hop| hop.liveness == Liveness::Unknown);
+    /// What is known of the MAC; `None` where it is no next hop's of the routes that decide the flow's packets.
+    fn rightness(&self, pinned: &Pinned<'a>, decided: &Decided<'a>) -> Option<Standing> {
+        let (mac, symmetric) = (pinned.mac(), &pinned.symmetric);
+        let (deciding, all) = match &decided.outcome {
+            Outcome::Routes(routes) => (Some(&routes.deciding), Some(&routes.all)),
+            Outcome::Elsewhere(_) => (None, None),
+        };
+        let legal: Vec<IpAddr> = deciding.into_iter().flat_map(|way| way.legal(mac)).map(|hop| hop.ip).collect();
+        let is_watched = || all.is_some_and(|way| way.having(mac).any(|hop| hop.liveness == Liveness::Unknown));
         if !legal.is_empty() {
             Some(Standing::Nexthop(legal))
         } else if self.knowledge.settings.allowed.contains(&mac) {
@@ -194,18 +279,47 @@ impl<'a> Standings<'a> {
             Some(Standing::VirtualRouter)
         } else if self.knowledge.routes.is_empty() {
             Some(Standing::Undetermined("nothing tells routes"))
-        } else if is_watched || symmetric.may_all_be_down {
+        } else if is_watched() || symmetric.may_all_be_down {
             Some(Standing::Undetermined("a BFD session watches a next hop of the flow, and nothing tells its state"))
-        } else if way.unresolved().is_some() {
-            Some(Standing::Undetermined("a next hop of the flow has no known MAC, so this may be its"))
-        } else if way.may_be(mac) {
+        } else if all.is_some_and(|way| way.unresolved().is_some()) {
+            Some(Standing::Undetermined(UNRESOLVED))
+        } else if all.is_some_and(|way| way.may_be(mac)) {
             Some(Standing::Undetermined(
                 "a next hop of the flow is a port of OVN's own, and nothing tells its MAC for certain",
             ))
         } else if symmetric.is_empty() && self.knowledge.may_be_translated(pinned.leaving.src, self.at) {
-            Some(Standing::Undetermined("the source is a translated one, and nothing tells whose packets these are"))
+            Some(Standing::Undetermined(TRANSLATED))
         } else {
             None
+        }
+    }
+
+    /// How an entry stands that OVN applies, by the verdict on a packet from `eth_src` to its MAC.
+    fn blamed(&mut self, flow: &Flow<'a>, decided: Rc<Decided<'a>>, (eth_src, mac): (MacAddr, MacAddr)) -> Standing {
+        let packet = Observation {
+            nic: 0,
+            tags: LinkTags::NONE.with_direction(Direction::Outbound),
+            eth_src,
+            eth_dst: mac,
+            tuple: flow.wire,
+            packets: 1,
+            bytes: 0,
+            first: self.at,
+            last: self.at,
+        };
+        let carriers = flow.labelled.iter().filter(|entry| entry.reply.eth == mac).cloned().collect();
+        let flow = Flow::labelled(self.knowledge, self.at, flow.wire, carriers);
+        let case = Case::new(self.knowledge, &mut self.context, &packet).of_flow(flow, decided);
+        let judgement = table::judge_case(case);
+        match judgement.verdict {
+            Verdict::Violating(_) | Verdict::Grace => Standing::Stale,
+            Verdict::Conforming => Standing::Nexthop(judgement.legal_for),
+            Verdict::Undetermined(Undetermined::NexthopUnresolved) => Standing::Undetermined(UNRESOLVED),
+            Verdict::Undetermined(Undetermined::TranslatedSource) => Standing::Undetermined(TRANSLATED),
+            Verdict::Undetermined(_) => {
+                Standing::Undetermined("nothing tells for certain what decides the flow's packets")
+            }
+            Verdict::NotCovered(_) | Verdict::Info(_) => Standing::Unused("no route of ours decides the flow's packets"),
         }
     }
 

@@ -94,6 +94,14 @@ pub(super) fn judge<'a>(
     judgement
 }
 
+/// Judges a case by itself: no verdict that plain flows share is asked for, or remembered.
+pub(super) fn judge_case<'a>(case: Case<'a, '_>) -> Judgement<'a> {
+    match first(&OF_FRAMES, &case) {
+        Some((ruling, shows)) => Judgement::new(case, ruling, shows),
+        None => judge_by_routes(case),
+    }
+}
+
 /// Judges packets of which no row of [`OF_FRAMES`] tells.
 fn judge_by_routes<'a>(case: Case<'a, '_>) -> Judgement<'a> {
     // The last row applies to all that is left.

@@ -11,6 +11,7 @@ pub use super::standing::Standing;
 use super::Engine;
 use super::bfd::Liveness;
 use super::context::Remembered;
+use super::epoch::Epochs;
 use super::evidence;
 use super::fact::{BfdRef, BfdStatus, BindingKind, Source};
 use super::finding::{CitedConnection, ExpectedNexthop, KnownAs, LastLegal, Listed, RouteId};
@@ -127,10 +128,10 @@ impl Engine {
     /// All labelled conntrack entries, compared with the set at `at`.
     pub fn connections(&self, at: Timestamp) -> Vec<ConnectionView> {
         let knowledge = &self.knowledge;
-        let mut remembered = Remembered::default();
+        let epochs = Epochs::default();
         let mut views: Vec<ConnectionView> = Vec::new();
-        let view = |pinned| views.push(connection_view(knowledge, &mut remembered, pinned, at));
-        Standings::new(knowledge, at).each(view);
+        Standings::new(knowledge, &epochs, at)
+            .each(|remembered, pinned| views.push(connection_view(knowledge, remembered, pinned, at)));
         views.sort_by_key(|view| (view.standing.rank(), view.connection.zone, view.connection.orig));
         views
     }

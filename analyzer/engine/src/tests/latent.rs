@@ -196,3 +196,28 @@ fn what_a_verdict_forgives_is_not_stale() {
     world.each_route(|route| route.bfd = BfdRef::Status(BfdStatus::Down));
     assert_eq!(standing_of(&world), "unused", "northd writes no flows for routes that are down");
 }
+
+/// Equal lengths: the route by destination decides, and the label pins the flow to the one by source.
+#[test]
+fn the_mac_of_the_unpinned_route_is_right() {
+    let standing_of = |world: &World| world.engine().connections(Timestamp::MAX)[0].standing.name();
+    let mut world = World::incident();
+    world.seen.clear();
+    world.routes([route_to("172.27.0.13/32", "198.19.3.1")]);
+    world.bindings([binding("198.19.3.1", GW1)]);
+    world.each_connection(|connection| connection.label = label(GW1, 2));
+    assert_eq!(standing_of(&world), "nexthop");
+    assert_eq!(world.conclude().latent, []);
+    world.unbind("198.19.3.1");
+    assert_eq!(standing_of(&world), "undetermined", "it may be the MAC of the hop that has none");
+}
+
+/// A capture ends with the change: what conformed before leaves to the dead gateway from now on.
+#[test]
+fn a_flow_that_conformed_until_its_mac_left_is_armed() {
+    let mut world = World::with_history();
+    world.seen.push(packet(40, flow(59943), NODE, DEAD));
+    world.seen.push(packet(60, flow(7), NODE, GW15));
+    let latent = world.conclude().latent;
+    assert_eq!(latent.iter().map(|latent| latent.state).collect::<Vec<_>>(), [LatentState::Armed]);
+}

@@ -1,15 +1,16 @@
 //! Properties of the engine as a whole.
 
+use analyzer_ebpf::abi::{Direction, LinkTags};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::random;
 use super::world::*;
-use crate::finding::LatentState;
+use crate::finding::{CtDirection, Finding, LatentState};
 use crate::observation::Observation;
 use crate::standing::Standing;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, Violating};
 use crate::{Conclusion, Engine};
 
 /// A packet of one of a few flows, to one of a few MACs, at some time around the change at 50 s.
@@ -127,7 +128,7 @@ proptest! {
             world.seen.push(Observation { first: at(90), last: at(90), ..seen });
         }
         let conclusion = world.conclude();
-        let engine = world.engine();
+        let mut engine = world.engine();
         let views = engine.connections(at(90));
         let pins = engine.pins(at(90));
         prop_assert_eq!(views.len(), pins.len());
@@ -140,6 +141,25 @@ proptest! {
             let view = standing(latent.connection.zone, latent.connection.orig).expect("what is latent is listed");
             let is_unused = matches!(view.standing, Standing::Unused(_));
             prop_assert!(view.standing.is_stale() || latent.state == LatentState::Unused && is_unused, "{:?}", view);
+        }
+        for pin in pins.iter().filter(|pin| pin.standing.is_stale()) {
+            let tuple = if pin.cited.direction == CtDirection::Orig { pin.cited.orig } else { pin.cited.reply };
+            let tags = LinkTags::NONE.with_direction(Direction::Outbound);
+            let to_label = Observation { tags, ..packet(90, tuple, "00:00:00:00:00:00", GW1) };
+            let verdict = engine.verdict(&Observation { eth_dst: pin.reply.eth, ..to_label });
+            prop_assert!(matches!(verdict, Verdict::Violating(_) | Verdict::Grace), "{:?}: {:?}", pin, verdict);
+        }
+        let is_own = |finding: &Finding| finding.verdict == Violating::StaleConntrack.into();
+        for finding in conclusion.findings.iter().filter(|finding| is_own(finding)) {
+            let explained = engine.explain(finding.tuple, world.seen.as_slice());
+            // Of a flow between two pods the other direction may be meant.
+            if explained.tuple != finding.tuple {
+                continue;
+            }
+            let carriers = explained.connections.iter().filter(|view| Some(view.connection.reply_eth) == finding.eth_dst);
+            let standings: Vec<&Standing> = carriers.map(|view| &view.standing).collect();
+            let is_admitted = |standing: &&Standing| standing.is_stale() || standing.is_undetermined();
+            prop_assert!(standings.iter().any(is_admitted), "{:?}", standings);
         }
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::{ConnectionView, connection_view};
 use crate::context::{Context, Remembered};
 use crate::direction::Directions;
+use crate::epoch::Epochs;
 use crate::fact::{Policy, ReroutePolicy};
 use crate::finding::{CtDirection, ExpectedNexthop, Finding, NexthopState, RouteId};
 use crate::knowledge::Knowledge;
 use crate::label;
-use crate::labelled::{Labelled, labelled};
 use crate::observation::Observation;
 use crate::routes::{Decision, Group};
-use crate::standing::Standings;
+use crate::standing::{Left, Standings};
 use crate::verdict::Verdict;
 use crate::{Engine, Observations, evidence, table};
 use crate::types::{Timestamp, Tuple};
@@ -149,15 +149,11 @@ impl Engine {
 /// The flow's labelled entries, and how each stands.
 fn connections(knowledge: &Knowledge, inner: Tuple, seen: &[Finding], at: Timestamp) -> Vec<ConnectionView> {
     let last = seen.iter().max_by_key(|finding| finding.last_seen);
-    let followed = last.filter(|last| matches!(last.verdict, Verdict::Violating(_))).and_then(|last| last.eth_dst);
-    let (mut remembered, mut standings) = (Remembered::default(), Standings::new(knowledge, at));
-    let view = |entry| {
-        let Labelled { believed, reply, .. } = &entry;
-        let is_followed = *believed && followed == Some(reply.eth);
-        let pinned = standings.judge(entry, inner, is_followed);
-        connection_view(knowledge, &mut remembered, pinned, at)
-    };
-    labelled(knowledge, inner, at).into_iter().map(view).collect()
+    let violating = last.filter(|last| matches!(last.verdict, Verdict::Violating(_)));
+    let left = violating.and_then(|last| Some(Left { eth_src: last.eth_src, eth_dst: last.eth_dst? }));
+    let (epochs, mut remembered) = (Epochs::default(), Remembered::default());
+    let pinned = Standings::new(knowledge, &epochs, at).of_flow(inner, left);
+    pinned.into_iter().map(|pinned| connection_view(knowledge, &mut remembered, pinned, at)).collect()
 }
 
 /// What the packets of a flow may have on the wire: its tuple, and what that is translated to.
