@@ -25,67 +25,8 @@ struct Place<'a> {
     one: &'a Difference,
 }
 
-impl Place<'_> {
-    fn is(&self, truth: Verdict, said: &[Verdict]) -> bool {
-        self.one.verdicts.is_some_and(|(right, wrong)| right == truth && said.contains(&wrong))
-    }
-
-    fn says(&self, verdict: Verdict) -> bool {
-        self.one.verdicts.is_some_and(|(_, said)| said == verdict)
-    }
-
-    fn flow(&self) -> usize {
-        if self.one.verdicts.is_some() { self.played.frames[self.one.index].flow } else { self.one.index }
-    }
-
-    fn router(&self) -> usize {
-        self.world.flows[self.flow()].router
-    }
-
-    /// Whether the frame went to a MAC that a static binding overrides.
-    fn is_to_overridden_mac(&self) -> bool {
-        let mac = self.played.frames[self.one.index].eth_dst;
-        let overridden = |ip| self.world.statics.iter().any(|row| row.overrides && row.ip == ip && row.mac != mac);
-        self.world.bindings.iter().any(|row| row.mac == mac && overridden(row.ip))
-    }
-}
-
 /// Differences on whole evidence. The first that fits has it.
 pub(crate) const KNOWN: &[Known] = &[
-    Known {
-        name: "overridden-mac-was-legal",
-        reason: "a MAC_Binding that a static one overrides was never the next hop's; the engine dates its end in the set",
-        is_seldom: false,
-        is: |place| {
-            use Verdict::*;
-            [FormerNexthop, Grace, StaleConntrack].into_iter().any(|verdict| place.says(verdict))
-                && place.is_to_overridden_mac()
-        },
-    },
-    Known {
-        name: "heard-before-the-history",
-        reason: "row 10 counts frames from the first moment at which the MAC is known to be outside the set",
-        is_seldom: false,
-        is: |place| place.says(Verdict::AsymmetricGateway) && place.world.history_start > 0,
-    },
-    Known {
-        name: "on-link-while-all-symmetric-hops-are-down",
-        reason: "nothing pins the flow, so that the connected route decides; the engine calls the neighbour's MAC unknown",
-        is_seldom: false,
-        is: |place| place.is(Verdict::NotCovered, &[Verdict::UnknownMac]),
-    },
-    Known {
-        name: "host-before-the-history",
-        reason: "row 1 stands before row 3: the host's own packets are not covered at any time",
-        is_seldom: false,
-        is: |place| place.is(Verdict::NotCovered, &[Verdict::NoNexthopData]),
-    },
-    Known {
-        name: "former-hop-of-a-route-that-is-gone",
-        reason: "the label pinned the flow to a route that no row tells any longer; the engine says no more than unknown-mac",
-        is_seldom: true,
-        is: |place| place.is(Verdict::FormerNexthop, &[Verdict::UnknownMac]),
-    },
     Known {
         name: "heard-from-a-port-of-our-own",
         reason: "requests that another router of the node forwards show that their sender is alive; the engine passes them over",
@@ -94,12 +35,6 @@ pub(crate) const KNOWN: &[Known] = &[
             place.one.verdicts.is_some_and(|(truth, _)| truth == Verdict::AsymmetricGateway)
                 && place.world.routers.iter().any(|row| row.mac == place.played.frames[place.one.index].eth_dst)
         },
-    },
-    Known {
-        name: "table-of-the-outer-port",
-        reason: "a pod's packets enter by the inner port and are looked up in its table; the engine takes the outer's, too",
-        is_seldom: false,
-        is: |place| place.says(Verdict::Conforming) && !place.world.routers[place.router()].table.is_empty(),
     },
     Known {
         name: "armed-though-ovn-does-not-ask",

@@ -4,6 +4,7 @@
 //! MAC. There are no verdicts here.
 
 use std::cell::{OnceCell, RefCell, RefMut};
+use std::cmp::max_by_key;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -173,14 +174,19 @@ impl<'a, 'c> Case<'a, 'c> {
         way.routers.iter().all(|router| self.knowledge.is_outside(inward, router, src, self.at()))
     }
 
-    /// When the MAC was last legal for the packets.
+    /// When the MAC was last legal for the packets: for the routes that decide, for one that decided before, or for one to
+    /// which a label pinned the flow, though no row may tell it any longer.
     pub(super) fn last_legal(&self, mac: MacAddr) -> Option<&LastLegal> {
         let look = || {
             let way = &self.routes()?.all;
             let flow = self.flow();
             let ends = (flow.inner.src, flow.inner.dst);
             let last_legal = &mut self.context().remembered.last_legal;
-            way.last_legal(mac, || last_legal.of(self.knowledge, &way.groups, ends, mac, self.at()))
+            way.last_legal(mac, || {
+                let decided = last_legal.of(self.knowledge, &way.groups, ends, mac, self.at());
+                let pinned = last_legal.of_routes(self.knowledge, &flow.ever_pinned(), mac, self.at());
+                max_by_key(pinned, decided, |found| found.as_ref().map(|last| last.until))
+            })
         };
         self.last_legal.get_or_init(look).as_ref()
     }
@@ -206,7 +212,8 @@ impl<'a, 'c> Case<'a, 'c> {
     pub(super) fn heard(&self, mac: MacAddr) -> Option<Heard> {
         *self.heard.get_or_init(|| {
             let Self { knowledge, seen, .. } = self;
-            let left = self.last_legal(mac).map_or(Timestamp::default(), |last| last.until);
+            // A MAC that was never legal is known to be outside the set from the start of the history on.
+            let left = self.last_legal(mac).map(|last| last.until).or(knowledge.history).unwrap_or_default();
             let since = seen.last.saturating_sub(knowledge.settings.heard_window).max(left);
             self.context().inbound.heard(seen.tuple, mac, since, seen.last)
         })

@@ -46,6 +46,8 @@ pub(super) struct Lladdrs {
     pub(super) aged: bool,
     /// MACs that older evidence, not withdrawn, still names.
     pub(super) older: Vec<MacAddr>,
+    /// Those of them that some rule puts behind `current`, whatever their dates: they were never its MACs meanwhile.
+    pub(super) overruled: Vec<MacAddr>,
 }
 
 impl Neighbours {
@@ -182,6 +184,7 @@ impl Neighbours {
             found.aged &= on_port.aged;
             found.current.extend(on_port.current);
             found.older.extend(on_port.older);
+            found.overruled.extend(on_port.overruled);
         }
         found.current.sort_unstable();
         found.current.dedup();
@@ -202,7 +205,7 @@ impl Neighbours {
         if !overriding.is_empty() {
             let mut older = macs(holding());
             older.retain(|mac| !overriding.contains(mac));
-            return Lladdrs { current: overriding, aged: false, older };
+            return Lladdrs { current: overriding, aged: false, overruled: older.clone(), older };
         }
 
         let heard = self.heard.get(&ip).and_then(|runs| runs.iter().rev().find(|run| run.first <= at));
@@ -232,7 +235,7 @@ impl Neighbours {
             let ended = self.on(ip, port).filter_map(|told| told.ended(at).find(has_mac));
             if let Some(last) = ended.max_by_key(|told| told.binding.validity.until) {
                 let current = last.binding.mac.into_iter().collect();
-                found = Lladdrs { current, aged: true, older: Vec::new() };
+                found = Lladdrs { current, aged: true, ..Lladdrs::default() };
             }
         }
         found

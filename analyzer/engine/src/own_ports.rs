@@ -80,15 +80,16 @@ impl Knowledge {
             maybe.retain(|mac| !learned.current.contains(mac));
             return Resolved { lladdrs: learned, maybe, is_guess: false };
         }
-        let Lladdrs { current, aged, mut older } = learned;
+        let Lladdrs { current, aged, mut older, mut overruled } = learned;
         if own.iter().all(|own| own.certainty != Certainty::Written) {
             maybe.extend(current);
-        } else if !aged {
-            older.extend(current);
+        } else {
+            older.extend(current.into_iter().filter(|_| !aged));
+            overruled.clone_from(&older);
         }
         older.retain(|mac| !written.contains(mac));
         maybe.retain(|mac| !written.contains(mac));
-        Resolved { lladdrs: Lladdrs { current: written, aged: false, older }, maybe, is_guess: false }
+        Resolved { lladdrs: Lladdrs { current: written, aged: false, older, overruled }, maybe, is_guess: false }
     }
 
     /// Whether nexthops.toml tells the MAC, which counts before all else.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::fact::RouterPort;
+use super::fact::{RouterPort, is_inner_port};
 use super::prefixes::PrefixSet;
 use super::versions::{Dated, End, Versions, dated};
 use crate::types::{IpPrefix, MacAddr, Timestamp, Validity};
@@ -17,6 +17,8 @@ pub(super) struct Ports {
     by_name: HashMap<Arc<str>, Named>,
     /// Names of the ports of each router. Ports whose router nobody tells stand under `None`.
     by_router: HashMap<Option<Arc<str>>, BTreeSet<Arc<str>>>,
+    /// The same of ports towards the inside of the cluster alone.
+    inner_by_router: HashMap<Option<Arc<str>>, BTreeSet<Arc<str>>>,
     /// Names of the ports that have a MAC, or had.
     macs: HashMap<MacAddr, BTreeSet<Arc<str>>>,
     addresses: HashSet<IpAddr>,
@@ -54,12 +56,18 @@ impl Ports {
         let name = port.name.clone();
         let named = self.by_name.entry(name.clone()).or_default();
         let router = port.router.clone().or_else(|| named.router.clone());
-        if named.router.is_none() && router.is_some() {
+        let is_claimed = named.router.is_none() && router.is_some();
+        if is_claimed {
             named.router.clone_from(&router);
-            self.by_router.entry(None).or_default().remove(&name);
         }
         named.told.push(port);
-        self.by_router.entry(router).or_default().insert(name);
+        let inner = is_inner_port(&name).then_some(&mut self.inner_by_router);
+        for by_router in [&mut self.by_router].into_iter().chain(inner) {
+            if is_claimed {
+                by_router.entry(None).or_default().remove(&name);
+            }
+            by_router.entry(router.clone()).or_default().insert(name.clone());
+        }
     }
 
     fn note(&mut self, port: &RouterPort) {
@@ -178,7 +186,22 @@ impl Ports {
         self.names_of(router).flat_map(move |name| self.named(name, at))
     }
 
-    /// The same, of any time.
+    /// Those of them that lead to the inside of the cluster.
+    pub(super) fn inner_of<'a>(
+        &'a self,
+        router: Option<&Arc<str>>,
+        at: Timestamp,
+    ) -> impl Iterator<Item = &'a RouterPort> {
+        let of = |router| self.inner_by_router.get(&router).into_iter().flatten();
+        let (own, all) = match router {
+            Some(router) => (Some(of(Some(router.clone())).chain(of(None))), None),
+            None => (None, Some(self.inner_by_router.values().flatten())),
+        };
+        let names = own.into_iter().flatten().chain(all.into_iter().flatten());
+        names.flat_map(move |name| self.named(name, at))
+    }
+
+    /// Those of any time.
     pub(super) fn ever_of<'a>(&'a self, router: Option<&Arc<str>>) -> impl Iterator<Item = &'a RouterPort> {
         self.names_of(router).filter_map(|name| self.by_name.get(name)).flat_map(|named| named.told.iter())
     }

@@ -250,9 +250,14 @@ impl<'a> Lookup<'a> {
     }
 }
 
-/// Whether packets that enter the router may be looked up in `table`. A port's option names the table; where no port is
-/// known with its options, any table may be meant.
+/// Whether packets that leave the node may be looked up in `table`: they enter the router from inside the cluster, and the
+/// option of the port by which they do names the table. Where no inner port is known with its options, any port's table
+/// may be meant; where no port is, any table.
 pub(super) fn is_entered(ports: &Ports, router: Option<&Arc<str>>, table: &Arc<str>, at: Timestamp) -> bool {
+    let mut inner = ports.inner_of(router, at).filter_map(|port| port.route_table.as_ref()).peekable();
+    if inner.peek().is_some() {
+        return inner.any(|entered| entered == table);
+    }
     let mut entered = ports.of(router, at).filter_map(|port| port.route_table.as_ref()).peekable();
     entered.peek().is_none() || entered.any(|entered| entered == table)
 }

@@ -29,19 +29,19 @@ pub(super) struct Row {
 
 /// Rows that need no routes.
 #[rustfmt::skip]
-pub(super) const OF_FRAMES: [Row; 6] = [
+pub(super) const OF_FRAMES: [Row; 7] = [
     row("1a", &[not(NotCovered::Group)],                     Shows::Nothing,  frame::group),
     row("1b", &[not(NotCovered::Control)],                   Shows::Nothing,  frame::control),
     row("1c", &[not(NotCovered::OnLink)],                    Shows::Nothing,  frame::link_local),
     row("1d", &[not(NotCovered::Inbound)],                   Shows::Nothing,  frame::inbound),
     row("1e", &[not(NotCovered::Tunnel)],                    Shows::Nothing,  frame::tunnel),
+    row("1f", &[not(NotCovered::OtherSender)],               Shows::Nothing,  frame::host),
     row("3a", &[open(Undetermined::NoNexthopData)],          Shows::Nothing,  frame::without_data),
 ];
 
 /// Rows that need routes. Before them stand the verdicts that plain flows share.
 #[rustfmt::skip]
-pub(super) const OF_ROUTES: [Row; 24] = [
-    row("1f", &[not(NotCovered::OtherSender)],               Shows::Nothing,  covered::host),
+pub(super) const OF_ROUTES: [Row; 23] = [
     row("1g", &[not(NotCovered::NoRoute), not(NotCovered::OnLink), not(NotCovered::OtherSender)],
                                                              Shows::Nothing,  covered::elsewhere),
     row("1h", &[not(NotCovered::NoRoute), not(NotCovered::OnLink)],

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::Flow;
+use crate::bfd::Liveness;
 use crate::context::Context;
 use crate::decided::{Decided, DecidedKey, Outcome, Routes, Time, Way};
 use crate::fact::{Policy, Route};
@@ -30,6 +31,15 @@ impl<'a> Flow<'a> {
     /// Owner of the zone and port of each entry that may pin the flow.
     fn pins(&self) -> impl Iterator<Item = (&Owner, u16)> {
         self.labelled.iter().filter(|entry| entry.believed).map(|entry| (&entry.owner, entry.reply.port))
+    }
+
+    /// Routes, past ones included, to which one of the entries may pin the flow, or might have.
+    pub(in crate) fn ever_pinned(&self) -> HashSet<RouteId> {
+        let is_pinned = |route: &&Route| {
+            route.symmetric_reply && self.pins().any(|(owner, _)| owner.may_be(route.router.as_ref()))
+        };
+        let versions = self.knowledge.routes.versions_for(self.inner.src, self.inner.dst).filter(is_pinned);
+        versions.map(|route| Group { routes: vec![route] }.id()).collect()
     }
 
     /// Routes with a symmetric reply that the flow matches, and by which it may have come in.
@@ -69,9 +79,13 @@ impl<'a> Flow<'a> {
             may_be_elsewhere |= lookup.may_be_elsewhere;
         }
         // A pinned flow bypasses the routing table: the label forces the port, whatever route would win. Whether it is
-        // pinned as the packet leaves a dump taken at another time does not tell for sure, so both ways are right.
-        let known: HashSet<RouteId> = groups.iter().map(Group::id).collect();
-        groups.extend(pinned.into_iter().filter(|group| !known.contains(&group.id())));
+        // pinned as the packet leaves a dump taken at another time does not tell for sure, so both ways are right. A route
+        // whose next hops are all down pins nothing: northd leaves out its flows (`parsed_routes_add_static`).
+        let known: HashSet<RouteId> = groups.iter().chain(&inactive).map(Group::id).collect();
+        let unknown = pinned.into_iter().filter(|group| !known.contains(&group.id()));
+        let (down, up): (Vec<_>, Vec<_>) = unknown.partition(|group| self.is_down(group));
+        groups.extend(up);
+        inactive.extend(down);
         if groups.is_empty() && inactive.is_empty() {
             return Outcome::Elsewhere(elsewhere);
         }
@@ -87,6 +101,10 @@ impl<'a> Flow<'a> {
         self.choose_router(&mut groups);
         let [groups, inactive, after] = [groups, inactive, after].map(|groups| self.way(groups));
         Outcome::Routes(Routes { unless_dead, may_be_elsewhere, ..Routes::new(groups, inactive, after) })
+    }
+
+    fn is_down(&self, group: &Group<'a>) -> bool {
+        group.routes.iter().all(|route| self.knowledge.bfd.liveness(route, self.at) == Liveness::Down)
     }
 
     fn way(&self, groups: Vec<Group<'a>>) -> Way<'a> {

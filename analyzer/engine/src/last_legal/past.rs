@@ -41,8 +41,8 @@ enum How {
     Legal,
     /// Older evidence named the MAC.
     Older,
-    /// The same, while the next hop was not up.
-    OlderNotUp,
+    /// The same, while the next hop was not up or some rule put that evidence behind: a packet could not rightly go there.
+    Void,
 }
 
 dated!(Span);
@@ -162,10 +162,11 @@ impl Span {
 /// The MACs that a route's next hop had at `at`.
 fn had(knowledge: &Knowledge, route: &Route, at: Timestamp) -> Vec<(MacAddr, IpAddr, How)> {
     let Some(hop) = knowledge.hop(route, at) else { return Vec::new() };
-    let older = if hop.liveness == Liveness::Up { How::Older } else { How::OlderNotUp };
+    let is_void = |mac| hop.liveness != Liveness::Up || hop.lladdrs.overruled.contains(mac);
+    let older = hop.lladdrs.older.iter().map(|mac| (*mac, hop.ip, if is_void(mac) { How::Void } else { How::Older }));
     let current =
         hop.lladdrs.current.iter().filter(|_| hop.liveness == Liveness::Up).map(|&mac| (mac, hop.ip, How::Legal));
-    current.chain(hop.lladdrs.older.iter().map(|&mac| (mac, hop.ip, older))).collect()
+    current.chain(older).collect()
 }
 
 /// The past of what decided packets of some addresses on some routers.

@@ -5,10 +5,6 @@ use crate::decided::Outcome;
 use crate::judgement::Ruling;
 use crate::verdict::{NotCovered, Undetermined};
 
-pub(super) fn host(case: &Case<'_, '_>) -> Option<Ruling> {
-    (!case.is_routed_source() && case.is_host_traffic()).then(|| Ruling::of(NotCovered::OtherSender))
-}
-
 pub(super) fn elsewhere(case: &Case<'_, '_>) -> Option<Ruling> {
     match &case.decided().outcome {
         Outcome::Elsewhere(reason) => Some(Ruling::of(*reason)),

@@ -26,6 +26,10 @@ pub(super) fn tunnel(case: &Case<'_, '_>) -> Option<Ruling> {
     (lookalike::is_tunnel(&case.seen.tuple) && !case.is_routed_source()).then(|| Ruling::of(NotCovered::Tunnel))
 }
 
+pub(super) fn host(case: &Case<'_, '_>) -> Option<Ruling> {
+    (!case.is_routed_source() && case.is_host_traffic()).then(|| Ruling::of(NotCovered::OtherSender))
+}
+
 pub(super) fn without_data(case: &Case<'_, '_>) -> Option<Ruling> {
     let ruling = Ruling::of(Undetermined::NoNexthopData);
     if case.knowledge.blind.holds(case.at()) {

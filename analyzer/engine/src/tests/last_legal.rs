@@ -27,7 +27,8 @@ fn of_route(knowledge: &Knowledge, id: &RouteId, mac: MacAddr, at: Timestamp) ->
     let stands = holding(at).iter().any(|hop| hop.lladdrs.older.contains(&mac));
     knowledge.changes(knowledge.routes.versions(id), at).into_iter().find_map(|until| {
         let told = |hop: &Hop<'_>| {
-            hop.is_legal(mac) || !stands && hop.liveness == Liveness::Up && hop.lladdrs.older.contains(&mac)
+            let is_older = hop.lladdrs.older.contains(&mac) && !hop.lladdrs.overruled.contains(&mac);
+            hop.is_legal(mac) || !stands && hop.liveness == Liveness::Up && is_older
         };
         let hop = holding(just_before(until)?).into_iter().find(told)?;
         Some(LastLegal { until, nexthop: hop.ip })

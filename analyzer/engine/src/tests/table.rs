@@ -580,6 +580,25 @@ fn which_route_decides() {
             &["conforming"],
         ),
         (
+            "the table of the port outwards, which no pod's packet enters",
+            || {
+                changed(world(), |w| {
+                    w.facts.push(Fact::RouterPort(RouterPort {
+                        name: "rtoj-GR_worker-08".into(),
+                        mac: Some(mac("02:00:00:00:64:01")),
+                        networks: vec!["100.64.0.0/16".parse().unwrap()],
+                        port_key: Some(1),
+                        route_table: Some("blue".into()),
+                        ..port()
+                    }));
+                    w.routes([Route { route_table: "blue".into(), ..route(POD, "198.19.3.1") }]);
+                    w.bindings([binding("198.19.3.1", GW1)]);
+                    w.seen[0].eth_dst = mac(GW15);
+                })
+            },
+            &[UNKNOWN],
+        ),
+        (
             "a policy may reroute, no entry",
             || {
                 changed(world(), |w| {
@@ -708,6 +727,23 @@ fn neighbours() {
                 })
             },
             &["violating stale-neighbour"],
+        ),
+        (
+            "the binding that a static one overrides, until it was withdrawn",
+            || {
+                incident(|w| {
+                    w.facts.retain(|f| !matches!(f, Fact::Connection(_)));
+                    w.unbind("198.19.3.15");
+                    w.bindings([
+                        Binding {
+                            kind: BindingKind::StaticMacBinding { override_dynamic_mac: true },
+                            ..binding("198.19.3.15", GW15)
+                        },
+                        Binding { validity: between(0, 98), ..binding("198.19.3.15", DEAD) },
+                    ]);
+                })
+            },
+            &[UNKNOWN],
         ),
         (
             "next hops with link-local addresses, by port",
@@ -1452,7 +1488,22 @@ fn all_next_hops_down_and_another_way() {
     check(&[
         ("to a neighbour on the link", world, &["not-covered on-link"]),
         ("to one of the next hops", || changed(world(), to(GW15)), &["violating nexthop-down"]),
+        ("labelled, to a neighbour on the link", || changed(world(), labelled), &["not-covered on-link"]),
+        (
+            "labelled, to one of the next hops",
+            || changed(changed(world(), labelled), to(GW15)),
+            &["violating nexthop-down"],
+        ),
     ]);
+    /// The flow's own entry: with all next hops of its symmetric route down nothing pins it. A route by destination of the
+    /// network's length stands behind the connected one.
+    fn labelled(w: &mut World) {
+        w.each_connection(|c| (c.orig, c.reply) = (w_tuple().reversed(), w_tuple()));
+        w.routes([route_to("198.19.3.0/24", "198.19.3.1")]);
+    }
+    fn w_tuple() -> Tuple {
+        Tuple { dst: ip("198.19.3.77"), ..flow(59943) }
+    }
 }
 
 #[test]
