@@ -3,8 +3,8 @@
 //! the same, something weaker, or that it cannot tell.
 //!
 //! What uses what: `world` <- `generate` (of `numbers`); `world` <- `model` (OVN and the decision table, by loops over plain
-//! structs); `world`, `model` <- `told` <- `ask` (the engine); `model`, `ask` <- `check` <- `known`, `flips`, `show` <- `run`.
-//! Only `told`, `ask` and `case` know the engine. The model shares with it the types of addresses, and nothing else.
+//! structs); `world`, `model` <- `told` <- `ask` (the engine) <- `stands` (all that is said of an entry); `model`, `ask`,
+//! `stands` <- `check` <- `known`, `flips`, `show` <- `run`. Only `told`, `ask`, `stands` and `case` know the engine. The model shares with it the types of addresses, and nothing else.
 //!
 //! `cargo xtask soundness` runs it on any number of worlds.
 
@@ -34,6 +34,8 @@ mod run;
 mod show;
 #[path = "soundness/shrink.rs"]
 mod shrink;
+#[path = "soundness/stands.rs"]
+mod stands;
 #[path = "soundness/told.rs"]
 mod told;
 #[path = "soundness/world.rs"]

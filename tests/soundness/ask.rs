@@ -36,15 +36,7 @@ pub(crate) struct Armed {
 /// Each frame is counted as so many packets as one bit says, so that every count of the conclusion tells which frames are in
 /// it.
 pub(crate) fn ask(world: &World, played: &Played, omitted: Option<Omitted>) -> Said {
-    let mut engine = Engine::new(Settings::default());
-    told::facts(world, played, omitted).into_iter().for_each(|fact| engine.add(fact));
-    if omitted != Some(Omitted::History) {
-        engine.set_history_start(at(world.history_start));
-    }
-    engine.epochs();
-    told::heard(world, omitted).into_iter().for_each(|heard| {
-        engine.hear(heard);
-    });
+    let mut engine = engine(world, played, omitted);
     let observations = observations(world, played, omitted, &mut engine);
     let Conclusion { findings, latent, summary } = engine.conclude(observations.as_slice());
     let count = played.frames.len();
@@ -71,8 +63,27 @@ pub(crate) fn ask(world: &World, played: &Played, omitted: Option<Omitted>) -> S
     said
 }
 
+/// The engine, told all but what is left out.
+pub(crate) fn engine(world: &World, played: &Played, omitted: Option<Omitted>) -> Engine {
+    let mut engine = Engine::new(Settings::default());
+    told::facts(world, played, omitted).into_iter().for_each(|fact| engine.add(fact));
+    if omitted != Some(Omitted::History) {
+        engine.set_history_start(at(world.history_start));
+    }
+    engine.epochs();
+    told::heard(world, omitted).into_iter().for_each(|heard| {
+        engine.hear(heard);
+    });
+    engine
+}
+
 /// The frames as a flow table counts them: those of one flow to one MAC within one epoch together.
-fn observations(world: &World, played: &Played, omitted: Option<Omitted>, engine: &mut Engine) -> Vec<Observation> {
+pub(crate) fn observations(
+    world: &World,
+    played: &Played,
+    omitted: Option<Omitted>,
+    engine: &mut Engine,
+) -> Vec<Observation> {
     let epochs = engine.epochs();
     let mut counted: Vec<(u16, Observation)> = Vec::new();
     for (index, frame) in played.frames.iter().enumerate().filter(|(_, frame)| told::is_shown(frame, omitted)) {

@@ -2,6 +2,7 @@
 
 use crate::ask::{Said, ask};
 use crate::model::{Played, Standing, Verdict, Why, is_at_the_edge_of_the_window, play, standing, verdict};
+use crate::stands::{self, Wrong};
 use crate::told::Omitted;
 use crate::world::World;
 
@@ -27,6 +28,8 @@ pub(crate) enum Fault {
     Muted,
     /// A packet that cannot be judged is called conforming.
     Overclaimed,
+    /// `conntrack`, `explain`, `repair` and the verdict do not say the same of an entry.
+    Contradiction,
     /// An entry is called armed whose label OVN does not ask.
     ArmedThoughIgnored,
     /// A packet that does not violate is called violating.
@@ -42,7 +45,7 @@ pub(crate) enum Fault {
 pub(crate) struct Difference {
     pub(crate) fault: Fault,
     pub(crate) shown: Shown,
-    /// What is right, and what the engine says; of an entry that is called armed nothing.
+    /// What is right, and what the engine says; of how an entry stands nothing.
     pub(crate) verdicts: Option<(Verdict, Verdict)>,
     /// The frame, or the flow of the entry.
     pub(crate) index: usize,
@@ -67,6 +70,7 @@ pub(crate) fn check(world: &World) -> Checked {
     let mut differences = Vec::new();
     let whole = ask(world, &played, None);
     compare(world, &played, &truth, &whole, None, &mut differences);
+    compare_entries(world, &played, &mut differences);
     let of_whole = differences.clone();
     let mut undetermined = Vec::new();
     for omitted in Omitted::ALL {
@@ -146,6 +150,20 @@ fn compare(
         };
         let shown = omitted.map_or(Shown::Whole, Shown::Without);
         differences.push(Difference { fault, shown, verdicts: None, index: armed.flow });
+    }
+}
+
+/// Adds what is wrong with what is said of entries.
+fn compare_entries(world: &World, played: &Played, differences: &mut Vec<Difference>) {
+    for (index, wrong) in stands::wrong(world, played) {
+        let fault = match wrong {
+            Wrong::Contradiction => Fault::Contradiction,
+            Wrong::FalselyStale => Fault::FalseCommand,
+            Wrong::StaleThoughIgnored => Fault::ArmedThoughIgnored,
+            Wrong::FalselyRight => Fault::FalseConforming,
+        };
+        let one = Difference { fault, shown: Shown::Whole, verdicts: None, index };
+        differences.extend((!differences.contains(&one)).then_some(one));
     }
 }
 

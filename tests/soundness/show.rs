@@ -29,7 +29,7 @@ impl Display for Shown<'_> {
             let opener = if entry.is_opened_by_client { "client" } else { "pod" };
             writeln!(out, "entry of flow {flow}: opened by the {opener}, {label}")?;
             for one in checked.differences.iter().filter(|one| one.verdicts.is_none() && one.index == flow) {
-                writeln!(out, "    {:?}, {:?}: the engine calls an entry of the flow armed", one.fault, one.shown)?;
+                writeln!(out, "    {:?}, {:?}: what the engine says of an entry of the flow", one.fault, one.shown)?;
             }
         }
         Ok(())
