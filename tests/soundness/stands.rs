@@ -1,26 +1,20 @@
-//! How labelled entries stand: `conntrack`, `explain`, `repair`, latent entries and the verdict must say the same of each,
-//! and nothing else than the model.
+//! How labelled entries stand: what `conntrack` lists, `explain` tells and `repair` goes by must be the same, in keeping with
+//! the verdict, and with the model.
 
-use std::time::Duration;
-
-use analyzer::engine::Engine;
-use analyzer::engine::finding::CitedConnection;
-use analyzer::engine::observation::Observation;
-use analyzer::engine::pins::Pin;
-use analyzer::engine::standing::Standing as Theirs;
-use analyzer::engine::verdict::{Info, Verdict};
-use analyzer::engine::view::ConnectionView;
-use analyzer::repair::rules::{Method, Rules, judge};
-use analyzer::types::{MacAddr, Timestamp};
 use analyzer_ebpf::abi::{Direction, LinkTags};
+use analyzer_engine::Engine;
+use analyzer_engine::finding::CitedConnection;
+use analyzer_engine::observation::Observation;
+use analyzer_engine::pins::Pin;
+use analyzer_engine::standing::Standing as Theirs;
+use analyzer_engine::types::{MacAddr, Timestamp};
+use analyzer_engine::verdict::{Info, Verdict};
+use analyzer_engine::view::ConnectionView;
 
 use crate::ask;
 use crate::model::{Played, Standing, standing};
 use crate::told::at;
 use crate::world::{Flow, World};
-
-/// Rules by which everything stale is deleted.
-const RULES: Rules = Rules { method: Method::Delete, settle: Duration::ZERO, tcp: true, unused: false, zone: None };
 
 /// What is wrong with what is said of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,9 +43,9 @@ pub(crate) fn wrong(world: &World, played: &Played) -> Vec<(usize, Wrong)> {
             let explained = explained.iter().find(|other| is_same(&other.connection, &view.connection));
             let is_own = view.connection.zone == world.routers[flow.router].zone;
             let truth = standing(world, played, index, end).filter(|_| is_own);
-            let is_agreed = entry.is_agreed(explained, is_followed(played, flow, view.connection.reply_eth), at(end))
+            let is_agreed = entry.is_agreed(explained, is_followed(played, flow, view.connection.reply_eth))
                 && (!is_own || entry.fits_verdict(&mut engine, world, at(end)));
-            let found = entry.wrong(truth, at(end)).or((!is_agreed).then_some(Wrong::Contradiction));
+            let found = entry.wrong(truth).or((!is_agreed).then_some(Wrong::Contradiction));
             wrong.extend(found.map(|found| (index, found)));
         }
     }
@@ -80,16 +74,12 @@ struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    fn is_repaired(&self, at: Timestamp) -> bool {
-        self.pin.is_some_and(|pin| judge(pin, &RULES, None, at).is_ok())
-    }
-
     /// Whether all who are asked of the entry say the same.
-    fn is_agreed(&self, explained: Option<&ConnectionView>, is_followed: bool, at: Timestamp) -> bool {
+    fn is_agreed(&self, explained: Option<&ConnectionView>, is_followed: bool) -> bool {
         let standing = &self.view.standing;
         let is_explained = explained.is_some_and(|explained| is_followed || explained.standing == *standing);
         let is_pinned = self.pin.is_some_and(|pin| pin.standing == *standing);
-        is_explained && is_pinned && (!self.is_repaired(at) || standing.is_stale())
+        is_explained && is_pinned
     }
 
     /// Whether the verdict on a packet of the flow to the MAC is in keeping with how the entry stands.
@@ -113,8 +103,8 @@ impl Entry<'_> {
     }
 
     /// What is wrong by the model. An entry in a zone that is not the router's own is never to be deleted.
-    fn wrong(&self, truth: Option<Standing>, at: Timestamp) -> Option<Wrong> {
-        let is_stale = self.view.standing.is_stale() || self.is_repaired(at);
+    fn wrong(&self, truth: Option<Standing>) -> Option<Wrong> {
+        let is_stale = self.view.standing.is_stale();
         match truth {
             Some(Standing::Armed) => matches!(self.view.standing, Theirs::Nexthop(_)).then_some(Wrong::FalselyRight),
             Some(Standing::Ignored) => is_stale.then_some(Wrong::StaleThoughIgnored),
