@@ -8,6 +8,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use analyzer_ebpf::abi::{Direction, LinkTags};
 use analyzer_engine::Engine;
 use analyzer_engine::fact::{
     BfdRef, Binding, BindingKind, Connection, Fact, MacOwner, Policy, Route, RouteOrigin, Source,
@@ -15,7 +16,6 @@ use analyzer_engine::fact::{
 use analyzer_engine::observation::Observation;
 use analyzer_engine::settings::Settings;
 use analyzer_engine::types::{IpPrefix, MacAddr, Timestamp, Tuple, Validity};
-use analyzer_ebpf::abi::{Direction, LinkTags};
 
 /// Counts the bytes in use.
 struct Counting;

@@ -6,14 +6,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
+use analyzer_ebpf::abi::{Direction, LinkTags};
 use analyzer_engine::Engine;
 use analyzer_engine::classes::Classifier;
 use analyzer_engine::fact::{BfdRef, Binding, BindingKind, Fact, Policy, Route, RouteOrigin, RouterPort, Source};
 use analyzer_engine::observation::Observation;
 use analyzer_engine::settings::Settings;
-use analyzer_engine::verdict::Verdict;
 use analyzer_engine::types::{IpPrefix, MacAddr, Timestamp, Tuple, Validity};
-use analyzer_ebpf::abi::{Direction, LinkTags};
+use analyzer_engine::verdict::Verdict;
 
 const PODS: u32 = 10_000;
 const BINDINGS: u32 = 100_000;

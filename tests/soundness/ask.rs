@@ -1,12 +1,12 @@
 //! What the engine says of each frame of a world.
 
+use analyzer_ebpf::abi::{Direction, LinkTags};
 use analyzer_engine::finding::{Latent, LatentState};
 use analyzer_engine::observation::Observation;
 use analyzer_engine::settings::Settings;
+use analyzer_engine::types::MacAddr;
 use analyzer_engine::verdict::{self as theirs, Info, Undetermined, Violating};
 use analyzer_engine::{Conclusion, Engine};
-use analyzer_engine::types::MacAddr;
-use analyzer_ebpf::abi::{Direction, LinkTags};
 
 use crate::model::{Frame, Played, Verdict};
 use crate::told::{self, Omitted, at};

@@ -30,25 +30,13 @@ pub(crate) const FLIPS: &[Flips] = &[
     Flips {
         shown: Shown::Without(Omitted::Bindings),
         reason: "the MAC of a hop is older evidence only (a static binding, a frame heard), or is taken for unknown",
-        faults: &[
-            (FalseCommand, 8),
-            (FalseConforming, 69),
-            (FalseViolating, 167),
-            (Muted, 92),
-            (Stronger, 8),
-        ],
+        faults: &[(FalseCommand, 8), (FalseConforming, 69), (FalseViolating, 167), (Muted, 92), (Stronger, 8)],
         seldom: &[Overclaimed, ArmedThoughIgnored],
     },
     Flips {
         shown: Shown::Without(Omitted::StaticBindings),
         reason: "nothing says that the MAC of a binding is overridden, or that a hop has the MAC of a static one",
-        faults: &[
-            (FalseCommand, 28),
-            (FalseConforming, 40),
-            (FalseViolating, 392),
-            (Overclaimed, 12),
-            (Muted, 39),
-        ],
+        faults: &[(FalseCommand, 28), (FalseConforming, 40), (FalseViolating, 392), (Overclaimed, 12), (Muted, 39)],
         seldom: &[Stronger, ArmedThoughIgnored],
     },
     Flips {
@@ -110,12 +98,7 @@ pub(crate) const FLIPS: &[Flips] = &[
     Flips {
         shown: Shown::Without(Omitted::SomeRoutes),
         reason: "a row that nothing tells is a hop too few, or another route decides",
-        faults: &[
-            (FalseCommand, 118),
-            (FalseConforming, 30),
-            (FalseViolating, 1448),
-            (Muted, 241),
-        ],
+        faults: &[(FalseCommand, 118), (FalseConforming, 30), (FalseViolating, 1448), (Muted, 241)],
         seldom: &[Stronger, Overclaimed, ArmedThoughIgnored],
     },
 ];

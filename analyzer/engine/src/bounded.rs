@@ -170,8 +170,8 @@ mod tests {
 
     use super::*;
     use crate::listed::Listed;
-    use crate::verdict::{Info, Violating};
     use crate::types::Timestamp;
+    use crate::verdict::{Info, Violating};
 
     const MOST: usize = 8;
 

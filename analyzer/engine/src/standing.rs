@@ -319,7 +319,9 @@ impl<'a> Standings<'a> {
             Verdict::Undetermined(_) => {
                 Standing::Undetermined("nothing tells for certain what decides the flow's packets")
             }
-            Verdict::NotCovered(_) | Verdict::Info(_) => Standing::Unused("no route of ours decides the flow's packets"),
+            Verdict::NotCovered(_) | Verdict::Info(_) => {
+                Standing::Unused("no route of ours decides the flow's packets")
+            }
         }
     }
 

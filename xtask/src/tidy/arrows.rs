@@ -94,7 +94,8 @@ pub(super) fn check(file: &Path, paths: &[CodePath]) -> Vec<Complaint> {
 
 /// Values that all speak in know nothing of the engine beside which they stand.
 fn of_types(file: &Path, paths: &[CodePath]) -> Vec<Complaint> {
-    let leaves = |path: &&CodePath| matches!(path.names.as_slice(), [root, used, ..] if root == "crate" && used != "types");
+    let leaves =
+        |path: &&CodePath| matches!(path.names.as_slice(), [root, used, ..] if root == "crate" && used != "types");
     let complaint = |path: &CodePath| {
         Complaint::error(file, path.line, format!("module `types` must not use `{}`", path.names[1..].join("::")))
     };

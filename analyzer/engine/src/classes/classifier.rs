@@ -62,7 +62,7 @@ impl Classifier {
 
     /// As if nothing had been looked at: another engine is classified next.
     #[cfg(test)]
-    pub(in crate) fn forget_what_was_read(&mut self) {
+    pub(crate) fn forget_what_was_read(&mut self) {
         self.read = None;
     }
 

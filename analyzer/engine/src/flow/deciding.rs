@@ -14,13 +14,13 @@ use crate::finding::RouteId;
 use crate::labelled::Labelled;
 use crate::plain;
 use crate::routes::{self, Decision, Group};
+use crate::types::MacAddr;
 use crate::verdict::NotCovered;
 use crate::zones::Owner;
-use crate::types::MacAddr;
 
 impl<'a> Flow<'a> {
     /// What decides the flow's packets that `eth_src` sends.
-    pub(in crate) fn decided(&self, context: &mut Context<'a>, eth_src: MacAddr) -> Rc<Decided<'a>> {
+    pub(crate) fn decided(&self, context: &mut Context<'a>, eth_src: MacAddr) -> Rc<Decided<'a>> {
         let (src, dst) = (self.inner.src, self.inner.dst);
         let Some(prefixes) = plain::prefixes(self.knowledge, src, dst) else { return Rc::new(self.decide(eth_src)) };
         let time = Time::new(context.epochs, self.at);
@@ -34,16 +34,15 @@ impl<'a> Flow<'a> {
     }
 
     /// Routes, past ones included, to which one of the entries may pin the flow, or might have.
-    pub(in crate) fn ever_pinned(&self) -> HashSet<RouteId> {
-        let is_pinned = |route: &&Route| {
-            route.symmetric_reply && self.pins().any(|(owner, _)| owner.may_be(route.router.as_ref()))
-        };
+    pub(crate) fn ever_pinned(&self) -> HashSet<RouteId> {
+        let is_pinned =
+            |route: &&Route| route.symmetric_reply && self.pins().any(|(owner, _)| owner.may_be(route.router.as_ref()));
         let versions = self.knowledge.routes.versions_for(self.inner.src, self.inner.dst).filter(is_pinned);
         versions.map(|route| Group { routes: vec![route] }.id()).collect()
     }
 
     /// Routes with a symmetric reply that the flow matches, and by which it may have come in.
-    pub(in crate) fn symmetric(&self) -> Vec<&'a Route> {
+    pub(crate) fn symmetric(&self) -> Vec<&'a Route> {
         self.knowledge.symmetric(self.inner.src, self.inner.dst, self.at)
     }
 
@@ -113,7 +112,7 @@ impl<'a> Flow<'a> {
     }
 
     /// Whether the port by which the route leaves may send from `eth_src`.
-    pub(in crate) fn may_send(&self, group: &Group<'a>, eth_src: MacAddr) -> bool {
+    pub(crate) fn may_send(&self, group: &Group<'a>, eth_src: MacAddr) -> bool {
         let ports = &self.knowledge.ports;
         group.routes.iter().any(|route| {
             let names = routes::output_ports(ports, route, self.at);
@@ -172,7 +171,7 @@ impl<'a> Flow<'a> {
 
 impl<'a> Decided<'a> {
     /// Whether OVN would honour the entry's port number for this flow: a symmetric route leaves by that port.
-    pub(in crate) fn applies(&self, entry: &Labelled<'_>) -> bool {
+    pub(crate) fn applies(&self, entry: &Labelled<'_>) -> bool {
         self.applying.contains(&(entry.owner.clone(), entry.reply.port))
     }
 }

@@ -3,12 +3,12 @@
 use super::Knowledge;
 use crate::fact::Fact;
 use crate::journal::Change;
-use crate::versions::{End, Versions};
 use crate::types::{Timestamp, Validity};
+use crate::versions::{End, Versions};
 
 impl Knowledge {
     /// Adds a fact of a live source.
-    pub(in crate) fn begin(&mut self, fact: Fact) {
+    pub(crate) fn begin(&mut self, fact: Fact) {
         self.journal.note_fact(&fact);
         self.changes += 1;
         match fact {
@@ -33,7 +33,7 @@ impl Knowledge {
     }
 
     /// Ends a fact that holds without end.
-    pub(in crate) fn end(&mut self, fact: &Fact, at: Timestamp) -> End {
+    pub(crate) fn end(&mut self, fact: &Fact, at: Timestamp) -> End {
         let ended = match fact {
             Fact::Route(route) => self.routes.end(route, at),
             Fact::Binding(binding) => self.neighbours.end(binding, at),
@@ -66,7 +66,7 @@ impl Knowledge {
     }
 
     /// Moments at which a verdict may change because `fact` begins or ends at `at`, without the grace period.
-    pub(in crate) fn moments_of(&self, fact: &Fact, at: Option<Timestamp>) -> Vec<Timestamp> {
+    pub(crate) fn moments_of(&self, fact: &Fact, at: Option<Timestamp>) -> Vec<Timestamp> {
         let mut moments: Vec<Timestamp> = at.into_iter().collect();
         match fact {
             Fact::Binding(binding) if !self.is_nexthop(binding.ip) => moments.clear(),
@@ -98,7 +98,7 @@ impl Knowledge {
     }
 
     /// Drops facts that ended by `before` and, if more than `keep` that ended are left, the oldest of them.
-    pub(in crate) fn forget(&mut self, before: Timestamp, keep: usize) {
+    pub(crate) fn forget(&mut self, before: Timestamp, keep: usize) {
         let mut ends: Vec<Timestamp> = self.validities().filter_map(|validity| validity.until).collect();
         let excess = ends.len().saturating_sub(keep);
         let cut = match excess.checked_sub(1) {

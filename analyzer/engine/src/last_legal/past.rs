@@ -14,8 +14,8 @@ use crate::fact::Route;
 use crate::finding::LastLegal;
 use crate::knowledge::{HopKey, Knowledge, hop_key};
 use crate::routes::Decision;
-use crate::versions::{Dated, Versions, dated};
 use crate::types::{MacAddr, Timestamp, Validity};
+use crate::versions::{Dated, Versions, dated};
 
 /// The past of some routes' next hops.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use super::by_port::ByPort;
 use super::told::Told;
 use super::{HeardRun, Neighbours};
 use crate::fact::Binding;
-use crate::versions::{End, Versions};
 use crate::types::{MacAddr, Timestamp, Validity};
+use crate::versions::{End, Versions};
 
 /// Most runs of one address's MACs that are kept when it is forgotten.
 const MAX_RUNS_KEPT: usize = 512;
@@ -17,7 +17,7 @@ const MAX_RUNS_KEPT: usize = 512;
 impl Neighbours {
     /// Adds a binding of a live source. A refreshed one goes on: it ends and begins at one moment, with another date of
     /// confirmation, as the same evidence.
-    pub(in crate) fn begin(&mut self, binding: Binding) {
+    pub(crate) fn begin(&mut self, binding: Binding) {
         let port = &binding.logical_port;
         let by_port = self.by_ip.entry(binding.ip).or_insert_with(|| ByPort::new(port.clone()));
         let (told, new) = (by_port.entry(port), Told::new(binding, true));
@@ -34,7 +34,7 @@ impl Neighbours {
     }
 
     /// Ends the binding that says the same as `binding` and holds without end.
-    pub(in crate) fn end(&mut self, binding: &Binding, at: Timestamp) -> End {
+    pub(crate) fn end(&mut self, binding: &Binding, at: Timestamp) -> End {
         let Some(by_port) = self.by_ip.get_mut(&binding.ip) else { return End::Unknown };
         let Some(told) = by_port.on_mut(&binding.logical_port) else { return End::Unknown };
         let meant = Told::new(binding.clone(), true);
@@ -56,7 +56,7 @@ impl Neighbours {
     /// Two kinds of a next hop's bindings stay on each port, however old they are: the last, which without a successor
     /// still tells the MAC, and the last to each MAC that is heard, which tells that this MAC is a former one and does
     /// not come back by a frame.
-    pub(in crate) fn forget(
+    pub(crate) fn forget(
         &mut self,
         is_forgotten: impl Fn(Validity) -> bool,
         is_nexthop: impl Fn(IpAddr) -> bool,

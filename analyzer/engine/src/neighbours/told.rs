@@ -3,8 +3,8 @@
 use std::hash::{Hash, Hasher};
 
 use crate::fact::Binding;
-use crate::versions::Dated;
 use crate::types::{Timestamp, Validity};
+use crate::versions::Dated;
 
 /// A binding that was told. Of one address on one port two say the same that are evidence of one kind for one MAC.
 #[derive(Debug)]

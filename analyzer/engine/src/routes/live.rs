@@ -3,12 +3,12 @@
 use super::Routes;
 use super::told::Told;
 use crate::fact::{Policy, Route};
-use crate::versions::End;
 use crate::types::{IpPrefix, Timestamp, Validity};
+use crate::versions::End;
 
 impl Routes {
     /// Adds a route of a live source.
-    pub(in crate) fn begin(&mut self, route: Route) {
+    pub(crate) fn begin(&mut self, route: Route) {
         let (policy, prefix) = (route.policy, route.prefix);
         self.told = true;
         let told = self.by_prefix.entry((policy, prefix)).or_default().for_change();
@@ -23,7 +23,7 @@ impl Routes {
     }
 
     /// Ends the route that says the same as `route` and holds without end.
-    pub(in crate) fn end(&mut self, route: &Route, at: Timestamp) -> End {
+    pub(crate) fn end(&mut self, route: &Route, at: Timestamp) -> End {
         let key = (route.policy, route.prefix);
         let Some(of_prefix) = self.by_prefix.get_mut(&key) else { return End::Unknown };
         let told = of_prefix.for_change();
@@ -37,7 +37,7 @@ impl Routes {
         ended
     }
 
-    pub(in crate) fn forget(&mut self, is_forgotten: impl Fn(Validity) -> bool) {
+    pub(crate) fn forget(&mut self, is_forgotten: impl Fn(Validity) -> bool) {
         let mut gone = Vec::new();
         self.by_prefix.retain(|&key, of_prefix| {
             if !of_prefix.told.iter().any(|told| is_forgotten(told.route.validity)) {
@@ -55,17 +55,17 @@ impl Routes {
     }
 
     /// All prefixes of routes by source, past ones included.
-    pub(in crate) fn source_prefixes(&self) -> impl Iterator<Item = IpPrefix> + '_ {
+    pub(crate) fn source_prefixes(&self) -> impl Iterator<Item = IpPrefix> + '_ {
         self.by_source.iter()
     }
 
     /// All prefixes of routes by destination, past ones included.
-    pub(in crate) fn destination_prefixes(&self) -> impl Iterator<Item = IpPrefix> + '_ {
+    pub(crate) fn destination_prefixes(&self) -> impl Iterator<Item = IpPrefix> + '_ {
         self.by_destination.iter()
     }
 
     /// The rows of all routes with that policy whose prefixes hold all of `prefix`, and which hold at `at`.
-    pub(in crate) fn holding_around(
+    pub(crate) fn holding_around(
         &self,
         policy: Policy,
         prefix: IpPrefix,
@@ -78,17 +78,17 @@ impl Routes {
     }
 
     /// Whether there are, or were, routes by source of that family.
-    pub(in crate) fn has_sources(&self, is_ipv4: bool) -> bool {
+    pub(crate) fn has_sources(&self, is_ipv4: bool) -> bool {
         self.by_source.has_family(is_ipv4)
     }
 
     /// Whether a route by source is, or was, for all of `prefix`.
-    pub(in crate) fn holds_source(&self, prefix: IpPrefix) -> bool {
+    pub(crate) fn holds_source(&self, prefix: IpPrefix) -> bool {
         self.by_source.around(prefix.addr()).any(|found| found.prefix_len() <= prefix.prefix_len())
     }
 
     /// Whether a route by source has that prefix, or had.
-    pub(in crate) fn has_source_prefix(&self, prefix: IpPrefix) -> bool {
+    pub(crate) fn has_source_prefix(&self, prefix: IpPrefix) -> bool {
         self.by_source.contains(prefix)
     }
 }

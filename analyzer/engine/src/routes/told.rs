@@ -8,8 +8,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::fact::{BfdRef, Route, RouteOrigin};
-use crate::versions::{Dated, FEW, Versions};
 use crate::types::Validity;
+use crate::versions::{Dated, FEW, Versions};
 
 /// A route that was told.
 #[derive(Debug)]

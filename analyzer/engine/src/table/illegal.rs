@@ -6,8 +6,8 @@ use crate::case::Case;
 use crate::judgement::Ruling;
 use crate::knowledge::Hop;
 use crate::lookalike;
-use crate::verdict::{Info, Undetermined, Verdict, Violating};
 use crate::types::MacAddr;
+use crate::verdict::{Info, Undetermined, Verdict, Violating};
 
 pub(super) fn grace(case: &Case<'_, '_>) -> Option<Ruling> {
     let last = case.last_legal(case.seen.eth_dst()?)?;

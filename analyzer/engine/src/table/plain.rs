@@ -17,7 +17,7 @@ use crate::verdict::{NotCovered, Verdict};
 
 /// The verdict on any flow with the MACs, the time and the classes of `seen`, as far as entries and requests of the flow
 /// cannot change it; `None` where each flow must be judged by itself.
-pub(in crate) fn plain_verdict<'a>(
+pub(crate) fn plain_verdict<'a>(
     knowledge: &'a Knowledge,
     context: &mut Context<'a>,
     seen: &Observation,

@@ -15,8 +15,8 @@ use crate::Engine;
 use crate::classes::{ClassChange, Classes, Classifier, Combination};
 use crate::fact::{Bfd, BfdStatus, Fact, Route, RouterPort};
 use crate::observation::Observation;
-use crate::verdict::Verdict;
 use crate::types::{IpPrefix, Tuple, Validity};
+use crate::verdict::Verdict;
 
 fn apply(classes: &mut Classes, change: ClassChange) {
     for (prefix, class) in change.sources {

@@ -6,8 +6,8 @@ use crate::fact::{BfdStatus, Binding, Connection, Route};
 use crate::finding::ExpectedNexthop;
 use crate::observation::Observation;
 use crate::settings::Settings;
-use crate::view::{Explanation, SetView};
 use crate::types::{Timestamp, Tuple, tuple::proto};
+use crate::view::{Explanation, SetView};
 
 fn explain(world: &World) -> Explanation {
     world.engine().explain(flow(59943), world.seen.as_slice())

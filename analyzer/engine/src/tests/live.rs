@@ -12,8 +12,8 @@ use crate::fact::{Bfd, BfdStatus, Binding, BindingKind, Connection, Delta, Fact,
 use crate::finding::{LastLegal, LatentState};
 use crate::observation::{HeardNeighbour, Observation};
 use crate::settings::Settings;
-use crate::verdict::{Info, NotCovered, Undetermined, Verdict, Violating};
 use crate::types::{Timestamp, Tuple, Validity};
+use crate::verdict::{Info, NotCovered, Undetermined, Verdict, Violating};
 
 /// An engine that is told the facts of `world` as they begin and end.
 pub(super) fn live(world: &World) -> Engine {

@@ -12,9 +12,9 @@ use crate::fact::{
 };
 use crate::observation::{HeardNeighbour, Observation};
 use crate::settings::Settings;
+use crate::types::{MacAddr, Timestamp, Tuple, Validity, tuple::proto};
 use crate::verdict::Verdict;
 use crate::{Conclusion, Engine};
-use crate::types::{MacAddr, Timestamp, Tuple, Validity, tuple::proto};
 
 /// The dead gateway's MAC.
 pub(super) const DEAD: &str = "ce:73:29:66:39:a4";

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 /// A sorted set that needs no memory of its own for one member.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(in crate) enum Sorted<T> {
+pub(crate) enum Sorted<T> {
     #[default]
     Empty,
     One(T),
@@ -14,7 +14,7 @@ pub(in crate) enum Sorted<T> {
 }
 
 impl<T: Ord + Copy> Sorted<T> {
-    pub(in crate) fn insert(&mut self, member: T) {
+    pub(crate) fn insert(&mut self, member: T) {
         match self {
             Self::Empty => *self = Self::One(member),
             Self::One(own) if *own == member => {}
@@ -23,7 +23,7 @@ impl<T: Ord + Copy> Sorted<T> {
         }
     }
 
-    pub(in crate) fn remove(&mut self, member: T) {
+    pub(crate) fn remove(&mut self, member: T) {
         match self {
             Self::One(own) if *own == member => *self = Self::Empty,
             Self::Many(members) => {
@@ -36,12 +36,12 @@ impl<T: Ord + Copy> Sorted<T> {
         }
     }
 
-    pub(in crate) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Self::Empty)
     }
 
     /// The members within the range, in order.
-    pub(in crate) fn range(&self, range: RangeInclusive<T>) -> impl DoubleEndedIterator<Item = T> {
+    pub(crate) fn range(&self, range: RangeInclusive<T>) -> impl DoubleEndedIterator<Item = T> {
         let (one, many): (_, Option<btree_set::Range<'_, T>>) = match self {
             Self::Empty => (None, None),
             Self::One(own) => (Some(*own).filter(|own| range.contains(own)), None),

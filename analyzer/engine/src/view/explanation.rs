@@ -13,9 +13,9 @@ use crate::label;
 use crate::observation::Observation;
 use crate::routes::{Decision, Group};
 use crate::standing::{Left, Standings};
+use crate::types::{Timestamp, Tuple};
 use crate::verdict::Verdict;
 use crate::{Engine, Observations, evidence, table};
-use crate::types::{Timestamp, Tuple};
 
 /// Changes of the set that are looked at: the first and the latest.
 const MAX_CHANGES: usize = 1024;
