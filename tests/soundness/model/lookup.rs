@@ -32,9 +32,9 @@ pub(crate) fn is_active(world: &World, route: &Route, t: Secs) -> bool {
 fn matches(world: &World, route: &Route, router: usize, ends: (IpAddr, IpAddr), t: Secs) -> bool {
     let address = if matches!(route.kind, Kind::Source { .. }) { ends.0 } else { ends.1 };
     route.router == router
-        && route.table == world.routers[router].table
         && route.life.holds(t)
         && route.prefix.contains(address)
+        && route.table == world.routers[router].table
 }
 
 /// Order of northd's priorities: by length, and between equal lengths by kind (ovn-facts 8b, 8d).

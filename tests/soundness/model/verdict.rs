@@ -127,15 +127,26 @@ fn is_legal(world: &World, flow: &Flow, pinned: bool, mac: MacAddr, t: Secs) -> 
         || (pinned && deciding(world, flow, true, t).iter().any(has_mac))
 }
 
-/// The first second from which on the frame's MAC was no longer legal, if it was before, as far as history goes.
+/// The first second from which on the frame's MAC was no longer legal, if it was before, as far as history goes. Between
+/// two changes all seconds are alike.
 fn legal_until(world: &World, frame: &Frame, flow: &Flow) -> Option<Secs> {
-    for second in (world.history_start..frame.at).rev() {
-        let pinned = is_pinned(world, frame.label, flow, second);
-        if is_legal(world, flow, pinned, frame.eth_dst, second) {
-            return Some(second + 1);
-        }
-    }
-    None
+    let mut ends = moments(world);
+    ends.extend(world.heard.iter().map(|heard| heard.at));
+    ends.retain(|&end| world.history_start < end && end < frame.at);
+    ends.extend((world.history_start < frame.at).then_some(frame.at));
+    ends.sort_unstable();
+    ends.into_iter().rev().find(|&end| {
+        let pinned = is_pinned(world, frame.label, flow, end - 1);
+        is_legal(world, flow, pinned, frame.eth_dst, end - 1)
+    })
+}
+
+/// When a row begins or ends, and when the history begins.
+fn moments(world: &World) -> Vec<Secs> {
+    let lives = world.routes.iter().map(|row| row.life);
+    let lives = lives.chain(world.sessions.iter().map(|row| row.life)).chain(world.bindings.iter().map(|row| row.life));
+    let of_lives = lives.flat_map(|life| std::iter::once(life.from).chain(life.until));
+    std::iter::once(world.history_start).chain(of_lives).collect()
 }
 
 /// Whether the MAC is that of a configured next hop that BFD holds down; of a labelled flow also one of the route that
@@ -189,13 +200,7 @@ pub(crate) fn is_at_the_edge_of_the_window(world: &World, played: &Played, frame
 
 /// When a verdict may change next: a row begins or ends, an address is heard with another MAC, a grace period ends.
 fn next_change(world: &World, t: Secs) -> Secs {
-    let mut moments: Vec<Secs> = vec![world.history_start];
-    let lives = world.routes.iter().map(|row| row.life);
-    let lives = lives.chain(world.sessions.iter().map(|row| row.life)).chain(world.bindings.iter().map(|row| row.life));
-    for life in lives {
-        moments.push(life.from);
-        moments.extend(life.until);
-    }
+    let mut moments = moments(world);
     for heard in &world.heard {
         let changes = |route: &Route| {
             let of_hop = |t| lladdr(world, route.router, route.nexthop, t);

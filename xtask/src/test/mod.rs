@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use self::other_ovn::Plan;
 pub(crate) use self::summary::{Summary, Verbosity};
-use crate::{ebpf, fuzz, needs, project, tidy};
+use crate::{ebpf, fuzz, needs, project, soundness, tidy};
 
 /// Tests read it: `report` makes one that lacks something (root, a program, a kernel feature) print why it is skipped.
 /// Otherwise it fails.
@@ -83,6 +83,9 @@ fn tests(filters: &[String], strict: bool, plans: Vec<Plan>) -> Result<ExitCode>
     // it runs are not slow.
     command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(filters);
     run(&mut command, &mut summary)?;
+    if filters.is_empty() {
+        run(&mut soundness::test(), &mut summary)?;
+    }
     for plan in plans {
         plan.carry_out(filters, &mut summary, run)?;
     }
