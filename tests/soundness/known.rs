@@ -3,7 +3,7 @@
 //! fails the test, so that the list shrinks.
 
 use crate::check::{Difference, Fault};
-use crate::model::{Played, Verdict, Why};
+use crate::model::{Played, Verdict};
 use crate::world::World;
 
 /// A difference on whole evidence.
@@ -28,12 +28,13 @@ struct Place<'a> {
 /// Differences on whole evidence. The first that fits has it.
 pub(crate) const KNOWN: &[Known] = &[
     Known {
-        name: "another-box-where-nothing-tells-next-hops",
-        reason: "row 1 stands before row 3; the engine tells senders by the ports of routes that match, and none is known",
+        name: "row-1-where-nothing-tells-next-hops",
+        reason: "row 1 stands before row 3; the engine tells senders and networks by the ports of routes, and none is known",
         is_seldom: false,
         is: |place| {
+            let flow = place.played.frames[place.one.index].flow;
             place.one.verdicts == Some((Verdict::NotCovered, Verdict::NoNexthopData))
-                && place.played.frames[place.one.index].why == Why::Foreign
+                && !place.world.flows[flow].is_of_host
         },
     },
     Known {
