@@ -9,12 +9,18 @@ use crate::types::IpPrefix;
 /// Changes kept at most. Who has not read those that are gone has to look at everything.
 const MAX_CHANGES: usize = 4096;
 
-/// The latest changes.
-#[derive(Debug, Default)]
-pub(super) struct Journal {
-    changes: VecDeque<Change>,
+/// The latest changes of one kind.
+#[derive(Debug)]
+pub(super) struct Journal<C> {
+    changes: VecDeque<C>,
     /// Number of changes that are gone.
     gone: u64,
+}
+
+impl<C> Default for Journal<C> {
+    fn default() -> Self {
+        Self { changes: VecDeque::new(), gone: 0 }
+    }
 }
 
 /// What changed.
@@ -30,19 +36,50 @@ pub(super) enum Change {
     All,
 }
 
-impl Journal {
-    pub(super) fn note_fact(&mut self, fact: &Fact) {
-        let change = match fact {
-            Fact::Route(route) if route.policy == Policy::SrcIp => Change::Source(route.prefix),
-            Fact::Route(route) => Change::Destination(route.prefix),
-            Fact::RouterPort(_) => Change::All,
-            Fact::Nat(nat) => Change::Translation(nat.external_ip),
-            _ => return,
-        };
-        self.note(change);
-    }
+/// What changed of next hops, beside the routes that name them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum HopChange {
+    /// What has that address: its MAC, or the session that watches it.
+    Of(IpAddr),
+    /// Anything, or who tracks in a zone.
+    Any,
+}
 
-    pub(super) fn note(&mut self, change: Change) {
+impl Change {
+    /// What a fact changes that begins or ends.
+    pub(super) fn by(fact: &Fact) -> Option<Self> {
+        match fact {
+            Fact::Route(route) if route.policy == Policy::SrcIp => Some(Self::Source(route.prefix)),
+            Fact::Route(route) => Some(Self::Destination(route.prefix)),
+            Fact::RouterPort(_) => Some(Self::All),
+            Fact::Nat(nat) => Some(Self::Translation(nat.external_ip)),
+            _ => None,
+        }
+    }
+}
+
+impl HopChange {
+    /// What a fact changes that begins or ends. Of the ports of a switch those count that lead to routers, and those that
+    /// may be next hops.
+    pub(super) fn by(fact: &Fact) -> Vec<Self> {
+        match fact {
+            Fact::Binding(binding) => vec![Self::Of(binding.ip)],
+            Fact::Bfd(bfd) => vec![Self::Of(bfd.dst_ip)],
+            Fact::SwitchPort(port) if port.router_port.is_none() && !port.is_withheld => {
+                port.addresses.iter().map(|&(ip, _)| Self::Of(ip)).collect()
+            }
+            Fact::SwitchPort(_) | Fact::RouterPort(_) | Fact::Router(_) | Fact::Zone(_) | Fact::Datapath(_) => {
+                vec![Self::Any]
+            }
+            Fact::Route(_) | Fact::Nat(_) | Fact::ReroutePolicy(_) | Fact::Connection(_) | Fact::MacOwner(_) => {
+                Vec::new()
+            }
+        }
+    }
+}
+
+impl<C: Copy> Journal<C> {
+    pub(super) fn note(&mut self, change: C) {
         self.changes.push_back(change);
         if self.changes.len() > MAX_CHANGES {
             self.changes.pop_front();
@@ -56,7 +93,7 @@ impl Journal {
     }
 
     /// The changes from the one of that number on; `None` where some of them are gone.
-    pub(super) fn since(&self, number: u64) -> Option<impl Iterator<Item = Change> + '_> {
+    pub(super) fn since(&self, number: u64) -> Option<impl Iterator<Item = C> + '_> {
         let skipped = usize::try_from(number.checked_sub(self.gone)?).ok()?;
         Some(self.changes.iter().skip(skipped).copied())
     }

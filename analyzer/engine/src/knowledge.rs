@@ -14,7 +14,7 @@ use super::connections::Connections;
 use super::epoch::Epochs;
 use super::fact::{BfdRef, Binding, Fact, MacOwner, Nat, Policy, Route, Router, Source};
 use super::finding::{ExpectedNexthop, NexthopState};
-use super::journal::Journal;
+use super::journal::{Change, HopChange, Journal};
 use super::neighbours::{Lladdrs, Neighbours};
 use super::own_ports::Resolved;
 use super::ports::Ports;
@@ -52,7 +52,9 @@ pub(super) struct Knowledge {
     /// Times for which the next hops are not known.
     pub(super) blind: Blind,
     /// What changed of that which classes follow from.
-    pub(super) journal: Journal,
+    pub(super) journal: Journal<Change>,
+    /// What changed of next hops.
+    pub(super) hops_journal: Journal<HopChange>,
     /// Number of facts that were told, ended or forgotten.
     pub(super) changes: u64,
     nexthop_ips: HashSet<IpAddr>,
@@ -88,8 +90,7 @@ impl Knowledge {
     }
 
     pub(super) fn add(&mut self, fact: Fact) {
-        self.journal.note_fact(&fact);
-        self.changes += 1;
+        self.note_change(&fact);
         match fact {
             Fact::Route(route) => {
                 self.note_route(&route);
@@ -110,6 +111,13 @@ impl Knowledge {
             Fact::Connection(connection) => self.connections.add(connection),
             Fact::MacOwner(owner) => self.mac_owners.entry(owner.mac).or_default().push(owner),
         }
+    }
+
+    /// Notes what a fact changes that begins or ends.
+    fn note_change(&mut self, fact: &Fact) {
+        self.changes += 1;
+        Change::by(fact).into_iter().for_each(|change| self.journal.note(change));
+        HopChange::by(fact).into_iter().for_each(|change| self.hops_journal.note(change));
     }
 
     fn note_route(&mut self, route: &Route) {

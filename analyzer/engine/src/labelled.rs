@@ -21,17 +21,28 @@ pub(super) struct Labelled<'a> {
     pub(super) believed: bool,
 }
 
+impl<'a> Labelled<'a> {
+    /// The entry of the flow that leaves with `tuple`; `None` where it holds no MAC.
+    pub(super) fn new(
+        knowledge: &Knowledge,
+        connection: &'a Connection,
+        direction: CtDirection,
+        tuple: Tuple,
+        at: Timestamp,
+    ) -> Option<Self> {
+        let reply = label::decode(connection.label, connection.mark)?;
+        let owner = knowledge.zones.owner(connection.zone, at);
+        let believed = reply.port != 0 && knowledge.may_track(&owner, tuple, at);
+        Some(Self { connection, direction, reply, owner, believed })
+    }
+}
+
 /// Labelled entries of the flow `tuple`, the believed ones first.
 pub(super) fn labelled<'a>(knowledge: &'a Knowledge, tuple: Tuple, at: Timestamp) -> Vec<Labelled<'a>> {
     let mut found: Vec<Labelled<'a>> = tuple
         .tracked_as()
         .flat_map(|tuple| knowledge.connections.matching(tuple))
-        .filter_map(|(connection, direction)| {
-            let reply = label::decode(connection.label, connection.mark)?;
-            let owner = knowledge.zones.owner(connection.zone, at);
-            let believed = reply.port != 0 && knowledge.may_track(&owner, tuple, at);
-            Some(Labelled { connection, direction, reply, owner, believed })
-        })
+        .filter_map(|(connection, direction)| Labelled::new(knowledge, connection, direction, tuple, at))
         .collect();
     // Where dumps name zones, an entry in a router's own zone is the one that OVN honours.
     if found.iter().any(|entry| entry.believed && matches!(entry.owner, Owner::RouterDnat { .. })) {

@@ -51,6 +51,7 @@ pub mod types;
 pub mod verdict;
 mod versions;
 pub mod view;
+pub mod watch;
 mod zones;
 
 #[cfg(test)]
@@ -65,6 +66,7 @@ use self::direction::Directions;
 use self::epoch::Epochs;
 use self::fact::Fact;
 use self::finding::{Finding, Latent, LatentState, Summary};
+use self::journal::HopChange;
 use self::knowledge::Knowledge;
 use self::observation::{HeardNeighbour, Observation};
 use self::settings::Settings;
@@ -159,6 +161,7 @@ impl Engine {
             return [None; 2];
         }
         self.remembered.clear();
+        self.knowledge.hops_journal.note(HopChange::Of(heard.ip));
         let moments = [heard.at, heard.at.saturating_add(self.knowledge.settings.grace)];
         if let Some(epochs) = &mut self.epochs {
             moments.into_iter().for_each(|moment| epochs.split(moment));

@@ -15,10 +15,10 @@ use super::case::Case;
 use super::context::{Context, Remembered};
 use super::decided::{Decided, Outcome};
 use super::epoch::Epochs;
-use super::fact::Connection;
+use super::fact::{BfdRef, Connection};
 use super::finding::{CitedConnection, CtDirection};
 use super::flow::Flow;
-use super::knowledge::Knowledge;
+use super::knowledge::{Hop, Knowledge};
 use super::label::{self, PortForm};
 use super::labelled::{Labelled, Leaving, labelled};
 use super::lookalike;
@@ -26,6 +26,7 @@ use super::observation::Observation;
 use super::symmetric::{Symmetric, Symmetrics};
 use super::table;
 use super::verdict::{Undetermined, Verdict};
+use super::watch::Watched;
 use super::zones::Owner;
 use crate::types::{MacAddr, Timestamp, Tuple};
 
@@ -132,6 +133,15 @@ impl Behaviour {
 const UNRESOLVED: &str = "a next hop of the flow has no known MAC, so this may be its";
 const TRANSLATED: &str = "the source is a translated one, and nothing tells whose packets these are";
 
+/// Addresses by which the state and the MACs of a next hop are found.
+fn found_by(hop: &Hop<'_>) -> impl Iterator<Item = IpAddr> + use<> {
+    let peer = match &hop.route.bfd {
+        BfdRef::Session { dst_ip, .. } => Some(*dst_ip),
+        BfdRef::None | BfdRef::Attached | BfdRef::Status(_) => None,
+    };
+    std::iter::once(hop.ip).chain(peer)
+}
+
 /// The sender of packets that nobody has seen.
 const NOBODY: MacAddr = MacAddr([0; 6]);
 
@@ -200,6 +210,30 @@ impl<'a> Standings<'a> {
     pub(super) fn of(&mut self, connection: &'a Connection) -> Option<Pinned<'a>> {
         let leaving = Leaving::new(self.knowledge, self.at).of(connection);
         self.of_flow(leaving, None).into_iter().find(|pinned| std::ptr::eq(pinned.connection(), connection))
+    }
+
+    /// Whether the entry, were it its flow's only one, may hold a MAC outside the set.
+    pub(super) fn watched(&mut self, connection: &'a Connection) -> Watched {
+        let leaving = Leaving::new(self.knowledge, self.at).of(connection);
+        let is_orig = connection.orig == leaving;
+        let direction = if is_orig { CtDirection::Orig } else { CtDirection::Reply };
+        let Some(entry) = Labelled::new(self.knowledge, connection, direction, leaving, self.at) else {
+            return Watched::default();
+        };
+        if entry.reply.port == 0 || matches!(entry.owner, Owner::Other { .. }) || self.knowledge.blind.holds(self.at) {
+            return Watched::default();
+        }
+        let flow = Flow::labelled(self.knowledge, self.at, leaving, vec![entry.clone()]);
+        let decided = flow.decided(&mut self.context, NOBODY);
+        let symmetric = self.symmetrics.of(self.knowledge, leaving, Some(&entry.owner), self.at);
+        let pinned = Pinned { entry, leaving, symmetric, standing: Standing::Stale };
+        let is_outside = self.rightness(&pinned, &decided).is_none();
+        let routes = match &decided.outcome {
+            Outcome::Routes(routes) => Some([&routes.all.hops, &routes.after.hops]),
+            Outcome::Elsewhere(_) => None,
+        };
+        let hops = routes.into_iter().flatten().chain([&pinned.symmetric.way.hops]).flatten();
+        Watched { is_outside, hops: hops.flat_map(found_by).collect() }
     }
 
     /// Judges the entries of the flow that leaves with `leaving`, the believed ones first. Where one holds the MAC that the

@@ -96,7 +96,7 @@ struct Touched {
 }
 
 impl Classifier {
-    fn update(&mut self, knowledge: &Knowledge, at: Timestamp) -> ClassChange {
+    pub(crate) fn update(&mut self, knowledge: &Knowledge, at: Timestamp) -> ClassChange {
         let read = self.read.filter(|read| read.time.holds(at));
         if read.is_some_and(|read| (read.changes, read.at) == (knowledge.changes, at)) {
             return ClassChange::default();

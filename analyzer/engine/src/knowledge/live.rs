@@ -2,15 +2,14 @@
 
 use super::Knowledge;
 use crate::fact::Fact;
-use crate::journal::Change;
+use crate::journal::{Change, HopChange};
 use crate::types::{Timestamp, Validity};
 use crate::versions::{End, Versions};
 
 impl Knowledge {
     /// Adds a fact of a live source.
     pub(crate) fn begin(&mut self, fact: Fact) {
-        self.journal.note_fact(&fact);
-        self.changes += 1;
+        self.note_change(&fact);
         match fact {
             Fact::Route(route) => {
                 self.note_route(&route);
@@ -59,8 +58,7 @@ impl Knowledge {
             Fact::Connection(_) => End::Unknown,
         };
         if ended != End::Unknown {
-            self.journal.note_fact(fact);
-            self.changes += 1;
+            self.note_change(fact);
         }
         ended
     }
@@ -97,6 +95,22 @@ impl Knowledge {
         moments
     }
 
+    /// The time around `at` in which nothing that was told begins or ends, and no evidence of a MAC is dated.
+    pub(crate) fn unchanged_around(&self, at: Timestamp) -> Validity {
+        let bounds = self.validities().flat_map(|Validity { from, until }| from.into_iter().chain(until));
+        let confirmed = self.nexthop_bindings().filter_map(|binding| binding.confirmed);
+        let heard = self.nexthop_ips().flat_map(|ip| self.neighbours.heard_starts(ip));
+        let mut time = Validity::ALWAYS;
+        for moment in bounds.chain(confirmed).chain(heard) {
+            if moment <= at {
+                time.from = time.from.max(Some(moment));
+            } else {
+                time.until = Some(time.until.map_or(moment, |until| until.min(moment)));
+            }
+        }
+        time
+    }
+
     /// Drops facts that ended by `before` and, if more than `keep` that ended are left, the oldest of them.
     pub(crate) fn forget(&mut self, before: Timestamp, keep: usize) {
         let mut ends: Vec<Timestamp> = self.validities().filter_map(|validity| validity.until).collect();
@@ -114,6 +128,7 @@ impl Knowledge {
 
     fn drop_facts(&mut self, is_forgotten: impl Fn(Validity) -> bool, before: Timestamp) {
         self.journal.note(Change::All);
+        self.hops_journal.note(HopChange::Any);
         self.changes += 1;
         self.routes.forget(&is_forgotten);
         self.nexthop_ips = self.routes.all().filter_map(|route| route.nexthop).collect();

@@ -12,4 +12,5 @@ mod random;
 mod scale;
 mod shared;
 mod table;
+mod watch;
 mod world;
