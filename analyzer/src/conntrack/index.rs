@@ -1,8 +1,8 @@
 //! The labelled entries of a table, kept small: at most 96 bytes an entry, everything included.
 //!
 //! Only entries whose label holds a MAC are kept. They lie in three shelves, so that none pays for what it does not
-//! have: IPv4 (52 bytes), IPv6 (64 bytes, the reply tuple being the mirror of the original one), and translated IPv6
-//! (100 bytes, the one form that is over the 96, and rare: OVN labels in the zone before load balancing and SNAT). A
+//! have: IPv4 (56 bytes), IPv6 (68 bytes, the reply tuple being the mirror of the original one), and translated IPv6
+//! (104 bytes, the one form that is over the 96, and rare: OVN labels in the zone before load balancing and SNAT). A
 //! hash table finds an entry by either of its tuples in 6 to 12 bytes more; a translated entry stands in it twice.
 
 mod packed;
@@ -11,15 +11,16 @@ mod shelf;
 use std::collections::BTreeSet;
 use std::hash::RandomState;
 
-use hashbrown::HashSet;
-
 use crate::engine::fact::Connection;
 use crate::engine::label;
-use crate::types::{MacAddr, Tuple};
-use packed::{V4, V6, V6Translated};
+use crate::types::Tuple;
+use packed::{Packed, V4, V6, V6Translated};
 use shelf::Shelf;
 
-/// Entries whose label holds a MAC, found by tuple.
+/// The tag of an entry that is new, or beside which one of the same flow came.
+pub const UNTAGGED: u32 = u32::MAX;
+
+/// Entries whose label holds a MAC, found by tuple. Each has a tag, by which its owner finds those that it means.
 ///
 /// An entry is known by its zone and the tuple of its original direction, as in the kernel's table.
 #[derive(Debug)]
@@ -58,6 +59,12 @@ impl LabelledIndex {
             self.refused += 1;
             return false;
         }
+        // What is said of an entry may rest on there being no other of its flow.
+        for tuple in [connection.orig, connection.reply] {
+            self.v4.untag(tuple, &self.hash);
+            self.v6.untag(tuple, &self.hash);
+            self.v6_translated.untag(tuple, &self.hash);
+        }
         if let Some(entry) = V4::pack(connection) {
             self.v4.insert(entry, &self.hash)
         } else if let Some(entry) = V6::pack(connection) {
@@ -86,11 +93,46 @@ impl LabelledIndex {
         v4.of(tuple, hash).chain(v6.of(tuple, hash)).chain(v6_translated.of(tuple, hash))
     }
 
-    /// Entries whose label holds a MAC that is none of `legal`.
-    pub fn with_mac_outside(&self, legal: &HashSet<MacAddr>) -> impl Iterator<Item = Connection> {
-        self.iter().filter(|connection| {
-            label::decode(connection.label, connection.mark).is_some_and(|reply| !legal.contains(&reply.eth))
-        })
+    /// Entries with a tag that is meant.
+    pub fn tagged(&self, is_meant: impl Fn(u32) -> bool + Copy) -> impl Iterator<Item = Connection> {
+        self.v4.tagged(is_meant).chain(self.v6.tagged(is_meant)).chain(self.v6_translated.tagged(is_meant))
+    }
+
+    /// Gives tags anew: `tag` is told an entry, its tag, and whether another entry may be of the same flow. Where `all` is
+    /// not so, only those that have none are looked at.
+    pub fn tag(&mut self, all: bool, mut tag: impl FnMut(&Connection, u32, bool) -> u32) {
+        for slot in 0..self.v4.len() {
+            if let Some(new) = self.new_tag(&self.v4, slot, all, &mut tag) {
+                self.v4.set_tag(slot, new);
+            }
+        }
+        for slot in 0..self.v6.len() {
+            if let Some(new) = self.new_tag(&self.v6, slot, all, &mut tag) {
+                self.v6.set_tag(slot, new);
+            }
+        }
+        for slot in 0..self.v6_translated.len() {
+            if let Some(new) = self.new_tag(&self.v6_translated, slot, all, &mut tag) {
+                self.v6_translated.set_tag(slot, new);
+            }
+        }
+    }
+
+    fn new_tag<T: Packed>(
+        &self,
+        shelf: &Shelf<T>,
+        slot: usize,
+        all: bool,
+        tag: &mut impl FnMut(&Connection, u32, bool) -> u32,
+    ) -> Option<u32> {
+        let known = shelf.tag(slot);
+        if known != UNTAGGED && !all {
+            return None;
+        }
+        let entry = shelf.entry(slot);
+        let is_other = |other: Connection| (other.zone, other.orig) != (entry.zone, entry.orig);
+        let is_shared = known == UNTAGGED && self.of(entry.orig).chain(self.of(entry.reply)).any(is_other);
+        Some(tag(&entry, known, is_shared))
     }
 
     /// Entries of one zone.

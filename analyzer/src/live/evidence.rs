@@ -15,6 +15,7 @@ use crate::conntrack::index::LabelledIndex;
 use crate::engine::Engine;
 use crate::engine::fact::{BR_EX_ZONE, Connection, Delta, Fact};
 use crate::engine::label;
+use crate::engine::watch::{Place, Watch};
 use crate::netlink::conntrack::{self, Table};
 use crate::types::{MacAddr, Timestamp, Tuple};
 
@@ -41,6 +42,8 @@ enum Datapath {
 pub(super) struct Evidence {
     datapath: Datapath,
     index: LabelledIndex,
+    /// Which of them may be latent. The tag of an entry is its place in it.
+    watch: Watch,
     /// Entries that tell who sends, of ovs-vswitchd's table.
     senders: Senders,
     /// Rules that translate sources: whether the zones are read in which that shows.
@@ -74,6 +77,7 @@ impl Default for Evidence {
         let mut evidence = Self {
             datapath: Datapath::None,
             index: LabelledIndex::new(MAX_ENTRIES),
+            watch: Watch::default(),
             senders: Senders::default(),
             translations: 0,
             read: Begun::default(),
@@ -113,6 +117,7 @@ impl Evidence {
     pub(super) fn replace(&mut self, index: LabelledIndex, senders: Senders, begun: Begun) {
         self.refused += self.index.refused() + self.senders.refused();
         self.index = index;
+        self.watch.clear();
         self.senders = senders;
         self.read = begun;
         self.choose_zones();
@@ -300,10 +305,42 @@ impl Evidence {
         self.latent_beyond
     }
 
-    /// Tells the engine the labelled entries whose MAC is none of `legal`: those that may be latent. Returns their tuples.
-    pub(super) fn tell_outside(&mut self, legal: &HashSet<MacAddr>, limit: usize, engine: &mut Engine) -> Vec<Tuple> {
+    /// Brings what is known of the entries up to `at`. Returns whether any may hold a MAC outside the set that did not.
+    pub(super) fn watch(&mut self, engine: &Engine, at: Timestamp) -> bool {
+        let Self { watch, index, .. } = self;
+        let has_left = engine.watch(watch, at);
+        index.tag(watch.are_any_moved(), |entry, tag, is_shared| {
+            let place = Place::of(tag);
+            // What stands for others must be its flow's only entry.
+            let place = if is_shared || place == Place::ALONE {
+                Place::ALONE
+            } else if watch.has_moved(entry, place) {
+                watch.place(entry)
+            } else {
+                place
+            };
+            place.number()
+        });
+        watch.settle();
+        engine.watch(watch, at) || has_left
+    }
+
+    /// Tells the engine the labelled entries that may be latent: the MAC is outside the set of their own flow. Those whose
+    /// MAC is one of `recent` are left out. Returns their tuples.
+    pub(super) fn tell_outside(
+        &mut self,
+        recent: &HashSet<MacAddr>,
+        limit: usize,
+        engine: &mut Engine,
+        at: Timestamp,
+    ) -> Vec<Tuple> {
+        self.watch(engine, at);
         let mut told = Vec::new();
-        let mut outside = self.index.with_mac_outside(legal);
+        let holds_recent = |entry: &Connection| {
+            label::decode(entry.label, entry.mark).is_some_and(|reply| recent.contains(&reply.eth))
+        };
+        let outside = self.index.tagged(|tag| self.watch.is_outside(Place::of(tag)));
+        let mut outside = outside.filter(|entry| !holds_recent(entry));
         for connection in outside.by_ref().take(limit) {
             told.push(connection.orig);
             let own = self.index.of(connection.orig).chain(self.index.of(connection.orig.reversed()));

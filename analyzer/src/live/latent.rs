@@ -47,13 +47,15 @@ impl Departures {
 }
 
 impl Daemon {
-    /// Takes note of MACs that left the set at `at`, and asks for the reading that will tell of entries that hold them:
+    /// Takes note of MACs that left the set at `at`, of the node or of a flow, and asks for the reading that will tell of entries that hold them:
     /// whoever heals them, OVN itself first of all, has the grace period to do so.
     pub(super) fn note_departures(&mut self, at: Timestamp) {
         let read = self.evidence.read().first;
         let grace = self.config.judging.grace;
         self.departures.forget(read.saturating_sub(grace));
-        if self.departures.note(self.engine.legal_macs(at), at) {
+        // A MAC may leave the set of some flows alone.
+        let has_left = self.evidence.watch(&self.engine, at);
+        if self.departures.note(self.engine.legal_macs(at), at) || has_left {
             self.connections.want_from(at.saturating_add(grace));
         }
         if read < self.sighted {
@@ -71,10 +73,9 @@ impl Daemon {
         for tuple in std::mem::take(&mut self.latent_tuples) {
             self.engine.set_connections(tuple, Vec::new());
         }
-        let mut legal = self.engine.legal_macs(at);
         let settled = read.last().saturating_sub(self.config.judging.grace);
-        legal.extend(self.departures.after(settled));
-        self.latent_tuples = self.evidence.tell_outside(&legal, MAX_LATENT, &mut self.engine);
+        let recent = self.departures.after(settled).collect();
+        self.latent_tuples = self.evidence.tell_outside(&recent, MAX_LATENT, &mut self.engine, at);
         let conforming = if self.latent_tuples.is_empty() { Vec::new() } else { self.conforming_now() };
         let mut latent = self.engine.latent(at, conforming);
         latent.retain(|latent| self.is_settled(latent, read.of(latent.connection.zone)));

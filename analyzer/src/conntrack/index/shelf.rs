@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
+use super::UNTAGGED;
 use super::packed::Packed;
 use crate::engine::fact::Connection;
 use crate::types::Tuple;
@@ -15,8 +16,15 @@ const CHUNK: usize = 512;
 #[derive(Debug)]
 pub(super) struct Shelf<T> {
     /// All chunks but the last are full.
-    chunks: Vec<Vec<T>>,
+    chunks: Vec<Vec<Kept<T>>>,
     by_tuple: HashTable<Ref>,
+}
+
+/// An entry with its tag.
+#[derive(Clone, Copy, Debug)]
+struct Kept<T> {
+    entry: T,
+    tag: u32,
 }
 
 /// A slot, and which of the entry's tuples is meant: the number of the slot times two, plus one for the reply's.
@@ -70,11 +78,12 @@ impl<T: Packed> Shelf<T> {
         if slot > Ref::MAX_SLOT {
             return false;
         }
+        let kept = Kept { entry, tag: UNTAGGED };
         match self.chunks.last_mut() {
-            Some(chunk) if chunk.len() < CHUNK => chunk.push(entry),
+            Some(chunk) if chunk.len() < CHUNK => chunk.push(kept),
             _ => {
                 let mut chunk = Vec::with_capacity(CHUNK);
-                chunk.push(entry);
+                chunk.push(kept);
                 self.chunks.push(chunk);
             }
         }
@@ -117,7 +126,36 @@ impl<T: Packed> Shelf<T> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Connection> {
-        self.chunks.iter().flatten().map(Packed::connection)
+        self.chunks.iter().flatten().map(|kept| kept.entry.connection())
+    }
+
+    /// Entries with a tag that is meant.
+    pub(super) fn tagged(&self, is_meant: impl Fn(u32) -> bool) -> impl Iterator<Item = Connection> {
+        let meant = self.chunks.iter().flatten().filter(move |kept| is_meant(kept.tag));
+        meant.map(|kept| kept.entry.connection())
+    }
+
+    /// The tag in a slot.
+    pub(super) fn tag(&self, slot: usize) -> u32 {
+        self.chunks[slot / CHUNK][slot % CHUNK].tag
+    }
+
+    /// The entry in a slot.
+    pub(super) fn entry(&self, slot: usize) -> Connection {
+        at(&self.chunks, slot).connection()
+    }
+
+    pub(super) fn set_tag(&mut self, slot: usize, tag: u32) {
+        self.chunks[slot / CHUNK][slot % CHUNK].tag = tag;
+    }
+
+    /// Takes the tags of all entries away that may have this tuple.
+    pub(super) fn untag(&mut self, tuple: Tuple, hash: &RandomState) {
+        let Self { chunks, by_tuple } = self;
+        for known in by_tuple.iter_hash(hash_of(tuple, hash)) {
+            let slot = known.slot();
+            chunks[slot / CHUNK][slot % CHUNK].tag = UNTAGGED;
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -127,8 +165,8 @@ impl<T: Packed> Shelf<T> {
 
     /// Memory beside the shelf itself.
     pub(super) fn heap_bytes(&self) -> usize {
-        let entries: usize = self.chunks.iter().map(|chunk| chunk.capacity() * size_of::<T>()).sum();
-        entries + self.chunks.capacity() * size_of::<Vec<T>>() + self.by_tuple.allocation_size()
+        let entries: usize = self.chunks.iter().map(|chunk| chunk.capacity() * size_of::<Kept<T>>()).sum();
+        entries + self.chunks.capacity() * size_of::<Vec<Kept<T>>>() + self.by_tuple.allocation_size()
     }
 
     /// Empties a slot and moves the last entry into it.
@@ -148,7 +186,7 @@ impl<T: Packed> Shelf<T> {
                     *known = Ref::new(slot, is_reply);
                 }
             }
-            self.chunks[slot / CHUNK][slot % CHUNK] = moved;
+            self.chunks[slot / CHUNK][slot % CHUNK] = Kept { entry: moved, tag: self.tag(last) };
         }
         if let Some(chunk) = self.chunks.last_mut() {
             chunk.pop();
@@ -164,8 +202,8 @@ impl<T: Packed> Shelf<T> {
     }
 }
 
-fn at<T>(chunks: &[Vec<T>], slot: usize) -> &T {
-    &chunks[slot / CHUNK][slot % CHUNK]
+fn at<T>(chunks: &[Vec<Kept<T>>], slot: usize) -> &T {
+    &chunks[slot / CHUNK][slot % CHUNK].entry
 }
 
 fn rehash(entry: &impl Packed, known: Ref, hash: &RandomState) -> u64 {

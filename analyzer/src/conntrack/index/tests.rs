@@ -47,7 +47,7 @@ fn bytes_per_entry() {
             ("v4", &v4 as &dyn Fn(u32) -> Connection, 96),
             ("v6", &v6, 96),
             ("translated v4", &|number| translated(v4(number)), 96),
-            ("translated v6", &|number| translated(v6(number)), 124),
+            ("translated v6", &|number| translated(v6(number)), 128),
             ("half v4, half v6", &|number| if number % 2 == 0 { v4(number) } else { v6(number) }, 96),
         ] {
             let mut index = LabelledIndex::new(usize::MAX);
@@ -114,13 +114,37 @@ fn removed_by_the_id_of_its_own() {
 }
 
 #[test]
-fn macs_outside_a_set() {
+fn tags_stay_with_their_entries() {
     let mut index = LabelledIndex::new(1000);
-    (0..70).for_each(|number| assert!(index.insert(&if number < 35 { v4(number) } else { v6(number) })));
-    let mac = |number| label::decode(v4(number).label, 0).unwrap().eth;
-    let legal: HashSet<_> = (0..6).map(mac).collect();
-    let outside: Vec<_> = index.with_mac_outside(&legal).map(|connection| connection.id.unwrap() % 7).collect();
-    assert_eq!(outside, [6; 10]);
+    let made = |number| if number % 2 == 0 { v4(number) } else { v6(number) };
+    (0..70).for_each(|number| assert!(index.insert(&made(number))));
+    let mut shared = 0;
+    index.tag(false, |entry, tag, is_shared| {
+        assert_eq!(tag, UNTAGGED);
+        shared += u32::from(is_shared);
+        entry.id.unwrap()
+    });
+    assert_eq!(shared, 0, "each has a flow of its own");
+    for number in 0..10 {
+        let gone = made(number);
+        assert!(index.remove(gone.orig, gone.zone, None));
+    }
+    let tagged = |index: &LabelledIndex, tag: u32| index.tagged(|known| known == tag).collect::<Vec<_>>();
+    (0..10).for_each(|number| assert_eq!(tagged(&index, made(number).id.unwrap()), []));
+    (10..70).for_each(|number| assert_eq!(tagged(&index, made(number).id.unwrap()), [made(number)]));
+
+    // Another entry of a flow: both are to be tagged anew.
+    let other = Connection { zone: 36, orig: made(12).reply, reply: made(12).orig, ..made(12) };
+    assert!(index.insert(&other));
+    let mut seen = Vec::new();
+    index.tag(false, |entry, _, is_shared| {
+        seen.push((entry.zone, is_shared));
+        7
+    });
+    seen.sort_unstable();
+    assert_eq!(seen, [(made(12).zone, true), (36, true)]);
+    index.tag(true, |_, tag, _| if tag == 7 { 8 } else { tag });
+    assert_eq!(tagged(&index, 8).len(), 2);
 }
 
 /// A table that is nothing but the rules.
