@@ -8,6 +8,7 @@ mod latency;
 mod measure;
 mod replay;
 mod scratch;
+mod standing;
 mod traffic;
 
 use std::process::ExitCode;
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     Replay(replay::Args),
     /// Read and index the labelled conntrack entries of the kernel, side by side with `conntrack -L`.
     Conntrack(conntrack::Args),
+    /// Hold the labelled entries of a node against the routes of their own flows, all of them and after one change.
+    Standing(standing::Args),
     /// Cost of the kernel program a packet, side by side with an empty program.
     Ebpf(ebpf::Args),
     /// Time from a violating packet to the daemon's finding, and what the daemon takes while legal traffic passes.
@@ -32,6 +35,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Replay(args) => replay::run(args),
         Command::Conntrack(args) => conntrack::run(args),
+        Command::Standing(args) => standing::run(args),
         Command::Ebpf(args) => ebpf::run(args),
         Command::Latency(args) => latency::run(args),
     }
