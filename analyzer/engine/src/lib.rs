@@ -4,6 +4,7 @@
 //! observations give the same findings, live and in replay.
 
 mod assess;
+mod behaviour;
 mod bfd;
 mod blind;
 pub mod bounded;

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use analyzer_ebpf::abi::{Direction, LinkTags};
 use hashbrown::{HashMap, HashSet};
 
+use super::behaviour::Behaviour;
 use super::bfd::Liveness;
 use super::case::Case;
 use super::context::{Context, Remembered};
@@ -19,7 +20,7 @@ use super::fact::{BfdRef, Connection};
 use super::finding::{CitedConnection, CtDirection};
 use super::flow::Flow;
 use super::knowledge::{Hop, Knowledge};
-use super::label::{self, PortForm};
+use super::label::PortForm;
 use super::labelled::{Labelled, Leaving, labelled};
 use super::lookalike;
 use super::observation::Observation;
@@ -106,27 +107,6 @@ impl Standing {
             Self::Allowed | Self::VirtualRouter => 4,
             Self::Nexthop(_) => 5,
         }
-    }
-}
-
-/// What OVN does with labels, as far as it is known.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Behaviour {
-    /// Ports are read in the mark. northd matches the port in one place at a time, and moves to the mark for good.
-    ports_are_in_marks: bool,
-}
-
-impl Behaviour {
-    /// What the entries that are known tell of it.
-    pub(super) fn new(knowledge: &Knowledge, at: Timestamp) -> Self {
-        let may_be_router = |zone: u16| !matches!(knowledge.zones.owner(zone, at), Owner::Other { .. });
-        let in_mark = |connection: &Connection| {
-            label::decode(connection.label, connection.mark).is_some_and(|reply| reply.form == PortForm::Mark)
-        };
-        let mut entries = knowledge.connections.all().iter();
-        let ports_are_in_marks = entries.any(|connection| in_mark(connection) && may_be_router(connection.zone))
-            || knowledge.mark_zones.iter().any(|&zone| may_be_router(zone));
-        Self { ports_are_in_marks }
     }
 }
 
