@@ -4,12 +4,9 @@
 //! what the rows are but what they were, back to the last compaction, which puts the whole content of that moment into
 //! one transaction and drops the rest. Both kinds of file are read: the stand-alone one and that of a cluster's member.
 
-use std::collections::BTreeSet;
 use std::io::{self, BufRead};
-use std::sync::Arc;
 
 use super::row::Tables;
-use super::schema::Schema;
 use super::warnings::Warnings;
 use crate::types::{Place, Position, Warning};
 
@@ -19,6 +16,10 @@ mod history;
 mod log;
 mod standalone;
 mod transaction;
+mod wanted;
+
+use self::wanted::Wanted;
+pub use self::wanted::{Part, Rows};
 
 /// What a database file says of itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -110,8 +111,20 @@ pub fn read(
     file_name: &str,
     wanted_tables: &[&str],
 ) -> Result<(Tables, DbInfo, Vec<Warning>), FileError> {
-    let wanted: BTreeSet<&str> = wanted_tables.iter().copied().collect();
-    let wanted: Vec<Arc<str>> = wanted.into_iter().map(Arc::from).collect();
+    read_with_parts(reader, file_name, wanted_tables, &[])
+}
+
+/// As [`read`], and of further tables only `parts`.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_parts(
+    reader: impl BufRead,
+    file_name: &str,
+    wanted_tables: &[&str],
+    parts: &[Part],
+) -> Result<(Tables, DbInfo, Vec<Warning>), FileError> {
+    let wanted = Wanted::new(wanted_tables, parts);
     let mut warnings = Warnings::new(file_name);
     let mut records = log::Records::new(reader);
     let place = warnings.place(Position::Offset(0));
@@ -125,7 +138,7 @@ pub fn read(
     let content = |expected| move |source| FileError::Content { place, expected, source };
     let (history, info) = match first.kind {
         log::Kind::Standalone => {
-            let schema = Schema::from_json(first.json, &wanted).map_err(content("database schema"))?;
+            let schema = wanted.schema(first.json).map_err(content("database schema"))?;
             standalone::read(schema, &mut records, &wanted, &mut warnings)
         }
         log::Kind::Clustered => {

@@ -4,13 +4,11 @@
 //! An entry of the log counts once it is known to be committed: a record `commit_index` reaches it. Until then a later
 //! record with the same index may take its place, as happens when a leader falls before the others have its entries.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io::BufRead;
-use std::sync::Arc;
-
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::BufRead;
 
 use super::super::schema::Schema;
 use super::super::warnings::Warnings;
@@ -19,6 +17,7 @@ use super::history::{History, Scope};
 use super::log::Records;
 use super::standalone::{stop, warn_of_unknown_columns};
 use super::transaction::Transaction;
+use super::wanted::Wanted;
 use crate::types::Position;
 
 /// Schema and transaction, either of which may be null.
@@ -97,11 +96,11 @@ struct Cluster {
 pub(super) fn read<R: BufRead>(
     header: Header,
     records: &mut Records<R>,
-    wanted: &[Arc<str>],
+    wanted: &Wanted,
     warnings: &mut Warnings,
 ) -> (History, DbInfo) {
     let mut cluster = Cluster {
-        history: History::default(),
+        history: History::new(wanted),
         info: DbInfo { name: header.name, version: None, clustered: true },
         committed: header.index,
         commits_recorded: false,
@@ -127,7 +126,7 @@ pub(super) fn read<R: BufRead>(
 }
 
 impl Header {
-    pub(super) fn from_json(json: &str, wanted: &[Arc<str>]) -> Result<Self, serde_json::Error> {
+    pub(super) fn from_json(json: &str, wanted: &Wanted) -> Result<Self, serde_json::Error> {
         let header: HeaderJson<'_> = serde_json::from_str(json)?;
         Ok(Self {
             name: header.name,
@@ -139,7 +138,7 @@ impl Header {
 }
 
 impl LogRecord {
-    fn from_json(json: &str, wanted: &[Arc<str>]) -> Result<Self, serde_json::Error> {
+    fn from_json(json: &str, wanted: &Wanted) -> Result<Self, serde_json::Error> {
         let record: RecordJson<'_> = serde_json::from_str(json)?;
         Ok(match record {
             RecordJson { commit_index: Some(index), .. } => Self::Commit(index),
@@ -154,9 +153,9 @@ impl LogRecord {
 }
 
 impl Change {
-    fn from_json((schema, transaction): Data<'_>, wanted: &[Arc<str>]) -> Result<Self, serde_json::Error> {
+    fn from_json((schema, transaction): Data<'_>, wanted: &Wanted) -> Result<Self, serde_json::Error> {
         Ok(Self {
-            schema: schema.map(|json| Schema::from_json(json.get(), wanted)).transpose()?,
+            schema: schema.map(|json| wanted.schema(json.get())).transpose()?,
             transaction: transaction.map(|json| Transaction::from_json(json.get(), wanted)).transpose()?,
         })
     }

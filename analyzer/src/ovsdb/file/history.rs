@@ -13,6 +13,7 @@ use super::super::schema::{Column, ColumnType, Schema, TableSchema};
 use super::super::warnings::Warnings;
 use super::dates;
 use super::transaction::Transaction;
+use super::wanted::{self, Part, Wanted};
 use crate::types::{Position, Timestamp, Validity};
 
 /// Disagreement of dates that is not worth a word: the members of a cluster date transactions by their own clocks.
@@ -35,6 +36,8 @@ pub(super) enum Scope {
 #[derive(Default)]
 pub(super) struct History {
     tables: BTreeMap<Arc<str>, Table>,
+    /// Tables of which a part is kept.
+    parts: Vec<Part>,
     /// Date of each transaction, in the file's order.
     dates: Vec<Option<Timestamp>>,
     /// Number of the transaction before which all is forgotten.
@@ -60,6 +63,10 @@ struct Version {
 }
 
 impl History {
+    pub(super) fn new(wanted: &Wanted) -> Self {
+        Self { parts: wanted.parts().to_vec(), ..Self::default() }
+    }
+
     /// Takes over a schema, for the next transaction and all after it. A table that it does not have is forgotten.
     pub(super) fn set_schema(&mut self, schema: Schema) {
         self.tables.retain(|name, _| schema.tables.contains_key(name));
@@ -107,6 +114,7 @@ impl History {
                 warnings.push(position, format!("{name}: expected an object with rows"));
                 continue;
             };
+            let part = wanted::part(&self.parts, name);
             for (uuid, change) in rows {
                 let mut warn = |problem: String| warnings.push(position, format!("{name} {uuid}: {problem}"));
                 let Some(uuid) = datum::uuid(uuid) else {
@@ -114,6 +122,9 @@ impl History {
                     continue;
                 };
                 let base = table.row(&uuid).filter(|_| scope == Scope::Change);
+                if base.is_none() && part.is_some_and(|part| part.was_passed_over(change)) {
+                    continue;
+                }
                 match change {
                     Value::Null if base.is_some() => table.end(&uuid, number),
                     Value::Null => warn("the row that is deleted does not exist".to_owned()),

@@ -1,7 +1,6 @@
 //! Stand-alone files: the schema, then transactions.
 
 use std::io::BufRead;
-use std::sync::Arc;
 
 use super::super::schema::Schema;
 use super::super::warnings::Warnings;
@@ -9,17 +8,18 @@ use super::DbInfo;
 use super::history::{History, Scope};
 use super::log::Records;
 use super::transaction::Transaction;
+use super::wanted::Wanted;
 use crate::types::Position;
 
 /// Reads what follows the first record, `schema`.
 pub(super) fn read<R: BufRead>(
     schema: Schema,
     records: &mut Records<R>,
-    wanted: &[Arc<str>],
+    wanted: &Wanted,
     warnings: &mut Warnings,
 ) -> (History, DbInfo) {
     let info = DbInfo { name: schema.name.clone(), version: schema.version.clone(), clustered: false };
-    let mut history = History::default();
+    let mut history = History::new(wanted);
     warn_of_unknown_columns(&schema, Position::Offset(0), warnings);
     history.set_schema(schema);
     loop {

@@ -94,6 +94,35 @@ fn a_stand_alone_files_history() {
     }
 }
 
+/// Of a table of which a part is wanted: what is passed over does not come in by a later change, and leaves no warning.
+#[test]
+fn a_part_of_a_table() {
+    let keeps = |columns: &serde_json::Map<String, serde_json::Value>| {
+        columns.get("n").and_then(serde_json::Value::as_str).is_some_and(|n| n.starts_with('k'))
+    };
+    let part = |columns, rows| [Part { table: "A", columns, rows }];
+    let few = part(&["n", "set"], Some(Rows { sign: "n", keeps }));
+    let transactions = [
+        format!(r#"{{"_date":1300000000,"A":{{"{ROW}":{{"n":"kept"}},"{OTHER}":{{"n":"left out","set":"a"}}}}}}"#),
+        format!(r#"{{"_date":1300000001,"_is_diff":true,"A":{{"{ROW}":{{"set":"b"}},"{OTHER}":{{"set":"b"}}}}}}"#),
+        format!(r#"{{"_date":1300000002,"A":{{"{OTHER}":null}}}}"#),
+        format!(r#"{{"_date":1300000003,"A":{{"{ROW}":null}}}}"#),
+    ];
+    let bytes: Vec<u8> =
+        [SCHEMA.to_owned()].iter().chain(&transactions).flat_map(|json| record("JSON", json)).collect();
+    let read_part = |parts: &[Part]| {
+        let (tables, _, warnings) = read_with_parts(&bytes[..], "a.db", &[], parts).unwrap();
+        assert_eq!(warnings, []);
+        versions(&tables)
+    };
+    let version =
+        |text: &str, from: u64, until: u64| (text.to_owned(), Some(1_300_000_000 + from), Some(1_300_000_000 + until));
+    assert_eq!(read_part(&few), [version("n[kept] set[]", 0, 1), version("n[kept] set[b]", 1, 3)]);
+    // A change in another column makes no new version.
+    let one_column = part(&["n"], None);
+    assert_eq!(read_part(&one_column), [version("n[kept]", 0, 3), version("n[left out]", 0, 2)]);
+}
+
 #[test]
 fn a_clustered_files_history() {
     let (tables, info, warnings) = read_all(CLUSTERED, &["A", "B"]);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::wanted::{Part, Wanted};
 use crate::types::Timestamp;
 
 /// Dates below are in seconds, as the first versions of ovsdb-server wrote them; in milliseconds it is January 1970.
@@ -24,8 +25,8 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    /// Reads a record; `wanted` is in order.
-    pub(super) fn from_json(json: &str, wanted: &[Arc<str>]) -> Result<Self, serde_json::Error> {
+    /// Reads a record.
+    pub(super) fn from_json(json: &str, wanted: &Wanted) -> Result<Self, serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let transaction = deserializer.deserialize_map(TransactionVisitor { wanted })?;
         deserializer.end()?;
@@ -34,7 +35,7 @@ impl Transaction {
 }
 
 struct TransactionVisitor<'a> {
-    wanted: &'a [Arc<str>],
+    wanted: &'a Wanted,
 }
 
 impl<'de> Visitor<'de> for TransactionVisitor<'_> {
@@ -52,7 +53,13 @@ impl<'de> Visitor<'de> for TransactionVisitor<'_> {
                     transaction.date = members.next_value::<Value>()?.as_u64().map(timestamp);
                 }
                 Member::IsDiff => transaction.is_diff = members.next_value()?,
-                Member::Table(name) => transaction.tables.push((name, members.next_value()?)),
+                Member::Table(name) => {
+                    let rows = match self.wanted.part(&name) {
+                        Some(part) => Value::Object(members.next_value_seed(PartSeed(part))?),
+                        None => members.next_value()?,
+                    };
+                    transaction.tables.push((name, rows));
+                }
                 Member::Other => {
                     members.next_value::<IgnoredAny>()?;
                 }
@@ -75,7 +82,7 @@ enum Member {
 }
 
 struct MemberSeed<'a> {
-    wanted: &'a [Arc<str>],
+    wanted: &'a Wanted,
 }
 
 impl<'de> DeserializeSeed<'de> for MemberSeed<'_> {
@@ -97,11 +104,35 @@ impl Visitor<'_> for MemberSeed<'_> {
         Ok(match name {
             "_date" => Member::Date,
             "_is_diff" => Member::IsDiff,
-            name => match self.wanted.binary_search_by(|wanted| (**wanted).cmp(name)) {
-                Ok(at) => self.wanted.get(at).map_or(Member::Other, |wanted| Member::Table(Arc::clone(wanted))),
-                Err(_) => Member::Other,
-            },
+            name => self.wanted.table(name).map_or(Member::Other, |name| Member::Table(Arc::clone(name))),
         })
+    }
+}
+
+/// The rows of a table of which a part is kept, read one at a time.
+struct PartSeed<'a>(&'a Part);
+
+impl<'de> DeserializeSeed<'de> for PartSeed<'_> {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for PartSeed<'_> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object with rows")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut rows = Map::new();
+        while let Some((uuid, row)) = members.next_entry::<String, Value>()? {
+            rows.extend(self.0.cut(row).map(|row| (uuid, row)));
+        }
+        Ok(rows)
     }
 }
 
@@ -111,7 +142,7 @@ mod tests {
 
     #[test]
     fn members() {
-        let wanted = ["A".into(), "C".into()];
+        let wanted = Wanted::new(&["A", "C"], &[]);
         // OVS writes members in no particular order, `_is_diff` after the rows that it concerns.
         let json = r#"{"B":{"x":[1,{"y":"\ud83d\ude00"}]},"C":{"u":null},"_date":1795360625814,"_is_diff":true,
             "_comment":"c","A":{}}"#;
@@ -129,7 +160,9 @@ mod tests {
 
     #[test]
     fn dates_in_seconds() {
-        let date = |date: &str| Transaction::from_json(&format!(r#"{{"_date":{date}}}"#), &[]).unwrap().date;
+        let date = |date: &str| {
+            Transaction::from_json(&format!(r#"{{"_date":{date}}}"#), &Wanted::new(&[], &[])).unwrap().date
+        };
         assert_eq!(date("1300000000"), Some("2011-03-13T07:06:40Z".parse().unwrap()));
         for odd in ["-1", "1.5", "\"today\"", "null"] {
             assert_eq!(date(odd), None, "{odd}");
