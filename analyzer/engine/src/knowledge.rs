@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::behaviour::told::OvnTold;
 use super::bfd::{BfdSessions, Liveness};
 use super::blind::Blind;
 use super::connections::Connections;
@@ -37,6 +38,8 @@ pub(super) struct Knowledge {
     pub(super) neighbours: Neighbours,
     pub(super) bfd: BfdSessions,
     pub(super) zones: Zones,
+    /// What OVN itself is and does.
+    pub(super) ovn: OvnTold,
     pub(super) connections: Connections,
     /// NAT rules by their address outside: a router has one for each pod.
     pub(super) nats: HashMap<IpAddr, HashMap<IpPrefix, Versions<Nat>>>,
@@ -108,6 +111,7 @@ impl Knowledge {
             Fact::ReroutePolicy(policy) => self.reroute_policies.add(policy),
             Fact::Zone(zone) => self.zones.add(zone),
             Fact::Datapath(datapath) => self.zones.add_datapath(datapath),
+            Fact::Ovn(ovn) => self.ovn.add(ovn),
             Fact::Connection(connection) => self.connections.add(connection),
             Fact::MacOwner(owner) => self.mac_owners.entry(owner.mac).or_default().push(owner),
         }

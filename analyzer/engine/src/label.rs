@@ -50,11 +50,20 @@ pub fn decode(label: u128, mark: u32) -> Option<EcmpReply> {
     if eth.is_zero() {
         return None;
     }
-    let in_label = (label >> LABEL_PORT_SHIFT) as u16;
-    Some(match (mark >> MARK_PORT_SHIFT) as u16 {
-        0 => EcmpReply { eth, port: in_label, form: PortForm::Label },
-        port => EcmpReply { eth, port, form: PortForm::Mark },
+    Some(match port(PortForm::Mark, label, mark) {
+        Some(port) => EcmpReply { eth, port, form: PortForm::Mark },
+        None => EcmpReply { eth, port: port(PortForm::Label, label, mark).unwrap_or(0), form: PortForm::Label },
     })
+}
+
+/// The port as it stands in that form; `None` where it is not set there.
+pub fn port(form: PortForm, label: u128, mark: u32) -> Option<u16> {
+    // The casts keep the low bits, which is what they are for.
+    let port = match form {
+        PortForm::Mark => (mark >> MARK_PORT_SHIFT) as u16,
+        PortForm::Label => (label >> LABEL_PORT_SHIFT) as u16,
+    };
+    (port != 0).then_some(port)
 }
 
 /// Bits of an entry's mark and label that are to get other values. All other bits stay, whatever they mean.

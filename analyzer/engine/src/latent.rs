@@ -47,7 +47,7 @@ fn of_pinned(
     at: Timestamp,
 ) -> Option<Latent> {
     let mac = pinned.mac();
-    if !matches!(pinned.standing, Standing::Unused(_) | Standing::Stale) {
+    if !matches!(pinned.standing, Standing::Unused(_) | Standing::MayApply(_) | Standing::Stale) {
         return None;
     }
     let last_legal = pinned.symmetric.last_legal(knowledge, remembered, mac, at);
@@ -57,6 +57,7 @@ fn of_pinned(
             let remark = format!("the flow was seen leaving to {seen}, a legal next hop, while so labelled");
             (LatentState::Unused, remark)
         }
+        (Standing::MayApply(_), _) => return None,
         // Packets that conform say that the MAC is right, unless it left the set after them.
         (_, Some((seen, _))) if last_legal.as_ref().is_none_or(|last| last.until <= seen) => return None,
         _ => (LatentState::Armed, "a packet of this flow would leave to the MAC".to_owned()),

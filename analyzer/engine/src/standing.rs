@@ -10,7 +10,7 @@ use std::rc::Rc;
 use analyzer_ebpf::abi::{Direction, LinkTags};
 use hashbrown::{HashMap, HashSet};
 
-use super::behaviour::Behaviour;
+use super::behaviour::{Applies, Behaviour};
 use super::bfd::Liveness;
 use super::case::Case;
 use super::context::{Context, Remembered};
@@ -20,7 +20,6 @@ use super::fact::{BfdRef, Connection};
 use super::finding::{CitedConnection, CtDirection};
 use super::flow::Flow;
 use super::knowledge::{Hop, Knowledge};
-use super::label::PortForm;
 use super::labelled::{Labelled, Leaving, labelled};
 use super::lookalike;
 use super::observation::Observation;
@@ -38,6 +37,8 @@ pub enum Standing {
     Stale,
     /// Whether the MAC is a next hop's cannot be told.
     Undetermined(&'static str),
+    /// The MAC is no next hop's, and whether OVN applies the entry cannot be told.
+    MayApply(&'static str),
     /// What the next hops are is not known now: a source has not told, or is lost for too long.
     Blind,
     /// The MAC is no next hop's, but OVN does not apply the entry.
@@ -59,7 +60,7 @@ impl Standing {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Stale => "stale",
-            Self::Undetermined(_) | Self::Blind => "undetermined",
+            Self::Undetermined(_) | Self::MayApply(_) | Self::Blind => "undetermined",
             Self::Unused(_) => "unused",
             Self::NotPinned | Self::NotHonoured => "not-honoured",
             Self::Allowed => "allowed",
@@ -71,7 +72,7 @@ impl Standing {
     /// Why the entry stands so, where its name does not say it.
     pub fn reason(&self) -> Option<&'static str> {
         match self {
-            Self::Undetermined(why) | Self::Unused(why) => Some(why),
+            Self::Undetermined(why) | Self::MayApply(why) | Self::Unused(why) => Some(why),
             Self::Blind => Some("the next hops are not known now"),
             Self::NotPinned => Some("the port field of the entry is 0"),
             Self::NotHonoured => Some("the zone is not a router's own"),
@@ -94,14 +95,14 @@ impl Standing {
 
     /// Whether it is not known how the entry stands.
     pub fn is_undetermined(&self) -> bool {
-        matches!(self, Self::Undetermined(_) | Self::Blind)
+        matches!(self, Self::Undetermined(_) | Self::MayApply(_) | Self::Blind)
     }
 
     /// Place in listings: what needs attention comes first.
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::Stale => 0,
-            Self::Undetermined(_) | Self::Blind => 1,
+            Self::Undetermined(_) | Self::MayApply(_) | Self::Blind => 1,
             Self::Unused(_) => 2,
             Self::NotPinned | Self::NotHonoured => 3,
             Self::Allowed | Self::VirtualRouter => 4,
@@ -157,7 +158,7 @@ pub(super) struct Pinned<'a> {
 pub(super) struct Standings<'a> {
     knowledge: &'a Knowledge,
     at: Timestamp,
-    behaviour: Behaviour,
+    behaviour: Behaviour<'a>,
     symmetrics: Symmetrics<'a>,
     context: Context<'a>,
 }
@@ -273,7 +274,10 @@ impl<'a> Standings<'a> {
             return Standing::Unused(why);
         }
         let key = (eth_src, pinned.mac());
-        asked.blamed.entry(key).or_insert_with(|| self.blamed(flow, decided, key)).clone()
+        match asked.blamed.entry(key).or_insert_with(|| self.blamed(flow, decided, key)).clone() {
+            Standing::Stale => self.applied(pinned, followed.is_some()),
+            standing => standing,
+        }
     }
 
     /// What is known of the MAC; `None` where it is no next hop's of the routes that decide the flow's packets.
@@ -308,7 +312,7 @@ impl<'a> Standings<'a> {
         }
     }
 
-    /// How an entry stands that OVN applies, by the verdict on a packet from `eth_src` to its MAC.
+    /// How an entry stands if OVN applies it, by the verdict on a packet from `eth_src` to its MAC.
     fn blamed(&mut self, flow: &Flow<'a>, decided: Rc<Decided<'a>>, (eth_src, mac): (MacAddr, MacAddr)) -> Standing {
         let packet = Observation {
             nic: 0,
@@ -339,10 +343,9 @@ impl<'a> Standings<'a> {
         }
     }
 
-    /// Why OVN does not apply the entry to the flow.
+    /// Why OVN does not apply the entry to the flow, whatever its release is.
     fn unused(&self, pinned: &Pinned<'a>, is_followed: bool) -> Option<&'static str> {
         let (reply, symmetric) = (pinned.entry.reply, &pinned.symmetric);
-        let is_unread = reply.form == PortForm::Label && self.behaviour.ports_are_in_marks;
         if symmetric.is_empty() {
             Some("no route with symmetric reply applies to the flow")
         } else if symmetric.is_down && !is_followed {
@@ -350,12 +353,24 @@ impl<'a> Standings<'a> {
             Some("all next hops of the flow's routes with symmetric reply are down")
         } else if !symmetric.leaves_by(reply.port) {
             Some("the port in the entry is not that of the flow's symmetric route")
-        } else if is_unread && !is_followed {
-            Some("its port stands in the label, where OVN no longer reads it: other entries have theirs in the mark")
         } else if !pinned.entry.believed {
             Some("the flow has an entry in a router's own zone, which is the one that OVN reads")
         } else {
             None
+        }
+    }
+
+    /// How an entry stands whose MAC is none of the next hops' and whose port is that of the flow's routes: whether this OVN
+    /// applies it. A packet that follows the label proves that, unless a binding of an active next hop explains it, too.
+    fn applied(&self, pinned: &Pinned<'a>, is_followed: bool) -> Standing {
+        let is_explained = || pinned.symmetric.way.naming(pinned.mac()).any(|hop| hop.liveness != Liveness::Down);
+        if is_followed && !is_explained() {
+            return Standing::Stale;
+        }
+        match self.behaviour.applies(&pinned.entry, pinned.leaving, &pinned.symmetric) {
+            Applies::Yes | Applies::Untold => Standing::Stale,
+            Applies::May(why) => Standing::MayApply(why),
+            Applies::No(why) => Standing::Unused(why),
         }
     }
 }

@@ -101,6 +101,9 @@ pub enum Refusal {
     /// Whether the MAC is a next hop's cannot be told.
     #[error("whether the MAC is a next hop's cannot be told: {0}")]
     Undetermined(&'static str),
+    /// Whether OVN applies the entry cannot be told.
+    #[error("whether OVN applies the entry cannot be told: {0}")]
+    MayNotApply(&'static str),
     /// The next hops are not what they are for long.
     #[error("the next hops of the flow, or the owner of its zone, changed less than {} s ago, at {changed}", settle.as_secs_f64())]
     RecentChange {
@@ -185,6 +188,7 @@ impl Refusal {
         match self {
             Self::SourceTooOld => "source-too-old",
             Self::Undetermined(_) => "nexthops-undetermined",
+            Self::MayNotApply(_) => "ovn-undetermined",
             Self::RecentChange { .. } => "recent-change",
             Self::ActiveNexthop(_) => "active-nexthop",
             Self::AllowedMac => "allowed-mac",
@@ -220,6 +224,7 @@ pub fn judge(pin: &Pin, rules: &Rules, datapath: Option<Datapath>, at: Timestamp
     match &pin.standing {
         Standing::Blind => return Err(Refusal::SourceTooOld),
         Standing::Undetermined(why) => return Err(Refusal::Undetermined(why)),
+        Standing::MayApply(why) => return Err(Refusal::MayNotApply(why)),
         Standing::Nexthop(nexthops) => return Err(Refusal::ActiveNexthop(nexthops.clone())),
         Standing::Allowed => return Err(Refusal::AllowedMac),
         Standing::VirtualRouter => return Err(Refusal::VirtualRouter),

@@ -27,6 +27,7 @@ impl Knowledge {
             Fact::ReroutePolicy(policy) => self.reroute_policies.begin(policy),
             Fact::Zone(zone) => self.zones.begin(zone),
             Fact::Datapath(datapath) => self.zones.begin_datapath(datapath),
+            Fact::Ovn(ovn) => self.ovn.begin(ovn),
             Fact::Connection(_) | Fact::MacOwner(_) => self.add(fact),
         }
     }
@@ -47,6 +48,7 @@ impl Knowledge {
             Fact::ReroutePolicy(policy) => self.reroute_policies.end(policy, at),
             Fact::Zone(zone) => self.zones.end(zone, at),
             Fact::Datapath(datapath) => self.zones.end_datapath(datapath, at),
+            Fact::Ovn(ovn) => self.ovn.end(ovn, at),
             Fact::MacOwner(owner) => {
                 let owners = self.mac_owners.entry(owner.mac).or_default();
                 let found = owners.iter().rposition(|told| told == owner);
@@ -89,7 +91,7 @@ impl Knowledge {
                     moments.extend([from, until, binding.confirmed].into_iter().flatten());
                 }
             }
-            Fact::Datapath(_) | Fact::Connection(_) | Fact::MacOwner(_) => moments.clear(),
+            Fact::Datapath(_) | Fact::Ovn(_) | Fact::Connection(_) | Fact::MacOwner(_) => moments.clear(),
             _ => {}
         }
         moments
@@ -150,6 +152,7 @@ impl Knowledge {
         });
         self.reroute_policies.forget(&is_forgotten);
         self.zones.forget(&is_forgotten);
+        self.ovn.forget(&is_forgotten);
         let of_routes = self.routes.all().map(|route| &route.router);
         let routers = of_routes.chain(self.ports.all().map(|port| &port.router)).flatten();
         routers.for_each(|router| self.zones.add_router(router));
@@ -167,5 +170,6 @@ impl Knowledge {
             .chain(self.reroute_policies.iter().map(|policy| policy.validity))
             .chain(self.zones.all().map(|zone| zone.validity))
             .chain(self.zones.all_datapaths().map(|datapath| datapath.validity))
+            .chain(self.ovn.all().map(|ovn| ovn.validity))
     }
 }
