@@ -75,7 +75,8 @@ Examples:
 
 A CASE_DIR holds captures and dumps under well-known names: nexthops.toml, lr-route-list.txt, lr-route-list.ROUTER.txt,
 mac_binding.txt, static_mac_binding.txt, bfd.txt, static_routes.txt, port_binding*.txt, datapath_binding.txt, ovnnb.db,
-ovnsb.db, conf.db, conntrack.txt, ct-zones.txt, ct-zone-list.txt, mac-owners*.txt; each may end in .gz or .zst.
+ovnsb.db, conf.db, lflow-list.txt, conntrack.txt, ct-zones.txt, ct-zone-list.txt, mac-owners*.txt; each may end in .gz
+or .zst.
 
 Exit status: 0 judged, no violation; 1 at least one violation; 2 could not run; 3 no violation, but something could not
 be judged, nothing was covered by a route, or no next hops were given.";

@@ -44,6 +44,7 @@ fn known<'a>(name: &str, paths: &'a mut Paths) -> Option<&'a mut Vec<PathBuf>> {
         "bfd.txt" => &mut paths.bfd,
         "static_routes.txt" => &mut paths.static_routes,
         "datapath_binding.txt" => &mut paths.datapaths,
+        "lflow-list.txt" => &mut paths.logical_flows,
         "ovnnb.db" | "ovnnb_db.db" => &mut paths.nb_db,
         "ovnsb.db" | "ovnsb_db.db" => &mut paths.sb_db,
         "conf.db" => &mut paths.ovs_db,

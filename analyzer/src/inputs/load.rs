@@ -11,7 +11,7 @@ use super::paths::Paths;
 use crate::capture::{self, CaptureError};
 use crate::conntrack;
 use crate::engine::fact::{Fact, Policy};
-use crate::ovn::{self, Facts, lr_route_list, mac_owners, nexthops_toml, northbound, southbound, zones};
+use crate::ovn::{self, Facts, lflows, lr_route_list, mac_owners, nexthops_toml, northbound, southbound, zones};
 use crate::ovsdb::file::{self, FileError};
 use crate::ovsdb::row::{Row, RowVersion, Tables};
 use crate::ovsdb::text::{self, TextError};
@@ -163,6 +163,11 @@ pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputEr
         let facts = nexthops_toml::parse(&utf8(&file, bytes)?, &file)?;
         loader.take_file(&file, "next hops", facts, Precedence::Own)?;
     }
+    for path in &paths.logical_flows {
+        let (file, bytes) = read(path)?;
+        let expected = "logical flows of symmetric replies";
+        loader.take_file(&file, expected, lflows::parse(&bytes, &file), Precedence::BehindDatabase)?;
+    }
     for path in &paths.ct_zones {
         let (file, bytes) = read(path)?;
         loader.take_file(&file, "names of conntrack zones", zones::parse(&bytes, &file), Precedence::Own)?;
@@ -203,12 +208,12 @@ enum Precedence {
 impl Loader<'_> {
     fn database_file(&mut self, path: &Path, expected: &'static str) -> Result<(), InputError> {
         let (file, stream) = capture::unpack(path)?;
-        let wanted = match expected {
-            "OVN_Northbound" => northbound::TABLES,
-            "OVN_Southbound" => southbound::TABLES,
-            _ => zones::TABLES,
+        let (wanted, parts) = match expected {
+            "OVN_Northbound" => (northbound::TABLES, northbound::PARTS),
+            "OVN_Southbound" => (southbound::TABLES, southbound::PARTS),
+            _ => (zones::TABLES, &[][..]),
         };
-        let (tables, info, warnings) = file::read(stream, &file, wanted)?;
+        let (tables, info, warnings) = file::read_with_parts(stream, &file, wanted, parts)?;
         if info.name != expected {
             return Err(InputError::WrongDatabase { file, name: info.name, expected });
         }
@@ -370,7 +375,9 @@ impl Told {
     fn covers(&self, fact: &Fact) -> bool {
         match fact {
             Fact::Route(_) | Fact::Bfd(_) => self.nb.is_some(),
-            Fact::Binding(_) | Fact::RouterPort(_) | Fact::SwitchPort(_) | Fact::Datapath(_) => self.sb.is_some(),
+            Fact::Binding(_) | Fact::RouterPort(_) | Fact::SwitchPort(_) | Fact::Datapath(_) | Fact::Ovn(_) => {
+                self.sb.is_some()
+            }
             _ => false,
         }
     }

@@ -30,6 +30,9 @@ pub struct Paths {
     /// Text of `ovn-sbctl list Datapath_Binding`
     #[arg(long, value_name = "FILE")]
     pub datapaths: Vec<PathBuf>,
+    /// Text of `ovn-sbctl lflow-list`: what OVN does with labels
+    #[arg(long, value_name = "FILE")]
+    pub logical_flows: Vec<PathBuf>,
     /// Northbound database file: next hops with their history
     #[arg(long, value_name = "FILE")]
     pub nb_db: Vec<PathBuf>,
@@ -92,6 +95,7 @@ impl Paths {
             static_routes,
             port_bindings,
             datapaths,
+            logical_flows,
             nb_db,
             sb_db,
             ovs_db,
@@ -107,6 +111,7 @@ impl Paths {
             static_routes,
             port_bindings,
             datapaths,
+            logical_flows,
             nb_db,
             sb_db,
             ovs_db,

@@ -10,6 +10,7 @@
 //! | [`southbound`] | `Datapath_Binding`, `Port_Binding`, `MAC_Binding`, `Learned_Route` and others |
 //! | [`lr_route_list`] | text of `ovn-nbctl lr-route-list` |
 //! | [`nexthops_toml`] | our own file of next hops |
+//! | [`lflows`] | logical flows of symmetric replies: rows, text of `ovn-sbctl lflow-list` |
 //! | [`zones`] | names of conntrack zones: conf.db, `ovs-vsctl`, `ct-zone-list` |
 //! | [`mac_owners`] | `ip link` with VF tables, pods with network-status |
 //! | [`follow`] | changes of live rows of any of these databases |
@@ -24,6 +25,7 @@ use crate::types::{Place, Position, Timestamp, Warning};
 mod columns;
 pub mod follow;
 mod history;
+pub mod lflows;
 mod lines;
 pub mod local;
 pub mod lr_route_list;

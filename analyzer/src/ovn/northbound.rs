@@ -7,14 +7,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::Facts;
 use super::columns::{self, BadColumn};
 use super::history::History;
 use super::rows::{RowReader, identified, versions};
+use super::{Facts, southbound};
 use crate::engine::fact::{
     Bfd, BfdRef, BfdStatus, Binding, BindingKind, Fact, Nat, Policy, ReroutePolicy, Route, RouteOrigin, Router,
     RouterPort, Source, SwitchPort,
 };
+use crate::ovsdb::file::Part;
 use crate::ovsdb::row::{Row, RowVersion, Tables};
 use crate::types::Validity;
 
@@ -31,6 +32,9 @@ pub const TABLES: &[&str] = &[
     "Static_MAC_Binding",
 ];
 
+/// What facts come from of a table that changes all the time.
+pub const PARTS: &[Part] = &[Part { table: "NB_Global", columns: &["options"], rows: None }];
+
 /// The facts that Northbound tables tell. `file` names the source in warnings.
 ///
 /// Tables may be missing, as they are when only some were listed. Without `Logical_Router` no fact has a router;
@@ -38,6 +42,7 @@ pub const TABLES: &[&str] = &[
 pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
     let mut reader = RowReader::new(tables, file);
     reader.facts.facts.extend(routers(tables));
+    reader.facts.facts.extend(southbound::release(tables, "NB_Global"));
     let routers = holders(tables, "static_routes");
     let sessions = bfd_sessions(tables);
     reader.each("Logical_Router_Static_Route", |row, validity| {

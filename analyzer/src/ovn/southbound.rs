@@ -11,17 +11,27 @@ use std::sync::Arc;
 
 use super::columns::{self, BadColumn};
 use super::history::History;
-use super::rows::{RowReader, identified};
-use super::{Facts, northbound};
+use super::rows::{RowReader, identified, versions};
+use super::{Facts, lflows, northbound};
 use crate::engine::fact::{
-    BfdRef, Binding, BindingKind, Datapath, Fact, Policy, Route, RouteOrigin, RouterPort, Source, SwitchPort,
+    BfdRef, Binding, BindingKind, Datapath, Fact, Ovn, OvnSays, Policy, Route, RouteOrigin, RouterPort, Source,
+    SwitchPort,
 };
+use crate::ovsdb::file::Part;
 use crate::ovsdb::row::{Row, RowVersion, Tables};
-use crate::types::{Timestamp, Validity};
+use crate::types::{Release, Timestamp, Validity};
 
 /// Tables that facts come from.
 pub const TABLES: &[&str] =
     &["Datapath_Binding", "Port_Binding", "Learned_Route", "BFD", "MAC_Binding", "Static_MAC_Binding"];
+
+/// What facts come from of tables that are large, or that change all the time.
+pub const PARTS: &[Part] = &[
+    Part { table: "SB_Global", columns: &["options"], rows: None },
+    Part { table: "Chassis", columns: &["name", "other_config"], rows: None },
+    lflows::PARTS[0],
+    lflows::PARTS[1],
+];
 
 /// The facts that Southbound tables tell. `file` names the source in warnings. Tables may be missing.
 pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
@@ -37,7 +47,44 @@ pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
     reader.each("BFD", northbound::bfd);
     reader.each("MAC_Binding", mac_binding);
     reader.each("Static_MAC_Binding", northbound::static_mac_binding);
+    reader.facts.facts.extend(release(tables, "SB_Global"));
+    reader.facts.facts.extend(chassis(tables));
+    let names_of = |uuid: &str, validity| {
+        let owners = datapaths.held_within(&uuid, validity).into_iter();
+        owners.map(|(owner, validity)| (owner.and_then(|owner| owner.name), validity)).collect()
+    };
+    reader.facts.facts.extend(lflows::facts(tables, names_of));
     reader.facts
+}
+
+/// northd's release, which it writes into the options of `SB_Global` and `NB_Global` (21.03 and later; 20.12 does so, too).
+pub(super) fn release(tables: &Tables, table: &str) -> Vec<Fact> {
+    let mut releases = History::default();
+    for RowVersion { row, validity } in versions(tables, table) {
+        let told = row.map_text("options", "northd_internal_version").and_then(Release::parse);
+        told.into_iter().for_each(|release| releases.add((), release, *validity));
+    }
+    let says = |(_, &release, validity): (_, _, Validity)| Ovn { says: OvnSays::Northd(release), validity };
+    releases.spans().map(says).map(Fact::Ovn).collect()
+}
+
+/// What each chassis can do. Those of other availability zones do not matter to northd.
+fn chassis(tables: &Tables) -> Vec<Fact> {
+    let mut abilities = History::default();
+    for RowVersion { row, validity } in versions(tables, "Chassis") {
+        let is_remote = columns::flag(row, "other_config", "is-remote");
+        if let Some(name) = columns::name(row, "name")
+            && row.columns.contains_key("other_config")
+            && !is_remote
+        {
+            abilities.add(name, columns::flag(row, "other_config", "ct-no-masked-label"), *validity);
+        }
+    }
+    let says = |(name, &no_masked_label, validity): (&Arc<str>, _, Validity)| Ovn {
+        says: OvnSays::Chassis { name: Arc::clone(name), no_masked_label },
+        validity,
+    };
+    abilities.spans().map(says).map(Fact::Ovn).collect()
 }
 
 /// What a `Datapath_Binding` says of its datapath.

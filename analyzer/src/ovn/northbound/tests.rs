@@ -419,6 +419,6 @@ proptest! {
             tables.tables.entry(names[name].into()).or_default().push(version);
         }
         facts(&tables, &"f".into());
-        crate::ovn::southbound::facts(&tables, &"f".into());
+        southbound::facts(&tables, &"f".into());
     }
 }
