@@ -3,8 +3,9 @@
 //! the same, something weaker, or that it cannot tell.
 //!
 //! What uses what: `world` <- `generate` (of `numbers`); `world` <- `model` (OVN and the decision table, by loops over plain
-//! structs); `world`, `model` <- `told` <- `ask` (the engine) <- `stands` (all that is said of an entry); `model`, `ask`,
-//! `stands` <- `check` <- `known`, `flips`, `show` <- `run`. Only `told`, `ask`, `stands` and `case` know the engine. The model shares with it the types of addresses, and nothing else.
+//! structs); `world`, `model` <- `ovn`, `told` <- `ask` (the engine) <- `stands` (all that is said of an entry); `model`, `ask`,
+//! `stands` <- `check` <- `known`, `flips`, `show` <- `run`. Only `ovn`, `told`, `ask`, `stands` and `case` know the engine. The model shares with it
+//! the types of addresses, and nothing else.
 //!
 //! `cargo xtask soundness` runs it on any number of worlds.
 
@@ -28,6 +29,8 @@ mod known;
 mod model;
 #[path = "soundness/numbers.rs"]
 mod numbers;
+#[path = "soundness/ovn.rs"]
+mod ovn;
 #[path = "soundness/run.rs"]
 mod run;
 #[path = "soundness/show.rs"]

@@ -29,4 +29,5 @@ pub(crate) const FIGURES: [Figure; Omitted::ALL.len()] = [
     figure(Omitted::Neighbours, 5.5),
     figure(Omitted::LearnedRoutes, 0.17),
     figure(Omitted::SomeRoutes, 0.38),
+    figure(Omitted::Ovn, 0.0),
 ];

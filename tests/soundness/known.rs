@@ -2,7 +2,7 @@
 //! design and the fact sheet, and a difference stands here until the engine says it, too: an entry that no longer occurs
 //! fails the test, so that the list shrinks.
 
-use crate::check::{Difference, Fault};
+use crate::check::Difference;
 use crate::model::{Played, Verdict};
 use crate::world::World;
 
@@ -45,12 +45,6 @@ pub(crate) const KNOWN: &[Known] = &[
             place.one.verdicts.is_some_and(|(truth, _)| truth == Verdict::AsymmetricGateway)
                 && place.world.routers.iter().any(|row| row.mac == place.played.frames[place.one.index].eth_dst)
         },
-    },
-    Known {
-        name: "armed-though-ovn-does-not-ask",
-        reason: "the era, the single-route rule and routes that are all down keep OVN from asking the label",
-        is_seldom: false,
-        is: |place| place.one.fault == Fault::ArmedThoughIgnored,
     },
 ];
 

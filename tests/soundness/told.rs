@@ -10,6 +10,7 @@ use analyzer_engine::types::{Timestamp, Validity};
 
 use crate::addresses;
 use crate::model::{Entry, Frame, Played};
+use crate::ovn;
 use crate::world::{Decoy, Flow, Kind, Life, Route, Secs, Session, Status, World};
 
 /// A kind of evidence that is left out.
@@ -37,11 +38,13 @@ pub(crate) enum Omitted {
     LearnedRoutes,
     /// Every fifth row of the routes.
     SomeRoutes,
+    /// What OVN itself is and does: logical flows, chassis, northd's release.
+    Ovn,
 }
 
 impl Omitted {
     /// Every kind.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Bindings,
         Self::StaticBindings,
         Self::Bfd,
@@ -53,6 +56,7 @@ impl Omitted {
         Self::Neighbours,
         Self::LearnedRoutes,
         Self::SomeRoutes,
+        Self::Ovn,
     ];
 }
 
@@ -86,6 +90,10 @@ pub(crate) fn facts(world: &World, played: &Played, omitted: Option<Omitted>) ->
     }
     if told(Omitted::Zones) {
         facts.extend(zones(world));
+    }
+    if told(Omitted::Ovn) {
+        let says = |(says, life)| Fact::Ovn(fact::Ovn { says, validity: validity(life) });
+        facts.extend(ovn::told(world).into_iter().map(says));
     }
     if told(Omitted::Conntrack) {
         facts.extend(connections(world, played));

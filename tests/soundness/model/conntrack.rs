@@ -1,5 +1,7 @@
 //! Labels: `lr_in_ecmp_stateful` and `lr_in_ecmp_stateful_egr`, and the reply flows of `lr_in_ip_routing` (ovn-facts 1.4).
 
+use std::net::IpAddr;
+
 use analyzer_engine::types::{MacAddr, tuple::proto};
 
 use super::lookup::symmetric;
@@ -17,8 +19,8 @@ pub(crate) struct Entry {
 }
 
 /// Whether northd has reply flows for the pod: a symmetric group of two next hops, or of one where the version pins it.
-fn has_reply_flows(world: &World, flow: &Flow, t: Secs) -> bool {
-    let mut hops: Vec<_> = symmetric(world, flow.router, flow.tuple.src, t).iter().map(|route| route.nexthop).collect();
+pub(crate) fn has_reply_flows(world: &World, router: usize, pod: IpAddr, t: Secs) -> bool {
+    let mut hops: Vec<_> = symmetric(world, router, pod, t).iter().map(|route| route.nexthop).collect();
     hops.sort();
     hops.dedup();
     hops.len() >= 2 || (hops.len() == 1 && world.version.pins_single_route)
@@ -36,7 +38,7 @@ fn is_learned(entry: &Entry, t: Secs) -> bool {
 
 /// The entry after a packet of the client's came in from `mac`. Nothing checks who sent it (ovn-facts 0.4).
 pub(crate) fn after_request(world: &World, entry: Option<Entry>, flow: &Flow, mac: MacAddr, t: Secs) -> Option<Entry> {
-    if !has_reply_flows(world, flow, t) {
+    if !has_reply_flows(world, flow.router, flow.tuple.src, t) {
         return entry;
     }
     let era = world.version.era;
@@ -55,7 +57,7 @@ pub(crate) fn after_request(world: &World, entry: Option<Entry>, flow: &Flow, ma
 pub(crate) fn pin(world: &World, entry: Option<&Entry>, flow: &Flow, t: Secs) -> Option<MacAddr> {
     let entry = entry?;
     let honoured = world.version.era != Era::B || is_learned(entry, t);
-    entry.mac.filter(|_| honoured && has_reply_flows(world, flow, t))
+    entry.mac.filter(|_| honoured && has_reply_flows(world, flow.router, flow.tuple.src, t))
 }
 
 /// The entry after a packet of the pod's left to `mac`: E tracks it, F labels it, and B's learned flow was used.
@@ -67,7 +69,7 @@ pub(crate) fn after_reply(world: &World, entry: Option<Entry>, flow: &Flow, mac:
             Some(entry)
         }
         Some(entry) => Some(entry),
-        None if era >= Era::E && has_reply_flows(world, flow, t) => {
+        None if era >= Era::E && has_reply_flows(world, flow.router, flow.tuple.src, t) => {
             let mac = (era == Era::F).then_some(mac);
             Some(Entry { is_opened_by_client: false, mac, learned: (0, 0) })
         }

@@ -10,6 +10,6 @@ mod neighbours;
 mod play;
 mod verdict;
 
-pub(crate) use self::conntrack::Entry;
+pub(crate) use self::conntrack::{Entry, has_reply_flows};
 pub(crate) use self::play::{Frame, Played, Why, play};
 pub(crate) use self::verdict::{Standing, Verdict, is_at_the_edge_of_the_window, standing, verdict};
