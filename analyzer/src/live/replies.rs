@@ -10,7 +10,8 @@ use analyzer_ebpf::abi::Direction;
 
 use super::daemon::Daemon;
 use super::ledger;
-use crate::bpf::readings::Request;
+use crate::bpf::error::BpfError;
+use crate::bpf::readings::{Counted, Request};
 use crate::engine::bounded::Flow;
 use crate::engine::finding::Finding;
 use crate::engine::observation::Observation;
@@ -23,9 +24,10 @@ const MAX_JUDGED: usize = 1_000;
 impl Daemon {
     /// Tells of sampled flows whose requests came in by another next hop, as far as samples show it.
     pub(super) fn look_at_replies(&mut self) {
-        let (samples, requests) = match (self.readings.samples(), self.readings.requests()) {
-            (Ok(samples), Ok(requests)) => (samples, requests),
-            (Err(error), _) | (_, Err(error)) => return self.failed(&error),
+        let counted = self.conforming().and_then(|conforming| Ok((conforming, self.readings.requests()?)));
+        let (conforming, requests) = match counted {
+            Ok(counted) => counted,
+            Err(error) => return self.failed(&error),
         };
         let mut by_tuple: HashMap<Tuple, Vec<Request>> = HashMap::new();
         for request in requests {
@@ -34,7 +36,7 @@ impl Daemon {
         // What was counted of a flow under earlier sets was judged by these, whatever holds since.
         let mut told: HashMap<(Flow, MacAddr), (Observation, Finding)> = HashMap::new();
         let mut judged = 0;
-        for sample in &samples {
+        for sample in &conforming {
             if self.set.span(sample.key.epoch()).is_none() {
                 continue;
             }
@@ -61,6 +63,15 @@ impl Daemon {
                 self.news.finding(&news);
             }
         }
+    }
+
+    /// What was sampled, and what was suspect until it was judged: the first packets of their kind.
+    fn conforming(&self) -> Result<Vec<Counted>, BpfError> {
+        let mut conforming = self.readings.samples()?;
+        let mut suspects = self.readings.suspects()?;
+        suspects.retain(|suspect| self.ledger.verdict(&suspect.key) == Some(Verdict::Conforming));
+        conforming.append(&mut suspects);
+        Ok(conforming)
     }
 
     /// A request, as the engine is told of it.
