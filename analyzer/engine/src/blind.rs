@@ -10,6 +10,8 @@ const MAX_INTERVALS: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Blind {
     intervals: Vec<(Timestamp, Option<Timestamp>)>,
+    /// The end of the last one that was forgotten.
+    forgotten: Option<Timestamp>,
 }
 
 impl Blind {
@@ -43,7 +45,7 @@ impl Blind {
 
     /// The end of the last such time before `at`.
     pub(super) fn last_end(&self, at: Timestamp) -> Option<Timestamp> {
-        self.intervals.iter().rev().filter_map(|&(_, until)| until).find(|&until| until <= at)
+        self.intervals.iter().rev().filter_map(|&(_, until)| until).find(|&until| until <= at).or(self.forgotten)
     }
 
     pub(super) fn intervals(&self) -> impl Iterator<Item = Validity> + '_ {
@@ -51,6 +53,8 @@ impl Blind {
     }
 
     pub(super) fn forget(&mut self, before: Timestamp) {
+        let gone = self.intervals.iter().filter_map(|&(_, until)| until).take_while(|&until| until <= before);
+        self.forgotten = gone.last().or(self.forgotten);
         self.intervals.retain(|&(_, until)| until.is_none_or(|until| until > before));
     }
 }
@@ -80,6 +84,7 @@ mod tests {
         assert_eq!(blind.intervals, [(at(10), Some(at(25)))]);
         blind.forget(at(25));
         assert!(blind.intervals.is_empty());
+        assert_eq!(blind.last_end(at(40)), Some(at(25)), "since when all is known is not forgotten");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::cell::{OnceCell, RefCell, RefMut};
 use std::cmp::max_by_key;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::bfd::Liveness;
 use super::context::Context;
@@ -19,6 +20,8 @@ use super::observation::Observation;
 use super::routes::Group;
 use crate::types::{MacAddr, Timestamp};
 
+/// A packet that left so long after the last one heard from its receiver left to one that was alive.
+const STILL: Duration = Duration::from_secs(1);
 /// Times for which it is remembered what lies inside the cluster.
 const MAX_TIMES: usize = 64;
 
@@ -208,15 +211,37 @@ impl<'a, 'c> Case<'a, 'c> {
         self.routes().is_some_and(|routes| is_older(&routes.all))
     }
 
-    /// Packets of the flow's other direction that came from the MAC within the window and after it left the set.
+    /// Packets of the flow's other direction that came from the MAC within the window and after it left the set; where
+    /// nothing tells when that was, all of them.
     pub(super) fn heard(&self, mac: MacAddr) -> Option<Heard> {
         *self.heard.get_or_init(|| {
-            let Self { knowledge, seen, .. } = self;
-            // A MAC that was never legal is known to be outside the set from the start of the history on.
-            let left = self.last_legal(mac).map(|last| last.until).or(knowledge.history).unwrap_or_default();
-            let since = seen.last.saturating_sub(knowledge.settings.heard_window).max(left);
-            self.context().inbound.heard(seen.tuple, mac, since, seen.last)
+            let (seen, window) = (self.seen, self.knowledge.settings.heard_window);
+            let since = seen.last.saturating_sub(window).max(self.outside_since(mac).unwrap_or_default());
+            let context = self.context();
+            let heard = |since, until| context.inbound.heard(seen.tuple, mac, since, until);
+            heard(since, seen.last).or_else(|| heard(self.still_sends_from(mac)?, seen.last.saturating_add(window)))
         })
+    }
+
+    /// Whether the packets heard show that the MAC's owner was alive after it left the set. Where nothing tells when that
+    /// was, it has to send still as the last packet leaves to it.
+    pub(super) fn is_alive(&self, mac: MacAddr) -> bool {
+        let Some(heard) = self.heard(mac) else { return false };
+        let Some(since) = self.still_sends_from(mac) else { return true };
+        let until = self.seen.last.saturating_add(self.knowledge.settings.heard_window);
+        heard.last >= since || self.context().inbound.heard(self.seen.tuple, mac, since, until).is_some()
+    }
+
+    /// From when on packets from the MAC show that its owner was alive as the last packet left, where nothing tells since
+    /// when the MAC is outside the set.
+    fn still_sends_from(&self, mac: MacAddr) -> Option<Timestamp> {
+        self.outside_since(mac).is_none().then(|| self.seen.last.saturating_sub(STILL))
+    }
+
+    /// From when on the MAC is known to be outside the set: it left it then, or the set is known from then on.
+    fn outside_since(&self, mac: MacAddr) -> Option<Timestamp> {
+        let left = self.last_legal(mac).map(|last| last.until);
+        left.max(self.knowledge.history).max(self.knowledge.blind.last_end(self.at()))
     }
 
     /// What was asked for.

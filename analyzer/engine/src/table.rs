@@ -41,7 +41,7 @@ pub(super) const OF_FRAMES: [Row; 7] = [
 
 /// Rows that need routes. Before them stand the verdicts that plain flows share.
 #[rustfmt::skip]
-pub(super) const OF_ROUTES: [Row; 23] = [
+pub(super) const OF_ROUTES: [Row; 24] = [
     row("1g", &[not(NotCovered::NoRoute), not(NotCovered::OnLink), not(NotCovered::OtherSender)],
                                                              Shows::Nothing,  covered::elsewhere),
     row("1h", &[not(NotCovered::NoRoute), not(NotCovered::OnLink)],
@@ -66,6 +66,7 @@ pub(super) const OF_ROUTES: [Row; 23] = [
                                                              Shows::All,      illegal::former),
     row("9",  &[wrong(Violating::StaleNeighbour)],           Shows::All,      illegal::stale_neighbour),
     row("10", &[Verdict::Info(Info::AsymmetricGateway)],     Shows::All,      illegal::live_gateway),
+    row("10a", &[open(Undetermined::HeardUndated)],          Shows::All,      illegal::heard_undated),
     row("11", &[wrong(Violating::StaleConntrack)],           Shows::All,      illegal::stale_conntrack),
     row("12", &[wrong(Violating::UnknownMac)],               Shows::All,      illegal::unknown),
 ];

@@ -62,6 +62,8 @@ pub enum Undetermined {
     TranslatedSource,
     /// Nothing tells whether the packets were sent or received.
     DirectionUnknown,
+    /// The flow's requests came in by the MAC and stopped, and nothing tells since when it is no next hop's.
+    HeardUndated,
 }
 
 /// What is wrong.
@@ -81,7 +83,7 @@ pub enum Violating {
 
 impl Verdict {
     /// Each verdict with each of its reasons.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::NotCovered(NotCovered::Group),
         Self::NotCovered(NotCovered::Control),
         Self::NotCovered(NotCovered::Tunnel),
@@ -98,6 +100,7 @@ impl Verdict {
         Self::Undetermined(Undetermined::NexthopUnresolved),
         Self::Undetermined(Undetermined::TranslatedSource),
         Self::Undetermined(Undetermined::DirectionUnknown),
+        Self::Undetermined(Undetermined::HeardUndated),
         Self::Violating(Violating::NexthopDown),
         Self::Violating(Violating::StaleConntrack),
         Self::Violating(Violating::FormerNexthop),
@@ -135,6 +138,7 @@ impl Verdict {
             Self::Undetermined(Undetermined::NexthopUnresolved) => "nexthop-unresolved",
             Self::Undetermined(Undetermined::TranslatedSource) => "translated-source",
             Self::Undetermined(Undetermined::DirectionUnknown) => "direction-unknown",
+            Self::Undetermined(Undetermined::HeardUndated) => "heard-undated",
             Self::Violating(Violating::NexthopDown) => "nexthop-down",
             Self::Violating(Violating::StaleConntrack) => "stale-conntrack",
             Self::Violating(Violating::FormerNexthop) => "former-nexthop",

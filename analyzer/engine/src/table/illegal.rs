@@ -45,9 +45,16 @@ pub(super) fn live_gateway(case: &Case<'_, '_>) -> Option<Ruling> {
     } else {
         None
     };
-    let is_heard = case.heard(mac).is_some();
+    let is_heard = case.is_alive(mac);
     let ruling = || ruling(case, Info::AsymmetricGateway).with_remarks(remark.map(str::to_owned));
     (is_heard || remark.is_some()).then(ruling)
+}
+
+pub(super) fn heard_undated(case: &Case<'_, '_>) -> Option<Ruling> {
+    let remark = "requests of the flow came from the MAC and stopped: nothing tells whether that was before or after the MAC \
+                  left the set";
+    let ruling = || ruling(case, Undetermined::HeardUndated).with_remark(remark);
+    case.heard(case.seen.eth_dst()?).is_some().then(ruling)
 }
 
 pub(super) fn stale_conntrack(case: &Case<'_, '_>) -> Option<Ruling> {

@@ -47,8 +47,9 @@ fn engine(changes: &[u64]) -> Engine {
         );
         nexthops_toml::parse(&text, &"nexthops.toml".into()).unwrap().facts
     };
+    engine.set_blind(Timestamp::default());
     route("10.244.0.5").into_iter().for_each(|fact| engine.begin(fact, None));
-    engine.epochs();
+    engine.set_sighted(at(0));
     for (number, &change) in changes.iter().enumerate() {
         let pod = format!("10.244.{}.9", number + 1);
         route(&pod).into_iter().for_each(|fact| engine.begin(fact, at(change)));

@@ -40,6 +40,10 @@ pub(super) fn meaning(verdict: Verdict) -> &'static str {
             Undetermined::DirectionUnknown => {
                 "Both directions of the flow were captured, and nothing tells which of them was sent."
             }
+            Undetermined::HeardUndated => {
+                "Requests of the flow came from this MAC and stopped, and nothing tells whether its owner died before or \
+                 after that, or since when it is no next hop."
+            }
         },
         Verdict::Violating(reason) => match reason {
             Violating::NexthopDown => "The MAC is that of a configured next hop whose BFD session is down.",
@@ -79,6 +83,9 @@ pub(super) fn advice(verdict: Verdict) -> Option<&'static str> {
         }
         Verdict::Undetermined(Undetermined::DirectionUnknown) => {
             Some("Give the routers' ports: --port-bindings. Packets to their MACs were received.")
+        }
+        Verdict::Undetermined(Undetermined::HeardUndated) => {
+            Some("Give what dates the next hops: the databases (--nb-db, --sb-db), or since and until in --nexthops.")
         }
         _ => None,
     }
