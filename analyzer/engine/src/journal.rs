@@ -68,9 +68,12 @@ impl HopChange {
             Fact::SwitchPort(port) if port.router_port.is_none() && !port.is_withheld => {
                 port.addresses.iter().map(|&(ip, _)| Self::Of(ip)).collect()
             }
-            Fact::SwitchPort(_) | Fact::RouterPort(_) | Fact::Router(_) | Fact::Zone(_) | Fact::Datapath(_) => {
-                vec![Self::Any]
-            }
+            Fact::SwitchPort(_)
+            | Fact::RouterPort(_)
+            | Fact::Router(_)
+            | Fact::Zone(_)
+            | Fact::Datapath(_)
+            | Fact::Ovn(_) => vec![Self::Any],
             Fact::Route(_) | Fact::Nat(_) | Fact::ReroutePolicy(_) | Fact::Connection(_) | Fact::MacOwner(_) => {
                 Vec::new()
             }
