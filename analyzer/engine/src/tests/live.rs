@@ -240,7 +240,7 @@ fn a_plain_verdict_is_that_of_all_flows_or_none() {
 fn requests_and_counts_of_single_flows() {
     let mut engine = World::incident().engine();
     let seen = [
-        packet(90, flow(59943).reversed(), DEAD, NODE),
+        packet(99, flow(59943).reversed(), DEAD, NODE),
         packet(100, flow(59943), NODE, DEAD),
         packet(101, flow(59943), NODE, GW15),
     ];

@@ -84,10 +84,28 @@ fn the_incident_and_its_mutations() {
             "the gateway heard",
             || {
                 incident(|w| {
-                    w.seen.push(packet(90, flow(59943).reversed(), DEAD, NODE));
+                    w.seen.push(packet(99, flow(59943).reversed(), DEAD, NODE));
                 })
             },
             &["not-covered inbound", "info asymmetric-gateway"],
+        ),
+        (
+            "heard before and after",
+            || {
+                incident(|w| {
+                    w.seen.extend([90, 110].map(|at| packet(at, flow(59943).reversed(), DEAD, NODE)));
+                })
+            },
+            &["not-covered inbound", "info asymmetric-gateway", "not-covered inbound"],
+        ),
+        (
+            "heard until a while before, and nothing dates its end as a next hop",
+            || {
+                incident(|w| {
+                    w.seen.push(packet(90, flow(59943).reversed(), DEAD, NODE));
+                })
+            },
+            &["not-covered inbound", "undetermined heard-undated"],
         ),
         (
             "heard too long ago",
