@@ -16,7 +16,7 @@ use super::finding::{CitedConnection, ExpectedNexthop, KnownAs, LastLegal, Liste
 use super::knowledge::{Hop, Knowledge};
 use super::label::EcmpReply;
 use super::plain::{self, Prefixes};
-use super::routes::{self, Group};
+use super::routes::{self, Decision, Group};
 use super::standing::{Pinned, Standing, Standings};
 use super::zones::Owner;
 use crate::types::{MacAddr, Timestamp, Tuple};
@@ -109,11 +109,22 @@ impl Engine {
 struct Answers {
     /// When the next hops last became what they are, by the prefixes that hold a flow's addresses.
     changed: HashMap<Prefixes, Option<Timestamp>>,
+    /// Whether the MAC of a next hop has aged out that the flow has unpinned, likewise.
+    aged: HashMap<Prefixes, bool>,
     /// When the owners of zones last became what they are.
     owners_changed: HashMap<u16, Option<Timestamp>>,
 }
 
 impl Answers {
+    /// Whether the MAC of a next hop that the flow has where no label pins it has aged out.
+    fn has_aged(&mut self, knowledge: &Knowledge, leaving: Tuple, at: Timestamp) -> bool {
+        let look = || unpinned(knowledge, leaving, at).any(|hop| hop.lladdrs.aged);
+        match plain::prefixes(knowledge, leaving.src, leaving.dst) {
+            Some(prefixes) => *self.aged.entry(prefixes).or_insert_with(look),
+            None => look(),
+        }
+    }
+
     /// When what decides the flow, or who owns its zone, last became what it is at `at`.
     fn changed(&mut self, knowledge: &Knowledge, leaving: Tuple, zone: u16, at: Timestamp) -> Option<Timestamp> {
         let changed = match plain::prefixes(knowledge, leaving.src, leaving.dst) {
@@ -153,7 +164,7 @@ fn pin(
         cited: pinned.cite(),
         reply,
         owner,
-        doubt: doubt(hops),
+        doubt: doubt(hops).or_else(|| answers.has_aged(knowledge, leaving, at).then_some(AGED)),
         // A session that watches the next hop tells better than a frame whether it forwards.
         heard: if is_down { None } else { heard(knowledge, mac, heard_since, at) },
         changed: answers.changed(knowledge, leaving, connection.zone, at),
@@ -166,11 +177,13 @@ fn pin(
     }
 }
 
+const AGED: &str = "the last known MAC of a next hop of the flow has aged out, so this may be its";
+
 fn doubt(hops: &[Hop<'_>]) -> Option<&'static str> {
     if hops.iter().any(|hop| hop.liveness == Liveness::Unknown) {
         Some("a BFD session watches a next hop of the flow, and nothing tells its state")
     } else if hops.iter().any(|hop| hop.lladdrs.aged) {
-        Some("the last known MAC of a next hop of the flow has aged out, so this may be its")
+        Some(AGED)
     } else {
         None
     }
@@ -190,13 +203,23 @@ fn heard(knowledge: &Knowledge, mac: MacAddr, since: Timestamp, at: Timestamp) -
     frames.chain(forwarded).chain(confirmed).filter(|&last| last > from && last <= at).max()
 }
 
+/// Next hops of the routes that the flow takes where no label pins it.
+fn unpinned(knowledge: &Knowledge, leaving: Tuple, at: Timestamp) -> impl Iterator<Item = Hop<'_>> {
+    let decided = knowledge.lookups(leaving, at).into_iter().filter_map(|lookup| match lookup.decision {
+        Decision::Route(group) => Some(group),
+        Decision::Connected | Decision::Elsewhere | Decision::Nothing => None,
+    });
+    decided.flat_map(move |group| knowledge.hops(&group, at))
+}
+
 /// When what decides the flow last became what it is at `at`.
 fn changed(knowledge: &Knowledge, leaving: Tuple, at: Timestamp) -> Option<Timestamp> {
     let set = |at: Timestamp| {
-        let group = Group { routes: knowledge.symmetric(leaving.src, leaving.dst, at) };
+        let pinned = Group { routes: knowledge.symmetric(leaving.src, leaving.dst, at) };
         let mut hops: Vec<_> = knowledge
-            .hops(&group, at)
+            .hops(&pinned, at)
             .into_iter()
+            .chain(unpinned(knowledge, leaving, at))
             .map(|hop| {
                 let mut macs = hop.lladdrs.current.clone();
                 macs.sort_unstable();

@@ -175,6 +175,43 @@ fn what_is_not_known_is_not_changed() {
     assert_eq!(Node::new().judged_by(&engine), Ok(Action::Delete));
 }
 
+/// A label pins the flow to the route by source; a packet to the MAC conforms by the route that decides it unpinned.
+#[test]
+fn the_route_that_the_flow_takes_unpinned_counts_too() {
+    let unpinned = |change: &dyn Fn(&mut Node)| {
+        node(|node| {
+            let prefix = "198.51.100.7/32".parse().unwrap();
+            let by_destination =
+                Route { policy: Policy::DstIp, prefix, symmetric_reply: false, ..route("172.18.0.103") };
+            node.routes.push(by_destination);
+            node.bindings.push(binding("172.18.0.103", Some(DEAD)));
+            change(node);
+        })
+    };
+    assert_eq!(unpinned(&|_| {}).refusal(), "active-nexthop");
+    let replaced = |seconds: u64| {
+        unpinned(&|node| {
+            node.bindings[2].validity.until = Some(at(seconds));
+            let from = Validity { from: Some(at(seconds)), until: None };
+            node.bindings
+                .push(Binding { validity: from, ..binding("172.18.0.103", Some(MacAddr([2, 0, 0, 0, 1, 3]))) });
+        })
+    };
+    assert_eq!(replaced(999).refusal(), "recent-change");
+    assert_eq!(replaced(900).judged(), Ok(Action::Delete));
+    assert_eq!(unpinned(&|node| node.bindings[2].mac = None).refusal(), "nexthops-undetermined");
+    assert_eq!(
+        unpinned(&|node| {
+            node.bindings[2] = Binding {
+                validity: Validity { from: None, until: Some(at(500)) },
+                ..binding("172.18.0.103", Some(MacAddr([2, 0, 0, 0, 1, 3])))
+            };
+        })
+        .refusal(),
+        "nexthops-undetermined"
+    );
+}
+
 #[test]
 fn next_hops_that_changed_just_now() {
     let changed = |seconds: u64| node(|node| node.routes[1].validity.from = Some(at(seconds)));
