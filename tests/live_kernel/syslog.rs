@@ -1,5 +1,6 @@
 //! A receiver of RFC 5424 on a local socket.
 
+use std::cell::RefCell;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Receiver {
     socket: UnixDatagram,
     path: PathBuf,
+    /// Messages that were taken.
+    taken: RefCell<Vec<String>>,
 }
 
 /// A message.
@@ -28,7 +31,7 @@ pub(crate) struct Message {
 impl Receiver {
     pub(crate) fn new(folder: &Path) -> Self {
         let path = folder.join("log");
-        Self { socket: UnixDatagram::bind(&path).expect("the folder is ours"), path }
+        Self { socket: UnixDatagram::bind(&path).expect("the folder is ours"), path, taken: RefCell::default() }
     }
 
     /// The arguments that make the daemon send here.
@@ -39,7 +42,10 @@ impl Receiver {
 
     /// The next message.
     pub(crate) fn next(&self) -> Message {
-        self.within(patience(PATIENCE)).expect("a message comes")
+        let Some(message) = self.within(patience(PATIENCE)) else {
+            panic!("no message comes any more; there were {:#?}", self.taken.borrow());
+        };
+        message
     }
 
     /// The next message, if one comes within a time.
@@ -48,6 +54,7 @@ impl Receiver {
         let mut bytes = vec![0; 65_536];
         let len = self.socket.recv(&mut bytes).ok()?;
         let text = std::str::from_utf8(&bytes[..len]).expect("messages are UTF-8");
+        self.taken.borrow_mut().push(text.to_owned());
         Some(Message::parse(text).unwrap_or_else(|| panic!("no message of RFC 5424: {text}")))
     }
 
