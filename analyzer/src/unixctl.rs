@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use crate::types::Timestamp;
+use crate::types::{Release, Timestamp};
 use framing::Framing;
 
 /// Longest answer in bytes: some 300,000 conntrack entries.
@@ -157,6 +157,13 @@ pub async fn call(socket: &Path, method: &str, args: &[&str], wait: Duration) ->
         return Err(UnixctlError::Silent { call, wait });
     };
     read_answer(&answer?, call)
+}
+
+/// The release of a daemon of Open vSwitch, which answers `ovs-vswitchd (Open vSwitch) 3.1.0`; `None` where it does not tell.
+pub async fn release(socket: &Path) -> Option<Release> {
+    let answer = call(socket, "version", &[], conntrack::WAIT).await.ok()?;
+    let (_, version) = answer.lines().next()?.split_once("(Open vSwitch) ")?;
+    Release::parse(version.trim())
 }
 
 /// Sends the request and reads the bytes of the answer.

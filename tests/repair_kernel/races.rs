@@ -19,7 +19,7 @@ use crate::netns::run;
 use crate::world::{DEAD, Form, GW1, GW2, ROUTER_ZONE, World, flows, labelled};
 
 fn rules(method: Method) -> Rules {
-    Rules { method, settle: std::time::Duration::ZERO, tcp: true, unused: false, zone: None }
+    Rules { method, settle: std::time::Duration::ZERO, tcp: true, unused: false, zone: None, ovs: None }
 }
 
 /// What is decided about the world as it is now.

@@ -24,6 +24,7 @@ use crate::repair::plan::{Selection, Step, plan};
 use crate::repair::rules::Rules;
 use crate::repair::{Outcome, Repair, kernel, userspace};
 use crate::types::Timestamp;
+use crate::unixctl;
 use crate::unixctl::conntrack::{Pacing, UserspaceTable};
 
 pub(super) fn run(args: RepairArgs) -> anyhow::Result<Status> {
@@ -58,7 +59,14 @@ fn is_running(inputs: &[PathBuf], paths: &Paths) -> bool {
 }
 
 fn rules(acting: &ActingArgs, ruling: &RulingArgs, selecting: &SelectingArgs) -> Rules {
-    Rules { method: acting.method, settle: ruling.settle, tcp: ruling.tcp, unused: ruling.unused, zone: selecting.zone }
+    Rules {
+        method: acting.method,
+        settle: ruling.settle,
+        tcp: ruling.tcp,
+        unused: ruling.unused,
+        zone: selecting.zone,
+        ovs: None,
+    }
 }
 
 fn selection(selecting: &SelectingArgs) -> Selection {
@@ -146,11 +154,12 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
              may go elsewhere than its label says; `analyzer live` sees both"
         );
     }
-    let datapath = match table {
-        Table::Kernel => Datapath::Kernel,
-        Table::Userspace(_) => Datapath::Userspace,
+    let (datapath, ovs) = match &table {
+        Table::Kernel => (Datapath::Kernel, None),
+        // The program itself tells, not a database that may be older.
+        Table::Userspace(socket) => (Datapath::Userspace, runtime()?.block_on(unixctl::release(socket))),
     };
-    let rules = rules(&acting, &ruling, &selecting);
+    let rules = Rules { ovs, ..rules(&acting, &ruling, &selecting) };
     let at = snapshot.now();
     let pins = snapshot.engine.pins(at);
     let steps = plan(pins, &selection(&selecting), &rules, ruling.max, Some(datapath), at);
@@ -177,8 +186,11 @@ fn in_userspace(
     // A repair is rare, and the dumps around it are what makes it safe.
     let pacing = Pacing { zone_interval: Duration::ZERO, share: 1 };
     let mut table = UserspaceTable::new(socket, None, pacing);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(userspace::repair(&mut table, journal, steps, rules, || snapshot.now())))
+    Ok(runtime()?.block_on(userspace::repair(&mut table, journal, steps, rules, || snapshot.now())))
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 /// What tells one state of a file from another.

@@ -211,6 +211,7 @@ fn repair(args: RepairingArgs) -> Option<repairing::Settings> {
         tcp: args.repair_tcp.unwrap_or(false),
         unused: false,
         zone: None,
+        ovs: None,
     };
     Some(repairing::Settings { rules, per_minute: args.repair_rate, journal: args.repair_journal })
 }

@@ -105,7 +105,7 @@ fn kernel(entry: &CitedConnection) -> Result<String, &'static str> {
 
 /// The command of ovs-appctl(8), as of OVS 2.9.
 fn userspace(entry: &CitedConnection) -> Result<String, &'static str> {
-    let flush = Flush::new(entry.orig, entry.zone)?;
+    let flush = Flush::new(entry.orig, entry.zone, None)?;
     Ok(format!("ovs-appctl dpctl/flush-conntrack {} '{}'", flush.zone(), flush.tuple()))
 }
 

@@ -11,7 +11,7 @@ use crate::engine::pins::{Moved, Pin, ZoneOwner};
 use crate::engine::standing::Standing;
 use crate::output::remedy::Datapath;
 use crate::types::tuple::proto;
-use crate::types::{MacAddr, Timestamp};
+use crate::types::{MacAddr, Release, Timestamp};
 
 /// How an entry is healed.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -49,6 +49,8 @@ pub struct Rules {
     pub unused: bool,
     /// A zone that the user named, whoever its owner is.
     pub zone: Option<u16>,
+    /// Release of ovs-vswitchd, where it is known: which entries it can be told to delete depends on it.
+    pub ovs: Option<Release>,
 }
 
 /// What is to be done about an entry.
@@ -262,17 +264,22 @@ pub fn judge(pin: &Pin, rules: &Rules, datapath: Option<Datapath>, at: Timestamp
             Moved::Unknown(why) => return Err(Refusal::RelabelTargetUnknown(why)),
         },
     };
-    expressible(&pin.connection, &action, datapath).map(|()| action)
+    expressible(&pin.connection, &action, datapath, rules.ovs).map(|()| action)
 }
 
 /// Whether the datapath has words for it.
-fn expressible(entry: &Connection, action: &Action, datapath: Option<Datapath>) -> Result<(), Refusal> {
+fn expressible(
+    entry: &Connection,
+    action: &Action,
+    datapath: Option<Datapath>,
+    ovs: Option<Release>,
+) -> Result<(), Refusal> {
     let cannot = |datapath, reason| Err(Refusal::NotExpressible { datapath, reason });
     match datapath {
         Some(Datapath::Userspace) if *action != Action::Delete => {
             cannot(Datapath::Userspace, "it can only delete entries; use --method delete")
         }
-        Some(Datapath::Userspace) => match Flush::new(entry.orig, entry.zone) {
+        Some(Datapath::Userspace) => match Flush::new(entry.orig, entry.zone, ovs) {
             Ok(_) => Ok(()),
             Err(reason) => cannot(Datapath::Userspace, reason),
         },

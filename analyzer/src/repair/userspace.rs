@@ -126,7 +126,7 @@ async fn delete(
     let (Some(now), Ok(action)) = (now, &step.verdict) else {
         return Begun::Not(Outcome::Refused(Refusal::EntryGone));
     };
-    let flush = match Flush::new(judged.orig, judged.zone) {
+    let flush = match Flush::new(judged.orig, judged.zone, rules.ovs) {
         Ok(flush) => flush,
         Err(reason) => {
             let datapath = Datapath::Userspace;

@@ -57,8 +57,14 @@ fn engine(ports: impl IntoIterator<Item = u16>) -> Engine {
 }
 
 fn automatic(per_minute: u32) -> Automatic {
-    let rules =
-        Rules { method: Method::Delete, settle: Duration::from_secs(60), tcp: false, unused: false, zone: None };
+    let rules = Rules {
+        method: Method::Delete,
+        settle: Duration::from_secs(60),
+        tcp: false,
+        unused: false,
+        zone: None,
+        ovs: None,
+    };
     Automatic::new(rules, per_minute)
 }
 

@@ -103,6 +103,7 @@ impl Node {
                 tcp: false,
                 unused: false,
                 zone: None,
+                ovs: None,
             },
             datapath: Some(Datapath::Kernel),
         }
