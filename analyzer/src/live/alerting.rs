@@ -316,7 +316,7 @@ impl Daemon {
         if silent.is_empty() {
             return;
         }
-        let conforming = self.conforming_samples();
+        let conforming = self.last_conforming();
         let mut asked = 0;
         for Silent { member, mac, last, by_entry } in silent {
             let Member::Flow { tuple, .. } = member else { continue };
@@ -335,11 +335,11 @@ impl Daemon {
         }
     }
 
-    /// When flows that conform were sampled last.
-    fn conforming_samples(&mut self) -> HashMap<Member, Timestamp> {
+    /// When flows that conform were seen last.
+    fn last_conforming(&mut self) -> HashMap<Member, Timestamp> {
         let mut last: HashMap<Member, Timestamp> = HashMap::new();
-        for sample in &self.samples() {
-            let seen = self.observation(sample);
+        for counted in &self.conforming() {
+            let seen = self.observation(counted);
             let known = last.entry(member(&seen)).or_default();
             *known = (*known).max(seen.last);
         }

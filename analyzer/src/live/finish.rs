@@ -12,7 +12,7 @@ use super::failures::Request;
 use super::set::counters_of;
 use crate::bpf::readings::Counted;
 use crate::engine::finding::{LatentState, NexthopCount, Summary};
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::{Info, Verdict};
 use crate::output::report::{Report, Skipped};
 use crate::output::status::{Loss, MapStatus, SourceStatus, Status};
 use crate::types::MacAddr;
@@ -103,6 +103,23 @@ impl Daemon {
                 Vec::new()
             }
         }
+    }
+
+    /// What was sampled of flows that conform, and what of them was suspect until it was judged: the first packets of their
+    /// kind, which may be all of a flow's.
+    pub(super) fn conforming(&mut self) -> Vec<Counted> {
+        let mut conforming = self.samples();
+        match self.readings.suspects() {
+            Ok(suspects) => {
+                let is_conforming = |suspect: &Counted| match self.ledger.verdict(&suspect.key) {
+                    Some(verdict) => matches!(verdict, Verdict::Conforming | Verdict::Info(Info::AsymmetricReply)),
+                    None => false,
+                };
+                conforming.extend(suspects.into_iter().filter(is_conforming));
+            }
+            Err(error) => self.failed(&error),
+        }
+        conforming
     }
 
     /// Flows that conformed and were never suspect, as far as samples show them.

@@ -103,12 +103,11 @@ impl Daemon {
     }
 
     /// Flows that left to a legal next hop since the set is what it is, and not to another MAC since, as far as samples
-    /// show it. A label whose MAC is outside the set is older than they are.
+    /// and what was suspect at first show it. A label whose MAC is outside the set is older than they are.
     fn conforming_now(&mut self) -> Vec<(Tuple, Timestamp, MacAddr)> {
-        let samples = self.samples();
+        let conforming = self.conforming();
         let violations = self.ledger.last_violations();
-        let present =
-            samples.iter().filter(|sample| self.is_present(&sample.key)).map(|sample| self.observation(sample));
+        let present = conforming.iter().filter(|seen| self.is_present(&seen.key)).map(|seen| self.observation(seen));
         present
             .filter(|seen| violations.get(&seen.tuple).is_none_or(|&last| last < seen.last))
             .map(|seen| (seen.tuple, seen.last, seen.eth_dst))

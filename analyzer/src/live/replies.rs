@@ -10,8 +10,7 @@ use analyzer_ebpf::abi::Direction;
 
 use super::daemon::Daemon;
 use super::ledger;
-use crate::bpf::error::BpfError;
-use crate::bpf::readings::{Counted, Request};
+use crate::bpf::readings::Request;
 use crate::engine::bounded::Flow;
 use crate::engine::finding::Finding;
 use crate::engine::observation::Observation;
@@ -24,11 +23,11 @@ const MAX_JUDGED: usize = 1_000;
 impl Daemon {
     /// Tells of sampled flows whose requests came in by another next hop, as far as samples show it.
     pub(super) fn look_at_replies(&mut self) {
-        let counted = self.conforming().and_then(|conforming| Ok((conforming, self.readings.requests()?)));
-        let (conforming, requests) = match counted {
-            Ok(counted) => counted,
+        let requests = match self.readings.requests() {
+            Ok(requests) => requests,
             Err(error) => return self.failed(&error),
         };
+        let conforming = self.conforming();
         let mut by_tuple: HashMap<Tuple, Vec<Request>> = HashMap::new();
         for request in requests {
             by_tuple.entry(request.tuple).or_default().push(request);
@@ -63,15 +62,6 @@ impl Daemon {
                 self.news.finding(&news);
             }
         }
-    }
-
-    /// What was sampled, and what was suspect until it was judged: the first packets of their kind.
-    fn conforming(&self) -> Result<Vec<Counted>, BpfError> {
-        let mut conforming = self.readings.samples()?;
-        let mut suspects = self.readings.suspects()?;
-        suspects.retain(|suspect| self.ledger.verdict(&suspect.key) == Some(Verdict::Conforming));
-        conforming.append(&mut suspects);
-        Ok(conforming)
     }
 
     /// A request, as the engine is told of it.
