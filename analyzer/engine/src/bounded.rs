@@ -199,6 +199,7 @@ mod tests {
             conntrack: Listed::default(),
             last_legal: None,
             heard: None,
+            assumes: Default::default(),
             known_as: Listed::default(),
             evidence: Listed::default(),
         })

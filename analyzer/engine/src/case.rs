@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::bfd::Liveness;
 use super::context::Context;
 use super::decided::{Decided, Outcome, Routes, Time, Way};
+use super::fact::EvidenceKind;
 use super::finding::{Heard, LastLegal};
 use super::flow::Flow;
 use super::knowledge::Knowledge;
@@ -242,6 +243,12 @@ impl<'a, 'c> Case<'a, 'c> {
     fn outside_since(&self, mac: MacAddr) -> Option<Timestamp> {
         let left = self.last_legal(mac).map(|last| last.until);
         left.max(self.knowledge.history).max(self.knowledge.blind.last_end(self.at()))
+    }
+
+    /// Whether packets of the flow's other direction were seen, or would have been.
+    pub(super) fn is_other_direction_seen(&self) -> bool {
+        self.knowledge.given.contains(EvidenceKind::BothDirections)
+            || self.context().inbound.is_complete(self.seen.tuple)
     }
 
     /// What was asked for.

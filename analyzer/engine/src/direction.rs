@@ -48,6 +48,11 @@ impl Directions {
         directions
     }
 
+    /// Whether the MAC is seen sending to next hops, where nothing else tells who does.
+    pub(super) fn is_sender(&self, mac: MacAddr) -> bool {
+        self.senders.contains(&mac)
+    }
+
     /// Whether the MACs tell that the packets were received.
     pub(super) fn is_received(&self, seen: &Observation) -> bool {
         seen.direction() != Direction::Outbound

@@ -70,6 +70,7 @@ pub(super) fn finding(
         conntrack: cited(&judgement.labelled, eth_dst),
         last_legal: judgement.last_legal,
         heard: judgement.heard,
+        assumes: judgement.assumes,
         known_as,
         evidence: lists.evidence(judgement.remarks),
     }

@@ -3,10 +3,13 @@
 //! A fact holds during its [`Validity`]. Facts that a dump tells hold without end in both directions; facts from a
 //! database with transaction dates, or from a live monitor, begin and end at those dates.
 
+mod kind;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use self::connection::{BR_EX_ZONE, Connection};
+pub use self::kind::{EvidenceKind, EvidenceKinds};
 pub use self::ovn::{Ovn, OvnSays, PortForm, PortRead, ReplyFlow};
 use crate::types::{IpPrefix, MacAddr, Timestamp, Validity};
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use super::assumes::{Assumes, Assumption};
 use super::fact::Policy;
 pub use super::listed::Listed;
 use super::verdict::Verdict;
@@ -45,6 +46,8 @@ pub struct Finding {
     pub last_legal: Option<LastLegal>,
     /// Packets of the flow's other direction that came from the MAC.
     pub heard: Option<Heard>,
+    /// What the verdict takes for granted.
+    pub assumes: Assumes,
     /// What else knows the MAC.
     pub known_as: Listed<KnownAs>,
     /// Remarks on the evidence, one sentence each.
@@ -189,6 +192,8 @@ pub struct Latent {
     pub expected: Listed<ExpectedNexthop>,
     /// When the MAC was last legal.
     pub last_legal: Option<LastLegal>,
+    /// What is taken for granted.
+    pub assumes: Assumes,
     /// What else knows the MAC.
     pub known_as: Listed<KnownAs>,
     /// Remarks on the evidence, one sentence each.

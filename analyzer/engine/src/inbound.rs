@@ -1,5 +1,7 @@
 //! Packets that the node received: which MAC each flow's requests come from.
 
+use analyzer_ebpf::abi::Direction;
+
 use super::finding::Heard;
 use super::observation::Observation;
 use crate::types::{MacAddr, Timestamp, Tuple};
@@ -8,6 +10,8 @@ use crate::types::{MacAddr, Timestamp, Tuple};
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
     runs: Vec<Run>,
+    /// Whether the capture tells of any packets that they came in.
+    is_marked: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -22,6 +26,7 @@ struct Run {
 impl Inbound {
     pub(super) fn add(&mut self, seen: &Observation) {
         let Observation { tuple, eth_src, first, last, packets, .. } = *seen;
+        self.is_marked |= seen.direction() == Direction::Inbound;
         self.runs.push(Run { tuple, eth_src, first, last, packets });
     }
 
@@ -34,6 +39,11 @@ impl Inbound {
         let mirror = tuple.reversed();
         let start = self.runs.partition_point(|run| run.tuple < mirror);
         self.runs[start..].iter().take_while(move |run| run.tuple == mirror)
+    }
+
+    /// Whether packets of the other direction of `tuple` were seen, or would have been, as far as the capture tells.
+    pub(super) fn is_complete(&self, tuple: Tuple) -> bool {
+        self.is_marked || self.of_requests(tuple).next().is_some()
     }
 
     /// Whether requests of the flow `tuple` came in from another MAC than `mac`.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use super::assumes::{self, Assumes};
 use super::case::Case;
 use super::decided::Way;
 use super::finding::{Heard, LastLegal};
@@ -64,6 +65,8 @@ pub(super) struct Judgement<'a> {
     pub(super) heard: Option<Heard>,
     /// Remarks.
     pub(super) remarks: Vec<String>,
+    /// What is taken for granted.
+    pub(super) assumes: Assumes,
 }
 
 impl<'a> Judgement<'a> {
@@ -75,9 +78,10 @@ impl<'a> Judgement<'a> {
             Shows::Deciding => case.routes().map(|routes| Rc::clone(&routes.deciding)),
             Shows::All => case.routes().map(|routes| Rc::clone(&routes.all)),
         };
+        let assumes = assumes::of_verdict(&case, verdict);
         let asked = case.into_asked();
         let labelled = if shows == Shows::Nothing { Vec::new() } else { asked.labelled };
-        Self { verdict, way, legal_for, labelled, last_legal: asked.last_legal, heard: asked.heard, remarks }
+        Self { verdict, way, legal_for, labelled, last_legal: asked.last_legal, heard: asked.heard, remarks, assumes }
     }
 
     /// A verdict that flows share, without what it rests on.
@@ -90,6 +94,7 @@ impl<'a> Judgement<'a> {
             last_legal: None,
             heard: None,
             remarks: Vec::new(),
+            assumes: Assumes::default(),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::bfd::{BfdSessions, Liveness};
 use super::blind::Blind;
 use super::connections::Connections;
 use super::epoch::Epochs;
-use super::fact::{BfdRef, Binding, Fact, MacOwner, Nat, Policy, Route, Router, Source};
+use super::fact::{BfdRef, Binding, EvidenceKinds, Fact, MacOwner, Nat, Policy, Route, Router, Source};
 use super::finding::{ExpectedNexthop, NexthopState};
 use super::journal::{Change, HopChange, Journal};
 use super::neighbours::{Lladdrs, Neighbours};
@@ -50,6 +50,8 @@ pub(super) struct Knowledge {
     /// MACs that packets came in from, and when the last one did.
     pub(super) senders: HashMap<MacAddr, Timestamp>,
     pub(super) settings: Settings,
+    /// Kinds of evidence of which all was told.
+    pub(super) given: EvidenceKinds,
     /// Start of the next-hop history; `None` where facts hold without bound.
     pub(super) history: Option<Timestamp>,
     /// Times for which the next hops are not known.

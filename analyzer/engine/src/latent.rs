@@ -2,6 +2,7 @@
 
 use hashbrown::{HashMap, HashSet};
 
+use super::assumes;
 use super::context::Remembered;
 use super::epoch::Epochs;
 use super::finding::{Finding, Latent, LatentState};
@@ -73,6 +74,7 @@ fn of_pinned(
         routes: way.ids(&mut remembered.lists),
         expected: way.expected(&mut remembered.lists, Some(mac)),
         last_legal,
+        assumes: assumes::of_entry(knowledge, way, &pinned.entry),
         known_as: remembered.known_as(knowledge, mac),
         evidence: remembered.lists.evidence(remarks),
     })

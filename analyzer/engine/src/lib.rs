@@ -4,6 +4,7 @@
 //! observations give the same findings, live and in replay.
 
 mod assess;
+pub mod assumes;
 mod behaviour;
 mod bfd;
 mod blind;
@@ -65,7 +66,7 @@ pub use self::assess::Assessment;
 use self::context::{Context, Remembered};
 use self::direction::Directions;
 use self::epoch::Epochs;
-use self::fact::Fact;
+use self::fact::{EvidenceKind, EvidenceKinds, Fact};
 use self::finding::{Finding, Latent, LatentState, Summary};
 use self::journal::HopChange;
 use self::knowledge::Knowledge;
@@ -142,6 +143,11 @@ impl Engine {
         self.remembered.clear();
     }
 
+    /// Tells that all there is of these kinds of evidence was told, or will be: findings do not take it for granted.
+    pub fn set_given(&mut self, kinds: EvidenceKinds) {
+        self.knowledge.given.insert_all(kinds);
+    }
+
     /// The epochs that follow from the facts told so far and the neighbours heard.
     pub fn epochs(&mut self) -> &Epochs {
         self.epochs.get_or_insert_with(|| self.knowledge.epochs())
@@ -150,6 +156,7 @@ impl Engine {
     /// Tells a neighbour that was heard on the wire. Returns the moments at which new epochs start, because the
     /// neighbour is a next hop and has another MAC than before.
     pub fn hear(&mut self, heard: HeardNeighbour) -> [Option<Timestamp>; 2] {
+        self.knowledge.given.insert(EvidenceKind::Neighbours);
         if !self.knowledge.is_nexthop(heard.ip) || heard.mac.is_group() || heard.mac.is_zero() {
             return [None; 2];
         }

@@ -89,6 +89,7 @@ impl Tally {
         let key = (flow, observation.eth_dst, judgement.verdict);
         if let Some(finding) = self.findings.get_mut(&key) {
             finding.packets += observation.packets;
+            finding.assumes.insert_all(&judgement.assumes);
             finding.bytes += observation.bytes;
             finding.first_seen = finding.first_seen.min(observation.first);
             finding.last_seen = finding.last_seen.max(observation.last);

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::engine::fact::Policy;
+use crate::engine::finding::Assumes;
 use crate::engine::finding::{
     CitedConnection, CtDirection, ExpectedNexthop, Finding, Latent, LatentState, Listed, NexthopState, RouteId,
 };
@@ -69,6 +70,7 @@ fn finding(port: u16, mac: MacAddr, second: u64) -> Finding {
         conntrack: vec![cited(port)].into(),
         last_legal: None,
         heard: None,
+        assumes: Assumes::default(),
         known_as: Listed::default(),
         evidence: Listed::default(),
     }
@@ -82,6 +84,7 @@ fn latent(port: u16) -> Latent {
         routes,
         expected,
         last_legal: None,
+        assumes: Assumes::default(),
         known_as: Listed::default(),
         evidence: Listed::default(),
     }

@@ -49,6 +49,7 @@ pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -
     let mut loaded = inputs::load(&paths, &mut |fact| engine.add(fact))?;
     loaded.warnings.splice(0..0, repeated);
     loaded.history.into_iter().for_each(|start| engine.set_history_start(start));
+    engine.set_given(loaded.kinds);
     let (tells_nexthops, tells_connections) = (paths.tells_nexthops(), !paths.conntrack.is_empty());
     Ok(Prepared { engine, captures, loaded, tells_nexthops, tells_connections })
 }

@@ -10,12 +10,12 @@ use hashbrown::HashSet;
 use super::paths::Paths;
 use crate::capture::{self, CaptureError};
 use crate::conntrack;
-use crate::engine::fact::{Fact, Policy};
+use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Policy};
 use crate::ovn::{self, Facts, lflows, lr_route_list, mac_owners, nexthops_toml, northbound, southbound, zones};
 use crate::ovsdb::file::{self, FileError};
 use crate::ovsdb::row::{Row, RowVersion, Tables};
 use crate::ovsdb::text::{self, TextError};
-use crate::types::{IpPrefix, MacAddr, Place, Position, Timestamp, Warning};
+use crate::types::{IpPrefix, MacAddr, Place, Position, Timestamp, Validity, Warning};
 
 /// Longest dump that is read as a whole. Conntrack dumps and databases are streamed and may be longer.
 const MAX_TEXT: u64 = 1 << 30;
@@ -131,6 +131,8 @@ pub struct Loaded {
     pub skipped_lines: u64,
     /// Start of the next-hop history: that of the source which starts last. `None` where no source has one.
     pub history: Option<Timestamp>,
+    /// Kinds of evidence of which all was told.
+    pub kinds: EvidenceKinds,
 }
 
 /// Reads all dumps and gives their facts to `tell`, one by one: dumps of conntrack entries are long.
@@ -141,7 +143,8 @@ pub struct Loaded {
 /// # Errors
 /// When an input cannot be read at all, or nothing in it can.
 pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputError> {
-    let mut loader = Loader { tell, loaded: Loaded::default(), database: Told::default() };
+    let loaded = Loaded { kinds: paths.kinds(), ..Loaded::default() };
+    let mut loader = Loader { tell, loaded, database: Told::default() };
     for path in &paths.nb_db {
         loader.database_file(path, "OVN_Northbound")?;
     }
@@ -161,6 +164,9 @@ pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputEr
     for path in &paths.nexthops {
         let (file, bytes) = read(path)?;
         let facts = nexthops_toml::parse(&utf8(&file, bytes)?, &file)?;
+        if facts.facts.iter().filter_map(Fact::validity).any(|validity| validity != Validity::ALWAYS) {
+            loader.loaded.kinds.insert(EvidenceKind::History);
+        }
         loader.take_file(&file, "next hops", facts, Precedence::Own)?;
     }
     for path in &paths.logical_flows {

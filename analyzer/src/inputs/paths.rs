@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::engine::fact::{EvidenceKind, EvidenceKinds};
+
 /// Paths of dumps, by what they hold. Each may be packed with gzip or zstd.
 #[derive(clap::Args, Clone, PartialEq, Eq, Debug, Default)]
 #[command(next_help_heading = "Dumps (each may be given several times, and packed with gzip or zstd)")]
@@ -122,6 +124,20 @@ impl Paths {
         .into_iter()
         .flatten()
         .chain(lr_routes.iter().map(|list| &list.file))
+    }
+
+    /// Kinds of evidence that these files tell all of. Whether next hops are dated is for the files themselves to say.
+    pub fn kinds(&self) -> EvidenceKinds {
+        let (nb, sb) = (!self.nb_db.is_empty(), !self.sb_db.is_empty());
+        let kinds = [
+            (EvidenceKind::WholeRoutes, nb && sb),
+            (EvidenceKind::Policies, nb),
+            (EvidenceKind::Bfd, nb || sb || !self.bfd.is_empty()),
+            (EvidenceKind::Bindings, sb || !self.mac_bindings.is_empty()),
+            (EvidenceKind::StaticBindings, nb || sb || !self.static_mac_bindings.is_empty()),
+            (EvidenceKind::Connections, !self.conntrack.is_empty()),
+        ];
+        kinds.into_iter().filter(|&(_, is_told)| is_told).map(|(kind, _)| kind).collect()
     }
 
     /// Whether a source of next hops was given.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::config;
 use super::event::Event;
 use super::sources::{SourceId, Sources};
-use crate::engine::fact::Delta;
+use crate::engine::fact::{Delta, EvidenceKind, EvidenceKinds};
 use crate::ovn::follow::conditions::{self, Chassis};
 use crate::ovn::follow::{Database, Follower};
 use crate::ovn::local::Node;
@@ -153,6 +153,19 @@ impl Databases {
     /// Whether a database is followed.
     pub(super) fn has(&self, role: Role) -> bool {
         self.followed.contains_key(&role)
+    }
+
+    /// Kinds of evidence that they tell all of.
+    pub(super) fn kinds(&self) -> EvidenceKinds {
+        let (nb, sb) = (self.has(Role::Northbound), self.has(Role::Southbound));
+        let kinds = [
+            (EvidenceKind::WholeRoutes, nb && sb),
+            (EvidenceKind::Policies, nb),
+            (EvidenceKind::Bfd, nb || sb),
+            (EvidenceKind::Bindings, sb),
+            (EvidenceKind::StaticBindings, nb || sb),
+        ];
+        kinds.into_iter().filter(|&(_, is_told)| is_told).map(|(kind, _)| kind).collect()
     }
 
     /// This node, as its own database describes it.

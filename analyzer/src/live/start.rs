@@ -34,8 +34,9 @@ use super::watching::Watching;
 use super::{Outcome, privileges};
 use crate::bpf::programs::{self, Parts};
 use crate::bpf::sizes::Sizes;
-use crate::cli::KernelRoutes;
+use crate::cli::{Ingress, KernelRoutes};
 use crate::engine::Engine;
+use crate::engine::fact::{EvidenceKind, EvidenceKinds};
 use crate::inputs::{self, Paths};
 use crate::netlink::route;
 use crate::output::Report;
@@ -92,6 +93,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
     // The verifier of an old kernel may have taken its time.
     let asked = clock.now();
     let databases = Databases::start(&config.sources, &mut sources, &sender, asked);
+    engine.set_given(databases.kinds());
+    engine.set_given(seen_by(config.ingress));
     let files = NexthopFiles::new(&config.nexthops, &mut sources, asked);
     let by_kernel = match config.sources.kernel_routes {
         KernelRoutes::Yes => true,
@@ -196,6 +199,13 @@ pub(super) fn follow_kernel(
         }
     });
     id
+}
+
+/// Kinds of evidence that the daemon's own looking gives.
+fn seen_by(ingress: Ingress) -> EvidenceKinds {
+    let on_ingress =
+        [EvidenceKind::BothDirections, EvidenceKind::Neighbours].into_iter().filter(|_| ingress != Ingress::None);
+    std::iter::once(EvidenceKind::History).chain(on_ingress).collect()
 }
 
 fn sizes(config: &Config) -> Sizes {

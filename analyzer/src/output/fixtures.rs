@@ -78,6 +78,7 @@ fn incident_finding(sport: u16, packets: u64, bytes: u64, first: &str, last: &st
         conntrack: vec![pinned(sport)].into(),
         last_legal: None,
         heard: None,
+        assumes: incident_assumes(),
         known_as: vec![KnownAs {
             source: "MAC_Binding".into(),
             ip: Some("fe80::cc73:29ff:fe6b:39a4".parse().unwrap()),
@@ -88,6 +89,11 @@ fn incident_finding(sport: u16, packets: u64, bytes: u64, first: &str, last: &st
         .into(),
         evidence: vec!["No dump names the owner of zone 35.".to_owned()].into(),
     }
+}
+
+fn incident_assumes() -> Assumes {
+    use Assumption::{NoHistory, NoPolicies, NoStaticBindings, NoZoneOwners, OneDirection};
+    [NoHistory, NoPolicies, NoStaticBindings, NoZoneOwners, OneDirection].into_iter().collect()
 }
 
 /// The incident (bug 2095444).
@@ -152,6 +158,7 @@ pub(super) fn undetermined() -> Report {
     ]
     .into();
     finding.conntrack = Listed::default();
+    finding.assumes = Assumes::default();
     finding.known_as = Listed::default();
     finding.evidence = Listed::default();
     finding.vlan = vec![100, 7];
@@ -211,6 +218,7 @@ pub(super) fn hostile() -> Report {
         routes: finding.routes.clone(),
         expected: finding.expected.clone(),
         last_legal: finding.last_legal.clone(),
+        assumes: finding.assumes.clone(),
         known_as: finding.known_as.clone(),
         evidence: finding.evidence.clone(),
     };

@@ -10,8 +10,10 @@ pub use self::line::{finding_sentence, latent_sentence, write_finding_line, writ
 use self::words::{count, grouped, leave};
 use super::escape::Escaped;
 use super::report::Report;
+use crate::engine::finding::Assumes;
 use crate::types::Timestamp;
 
+mod assumed;
 mod case;
 mod group;
 mod layout;
@@ -30,11 +32,12 @@ pub fn write_text(out: &mut impl io::Write, report: &Report, style: &Style) -> i
     page.head(&headline(report), report.summary.violating_flows > 0)?;
     let findings = report.findings.iter().map(Item::Finding);
     let latent = report.latent.iter().map(Item::Latent);
+    let common = assumed::common(report);
     for group in group::groups(findings).iter().chain(&group::groups(latent)) {
-        group.write(&mut page, report)?;
+        group.write(&mut page, report, &common)?;
     }
     nexthops(&mut page, report)?;
-    notes(&mut page, report)?;
+    notes(&mut page, report, &common)?;
     warnings(&mut page, report)
 }
 
@@ -101,7 +104,7 @@ fn nexthops(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
 }
 
 /// What is to be known of the input and of what was lost on the way.
-fn notes(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+fn notes(page: &mut Page<'_>, report: &Report, common: &Assumes) -> io::Result<()> {
     let summary = &report.summary;
     let time = |at: Timestamp| at.to_rfc3339(report.time_digits);
     page.section("Notes")?;
@@ -117,6 +120,7 @@ fn notes(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         Some(start) => format!("The history of next hops starts at {}.", time(start)),
         None => "No history of next hops: what the dumps tell is taken to hold for the whole capture.".to_owned(),
     })?;
+    assumed::note(common).map_or(Ok(()), &mut note)?;
     if summary.info_flows > 0 {
         note(format!("{} worth knowing of, without being wrong.", count(summary.info_flows, "flow")))?;
     }

@@ -1,5 +1,6 @@
 //! The decision table, and properties of the engine as a whole.
 
+mod assumes;
 mod behaviour;
 mod classes;
 mod explanation;

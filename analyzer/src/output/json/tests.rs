@@ -36,7 +36,7 @@ fn the_incident_finding() {
         "conntrack":[{"zone":35,"zone_name":null,"direction":"reply","label":"0x2ce73296639a400000000","mark":0,"reply_eth":"ce:73:29:66:39:a4","reply_port":2,
         "orig":{"proto":"udp","src":"172.27.0.13","sport":5005,"dst":"192.168.16.230","dport":59943,"icmp":null},
         "reply":{"proto":"udp","src":"192.168.16.230","sport":59943,"dst":"172.27.0.13","dport":5005,"icmp":null}}],
-        "last_legal":null,"heard":null,
+        "last_legal":null,"heard":null,"assumes":["no-history","no-policies","no-static-bindings","no-zone-owners","one-direction"],
         "known_as":[{"source":"MAC_Binding","ip":"fe80::cc73:29ff:fe6b:39a4","logical_port":"rtoe-GR_worker-08","owner":null,"from":null,"until":null}],
         "later_fragments":false,"evidence":["No dump names the owner of zone 35."],
         "remedy":[{"datapath":"kernel","command":"conntrack -D -w 35 -p udp -s 172.27.0.13 -d 192.168.16.230 --sport 5005 --dport 59943 -r 192.168.16.230 -q 172.27.0.13 --reply-port-src 59943 --reply-port-dst 5005"},

@@ -6,7 +6,7 @@ use std::io;
 use super::layout::Page;
 use super::words::{advice, count, grouped, latent_meaning, meaning};
 use crate::engine::finding::{
-    CitedConnection, ExpectedNexthop, Finding, Heard, KnownAs, LastLegal, Latent, LatentState, Listed, RouteId,
+    Assumes, CitedConnection, ExpectedNexthop, Finding, Heard, KnownAs, LastLegal, Latent, LatentState, Listed, RouteId,
 };
 use crate::engine::label::label_text;
 use crate::engine::verdict::Verdict;
@@ -37,6 +37,8 @@ pub(super) struct Case<'a> {
     pub(super) sender: Option<Sender<'a>>,
     pub(super) way: Way<'a>,
     pub(super) known_as: &'a Listed<KnownAs>,
+    /// What is taken for granted here and not by the whole run.
+    pub(super) assumes: Assumes,
     pub(super) evidence: &'a Listed<String>,
     tuple: &'a Tuple,
     later_fragments: bool,
@@ -150,14 +152,14 @@ impl<'a> Item<'a> {
 }
 
 impl<'a> Case<'a> {
-    pub(super) fn new(report: &'a Report, item: Item<'a>) -> Self {
+    pub(super) fn new(report: &'a Report, item: Item<'a>, common: &Assumes) -> Self {
         match item {
-            Item::Finding(finding) => Self::of_finding(report, item, finding),
-            Item::Latent(latent) => Self::of_latent(item, latent),
+            Item::Finding(finding) => Self::of_finding(report, item, finding, common),
+            Item::Latent(latent) => Self::of_latent(item, latent, common),
         }
     }
 
-    fn of_finding(report: &'a Report, item: Item<'a>, finding: &'a Finding) -> Self {
+    fn of_finding(report: &'a Report, item: Item<'a>, finding: &'a Finding, common: &Assumes) -> Self {
         let Finding { packets, bytes, first_seen: first, last_seen: last, .. } = *finding;
         let nic = report.nic_name(finding.nic);
         Self {
@@ -166,6 +168,7 @@ impl<'a> Case<'a> {
             sender: Some(Sender { eth_src: finding.eth_src, nic, vlan: &finding.vlan }),
             way: Way { routes: &finding.routes, expected: &finding.expected, last_legal: finding.last_legal.as_ref() },
             known_as: &finding.known_as,
+            assumes: finding.assumes.beside(common),
             evidence: &finding.evidence,
             tuple: &finding.tuple,
             later_fragments: finding.later_fragments,
@@ -175,13 +178,14 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn of_latent(item: Item<'a>, latent: &'a Latent) -> Self {
+    fn of_latent(item: Item<'a>, latent: &'a Latent, common: &Assumes) -> Self {
         Self {
             item,
             traffic: None,
             sender: None,
             way: Way { routes: &latent.routes, expected: &latent.expected, last_legal: latent.last_legal.as_ref() },
             known_as: &latent.known_as,
+            assumes: latent.assumes.beside(common),
             evidence: &latent.evidence,
             tuple: leaving(&latent.connection),
             later_fragments: false,

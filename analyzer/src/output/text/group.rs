@@ -4,9 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::io;
 
+use super::assumed;
 use super::case::{Case, Item, Kind, write_known_as, write_left_out};
 use super::layout::Page;
 use super::words::{count, grouped};
+use crate::engine::finding::Assumes;
 use crate::output::escape::escaped;
 use crate::output::remedy::{Datapath, NoRemedy, remedies};
 use crate::output::report::Report;
@@ -44,16 +46,17 @@ pub(super) fn groups<'a>(items: impl Iterator<Item = Item<'a>>) -> Vec<Group<'a>
 }
 
 impl<'a> Group<'a> {
-    pub(super) fn write(&self, page: &mut Page<'_>, report: &'a Report) -> io::Result<()> {
+    /// Writes the group. `common` is what the whole run takes for granted.
+    pub(super) fn write(&self, page: &mut Page<'_>, report: &'a Report, common: &Assumes) -> io::Result<()> {
         page.blank()?;
         page.head(&self.heading(), self.kind.is_wrong())?;
         page.prose(2, self.kind.meaning())?;
-        let mut cases = self.items.iter().map(|&item| Case::new(report, item));
+        let mut cases = self.items.iter().map(|&item| Case::new(report, item, common));
         let Some(first) = cases.next() else { return Ok(()) };
         let shared = Shared::of(&first, cases);
         shared.write(page, report, 2, &first, true)?;
         for &item in self.shown(page) {
-            let case = Case::new(report, item);
+            let case = Case::new(report, item, common);
             page.blank()?;
             case.write(page, report)?;
             shared.write(page, report, 4, &case, false)?;
@@ -128,16 +131,18 @@ struct Shared {
     sender: bool,
     way: bool,
     known_as: bool,
+    assumes: bool,
     evidence: bool,
 }
 
 impl Shared {
     fn of<'a>(first: &Case<'a>, others: impl Iterator<Item = Case<'a>>) -> Self {
-        let mut shared = Self { sender: true, way: true, known_as: true, evidence: true };
+        let mut shared = Self { sender: true, way: true, known_as: true, assumes: true, evidence: true };
         for other in others {
             shared.sender &= first.sender == other.sender;
             shared.way &= first.way == other.way;
             shared.known_as &= first.known_as == other.known_as;
+            shared.assumes &= first.assumes == other.assumes;
             shared.evidence &= first.evidence == other.evidence;
         }
         shared
@@ -162,6 +167,9 @@ impl Shared {
             && let Some(sender) = &case.sender
         {
             sender.write(page, indent)?;
+        }
+        if self.assumes == shared {
+            assumed::write(page, indent, &case.assumes)?;
         }
         if self.evidence == shared {
             for (index, sentence) in case.evidence.iter().enumerate() {

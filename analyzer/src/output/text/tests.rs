@@ -1,5 +1,6 @@
 use super::*;
-use crate::engine::finding::{CtDirection, Finding, Listed, RouteId, Summary};
+use crate::engine::finding::Assumption::{NoBfd, NoBindings, NoConntrack, NoPorts};
+use crate::engine::finding::{Assumes, CtDirection, Finding, Listed, RouteId, Summary};
 use crate::engine::verdict::{NotCovered, Undetermined, Verdict, Violating};
 use crate::output::escape::is_unprintable;
 use crate::output::fixtures::{hostile, incident, nothing_found, pinned, undetermined};
@@ -56,6 +57,8 @@ Conforming packets by next hop
 Notes
   - Seen: 19 packets of 10 flows, 2022-06-09T22:48:28.272309Z to 2022-06-09T22:48:30.074033Z.
   - No history of next hops: what the dumps tell is taken to hold for the whole capture.
+  - Taken for granted, as nothing tells it (docs/verdicts.md): no-history, no-policies,
+    no-static-bindings, no-zone-owners, one-direction.
 ";
     assert_eq!(text(&incident()), expected);
 }
@@ -266,4 +269,14 @@ fn long_lists_of_warnings_are_cut() {
     let mut report = undetermined();
     report.warnings = vec![report.warnings[0].clone(); 25];
     assert!(text(&report).ends_with("  - ... and 5 more (--format json has them all)\n"));
+}
+
+#[test]
+fn what_all_take_for_granted_is_said_once() {
+    let mut report = incident();
+    let of_one: Assumes = [NoBfd, NoBindings, NoConntrack, NoPorts].into_iter().collect();
+    report.findings[1].assumes.insert_all(&of_one);
+    let text = text(&report);
+    assert_eq!(text.matches("no-history").count(), 1, "{text}");
+    assert!(text.contains("    assumes     no-bfd, no-bindings, no-conntrack and 1 more (--format json)\n"), "{text}");
 }

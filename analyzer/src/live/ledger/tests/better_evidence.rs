@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::*;
+use crate::engine::finding::Assumes;
 use crate::engine::finding::{CitedConnection, CtDirection, Listed};
 
 const GATEWAY: MacAddr = MacAddr([2, 0, 0, 0, 1, 3]);
@@ -60,6 +61,7 @@ fn assessment(verdict: Verdict, seen: &Observation) -> Assessment {
         conntrack: Listed::of(if verdict == STALE { vec![entry] } else { Vec::new() }, 0),
         last_legal: None,
         heard: None,
+        assumes: Assumes::default(),
         known_as: Listed::default(),
         evidence: Listed::default(),
     };

@@ -1,0 +1,226 @@
+//! What a finding takes for granted: evidence that nobody gave and that could turn it.
+//!
+//! docs/verdicts.md has the codes and what each stands for. What is damaged beside what was given is another matter: it
+//! leaves a packet undetermined.
+
+use super::bfd::Liveness;
+use super::case::Case;
+use super::decided::Way;
+use super::fact::{EvidenceKind, Policy, Source};
+use super::knowledge::Knowledge;
+use super::labelled::Labelled;
+use super::verdict::Verdict;
+use super::zones::Owner;
+use crate::types::MacAddr;
+
+/// Something that is taken for granted. In the order of the codes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Assumption {
+    /// A BFD session whose state nobody told is not down.
+    NoBfd,
+    /// Next hops have the MACs that something else than `MAC_Binding` tells.
+    NoBindings,
+    /// No entry pins the flow or translates it.
+    NoConntrack,
+    /// What stands in the dumps stood for the whole capture.
+    NoHistory,
+    /// No frame would have told another MAC of a next hop.
+    NoNeighbours,
+    /// No policy reroutes the packets.
+    NoPolicies,
+    /// No connected network, route table or port of a router decides otherwise.
+    NoPorts,
+    /// No static binding tells the MAC of a next hop.
+    NoStaticBindings,
+    /// The entry's zone is the router's own.
+    NoZoneOwners,
+    /// Nothing of the flow came in by the MAC, and what was captured was sent.
+    OneDirection,
+    /// Every route and every next hop is in the text.
+    RoutesMaybePartial,
+}
+
+impl Assumption {
+    /// All, by their codes.
+    pub const ALL: [Self; 11] = [
+        Self::NoBfd,
+        Self::NoBindings,
+        Self::NoConntrack,
+        Self::NoHistory,
+        Self::NoNeighbours,
+        Self::NoPolicies,
+        Self::NoPorts,
+        Self::NoStaticBindings,
+        Self::NoZoneOwners,
+        Self::OneDirection,
+        Self::RoutesMaybePartial,
+    ];
+
+    /// Whether a look at the running system just now answers it: what is now needs no history, and who is alive is heard.
+    fn is_answered_by_looking(self) -> bool {
+        matches!(self, Self::NoHistory | Self::NoNeighbours | Self::OneDirection)
+    }
+
+    /// The stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NoBfd => "no-bfd",
+            Self::NoBindings => "no-bindings",
+            Self::NoConntrack => "no-conntrack",
+            Self::NoHistory => "no-history",
+            Self::NoNeighbours => "no-neighbours",
+            Self::NoPolicies => "no-policies",
+            Self::NoPorts => "no-ports",
+            Self::NoStaticBindings => "no-static-bindings",
+            Self::NoZoneOwners => "no-zone-owners",
+            Self::OneDirection => "one-direction",
+            Self::RoutesMaybePartial => "routes-maybe-partial",
+        }
+    }
+}
+
+/// All that a finding takes for granted.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Assumes {
+    plain: u32,
+}
+
+impl Assumes {
+    fn insert_if(&mut self, assumption: Assumption, is_assumed: bool) {
+        self.plain |= u32::from(is_assumed) << assumption as u32;
+    }
+
+    /// Whether this is taken for granted.
+    pub fn contains(&self, assumption: Assumption) -> bool {
+        self.plain & 1 << assumption as u32 != 0
+    }
+
+    /// Adds what another finding takes for granted.
+    pub fn insert_all(&mut self, other: &Self) {
+        self.plain |= other.plain;
+    }
+
+    /// Whether nothing is taken for granted.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What both take for granted.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Self {
+        Self { plain: self.plain & other.plain }
+    }
+
+    /// What this takes for granted and the other does not.
+    #[must_use]
+    pub fn beside(&self, other: &Self) -> Self {
+        Self { plain: self.plain & !other.plain }
+    }
+
+    /// What is left of it where sources of the running system were asked just now.
+    #[must_use]
+    pub fn after_looking(&self) -> Self {
+        let all = Assumption::ALL.into_iter().filter(|&assumption| self.contains(assumption));
+        all.filter(|assumption| !assumption.is_answered_by_looking()).collect()
+    }
+
+    /// The codes, sorted.
+    pub fn codes(&self) -> impl Iterator<Item = &'static str> + '_ {
+        Assumption::ALL.into_iter().filter(|&assumption| self.contains(assumption)).map(Assumption::code)
+    }
+}
+
+impl FromIterator<Assumption> for Assumes {
+    fn from_iter<I: IntoIterator<Item = Assumption>>(assumptions: I) -> Self {
+        let mut all = Self::default();
+        assumptions.into_iter().for_each(|assumption| all.insert_if(assumption, true));
+        all
+    }
+}
+
+/// What `verdict` on `case` takes for granted. One that says what is not known takes nothing so.
+pub(super) fn of_verdict(case: &Case<'_, '_>, verdict: Verdict) -> Assumes {
+    if !matches!(verdict, Verdict::Info(_) | Verdict::Violating(_)) {
+        return Assumes::default();
+    }
+    let (Some(routes), Some(mac)) = (case.routes(), case.seen.eth_dst()) else { return Assumes::default() };
+    let knowledge = case.knowledge;
+    // Who sends to next hops is the node.
+    let is_sent = !knowledge.ports.is_empty() || case.context().directions.is_sender(case.seen.eth_src);
+    let mut assumes = of_way(knowledge, &routes.all, mac, is_sent && case.is_carried(mac));
+    let is_bfd_open = !knowledge.given.contains(EvidenceKind::Bfd) && has_open_session(&routes.after);
+    assumes.insert_if(Assumption::NoBfd, assumes.contains(Assumption::NoBfd) || is_bfd_open);
+    assumes.insert_if(Assumption::NoZoneOwners, has_nameless_zone(&case.flow().labelled));
+    let is_one_direction = matches!(verdict, Verdict::Violating(_)) && !case.is_other_direction_seen();
+    assumes.insert_if(Assumption::OneDirection, is_one_direction);
+    if is_one_direction {
+        // Frames of neighbours come in, too.
+        assumes.plain &= !(1 << Assumption::NoNeighbours as u32);
+    }
+    assumes
+}
+
+/// What is taken for granted by what is said of a labelled entry, whose flow goes that way.
+pub(super) fn of_entry(knowledge: &Knowledge, way: &Way<'_>, entry: &Labelled<'_>) -> Assumes {
+    let mut assumes = of_way(knowledge, way, entry.reply.eth, false);
+    assumes.insert_if(Assumption::NoZoneOwners, has_nameless_zone(std::slice::from_ref(entry)));
+    assumes
+}
+
+/// What is taken for granted where a packet goes to `mac` and these routes decide. `is_proved` is whether the packet itself
+/// proves that a label pins it: no other route, port or table decided it then.
+fn of_way(knowledge: &Knowledge, way: &Way<'_>, mac: MacAddr, is_proved: bool) -> Assumes {
+    let is_missing = |kind| !knowledge.given.contains(kind);
+    // Of what a user writes down, and of the kernel's routes, there is no more than is told.
+    let is_ovn = way.hops.iter().any(|hop| matches!(hop.route.source, Source::Ovn | Source::LrRouteList));
+    let is_ovn_missing = |kind| is_ovn && is_missing(kind);
+    // A next hop whose row is missing has the MAC only if something binds it to an address of that family.
+    let may_be_hops = || {
+        let is_of_family = |is_ipv4| way.hops.iter().any(|hop| hop.ip.is_ipv4() == is_ipv4);
+        let bound = knowledge.neighbours.of_mac(mac).map(|binding| binding.ip);
+        bound.chain(knowledge.neighbours.heard_as(mac).map(|(ip, _)| ip)).any(|ip| is_of_family(ip.is_ipv4()))
+    };
+    let is_missing_route = is_ovn_missing(EvidenceKind::WholeRoutes) && (!is_proved || may_be_hops());
+    // Of routes by source a user says all there is to say.
+    let is_open_to_ports = is_ovn || way.hops.iter().any(|hop| hop.route.policy == Policy::DstIp);
+    let are_connections_missing = is_missing(EvidenceKind::Connections) && !knowledge.connections.are_told();
+    let mut assumes = Assumes::default();
+    for (assumption, is_assumed) in [
+        (Assumption::NoBfd, is_missing(EvidenceKind::Bfd) && has_open_session(way)),
+        (Assumption::NoBindings, is_ovn_missing(EvidenceKind::Bindings)),
+        (Assumption::NoConntrack, are_connections_missing),
+        (Assumption::NoHistory, is_missing(EvidenceKind::History) && knowledge.history.is_none()),
+        (Assumption::NoNeighbours, is_ovn_missing(EvidenceKind::Neighbours)),
+        (Assumption::NoPolicies, is_ovn_missing(EvidenceKind::Policies)),
+        (Assumption::NoPorts, !is_proved && is_open_to_ports && knowledge.ports.is_empty()),
+        (Assumption::NoStaticBindings, is_ovn_missing(EvidenceKind::StaticBindings)),
+        (Assumption::RoutesMaybePartial, is_missing_route),
+    ] {
+        assumes.insert_if(assumption, is_assumed);
+    }
+    assumes
+}
+
+/// Whether a BFD session watches a next hop whose state nothing tells.
+fn has_open_session(way: &Way<'_>) -> bool {
+    way.hops.iter().any(|hop| hop.liveness == Liveness::Unknown)
+}
+
+/// Whether nothing names the owner of the zone of an entry that is believed.
+fn has_nameless_zone(labelled: &[Labelled<'_>]) -> bool {
+    labelled.iter().any(|entry| entry.believed && entry.owner == Owner::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_sorted_and_each_stands_for_one() {
+        let all: Assumes = Assumption::ALL.into_iter().collect();
+        let codes: Vec<_> = all.codes().collect();
+        assert_eq!(codes.len(), Assumption::ALL.len());
+        assert!(codes.is_sorted_by(|a, b| a < b), "{codes:?}");
+        assert!(Assumption::ALL.is_sorted());
+    }
+}

@@ -1,0 +1,94 @@
+//! What findings take for granted.
+
+use super::table::changed;
+use super::world::*;
+use crate::fact::{BfdStatus, EvidenceKind, Fact};
+
+const KINDS: [EvidenceKind; 9] = [
+    EvidenceKind::WholeRoutes,
+    EvidenceKind::Policies,
+    EvidenceKind::Bfd,
+    EvidenceKind::Bindings,
+    EvidenceKind::StaticBindings,
+    EvidenceKind::Connections,
+    EvidenceKind::History,
+    EvidenceKind::BothDirections,
+    EvidenceKind::Neighbours,
+];
+
+/// The codes of the first finding, where these kinds of evidence are whole.
+fn codes(world: &World, given: impl IntoIterator<Item = EvidenceKind>) -> Vec<&'static str> {
+    let mut engine = world.engine();
+    engine.set_given(given.into_iter().collect());
+    let conclusion = engine.conclude(world.seen.as_slice());
+    conclusion.findings[0].assumes.codes().collect()
+}
+
+/// The incident as it was told: routes and bindings as texts, and the entry; packets to a next hop show who the node is.
+fn incident(change: impl FnOnce(&mut World)) -> World {
+    changed(World::incident(), |world| {
+        world.seen.push(packet(101, flow(1), NODE, GW15));
+        change(world);
+    })
+}
+
+const TEXTS: [EvidenceKind; 2] = [EvidenceKind::Bindings, EvidenceKind::Connections];
+
+#[test]
+fn the_incident_names_what_could_turn_it() {
+    let all = ["no-history", "no-policies", "no-static-bindings", "no-zone-owners", "one-direction"];
+    assert_eq!(codes(&incident(|_| {}), TEXTS), all);
+    let with_history = incident(|world| world.history = Some(at(0)));
+    assert_eq!(codes(&with_history, TEXTS), all[1..]);
+    let with_owner = incident(|world| world.facts.push(zone(35, "GR_worker-08_dnat")));
+    assert_eq!(codes(&with_owner, TEXTS), [&all[..3], &all[4..]].concat());
+    let with_requests = incident(|world| world.seen.push(packet(102, flow(59943).reversed(), GW15, NODE)));
+    assert!(!codes(&with_requests, TEXTS).contains(&"one-direction"));
+    assert!(codes(&with_requests, TEXTS).contains(&"no-neighbours"), "they would have come in, too");
+}
+
+#[test]
+fn each_kind_that_is_missing_has_its_code() {
+    // No entry pins the flow.
+    let unpinned = incident(|world| {
+        world.facts.retain(|fact| !matches!(fact, Fact::Connection(_)));
+        world.facts.push(Fact::RouterPort(port()));
+    });
+    assert_eq!(codes(&unpinned, KINDS), [""; 0]);
+    for (kind, code) in [
+        (EvidenceKind::WholeRoutes, "routes-maybe-partial"),
+        (EvidenceKind::Policies, "no-policies"),
+        (EvidenceKind::Bindings, "no-bindings"),
+        (EvidenceKind::StaticBindings, "no-static-bindings"),
+        (EvidenceKind::Connections, "no-conntrack"),
+        (EvidenceKind::History, "no-history"),
+        (EvidenceKind::BothDirections, "one-direction"),
+        (EvidenceKind::Neighbours, "no-neighbours"),
+    ] {
+        assert_eq!(codes(&unpinned, KINDS.into_iter().filter(|&told| told != kind)), [code]);
+    }
+    let without_ports = changed(unpinned, |world| world.facts.retain(|fact| !matches!(fact, Fact::RouterPort(_))));
+    assert_eq!(codes(&without_ports, KINDS), ["no-ports"]);
+}
+
+#[test]
+fn a_session_whose_state_nothing_tells_has_a_code() {
+    let watched = incident(|world| {
+        world.each_route(|route| {
+            if route.nexthop == Some(ip("198.19.3.16")) {
+                route.bfd = session("198.19.3.16");
+            }
+        });
+    });
+    let without_bfd = KINDS.into_iter().filter(|&told| told != EvidenceKind::Bfd);
+    assert_eq!(codes(&watched, without_bfd.clone()), ["no-bfd", "no-zone-owners"]);
+    let told = changed(watched, |world| {
+        world.facts.push(Fact::Bfd(bfd("198.19.3.16", BfdStatus::Up)));
+    });
+    assert_eq!(codes(&told, without_bfd), ["no-zone-owners"]);
+}
+
+#[test]
+fn what_is_not_known_takes_nothing_for_granted() {
+    assert_eq!(codes(&incident(|world| world.unbind("198.19.3.15")), []), [""; 0]);
+}
