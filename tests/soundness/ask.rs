@@ -1,6 +1,7 @@
 //! What the engine says of each frame of a world.
 
 use analyzer_ebpf::abi::{Direction, LinkTags};
+use analyzer_engine::assumes::Assumes;
 use analyzer_engine::finding::{Latent, LatentState};
 use analyzer_engine::observation::Observation;
 use analyzer_engine::settings::Settings;
@@ -19,8 +20,10 @@ pub(crate) struct Said {
     pub(crate) verdicts: Vec<Option<Verdict>>,
     /// Frames for which it names an entry to delete.
     pub(crate) commands: Vec<bool>,
-    /// Entries that it calls armed.
-    pub(crate) armed: Vec<Armed>,
+    /// What it takes for granted at each frame.
+    pub(crate) assumes: Vec<Assumes>,
+    /// Entries that it calls armed, and what it takes for granted.
+    pub(crate) armed: Vec<(Armed, Assumes)>,
 }
 
 /// An entry that the engine would have deleted.
@@ -40,25 +43,34 @@ pub(crate) fn ask(world: &World, played: &Played, omitted: Option<Omitted>) -> S
     let observations = observations(world, played, omitted, &mut engine);
     let Conclusion { findings, latent, summary } = engine.conclude(observations.as_slice());
     let count = played.frames.len();
-    let mut said = Said { verdicts: vec![None; count], commands: vec![false; count], armed: Vec::new() };
-    let mut say = |packets: u64, verdict, names_entry| {
+    let mut said = Said {
+        verdicts: vec![None; count],
+        commands: vec![false; count],
+        assumes: vec![Assumes::default(); count],
+        armed: Vec::new(),
+    };
+    let mut say = |packets: u64, verdict, names_entry, assumes: &Assumes| {
         for index in (0..count).filter(|index| packets >> index & 1 == 1) {
             said.verdicts[index] = Some(verdict);
             said.commands[index] |= names_entry;
+            said.assumes[index] = assumes.clone();
         }
     };
-    say(summary.uncovered_packets, Verdict::NotCovered, false);
-    say(summary.grace_packets, Verdict::Grace, false);
-    summary.nexthops.iter().for_each(|nexthop| say(nexthop.packets, Verdict::Conforming, false));
+    let nothing = Assumes::default();
+    say(summary.uncovered_packets, Verdict::NotCovered, false, &nothing);
+    say(summary.grace_packets, Verdict::Grace, false, &nothing);
+    summary.nexthops.iter().for_each(|nexthop| say(nexthop.packets, Verdict::Conforming, false, &nothing));
     for finding in findings {
         let is_violating = matches!(finding.verdict, theirs::Verdict::Violating(_));
         let names_entry = finding.conntrack.iter().any(|entry| Some(entry.reply_eth) == finding.eth_dst);
-        say(finding.packets, translated(finding.verdict), is_violating && names_entry);
+        say(finding.packets, translated(finding.verdict), is_violating && names_entry, &finding.assumes);
     }
-    for Latent { connection: entry, .. } in latent.into_iter().filter(|latent| latent.state == LatentState::Armed) {
+    for Latent { connection: entry, assumes, .. } in
+        latent.into_iter().filter(|latent| latent.state == LatentState::Armed)
+    {
         let is_its = |flow: &Flow| flow.tuple == entry.orig || flow.tuple == entry.reply;
         let flow = world.flows.iter().position(is_its).expect("an entry of a flow");
-        said.armed.push(Armed { flow, zone: entry.zone, mac: entry.reply_eth });
+        said.armed.push((Armed { flow, zone: entry.zone, mac: entry.reply_eth }, assumes));
     }
     said
 }
@@ -67,6 +79,7 @@ pub(crate) fn ask(world: &World, played: &Played, omitted: Option<Omitted>) -> S
 pub(crate) fn engine(world: &World, played: &Played, omitted: Option<Omitted>) -> Engine {
     let mut engine = Engine::new(Settings::default());
     told::facts(world, played, omitted).into_iter().for_each(|fact| engine.add(fact));
+    engine.set_given(told::kinds(omitted));
     if omitted != Some(Omitted::History) {
         engine.set_history_start(at(world.history_start));
     }

@@ -1,5 +1,7 @@
 //! What may differ between the model and the engine, and what must not.
 
+use analyzer_engine::assumes::Assumes;
+
 use crate::ask::{Said, ask};
 use crate::model::{Played, Standing, Verdict, Why, is_at_the_edge_of_the_window, play, standing, verdict};
 use crate::stands::{self, Wrong};
@@ -136,12 +138,18 @@ fn compare(
             None if frame.label == at_the_end => Shown::Whole,
             None => Shown::TableOfAnotherMoment,
         };
+        if is_said(omitted, &said.assumes[index]) {
+            continue;
+        }
         if let Some(fault) = fault(truth[index], verdict, said.commands[index], shown) {
             differences.push(Difference { fault, shown, verdicts: Some((truth[index], verdict)), index });
         }
     }
     let end = played.frames.last().map_or(0, |frame| frame.at);
-    for armed in &said.armed {
+    for (armed, assumes) in &said.armed {
+        if is_said(omitted, assumes) {
+            continue;
+        }
         let is_own = world.routers[world.flows[armed.flow].router].zone == armed.zone;
         let fault = match standing(world, played, armed.flow, end) {
             Some(Standing::Armed) if is_own => continue,
@@ -165,6 +173,11 @@ fn compare_entries(world: &World, played: &Played, differences: &mut Vec<Differe
         let one = Difference { fault, shown: Shown::Whole, verdicts: None, index };
         differences.extend((!differences.contains(&one)).then_some(one));
     }
+}
+
+/// Whether it is said that what is left out is taken for granted.
+fn is_said(omitted: Option<Omitted>, assumes: &Assumes) -> bool {
+    omitted.is_some_and(|omitted| omitted.codes().iter().any(|&code| assumes.contains(code)))
 }
 
 /// What is wrong with a verdict (DESIGN 3, "Soundness").

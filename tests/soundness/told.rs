@@ -1,9 +1,10 @@
 //! A world as the engine is told it: rows with their dates, the conntrack table at the end, frames. One kind of evidence may
 //! be left out.
 
+use analyzer_engine::assumes::Assumption;
 use analyzer_engine::fact::{
-    self, Bfd, BfdRef, BfdStatus, BindingKind, Connection, Datapath, Fact, Policy, RouteOrigin, RouterPort, Source,
-    Zone,
+    self, Bfd, BfdRef, BfdStatus, BindingKind, Connection, Datapath, EvidenceKind, EvidenceKinds, Fact, Policy,
+    RouteOrigin, RouterPort, Source, Zone,
 };
 use analyzer_engine::observation::HeardNeighbour;
 use analyzer_engine::types::{Timestamp, Validity};
@@ -58,6 +59,43 @@ impl Omitted {
         Self::SomeRoutes,
         Self::Ovn,
     ];
+}
+
+impl Omitted {
+    /// What a finding then says that it takes for granted.
+    pub(crate) fn codes(self) -> &'static [Assumption] {
+        match self {
+            Self::Bindings => &[Assumption::NoBindings],
+            Self::StaticBindings => &[Assumption::NoStaticBindings],
+            Self::Bfd => &[Assumption::NoBfd],
+            Self::Ports => &[Assumption::NoPorts],
+            Self::Zones => &[Assumption::NoZoneOwners],
+            Self::Conntrack => &[Assumption::NoConntrack],
+            Self::History => &[Assumption::NoHistory],
+            Self::OtherDirection => &[Assumption::OneDirection],
+            Self::Neighbours => &[Assumption::NoNeighbours, Assumption::OneDirection],
+            // An entry that OVN may not apply is called undetermined where anything tells of its behaviour.
+            Self::Ovn => &[],
+            Self::LearnedRoutes | Self::SomeRoutes => &[Assumption::RoutesMaybePartial],
+        }
+    }
+}
+
+/// Kinds of evidence of which the engine is told all.
+pub(crate) fn kinds(omitted: Option<Omitted>) -> EvidenceKinds {
+    let kinds = [
+        (EvidenceKind::WholeRoutes, [Omitted::LearnedRoutes, Omitted::SomeRoutes].as_slice()),
+        (EvidenceKind::Policies, &[]),
+        (EvidenceKind::Bfd, &[Omitted::Bfd]),
+        (EvidenceKind::Bindings, &[Omitted::Bindings]),
+        (EvidenceKind::StaticBindings, &[Omitted::StaticBindings]),
+        (EvidenceKind::Connections, &[Omitted::Conntrack]),
+        (EvidenceKind::History, &[Omitted::History]),
+        (EvidenceKind::BothDirections, &[Omitted::OtherDirection, Omitted::Neighbours]),
+        (EvidenceKind::Neighbours, &[Omitted::Neighbours]),
+    ];
+    let is_told = |of_kind: &[Omitted]| omitted.is_none_or(|omitted| !of_kind.contains(&omitted));
+    kinds.into_iter().filter(|(_, of_kind)| is_told(of_kind)).map(|(kind, _)| kind).collect()
 }
 
 /// A second of the world as the engine has it.
