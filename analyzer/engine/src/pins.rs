@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use hashbrown::{HashMap, HashSet};
 
 use super::Engine;
+use super::assumes::{self, Assumes};
 use super::bfd::Liveness;
 use super::context::Remembered;
 use super::epoch::Epochs;
@@ -49,6 +50,8 @@ pub struct Pin {
     pub expected: Listed<ExpectedNexthop>,
     /// When the MAC was last legal for one of these routes.
     pub last_legal: Option<LastLegal>,
+    /// What the standing takes for granted.
+    pub assumes: Assumes,
     /// What else knows the MAC.
     pub known_as: Listed<KnownAs>,
     /// The MAC that the next hop has now whose MAC the label holds.
@@ -165,6 +168,7 @@ fn pin(
         reply,
         owner,
         doubt: doubt(hops).or_else(|| answers.has_aged(knowledge, leaving, at).then_some(AGED)),
+        assumes: assumes::of_entry(knowledge, &symmetric.way, &pinned.entry),
         // A session that watches the next hop tells better than a frame whether it forwards.
         heard: if is_down { None } else { heard(knowledge, mac, heard_since, at) },
         changed: answers.changed(knowledge, leaving, connection.zone, at),

@@ -126,6 +126,7 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
         stands_since: None,
         clock,
     };
+    snapshot.engine.set_given(databases.kinds());
     snapshot.history(wanted, clock.now());
     let mut evidence = match wanted {
         Wanted::Flow { .. } => Evidence::of_all_zones(),

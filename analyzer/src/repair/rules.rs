@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::conntrack::flush::Flush;
 use crate::engine::fact::Connection;
+use crate::engine::finding::Assumption;
 use crate::engine::label::Rewrite;
 use crate::engine::pins::{Moved, Pin, ZoneOwner};
 use crate::engine::standing::Standing;
@@ -123,6 +124,9 @@ pub enum Refusal {
     /// The MAC is a virtual router's.
     #[error("the MAC is a virtual router's (VRRP, HSRP)")]
     VirtualRouter,
+    /// Evidence is missing that could turn it.
+    #[error("what nothing tells could turn it: {0} (docs/verdicts.md)")]
+    TakenForGranted(String),
     /// The router is alive.
     #[error("a router with the MAC was heard at {0}, after the MAC had left the set: it is alive")]
     HeardAlive(Timestamp),
@@ -195,6 +199,7 @@ impl Refusal {
             Self::ActiveNexthop(_) => "active-nexthop",
             Self::AllowedMac => "allowed-mac",
             Self::VirtualRouter => "virtual-router",
+            Self::TakenForGranted(_) => "taken-for-granted",
             Self::HeardAlive(_) => "heard-alive",
             Self::ZoneOwnerUnknown(_) => "zone-owner-unknown",
             Self::ZoneNotRouters { .. } => "zone-not-routers",
@@ -243,6 +248,11 @@ pub fn judge(pin: &Pin, rules: &Rules, datapath: Option<Datapath>, at: Timestamp
         }
         ZoneOwner::Unknown if rules.zone != Some(zone) => return Err(Refusal::ZoneOwnerUnknown(zone)),
         ZoneOwner::Unknown | ZoneOwner::Router => {}
+    }
+    // Who tracks in the zone was asked before, and may be left to the user.
+    let open = pin.assumes.after_looking().beside(&[Assumption::NoZoneOwners].into_iter().collect());
+    if datapath.is_some() && !open.is_empty() {
+        return Err(Refusal::TakenForGranted(open.codes().collect::<Vec<_>>().join(", ")));
     }
     if let Some(last) = pin.heard {
         return Err(Refusal::HeardAlive(last));

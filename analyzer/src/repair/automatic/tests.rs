@@ -40,7 +40,7 @@ fn engine(ports: impl IntoIterator<Item = u16>) -> Engine {
         origin: RouteOrigin::Static,
         bfd: BfdRef::None,
         port_key: None,
-        source: Source::Ovn,
+        source: Source::NexthopsToml,
         validity: Validity::ALWAYS,
     }));
     engine.add(Fact::Binding(Binding {

@@ -1,7 +1,8 @@
 use super::*;
 use crate::engine::Engine;
 use crate::engine::fact::{
-    Bfd, BfdRef, BfdStatus, Binding, BindingKind, Fact, Policy, Route, RouteOrigin, RouterPort, Source, Zone,
+    Bfd, BfdRef, BfdStatus, Binding, BindingKind, EvidenceKind, Fact, Policy, Route, RouteOrigin, RouterPort, Source,
+    Zone,
 };
 use crate::engine::observation::HeardNeighbour;
 use crate::engine::settings::Settings;
@@ -15,6 +16,15 @@ const GW2: MacAddr = MacAddr([2, 0, 0, 0, 1, 2]);
 fn at(seconds: u64) -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000 + seconds * 1000)
 }
+
+/// What both of OVN's databases tell.
+const DATABASES: [EvidenceKind; 5] = [
+    EvidenceKind::WholeRoutes,
+    EvidenceKind::Policies,
+    EvidenceKind::Bfd,
+    EvidenceKind::Bindings,
+    EvidenceKind::StaticBindings,
+];
 
 const LEAVING: &str = "udp 10.244.0.5:4000 -> 198.51.100.7:53";
 
@@ -75,6 +85,8 @@ struct Node {
     settings: Settings,
     rules: Rules,
     datapath: Option<Datapath>,
+    /// Kinds of evidence that the running system tells all of.
+    kinds: Vec<EvidenceKind>,
 }
 
 impl Node {
@@ -106,11 +118,13 @@ impl Node {
                 ovs: None,
             },
             datapath: Some(Datapath::Kernel),
+            kinds: DATABASES.to_vec(),
         }
     }
 
     fn engine(&self) -> Engine {
         let mut engine = Engine::new(self.settings.clone());
+        engine.set_given(self.kinds.iter().copied().collect());
         self.routes.iter().cloned().for_each(|route| engine.add(Fact::Route(route)));
         self.bindings.iter().cloned().for_each(|binding| engine.add(Fact::Binding(binding)));
         self.zones.iter().cloned().for_each(|zone| engine.add(Fact::Zone(zone)));
@@ -139,6 +153,24 @@ fn node(change: impl FnOnce(&mut Node)) -> Node {
     let mut node = Node::new();
     change(&mut node);
     node
+}
+
+#[test]
+fn nothing_is_changed_where_missing_evidence_could_turn_it() {
+    let without = |kind| move |node: &mut Node| node.kinds.retain(|&told| told != kind);
+    for kind in
+        [EvidenceKind::WholeRoutes, EvidenceKind::Policies, EvidenceKind::Bindings, EvidenceKind::StaticBindings]
+    {
+        assert_eq!(node(without(kind)).refusal(), "taken-for-granted", "{kind:?}");
+        let dumps = node(|node| (without(kind)(node), node.datapath = None).1);
+        assert_eq!(dumps.judged(), Ok(Action::Delete), "of dumps nothing is changed");
+    }
+    // What a user writes down is whole.
+    let by_file = node(|node| {
+        node.routes.iter_mut().for_each(|route| route.source = Source::NexthopsToml);
+        node.kinds.clear();
+    });
+    assert_eq!(by_file.judged(), Ok(Action::Delete));
 }
 
 #[test]
