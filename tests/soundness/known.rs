@@ -2,7 +2,7 @@
 //! design and the fact sheet, and a difference stands here until the engine says it, too: an entry that no longer occurs
 //! fails the test, so that the list shrinks.
 
-use crate::check::Difference;
+use crate::check::{Difference, Fault};
 use crate::model::{Played, Verdict};
 use crate::world::World;
 
@@ -45,6 +45,12 @@ pub(crate) const KNOWN: &[Known] = &[
             place.one.verdicts.is_some_and(|(truth, _)| truth == Verdict::AsymmetricGateway)
                 && place.world.routers.iter().any(|row| row.mac == place.played.frames[place.one.index].eth_dst)
         },
+    },
+    Known {
+        name: "listed-otherwise-than-explained",
+        reason: "two routers have the pod's address and the owner's hops are all down: those asked of the entry do not agree",
+        is_seldom: true,
+        is: |place| place.one.fault == Fault::Contradiction,
     },
 ];
 

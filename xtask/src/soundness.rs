@@ -17,7 +17,7 @@ const KNOWN: &str = "ANALYZER_SOUNDNESS_KNOWN";
 /// Arguments of `cargo xtask soundness`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How many worlds to try, instead of the 100,000 for which the lists of what is known hold.
+    /// How many worlds to try, instead of the 20,000 for which the lists of what is known hold.
     #[arg(long, value_name = "N")]
     worlds: Option<u64>,
     /// The seed of the first world; each further one has the next number.
