@@ -70,7 +70,10 @@ fn port_is_read(behaviour: &Behaviour<'_>, asked: &Asked<'_>) -> Applies {
         // Entries that were written anew have both.
         (PortForm::Mark, Marks::NotRead) if asked.port(PortForm::Label).is_some() => Applies::Yes,
         (PortForm::Label, Marks::Read) | (PortForm::Mark, Marks::NotRead) => Applies::No(unread(form)),
-        (_, Marks::MayBeRead) => {
+        (PortForm::Mark, Marks::MayBeRead) => {
+            Applies::May("its port stands in the mark, and not every release of OVN reads it there")
+        }
+        (PortForm::Label, Marks::MayBeRead) => {
             Applies::May("its port stands in the label, and not every release of OVN reads it there")
         }
         (_, Marks::Untold) => Applies::Untold,
@@ -88,8 +91,9 @@ enum Marks {
 fn reads_marks(behaviour: &Behaviour<'_>) -> Marks {
     let is_any = surely_has(behaviour, MARKS);
     match (is_any, behaviour.all_do_without_masked_labels) {
-        // northd goes by what all chassis can do.
-        (Some(false), Some(false)) => Marks::NotRead,
+        // northd goes by what all chassis can do. Where entries have marks, one that cannot may be gone.
+        (Some(false), Some(false)) if !behaviour.has_marks => Marks::NotRead,
+        (Some(false), Some(false)) => Marks::MayBeRead,
         _ if is_any == Some(true) || behaviour.has_marks => Marks::Read,
         (_, Some(true)) if surely_has(behaviour, MARKS_WHERE_ALL_CAN) == Some(true) => Marks::Read,
         (None, None) => Marks::Untold,

@@ -148,7 +148,7 @@ fn chassis_and_entries() {
     let with = |release: &str, facts: [Fact; 2]| facts.into_iter().chain([northd(release)]).collect::<Vec<_>>();
     stands(&world(Label, with("23.06.2", all())), "unused", "does not read it");
     stands(&world(Label, with("23.06.2", some())), "stale", "");
-    stands(&world(Mark, with("23.06.2", some())), "unused", "in the mark");
+    stands(&world(Mark, with("23.06.2", some())), "undetermined", "in the mark");
     // northd is older than what the controllers can do.
     stands(&world(Label, with("22.03.0", all())), "undetermined", "");
     stands(&world(Label, with("24.09.0", some())), "unused", "does not read it");
