@@ -26,6 +26,9 @@ use super::prefixes::PrefixSet;
 use super::standing::Standings;
 use crate::types::{Timestamp, Tuple, Validity};
 
+/// Bundles that may stay without entries, whatever there are of these.
+const CROWD: usize = 1024;
+
 /// The bundles of entries that are watched. The entries themselves lie elsewhere, each with its place.
 #[derive(Debug, Default)]
 pub struct Watch {
@@ -118,6 +121,11 @@ impl Watch {
     pub fn settle(&mut self) {
         self.moved = Prefixes::default();
         self.bundles.recycle();
+    }
+
+    /// Whether there are many more bundles than `entries`: those of entries that went stay until they are cleared.
+    pub fn is_crowded(&self, entries: usize) -> bool {
+        self.bundles.len() > 2 * entries + CROWD
     }
 
     /// Forgets the bundles: all entries are to be given places anew.

@@ -309,7 +309,11 @@ impl Evidence {
     pub(super) fn watch(&mut self, engine: &Engine, at: Timestamp) -> bool {
         let Self { watch, index, .. } = self;
         let has_left = engine.watch(watch, at);
-        index.tag(watch.are_any_moved(), |entry, tag, is_shared| {
+        let is_crowded = watch.is_crowded(index.len());
+        if is_crowded {
+            watch.clear();
+        }
+        index.tag(is_crowded || watch.are_any_moved(), |entry, tag, is_shared| {
             let place = Place::of(tag);
             // What stands for others must be its flow's only entry.
             let place = if is_shared || place == Place::ALONE {

@@ -82,6 +82,10 @@ impl Bundles {
         Some(number)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
     fn get(&self, number: u32) -> Option<&Bundle> {
         self.bundles.get(number as usize)?.as_ref()
     }
