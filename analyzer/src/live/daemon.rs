@@ -43,7 +43,7 @@ use crate::unixctl::conntrack::Pacing;
 /// Events that are taken before what they tell takes effect: what comes together takes effect together.
 const BATCH: usize = 256;
 /// Ticks between two looks at what is rarely needed.
-const RARELY: u64 = 60;
+pub(super) const RARELY: u64 = 60;
 
 /// What the daemon knows.
 pub(super) struct Daemon {

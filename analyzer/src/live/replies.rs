@@ -8,7 +8,7 @@ use hashbrown::hash_map::Entry;
 
 use analyzer_ebpf::abi::Direction;
 
-use super::daemon::Daemon;
+use super::daemon::{Daemon, RARELY};
 use super::ledger;
 use crate::bpf::readings::Request;
 use crate::engine::bounded::Flow;
@@ -35,7 +35,9 @@ impl Daemon {
         // What was counted of a flow under earlier sets was judged by these, whatever holds since.
         let mut told: HashMap<(Flow, MacAddr), (Observation, Finding)> = HashMap::new();
         let mut judged = 0;
-        for sample in &conforming {
+        // Each time others come first, so that all have their turn.
+        let first = (self.ticks / RARELY) as usize * MAX_JUDGED % conforming.len().max(1);
+        for sample in conforming[first..].iter().chain(&conforming[..first]) {
             if self.set.span(sample.key.epoch()).is_none() {
                 continue;
             }
