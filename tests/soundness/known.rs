@@ -2,9 +2,11 @@
 //! design and the fact sheet, and a difference stands here until the engine says it, too: an entry that no longer occurs
 //! fails the test, so that the list shrinks.
 
+use std::collections::BTreeSet;
+
 use crate::check::{Difference, Fault};
 use crate::model::{Played, Verdict};
-use crate::world::World;
+use crate::world::{Kind, Route, World};
 
 /// A difference on whole evidence.
 pub(crate) struct Known {
@@ -23,6 +25,16 @@ struct Place<'a> {
     world: &'a World,
     played: &'a Played,
     one: &'a Difference,
+}
+
+impl Place<'_> {
+    /// Whether routes of several routers are for the pod of the entry's flow.
+    fn is_of_two_routers(&self) -> bool {
+        let pod = self.world.flows[self.one.index].tuple.src;
+        let is_for_pod = |route: &&Route| matches!(route.kind, Kind::Source { .. }) && route.prefix.contains(pod);
+        let routers = self.world.routes.iter().filter(is_for_pod).map(|route| route.router);
+        routers.collect::<BTreeSet<_>>().len() > 1
+    }
 }
 
 /// Differences on whole evidence. The first that fits has it.
@@ -50,7 +62,7 @@ pub(crate) const KNOWN: &[Known] = &[
         name: "listed-otherwise-than-explained",
         reason: "two routers have the pod's address and the owner's hops are all down: those asked of the entry do not agree",
         is_seldom: true,
-        is: |place| place.one.fault == Fault::Contradiction,
+        is: |place| place.one.fault == Fault::Contradiction && place.is_of_two_routers(),
     },
 ];
 
