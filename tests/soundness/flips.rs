@@ -38,12 +38,6 @@ pub(crate) const FLIPS: &[Flips] = &[
         seldom: &[Muted],
     },
     Flips {
-        shown: Shown::Without(Omitted::Bfd),
-        reason: "a route decides whose hops are all down, or none does",
-        faults: &[(Muted, 65)],
-        seldom: &[],
-    },
-    Flips {
         shown: Shown::Without(Omitted::Ports),
         reason: "a packet that is looked up otherwise conforms by the table that is guessed",
         faults: &[(FalseCommand, 48), (FalseConforming, 674), (Overclaimed, 65)],

@@ -6,12 +6,12 @@
 use super::bfd::Liveness;
 use super::case::Case;
 use super::decided::Way;
-use super::fact::{EvidenceKind, Policy, Source};
+use super::fact::{BfdRef, EvidenceKind, Policy, Route, Source};
 use super::knowledge::Knowledge;
 use super::labelled::Labelled;
 use super::verdict::Verdict;
 use super::zones::Owner;
-use crate::types::MacAddr;
+use crate::types::{MacAddr, Tuple};
 
 /// Something that is taken for granted. In the order of the codes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -148,7 +148,8 @@ pub(super) fn of_verdict(case: &Case<'_, '_>, verdict: Verdict) -> Assumes {
     // Who sends to next hops is the node.
     let is_sent = !knowledge.ports.is_empty() || case.context().directions.is_sender(case.seen.eth_src);
     let mut assumes = of_way(knowledge, &routes.all, mac, is_sent && case.is_carried(mac));
-    let is_bfd_open = !knowledge.given.contains(EvidenceKind::Bfd) && has_open_session(&routes.after);
+    let is_bfd_open = !knowledge.given.contains(EvidenceKind::Bfd)
+        && (has_open_session(&routes.after) || was_watched(knowledge, case.flow().inner));
     assumes.insert_if(Assumption::NoBfd, assumes.contains(Assumption::NoBfd) || is_bfd_open);
     assumes.insert_if(Assumption::NoZoneOwners, has_nameless_zone(&case.flow().labelled));
     let is_one_direction = matches!(verdict, Verdict::Violating(_)) && !case.is_other_direction_seen();
@@ -172,7 +173,10 @@ pub(super) fn of_entry(knowledge: &Knowledge, way: &Way<'_>, entry: &Labelled<'_
 fn of_way(knowledge: &Knowledge, way: &Way<'_>, mac: MacAddr, is_proved: bool) -> Assumes {
     let is_missing = |kind| !knowledge.given.contains(kind);
     // Of what a user writes down, and of the kernel's routes, there is no more than is told.
-    let is_ovn = way.hops.iter().any(|hop| matches!(hop.route.source, Source::Ovn | Source::LrRouteList));
+    let is_ovn = match way.hops.is_empty() {
+        true => knowledge.is_beyond_toml,
+        false => way.hops.iter().any(|hop| matches!(hop.route.source, Source::Ovn | Source::LrRouteList)),
+    };
     let is_ovn_missing = |kind| is_ovn && is_missing(kind);
     // A next hop whose row is missing has the MAC only if something binds it to an address of that family.
     let may_be_hops = || {
@@ -189,7 +193,7 @@ fn of_way(knowledge: &Knowledge, way: &Way<'_>, mac: MacAddr, is_proved: bool) -
         (Assumption::NoBfd, is_missing(EvidenceKind::Bfd) && has_open_session(way)),
         (Assumption::NoBindings, is_ovn_missing(EvidenceKind::Bindings)),
         (Assumption::NoConntrack, are_connections_missing),
-        (Assumption::NoHistory, is_missing(EvidenceKind::History) && knowledge.history.is_none()),
+        (Assumption::NoHistory, is_missing(EvidenceKind::History) && knowledge.dated_from().is_none()),
         (Assumption::NoNeighbours, is_ovn_missing(EvidenceKind::Neighbours)),
         (Assumption::NoPolicies, is_ovn_missing(EvidenceKind::Policies)),
         (Assumption::NoPorts, !is_proved && is_open_to_ports && knowledge.ports.is_empty()),
@@ -204,6 +208,12 @@ fn of_way(knowledge: &Knowledge, way: &Way<'_>, mac: MacAddr, is_proved: bool) -
 /// Whether a BFD session watches a next hop whose state nothing tells.
 fn has_open_session(way: &Way<'_>) -> bool {
     way.hops.iter().any(|hop| hop.liveness == Liveness::Unknown)
+}
+
+/// Whether a session watches, or watched, a next hop of a route of the flow: when it was down bears on what was legal when.
+fn was_watched(knowledge: &Knowledge, tuple: Tuple) -> bool {
+    let is_watched = |route: &Route| matches!(route.bfd, BfdRef::Session { .. } | BfdRef::Attached);
+    knowledge.routes.versions_for(tuple.src, tuple.dst).any(is_watched)
 }
 
 /// Whether nothing names the owner of the zone of an entry that is believed.

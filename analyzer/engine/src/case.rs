@@ -242,7 +242,7 @@ impl<'a, 'c> Case<'a, 'c> {
     /// From when on the MAC is known to be outside the set: it left it then, or the set is known from then on.
     fn outside_since(&self, mac: MacAddr) -> Option<Timestamp> {
         let left = self.last_legal(mac).map(|last| last.until);
-        left.max(self.knowledge.history).max(self.knowledge.blind.last_end(self.at()))
+        left.max(self.knowledge.dated_from()).max(self.knowledge.blind.last_end(self.at()))
     }
 
     /// Whether packets of the flow's other direction were seen, or would have been.

@@ -54,6 +54,10 @@ pub(super) struct Knowledge {
     pub(super) given: EvidenceKinds,
     /// Start of the next-hop history; `None` where facts hold without bound.
     pub(super) history: Option<Timestamp>,
+    /// Whether routes were told that no user wrote down, of which more may be.
+    pub(super) is_beyond_toml: bool,
+    /// Whether next hops were told without dates, which may have been others at other times.
+    pub(super) is_undated: bool,
     /// Times for which the next hops are not known.
     pub(super) blind: Blind,
     /// What changed of that which classes follow from.
@@ -96,6 +100,8 @@ impl Knowledge {
 
     pub(super) fn add(&mut self, fact: Fact) {
         self.note_change(&fact);
+        self.is_undated |=
+            matches!(fact, Fact::Route(_) | Fact::Binding(_)) && fact.validity() == Some(Validity::ALWAYS);
         match fact {
             Fact::Route(route) => {
                 self.note_route(&route);
@@ -119,6 +125,11 @@ impl Knowledge {
         }
     }
 
+    /// From when on all next hops are known with their dates.
+    pub(super) fn dated_from(&self) -> Option<Timestamp> {
+        self.history.filter(|_| !self.is_undated)
+    }
+
     /// Notes what a fact changes that begins or ends.
     fn note_change(&mut self, fact: &Fact) {
         self.changes += 1;
@@ -128,6 +139,7 @@ impl Knowledge {
 
     fn note_route(&mut self, route: &Route) {
         self.nexthop_ips.extend(route.nexthop);
+        self.is_beyond_toml |= route.source != Source::NexthopsToml;
         route.router.iter().for_each(|router| self.zones.add_router(router));
     }
 

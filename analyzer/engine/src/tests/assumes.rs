@@ -3,6 +3,7 @@
 use super::table::changed;
 use super::world::*;
 use crate::fact::{BfdStatus, EvidenceKind, Fact};
+use crate::verdict::Undetermined;
 
 const KINDS: [EvidenceKind; 9] = [
     EvidenceKind::WholeRoutes,
@@ -38,13 +39,28 @@ const TEXTS: [EvidenceKind; 2] = [EvidenceKind::Bindings, EvidenceKind::Connecti
 fn the_incident_names_what_could_turn_it() {
     let all = ["no-history", "no-policies", "no-static-bindings", "no-zone-owners", "one-direction"];
     assert_eq!(codes(&incident(|_| {}), TEXTS), all);
+    // A database beside texts dates nothing of what they tell.
     let with_history = incident(|world| world.history = Some(at(0)));
-    assert_eq!(codes(&with_history, TEXTS), all[1..]);
+    assert_eq!(codes(&with_history, TEXTS), all);
+    let with_dates = changed(with_history, |world| {
+        world.facts.iter_mut().filter_map(Fact::validity_mut).for_each(|validity| validity.from = Some(at(0)));
+    });
+    assert_eq!(codes(&with_dates, TEXTS), all[1..]);
     let with_owner = incident(|world| world.facts.push(zone(35, "GR_worker-08_dnat")));
     assert_eq!(codes(&with_owner, TEXTS), [&all[..3], &all[4..]].concat());
     let with_requests = incident(|world| world.seen.push(packet(102, flow(59943).reversed(), GW15, NODE)));
     assert!(!codes(&with_requests, TEXTS).contains(&"one-direction"));
     assert!(codes(&with_requests, TEXTS).contains(&"no-neighbours"), "they would have come in, too");
+}
+
+#[test]
+fn a_database_dates_nothing_of_what_texts_tell() {
+    let world = incident(|world| {
+        world.history = Some(at(0));
+        world.seen.push(packet(90, flow(59943).reversed(), DEAD, NODE));
+    });
+    let findings = world.engine().conclude(world.seen.as_slice()).findings;
+    assert_eq!(findings[0].verdict, Undetermined::HeardUndated.into());
 }
 
 #[test]
@@ -82,10 +98,10 @@ fn a_session_whose_state_nothing_tells_has_a_code() {
     });
     let without_bfd = KINDS.into_iter().filter(|&told| told != EvidenceKind::Bfd);
     assert_eq!(codes(&watched, without_bfd.clone()), ["no-bfd", "no-zone-owners"]);
-    let told = changed(watched, |world| {
-        world.facts.push(Fact::Bfd(bfd("198.19.3.16", BfdStatus::Up)));
-    });
-    assert_eq!(codes(&told, without_bfd), ["no-zone-owners"]);
+    let told = changed(watched, |world| world.facts.push(Fact::Bfd(bfd("198.19.3.16", BfdStatus::Up))));
+    assert_eq!(codes(&told, KINDS), ["no-zone-owners"]);
+    // A row that was there tells of its own time alone.
+    assert_eq!(codes(&told, without_bfd), ["no-bfd", "no-zone-owners"]);
 }
 
 #[test]
