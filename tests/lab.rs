@@ -42,8 +42,6 @@ mod eras;
 mod gateway;
 #[path = "lab/keeper.rs"]
 mod keeper;
-#[path = "lab/known.rs"]
-mod known;
 #[path = "lab/node/mod.rs"]
 mod node;
 #[path = "lab/ovn.rs"]

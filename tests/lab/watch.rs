@@ -11,7 +11,6 @@ use crate::capture::{Capture, Seen};
 use crate::case::Case;
 use crate::daemon::{Ended, Live, pause, sit_out};
 use crate::datapath::Datapath;
-use crate::known::Expected;
 use crate::netns::Missing;
 use crate::node::{Node, Spare};
 use crate::patience::patience;
@@ -155,19 +154,13 @@ impl Watch {
 
     /// The same where replay, with the whole capture and with dumps of the end, finds something else.
     pub(crate) fn expect_and_replay(self, found: &[(&str, &Seen)], replayed: &[(&str, &Seen)]) -> Ended {
-        self.expect_with_differences(found.into(), replayed.into())
-    }
-
-    /// The same where something else is found today, which is known.
-    pub(crate) fn expect_with_differences(self, expected: Expected, replayed: Expected) -> Ended {
         let seen = self.capture.seen();
         self.case.dump(&self.node, &seen);
         let ended = self.live.stop();
-        let found = expected.today();
         let context = || format!("{seen:#?}\n{}\n{}", ended.summary, ended.said());
-        self.case.keep(&self.node, &as_told(replayed.right));
-        check("what the daemon found", &expected, told(&ended.findings), &context);
-        check("what replay finds", &replayed, self.case.replay(&self.node), &String::new);
+        self.case.keep(&self.node, &as_told(replayed));
+        check("what the daemon found", found, told(&ended.findings), &context);
+        check("what replay finds", replayed, self.case.replay(&self.node), &String::new);
         assert_eq!(ended.number("grace_packets") + ended.number("untracked_packets"), 0, "{}", context());
         // What conforms is counted by MAC.
         let mut conforming: BTreeMap<_, Count> = BTreeMap::new();
@@ -192,17 +185,9 @@ impl Watch {
 }
 
 /// Checks what was told, by the daemon or by replay.
-fn check(by: &str, expected: &Expected, told: BTreeMap<Told, Count>, context: &dyn Fn() -> String) {
-    let right = as_told(expected.right);
-    if let Some((what, today)) = expected.difference() {
-        let is_gone = as_expected(told.clone(), &right) == right;
-        assert!(!is_gone, "{by} is right: it is no difference any more that {what}. Take it from tests/lab/known.rs");
-        let today = as_told(today);
-        assert_eq!(as_expected(told, &today), today, "{by}, where {what}: {}", context());
-        say(&format!("known: {what}"));
-    } else {
-        assert_eq!(as_expected(told, &right), right, "{by}: {}", context());
-    }
+fn check(by: &str, expected: &[(&str, &Seen)], told: BTreeMap<Told, Count>, context: &dyn Fn() -> String) {
+    let expected = as_told(expected);
+    assert_eq!(as_expected(told, &expected), expected, "{by}: {}", context());
 }
 
 /// A reason, a flow and its destination MAC, as they are told.

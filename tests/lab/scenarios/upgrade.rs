@@ -3,7 +3,6 @@
 use super::{pinned_to_a_dead_gateway, to};
 use crate::addresses::{GW1, V4};
 use crate::capture::since;
-use crate::known::{Expected, Found, HEARD_BEFORE_ITS_DEATH};
 use crate::netns::{Missing, run};
 use crate::ovn::Ovn;
 use crate::traffic::{exchange, push, sent};
@@ -45,12 +44,8 @@ fn upgrade_under_traffic() {
         assert_eq!(violating, stay, "what the client sends heals");
         // A conversion leaves nothing of a file's history: of what was before, replay cannot know.
         let later = since(&converted, &so_far);
-        let replayed = Expected {
-            right: &[(NO_DATA, &converted), ("stale-conntrack|heard-undated", &later)],
-            today: Some((HEARD_BEFORE_ITS_DEATH, &[(NO_DATA, &converted), ("asymmetric-gateway", &later)])),
-        };
-        let found: Found = &[("stale-conntrack", &violating)];
-        let ended = watch.expect_with_differences(found.into(), replayed);
+        let replayed = [(NO_DATA, &converted), ("stale-conntrack|heard-undated", &later)];
+        let ended = watch.expect_and_replay(&[("stale-conntrack", &violating)], &replayed);
         assert_eq!(ended.code, Some(1), "{}", ended.said());
         Ok(())
     });
