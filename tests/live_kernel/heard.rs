@@ -54,7 +54,7 @@ fn requests_of_the_flow_itself_count_and_nothing_else() {
         let crossed = flow(4003, GW1);
         wire.deliver("wan0", "out0", [request(&crossed.to(GW2))]);
         let mut to_crossed = wire.send("out0", &crossed, 1);
-        // From then on the kernel program passes them by itself, and samples them.
+        // From then on the kernel program passes them by itself, and samples them; the first was suspect.
         crate::daemon::pause(2000);
         to_crossed += wire.send("out0", &crossed, 8);
 
@@ -66,7 +66,7 @@ fn requests_of_the_flow_itself_count_and_nothing_else() {
         assert_eq!(Count::of(ended.finding(&dead, "unknown-mac")), to_dead);
         assert_eq!(ended.number("violating_packets"), to_other.packets + to_dead.packets);
         let told = ended.finding(&crossed, "asymmetric-reply");
-        assert_eq!((told["verdict"].as_str(), told["packets"].as_u64()), (Some("info"), Some(8)), "{told}");
+        assert_eq!((told["verdict"].as_str(), Count::of(told)), (Some("info"), to_crossed), "{told}");
         assert_eq!(ended.number("info_flows"), 2);
         assert_eq!(ended.conforming(GW1), to_crossed);
         Ok(())
