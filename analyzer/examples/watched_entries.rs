@@ -62,9 +62,7 @@ impl Kept {
         let Self { index, watch } = self;
         engine.watch(watch, at);
         index.tag(watch.are_any_moved(), |entry, tag, is_shared| {
-            let place = Place::of(tag);
-            let is_moved = !is_shared && watch.has_moved(entry, place);
-            if is_moved { watch.place(entry).number() } else { place.number() }
+            watch.place_anew(entry, Place::of(tag), is_shared).number()
         });
         watch.settle();
         engine.watch(watch, at);

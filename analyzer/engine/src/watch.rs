@@ -92,15 +92,26 @@ impl Engine {
     /// Brings the bundles up to `at`: judges those that are new, and those that a change bears on. Returns whether one lies
     /// outside that did not.
     ///
-    /// After a change of classes entries have to be given places anew ([`Watch::has_moved`]).
+    /// After a change of classes entries have to be given places anew ([`Watch::place_anew`]).
     pub fn watch(&self, watch: &mut Watch, at: Timestamp) -> bool {
         watch.update(&self.knowledge, at)
     }
 }
 
 impl Watch {
-    /// Where the entry lies. A bundle that is new is judged at the next [`Engine::watch`].
-    pub fn place(&mut self, entry: &Connection) -> Place {
+    /// Where an entry lies that lay at `place`. One that `is_shared`, which is not its flow's only one, lies alone: no other may
+    /// stand for it. A bundle that is new is judged at the next [`Engine::watch`].
+    pub fn place_anew(&mut self, entry: &Connection, place: Place, is_shared: bool) -> Place {
+        if is_shared || place == Place::ALONE {
+            Place::ALONE
+        } else if self.has_moved(entry, place) {
+            self.place(entry)
+        } else {
+            place
+        }
+    }
+
+    fn place(&mut self, entry: &Connection) -> Place {
         let Some(reply) = label::decode(entry.label, entry.mark) else { return Place::ALONE };
         let (Some(orig), Some(back)) = (self.ends(entry.orig), self.ends(entry.reply)) else { return Place::ALONE };
         let key = Key { is_ipv4: entry.orig.src.is_ipv4(), ends: [orig, back], zone: entry.zone, reply };
@@ -108,8 +119,8 @@ impl Watch {
     }
 
     /// Whether the entry has no place, or may have another one since the classes changed.
-    pub fn has_moved(&self, entry: &Connection, place: Place) -> bool {
-        place == Place::NONE || place != Place::ALONE && self.bundles.is_gone(place.0) || self.moved.hold(entry)
+    fn has_moved(&self, entry: &Connection, place: Place) -> bool {
+        place == Place::NONE || self.bundles.is_gone(place.0) || self.moved.hold(entry)
     }
 
     /// Whether classes changed since places were given anew.
@@ -123,14 +134,23 @@ impl Watch {
         self.bundles.recycle();
     }
 
-    /// Whether there are many more bundles than `entries`: those of entries that went stay until they are cleared.
-    pub fn is_crowded(&self, entries: usize) -> bool {
-        self.bundles.len() > 2 * entries + CROWD
+    /// Drops all bundles where there are many more than `entries`, as those of entries that went stay: all are to be given
+    /// places anew ([`Watch::are_any_moved`]).
+    pub fn make_room(&mut self, entries: usize) {
+        if self.bundles.len() > 2 * entries + CROWD {
+            // Their numbers are not given again before all have new places.
+            self.bundles.drop_where(|_| true);
+        }
     }
 
     /// Forgets the bundles: all entries are to be given places anew.
     pub fn clear(&mut self) {
         self.bundles = Bundles::default();
+    }
+
+    #[cfg(test)]
+    pub(super) fn bundle_count(&self) -> usize {
+        self.bundles.len()
     }
 
     /// Whether an entry of that place may hold a MAC outside the set.

@@ -309,21 +309,9 @@ impl Evidence {
     pub(super) fn watch(&mut self, engine: &Engine, at: Timestamp) -> bool {
         let Self { watch, index, .. } = self;
         let has_left = engine.watch(watch, at);
-        let is_crowded = watch.is_crowded(index.len());
-        if is_crowded {
-            watch.clear();
-        }
-        index.tag(is_crowded || watch.are_any_moved(), |entry, tag, is_shared| {
-            let place = Place::of(tag);
-            // What stands for others must be its flow's only entry.
-            let place = if is_shared || place == Place::ALONE {
-                Place::ALONE
-            } else if watch.has_moved(entry, place) {
-                watch.place(entry)
-            } else {
-                place
-            };
-            place.number()
+        watch.make_room(index.len());
+        index.tag(watch.are_any_moved(), |entry, tag, is_shared| {
+            watch.place_anew(entry, Place::of(tag), is_shared).number()
         });
         watch.settle();
         engine.watch(watch, at) || has_left

@@ -29,10 +29,9 @@ impl Kept {
     /// The entries that lie outside.
     fn outside(&mut self, engine: &Engine, at: Timestamp) -> Vec<Connection> {
         engine.watch(&mut self.watch, at);
+        self.watch.make_room(self.entries.len());
         for (entry, place) in &mut self.entries {
-            if self.watch.has_moved(entry, *place) {
-                *place = self.watch.place(entry);
-            }
+            *place = self.watch.place_anew(entry, *place, false);
         }
         self.watch.settle();
         engine.watch(&mut self.watch, at);
@@ -169,4 +168,22 @@ fn the_set_of_the_flow_counts_not_that_of_the_node() {
     // The MAC is another pod's gateway's.
     entries[0].label = label(&gateway(9).1, 2);
     assert_eq!(Kept::new(&entries).outside(&engine, at(10)), [entries[0].clone()]);
+}
+
+#[test]
+fn bundles_of_entries_that_went_make_room() {
+    let Node { engine, mut entries } = Node::new(100, 40);
+    for (number, entry) in entries.iter_mut().enumerate().filter(|(number, _)| number % 3 != 0) {
+        entry.label = label(&format!("02:00:00:01:{:02x}:{:02x}", number / 256, number % 256), 2);
+    }
+    let mut kept = Kept::new(&entries);
+    assert!(kept.outside(&engine, at(10)).len() > 2_000);
+    // Those that stay come in another order, so that none gets the number back that its bundle had.
+    kept.entries.truncate(50);
+    kept.entries.reverse();
+    let staying: Vec<Connection> = kept.entries.iter().map(|(entry, _)| entry.clone()).collect();
+    let outside = Kept::new(&staying).outside(&engine, at(20));
+    assert!(!outside.is_empty() && outside.len() < staying.len());
+    assert_eq!(kept.outside(&engine, at(20)), outside);
+    assert!(kept.watch.bundle_count() <= staying.len());
 }
