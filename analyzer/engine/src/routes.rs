@@ -356,12 +356,18 @@ impl Group<'_> {
 
     /// Name of the route.
     pub(super) fn id(&self) -> RouteId {
-        let head = self.routes[0];
-        RouteId {
-            router: head.router.clone(),
-            route_table: head.route_table.clone(),
-            policy: head.policy,
-            prefix: head.prefix,
+        RouteId::of(self.routes[0])
+    }
+}
+
+impl RouteId {
+    /// Name of the route that the row is of.
+    pub(super) fn of(row: &Route) -> Self {
+        Self {
+            router: row.router.clone(),
+            route_table: row.route_table.clone(),
+            policy: row.policy,
+            prefix: row.prefix,
         }
     }
 }

@@ -38,7 +38,7 @@ impl<'a> Flow<'a> {
         let is_pinned =
             |route: &&Route| route.symmetric_reply && self.pins().any(|(owner, _)| owner.may_be(route.router.as_ref()));
         let versions = self.knowledge.routes.versions_for(self.inner.src, self.inner.dst).filter(is_pinned);
-        versions.map(|route| Group { routes: vec![route] }.id()).collect()
+        versions.map(RouteId::of).collect()
     }
 
     /// Routes with a symmetric reply that the flow matches, and by which it may have come in.
@@ -156,12 +156,12 @@ impl<'a> Flow<'a> {
         let mut known: HashMap<RouteId, usize> = HashMap::new();
         let is_pinned = |route: &&&'a Route| pins.iter().any(|&pin| self.applies_to(pin, route));
         for route in symmetric.iter().filter(is_pinned) {
-            let group = Group { routes: vec![*route] };
-            match known.get(&group.id()) {
+            let id = RouteId::of(route);
+            match known.get(&id) {
                 Some(&known) => groups[known].routes.push(route),
                 None => {
-                    known.insert(group.id(), groups.len());
-                    groups.push(group);
+                    known.insert(id, groups.len());
+                    groups.push(Group { routes: vec![*route] });
                 }
             }
         }
