@@ -9,8 +9,6 @@ mod flows;
 mod releases;
 pub(super) mod told;
 
-pub(super) use self::alone::may_be_alone;
-
 use std::sync::Arc;
 
 use hashbrown::HashSet;
@@ -29,7 +27,7 @@ use crate::types::{Release, Timestamp, Tuple, tuple::proto};
 pub(super) enum Applies {
     /// It does.
     Yes,
-    /// Nothing tells. A standing that rests on it takes for granted that OVN does (`version-unknown`).
+    /// Nothing tells. A standing that rests on it takes for granted that OVN does.
     Untold,
     /// Releases like this one do or do not.
     May(&'static str),
@@ -72,7 +70,8 @@ impl<'a> Behaviour<'a> {
 
     /// Whether OVN applies the entry to packets that leave with `leaving`.
     pub(super) fn applies(&self, entry: &Labelled<'_>, leaving: Tuple, symmetric: &Symmetric<'_>) -> Applies {
-        let asked = Asked { entry, leaving, is_alone: symmetric.may_be_alone };
+        let look = || alone::may_be_alone(self.knowledge, &symmetric.way.groups, leaving, self.at);
+        let asked = Asked { entry, leaving, is_alone: *symmetric.may_be_alone.get_or_init(look) };
         self.by_flows(&asked, symmetric).unwrap_or_else(|| releases::applies(self, &asked))
     }
 

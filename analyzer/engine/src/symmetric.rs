@@ -1,10 +1,10 @@
 //! Routes with a symmetric reply that a labelled entry's flow has, worked out once for all entries that share them.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::behaviour;
 use super::bfd::Liveness;
 use super::context::Remembered;
 use super::decided::Way;
@@ -25,8 +25,8 @@ pub(super) struct Symmetric<'a> {
     pub(super) is_down: bool,
     /// Whether all next hops may be down: no session is known to be up, and the state of one is not known.
     pub(super) may_all_be_down: bool,
-    /// Whether there may be one next hop alone.
-    pub(super) may_be_alone: bool,
+    /// Whether there may be one next hop alone: of few flows that is asked.
+    pub(super) may_be_alone: OnceCell<bool>,
 }
 
 impl<'a> Symmetric<'a> {
@@ -39,9 +39,8 @@ impl<'a> Symmetric<'a> {
         let is = |liveness| move |hop: &Hop<'_>| hop.liveness == liveness;
         let is_down = hops.iter().all(is(Liveness::Down));
         let may_all_be_down = hops.iter().any(is(Liveness::Unknown)) && !hops.iter().any(is(Liveness::Up));
-        let may_be_alone = behaviour::may_be_alone(knowledge, &routes, tuple, at);
         let groups = routes.into_iter().map(|route| Group { routes: vec![route] }).collect();
-        Self { way: Way::new(groups, hops), port_keys, is_down, may_all_be_down, may_be_alone }
+        Self { way: Way::new(groups, hops), port_keys, is_down, may_all_be_down, may_be_alone: OnceCell::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
