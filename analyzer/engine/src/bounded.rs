@@ -10,11 +10,17 @@ use analyzer_ebpf::abi::LinkTags;
 use hashbrown::HashMap;
 
 use super::finding::Finding;
+use super::observation::Observation;
 use super::verdict::Verdict;
 use crate::types::{MacAddr, Tuple};
 
 /// A flow: its NIC, its VLANs, its 5-tuple.
 pub type Flow = (u8, LinkTags, Tuple);
+
+/// The flow of an observation.
+pub fn flow_of(seen: &Observation) -> Flow {
+    (seen.nic, LinkTags(seen.tags.0 & LinkTags::FLOW.0), seen.tuple)
+}
 
 /// What a finding is counted under.
 pub type FindingKey = (Flow, MacAddr, Verdict);

@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use analyzer_ebpf::abi::LinkTags;
 use hashbrown::{HashMap, HashSet};
 
-use super::bounded::{BoundedFindings, Flow};
+use super::bounded::{self, BoundedFindings, Flow};
 use super::context::Remembered;
 use super::evidence;
 use super::finding::{self, Finding, NexthopCount, Summary};
@@ -42,7 +41,7 @@ impl Tally {
         judgement: Judgement<'_>,
     ) {
         let verdict = judgement.verdict;
-        let key = flow_key(observation);
+        let key = bounded::flow_of(observation);
         match &mut self.flow {
             Some((flow, worst)) if *flow == key => *worst = (*worst).max(verdict),
             _ => {
@@ -136,8 +135,4 @@ impl Tally {
         finding::sort(&mut findings);
         (findings, self.summary)
     }
-}
-
-fn flow_key(observation: &Observation) -> Flow {
-    (observation.nic, LinkTags(observation.tags.0 & LinkTags::FLOW.0), observation.tuple)
 }

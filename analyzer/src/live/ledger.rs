@@ -9,12 +9,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use analyzer_ebpf::abi::LinkTags;
 use hashbrown::hash_map::Entry as MapEntry;
 use hashbrown::{HashMap, HashSet};
 
 use crate::engine::Assessment;
-use crate::engine::bounded::{BoundedFindings, FindingKey, Flow};
+use crate::engine::bounded::{BoundedFindings, FindingKey, Flow, flow_of};
 use crate::engine::finding::{self, Finding, NexthopCount, Summary};
 use crate::engine::observation::Observation;
 use crate::engine::verdict::{Undetermined, Verdict, Violating};
@@ -159,7 +158,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
     /// Books what the kernel has counted in all, what is new of it under this assessment; and with it what was counted
     /// before, where this assessment has the better evidence for it.
     pub(super) fn judge(&mut self, key: K, seen: &Observation, assessment: Assessment, at: Timestamp) -> Told {
-        let flow = flow(seen);
+        let flow = flow_of(seen);
         let verdict = assessment.verdict;
         let before = self.entries.get(&key).map_or(verdict, |entry| entry.verdict);
         let is_first = before != verdict || !self.entries.contains_key(&key);
@@ -245,7 +244,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
 
     /// Notes what samples tell of a flow that conforms. Returns the finding where it is news.
     pub(super) fn remark(&mut self, seen: &Observation, finding: Finding) -> Option<Finding> {
-        let key = (flow(seen), seen.eth_dst, finding.verdict);
+        let key = (flow_of(seen), seen.eth_dst, finding.verdict);
         let counts = (finding.packets, finding.bytes);
         let is_known = self.findings.get(&key).is_some();
         self.remarks += u64::from(!is_known);
@@ -296,7 +295,7 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
 
     /// Whether packets of the flow are on the books.
     pub(super) fn has_flow(&self, seen: &Observation) -> bool {
-        self.flows.contains_key(&flow(seen))
+        self.flows.contains_key(&flow_of(seen))
     }
 
     /// Entries that findings cite for the MAC that their packets left to, and when the last of these left.
@@ -424,10 +423,6 @@ impl Entry {
         self.own = Counts { packets: self.own.packets + since.packets, bytes: self.own.bytes + since.bytes };
         since
     }
-}
-
-pub(super) fn flow(seen: &Observation) -> Flow {
-    (seen.nic, LinkTags(seen.tags.0 & LinkTags::FLOW.0), seen.tuple)
 }
 
 /// Whether a conntrack entry that is not known yet may say more of packets with this verdict.

@@ -9,9 +9,8 @@ use hashbrown::hash_map::Entry;
 use analyzer_ebpf::abi::Direction;
 
 use super::daemon::{Daemon, RARELY};
-use super::ledger;
 use crate::bpf::readings::Request;
-use crate::engine::bounded::Flow;
+use crate::engine::bounded::{Flow, flow_of};
 use crate::engine::finding::Finding;
 use crate::engine::observation::Observation;
 use crate::engine::verdict::{Info, Verdict};
@@ -53,7 +52,7 @@ impl Daemon {
             if finding.verdict != Verdict::Info(Info::AsymmetricReply) {
                 continue;
             }
-            match told.entry((ledger::flow(&seen), seen.eth_dst)) {
+            match told.entry((flow_of(&seen), seen.eth_dst)) {
                 Entry::Occupied(mut entry) => join(&mut entry.get_mut().1, finding),
                 Entry::Vacant(place) => _ = place.insert((seen, finding)),
             }

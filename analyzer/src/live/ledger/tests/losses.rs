@@ -1,5 +1,6 @@
 //! No packet vanishes, whatever happens to its key.
 
+use analyzer_ebpf::abi::LinkTags;
 use proptest::prelude::*;
 
 use super::super::*;
