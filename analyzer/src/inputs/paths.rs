@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::engine::fact::{EvidenceKind, EvidenceKinds};
+use crate::ovn;
 
 /// Paths of dumps, by what they hold. Each may be packed with gzip or zstd.
 #[derive(clap::Args, Clone, PartialEq, Eq, Debug, Default)]
@@ -128,16 +129,18 @@ impl Paths {
 
     /// Kinds of evidence that these files tell all of. Whether next hops are dated is for the files themselves to say.
     pub fn kinds(&self) -> EvidenceKinds {
-        let (nb, sb) = (!self.nb_db.is_empty(), !self.sb_db.is_empty());
-        let kinds = [
-            (EvidenceKind::WholeRoutes, nb && sb),
-            (EvidenceKind::Policies, nb),
-            (EvidenceKind::Bfd, nb || sb || !self.bfd.is_empty()),
-            (EvidenceKind::Bindings, sb || !self.mac_bindings.is_empty()),
-            (EvidenceKind::StaticBindings, nb || sb || !self.static_mac_bindings.is_empty()),
-            (EvidenceKind::Connections, !self.conntrack.is_empty()),
-        ];
-        kinds.into_iter().filter(|&(_, is_told)| is_told).map(|(kind, _)| kind).collect()
+        let mut kinds = ovn::kinds_of_databases(!self.nb_db.is_empty(), !self.sb_db.is_empty());
+        for (kind, texts) in [
+            (EvidenceKind::Bfd, &self.bfd),
+            (EvidenceKind::Bindings, &self.mac_bindings),
+            (EvidenceKind::StaticBindings, &self.static_mac_bindings),
+            (EvidenceKind::Connections, &self.conntrack),
+        ] {
+            if !texts.is_empty() {
+                kinds.insert(kind);
+            }
+        }
+        kinds
     }
 
     /// Whether a source of next hops was given.

@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use super::config;
 use super::event::Event;
 use super::sources::{SourceId, Sources};
-use crate::engine::fact::{Delta, EvidenceKind, EvidenceKinds};
+use crate::engine::fact::{Delta, EvidenceKinds};
+use crate::ovn;
 use crate::ovn::follow::conditions::{self, Chassis};
 use crate::ovn::follow::{Database, Follower};
 use crate::ovn::local::Node;
@@ -157,15 +158,7 @@ impl Databases {
 
     /// Kinds of evidence that they tell all of.
     pub(super) fn kinds(&self) -> EvidenceKinds {
-        let (nb, sb) = (self.has(Role::Northbound), self.has(Role::Southbound));
-        let kinds = [
-            (EvidenceKind::WholeRoutes, nb && sb),
-            (EvidenceKind::Policies, nb),
-            (EvidenceKind::Bfd, nb || sb),
-            (EvidenceKind::Bindings, sb),
-            (EvidenceKind::StaticBindings, nb || sb),
-        ];
-        kinds.into_iter().filter(|&(_, is_told)| is_told).map(|(kind, _)| kind).collect()
+        ovn::kinds_of_databases(self.has(Role::Northbound), self.has(Role::Southbound))
     }
 
     /// This node, as its own database describes it.
@@ -185,7 +178,7 @@ impl Databases {
         match event {
             client::Event::Connected { .. } => {}
             client::Event::Changes { changes, .. } => {
-                let crate::ovn::follow::Followed { delta, warnings } = followed.follower.apply(&changes);
+                let ovn::follow::Followed { delta, warnings } = followed.follower.apply(&changes);
                 (told.delta, told.warnings) = (delta, warnings);
                 told.is_own = role == Role::OpenVswitch;
                 states.told(followed.id, now);

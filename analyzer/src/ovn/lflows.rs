@@ -117,12 +117,6 @@ pub(super) fn facts(
     facts
 }
 
-/// The facts of rows of `Logical_Flow` that were asked for as those of one router.
-pub fn of_router<'a>(router: &Arc<str>, rows: impl IntoIterator<Item = &'a Row>) -> Vec<Fact> {
-    let flows = rows.into_iter().filter_map(of_row);
-    flows.filter_map(|flow| fact(Some(Arc::clone(router)), flow, Validity::ALWAYS)).collect()
-}
-
 /// The facts of a text of `ovn-sbctl lflow-list`:
 ///
 /// ```text

@@ -19,7 +19,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::fact::Fact;
+use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact};
 use crate::types::{Place, Position, Timestamp, Warning};
 
 mod columns;
@@ -54,6 +54,18 @@ impl Facts {
     fn warn(&mut self, file: &Arc<str>, position: Position, message: String) {
         self.warnings.push(Warning { place: Place { file: Arc::clone(file), position }, message });
     }
+}
+
+/// Kinds of evidence of which the databases that are there tell all.
+pub fn kinds_of_databases(has_nb: bool, has_sb: bool) -> EvidenceKinds {
+    let kinds = [
+        (EvidenceKind::WholeRoutes, has_nb && has_sb),
+        (EvidenceKind::Policies, has_nb),
+        (EvidenceKind::Bfd, has_nb || has_sb),
+        (EvidenceKind::Bindings, has_sb),
+        (EvidenceKind::StaticBindings, has_nb || has_sb),
+    ];
+    kinds.into_iter().filter(|&(_, is_told)| is_told).map(|(kind, _)| kind).collect()
 }
 
 /// A file that cannot be read as a whole.
