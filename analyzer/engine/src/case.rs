@@ -227,10 +227,9 @@ impl<'a, 'c> Case<'a, 'c> {
     /// Whether the packets heard show that the MAC's owner was alive after it left the set. Where nothing tells when that
     /// was, it has to send still as the last packet leaves to it.
     pub(super) fn is_alive(&self, mac: MacAddr) -> bool {
-        let Some(heard) = self.heard(mac) else { return false };
-        let Some(since) = self.still_sends_from(mac) else { return true };
         let until = self.seen.last.saturating_add(self.knowledge.settings.heard_window);
-        heard.last >= since || self.context().inbound.heard(self.seen.tuple, mac, since, until).is_some()
+        let still_sends = |since| self.context().inbound.heard(self.seen.tuple, mac, since, until).is_some();
+        self.heard(mac).is_some() && self.still_sends_from(mac).is_none_or(still_sends)
     }
 
     /// From when on packets from the MAC show that its owner was alive as the last packet left, where nothing tells since

@@ -3,7 +3,9 @@
 //! A fact holds during its [`Validity`]. Facts that a dump tells hold without end in both directions; facts from a
 //! database with transaction dates, or from a live monitor, begin and end at those dates.
 
+mod connection;
 mod kind;
+mod ovn;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,9 +14,6 @@ pub use self::connection::{BR_EX_ZONE, Connection};
 pub use self::kind::{EvidenceKind, EvidenceKinds};
 pub use self::ovn::{Ovn, OvnSays, PortForm, PortRead, ReplyFlow};
 use crate::types::{IpPrefix, MacAddr, Timestamp, Validity};
-
-mod connection;
-mod ovn;
 
 /// Where a fact comes from. The names are those that output shows.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

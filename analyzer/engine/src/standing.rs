@@ -201,7 +201,7 @@ impl<'a> Standings<'a> {
         let Some(entry) = Labelled::new(self.knowledge, connection, direction, leaving, self.at) else {
             return Watched::default();
         };
-        if entry.reply.port == 0 || matches!(entry.owner, Owner::Other { .. }) || self.knowledge.blind.holds(self.at) {
+        if self.out_of_question(&entry).is_some() {
             return Watched::default();
         }
         let flow = Flow::labelled(self.knowledge, self.at, leaving, vec![entry.clone()]);
@@ -255,14 +255,8 @@ impl<'a> Standings<'a> {
         pinned: &Pinned<'a>,
         followed: Option<Left>,
     ) -> Standing {
-        if pinned.entry.reply.port == 0 {
-            return Standing::NotPinned;
-        }
-        if matches!(pinned.entry.owner, Owner::Other { .. }) {
-            return Standing::NotHonoured;
-        }
-        if self.knowledge.blind.holds(self.at) {
-            return Standing::Blind;
+        if let Some(standing) = self.out_of_question(&pinned.entry) {
+            return standing;
         }
         let eth_src = followed.map_or(NOBODY, |left| left.eth_src);
         let decided = asked.decided.entry(eth_src).or_insert_with(|| flow.decided(&mut self.context, eth_src));
@@ -277,6 +271,17 @@ impl<'a> Standings<'a> {
         match asked.blamed.entry(key).or_insert_with(|| self.blamed(flow, decided, key)).clone() {
             Standing::Stale => self.applied(pinned, followed.is_some()),
             standing => standing,
+        }
+    }
+
+    /// How an entry stands whose MAC need not be looked at.
+    fn out_of_question(&self, entry: &Labelled<'_>) -> Option<Standing> {
+        if entry.reply.port == 0 {
+            Some(Standing::NotPinned)
+        } else if matches!(entry.owner, Owner::Other { .. }) {
+            Some(Standing::NotHonoured)
+        } else {
+            self.knowledge.blind.holds(self.at).then_some(Standing::Blind)
         }
     }
 

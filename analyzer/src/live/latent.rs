@@ -47,8 +47,8 @@ impl Departures {
 }
 
 impl Daemon {
-    /// Takes note of MACs that left the set at `at`, of the node or of a flow, and asks for the reading that will tell of entries that hold them:
-    /// whoever heals them, OVN itself first of all, has the grace period to do so.
+    /// Takes note of MACs that left the set at `at`, of the node or of a flow, and asks for the reading that will tell of entries
+    /// that hold them: whoever heals them, OVN itself first of all, has the grace period to do so.
     pub(super) fn note_departures(&mut self, at: Timestamp) {
         let read = self.evidence.read().first;
         let grace = self.config.judging.grace;
