@@ -149,12 +149,16 @@ impl<T: Packed> Shelf<T> {
         self.chunks[slot / CHUNK][slot % CHUNK].tag = tag;
     }
 
-    /// Takes the tags of all entries away that may have this tuple.
+    /// Takes the tags of all entries away one of whose tuples is this one, in either direction.
     pub(super) fn untag(&mut self, tuple: Tuple, hash: &RandomState) {
         let Self { chunks, by_tuple } = self;
+        let meant = canonical(tuple);
+        // A bucket holds entries of other tuples too.
         for known in by_tuple.iter_hash(hash_of(tuple, hash)) {
-            let slot = known.slot();
-            chunks[slot / CHUNK][slot % CHUNK].tag = UNTAGGED;
+            let kept = &mut chunks[known.slot() / CHUNK][known.slot() % CHUNK];
+            if [kept.entry.orig(), kept.entry.reply()].map(canonical).contains(&meant) {
+                kept.tag = UNTAGGED;
+            }
         }
     }
 

@@ -147,6 +147,19 @@ fn tags_stay_with_their_entries() {
     assert_eq!(tagged(&index, 8).len(), 2);
 }
 
+/// The hash is another one in each index, so a hundred of them meet what one meets by luck.
+#[test]
+fn an_entry_takes_the_tags_of_its_own_flow_alone() {
+    for _ in 0..100 {
+        let mut index = LabelledIndex::new(1000);
+        let made = |number| if number % 2 == 0 { v4(number) } else { v6(number) };
+        (0..200).for_each(|number| assert!(index.insert(&made(number))));
+        index.tag(true, |_, _, _| 7);
+        (200..300).for_each(|number| assert!(index.insert(&made(number))));
+        assert_eq!(index.tagged(|tag| tag == 7).count(), 200);
+    }
+}
+
 /// A table that is nothing but the rules.
 #[derive(Default)]
 struct Model(HashMap<(Tuple, u16), Connection>);
