@@ -12,6 +12,8 @@ mod netns;
 mod ovsdb;
 #[path = "common/patience.rs"]
 mod patience;
+#[path = "common/received.rs"]
+mod received;
 
 #[path = "live_kernel/alerts.rs"]
 mod alerts;
