@@ -15,7 +15,7 @@ use super::decided::{Decided, Outcome, Routes, Time, Way};
 use super::fact::EvidenceKind;
 use super::finding::{Heard, LastLegal};
 use super::flow::Flow;
-use super::knowledge::Knowledge;
+use super::knowledge::{Hop, Knowledge};
 use super::labelled::Labelled;
 use super::observation::Observation;
 use super::routes::Group;
@@ -116,10 +116,12 @@ impl<'a, 'c> Case<'a, 'c> {
     /// Whether the packets go to a MAC that is, or was, that of a next hop of these routes.
     pub(super) fn goes_to_one_of(&self, way: &Way<'a>) -> bool {
         let Some(mac) = self.seen.eth_dst() else { return false };
+        // What a rule puts behind another MAC says nothing of a time before.
+        let names = |hop: &Hop<'a>| !hop.lladdrs.overruled.contains(&mac);
         let last_legal = &mut self.context().remembered.last_legal;
         let mut was_legal =
             |group: &Group<'a>| last_legal.of_route(self.knowledge, &group.id(), mac, self.at()).is_some();
-        way.naming(mac).next().is_some() || self.knowledge.knows(mac) && way.groups.iter().any(&mut was_legal)
+        way.naming(mac).any(names) || self.knowledge.knows(mac) && way.groups.iter().any(&mut was_legal)
     }
 
     /// The MAC that the flow's latest request came from.
