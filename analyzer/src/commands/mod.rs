@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
+use crate::output::Answer;
 use crate::output::escape::Escaped;
 use crate::types::Warning;
 
@@ -31,8 +32,18 @@ pub enum Status {
     Violation = 1,
     /// Could not run.
     Failed = 2,
-    /// No violation, but something could not be judged.
+    /// No violation, but something could not be judged, or may be one if it goes on.
     Undetermined = 3,
+}
+
+impl From<Answer> for Status {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Violating => Self::Violation,
+            Answer::Grace | Answer::Undetermined => Self::Undetermined,
+            Answer::Ok => Self::Fine,
+        }
+    }
 }
 
 impl From<Status> for ExitCode {

@@ -7,7 +7,6 @@ use super::engine::prepare;
 use super::printing::{print, style};
 use super::{Status, telling, warn};
 use crate::cli::{Format, ReplayArgs};
-use crate::engine::finding::Summary;
 use crate::engine::settings::Settings;
 use crate::output::{Report, Skipped, write_json, write_jsonl, write_text};
 use crate::sinks::target::Target;
@@ -37,7 +36,6 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
         unparsed: totals.skipped.unparsed + counted.skipped_by_reader.frames,
         lines: prepared.loaded.skipped_lines + counted.skipped_by_reader.lines,
     };
-    let status = status(&summary, &skipped, prepared.tells_nexthops);
 
     let mut warnings = prepared.loaded.warnings;
     warnings.extend(counted.warnings.iter().cloned());
@@ -45,6 +43,7 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
         findings: conclusion.findings,
         latent: conclusion.latent,
         summary,
+        tells_nexthops: prepared.tells_nexthops,
         skipped,
         warnings,
         files: prepared.captures.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
@@ -63,45 +62,5 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
         Format::Jsonl => write_jsonl(out, &report),
     })?;
     telling::tell(&report, &messages)?;
-    Ok(status)
-}
-
-/// Absence of data is never conformity: without next hops, or where a packet could not be judged, the run is not fine.
-pub(super) fn status(summary: &Summary, skipped: &Skipped, tells_nexthops: bool) -> Status {
-    let is_whole = tells_nexthops
-        && summary.covered_flows > 0
-        && summary.undetermined_flows == 0
-        && summary.untracked_packets == 0
-        && skipped.truncated == 0
-        && skipped.unparsed == 0;
-    match (summary.violating_packets, is_whole) {
-        (1.., _) => Status::Violation,
-        (0, true) => Status::Fine,
-        (0, false) => Status::Undetermined,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn absence_of_data_is_no_conformity() {
-        let fine = Summary { covered_flows: 1, conforming_flows: 1, ..Summary::default() };
-        let none = Skipped::default();
-        assert_eq!(status(&fine, &Skipped { not_ip: 1, lines: 1, ..none }, true), Status::Fine);
-        let undetermined = [
-            (Summary { covered_flows: 0, ..fine.clone() }, none, true),
-            (Summary { undetermined_flows: 1, ..fine.clone() }, none, true),
-            (Summary { untracked_packets: 1, ..fine.clone() }, none, true),
-            (fine.clone(), Skipped { truncated: 1, ..none }, true),
-            (fine.clone(), Skipped { unparsed: 1, ..none }, true),
-            (fine, none, false),
-        ];
-        for (mut summary, skipped, tells_nexthops) in undetermined {
-            assert_eq!(status(&summary, &skipped, tells_nexthops), Status::Undetermined, "{summary:?} {skipped:?}");
-            summary.violating_packets = 1;
-            assert_eq!(status(&summary, &skipped, tells_nexthops), Status::Violation, "{summary:?} {skipped:?}");
-        }
-    }
+    Ok(report.answer().into())
 }

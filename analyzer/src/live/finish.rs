@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use analyzer_ebpf::maps::{Counter, PacketCount};
 use hashbrown::{HashMap, HashSet};
 
-use super::Outcome;
 use super::daemon::Daemon;
 use super::failures::Request;
 use super::set::counters_of;
@@ -36,7 +35,7 @@ pub(super) type Counters = [PacketCount; Counter::COUNT as usize];
 
 impl Daemon {
     /// Detaches, reads what was counted to the last packet, and says what the run amounts to.
-    pub(super) async fn finish(mut self) -> (Outcome, super::news::News) {
+    pub(super) async fn finish(mut self) -> (Report, super::news::News) {
         let nics = self.watching.status();
         self.watching.close();
         self.save_history_now().await;
@@ -79,6 +78,7 @@ impl Daemon {
             findings,
             latent,
             summary,
+            tells_nexthops,
             skipped,
             warnings: Vec::new(),
             files: Vec::new(),
@@ -87,7 +87,7 @@ impl Daemon {
             node: config.output.node.clone(),
             status: Some(status),
         };
-        (Outcome { report, tells_nexthops }, news)
+        (report, news)
     }
 
     /// What was sampled of flows that conform. What was sampled while no set was loaded was judged by nobody and is left

@@ -24,6 +24,7 @@ use super::latent::Departures;
 use super::ledger::Ledger;
 use super::news::News;
 use super::nexthop_files::NexthopFiles;
+use super::privileges;
 use super::remembering::Remembering;
 use super::repairing::Repairing;
 use super::set::Set;
@@ -31,7 +32,6 @@ use super::signals::Signals;
 use super::sources::{SourceId, Sources};
 use super::sweeping::Line;
 use super::watching::Watching;
-use super::{Outcome, privileges};
 use crate::bpf::programs::{self, Parts};
 use crate::bpf::sizes::Sizes;
 use crate::cli::{Ingress, KernelRoutes};
@@ -59,7 +59,7 @@ const RECONCILE: Duration = Duration::from_secs(300);
 ///
 /// # Errors
 /// What keeps it from watching at all.
-pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
+pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     let clock = Clock::new();
     let started = clock.now();
     let mut engine = Engine::new(config.judging.clone());

@@ -14,6 +14,8 @@ pub struct Report {
     pub latent: Vec<Latent>,
     /// Counts over the whole run.
     pub summary: Summary,
+    /// Whether anything told next hops.
+    pub tells_nexthops: bool,
     /// What was passed over.
     pub skipped: Skipped,
     /// Why, as far as it is kept.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::engine::finding::Assumption::{NoBfd, NoBindings, NoConntrack, NoPorts};
-use crate::engine::finding::{Assumes, CtDirection, Finding, Listed, RouteId, Summary};
+use crate::engine::finding::{Assumes, CtDirection, Finding, Listed, RouteId};
 use crate::engine::verdict::{NotCovered, Undetermined, Verdict, Violating};
 use crate::output::escape::is_unprintable;
 use crate::output::fixtures::{hostile, incident, nothing_found, pinned, undetermined};
@@ -19,7 +19,8 @@ fn styled(report: &Report, style: &Style) -> String {
 #[test]
 fn the_incident() {
     let expected = "\
-2 of 10 flows leave to a MAC that is no current next hop (5 of 19 packets).
+VIOLATING since 2022-06-09T22:48:28.272315Z: 2 of 10 flows leave to ce:73:29:66:39:a4, which is no
+current next hop (5 of 19 packets).
 
 violating, stale-conntrack: 2 flows, 5 packets, 509 bytes to ce:73:29:66:39:a4
   The flow's conntrack entry holds this MAC in its label, so OVN answers to it, although it is no
@@ -66,7 +67,7 @@ Notes
 #[test]
 fn nothing_is_wrong() {
     let expected = "\
-All 10 flows that a known route decides leave to a current next hop.
+OK: all 10 flows that a known route decides leave to a current next hop.
 
 Conforming packets by next hop
   ee:8d:82:db:f9:c4  198.19.3.15   4 packets  376 bytes
@@ -82,8 +83,8 @@ Notes
 #[test]
 fn some_could_not_be_judged() {
     let expected = "\
-No violation seen: 0 of 2 flows that a known route decides leave to a current next hop. 2 flows
-could not be judged.
+UNDETERMINED on worker-08: no flow that a known route decides could be judged. Not judged: 2 flows,
+3 untracked packets, 1 cut frame.
 
 undetermined, nexthop-unresolved: 2 flows, 2 packets, 236 bytes to ce:73:29:66:39:a4
   A next hop that is up, or may be, has no known MAC, so this MAC may be its own.
@@ -116,42 +117,6 @@ Warnings
 }
 
 #[test]
-fn headlines() {
-    type Change = fn(&mut Summary);
-    let cases: [(Change, &str); 6] = [
-        (|_| (), "Nothing was judged: no known route decides any of 5 packets."),
-        (
-            |s| (s.violating_flows, s.violating_packets) = (1, 1),
-            "1 of 4 flows leaves to a MAC that is no current next hop (1 of 5 packets).",
-        ),
-        (
-            |s| (s.covered_flows, s.conforming_flows) = (1, 1),
-            "The only flow that a known route decides leaves to a current next hop.",
-        ),
-        (
-            |s| (s.covered_flows, s.conforming_flows, s.info_flows) = (4, 3, 1),
-            "No violation seen: 3 of 4 flows that a known route decides leave to a current next hop.",
-        ),
-        (
-            |s| (s.covered_flows, s.conforming_flows, s.latent_armed) = (4, 4, 1),
-            "All 4 flows that a known route decides leave to a current next hop. 1 conntrack entry waits to send packets \
-             to such a MAC.",
-        ),
-        (
-            |s| (s.violating_flows, s.violating_packets, s.undetermined_flows) = (2, 3, 1),
-            "2 of 4 flows leave to a MAC that is no current next hop (3 of 5 packets). 1 flow could not be judged.",
-        ),
-    ];
-    for (change, expected) in cases {
-        let mut report = Report::default();
-        (report.summary.packets, report.summary.flows) = (5, 4);
-        change(&mut report.summary);
-        assert_eq!(headline(&report), expected);
-    }
-}
-
-/// Whatever a name holds, a terminal sees nothing but lines of text.
-#[test]
 fn hostile_names() {
     let text = text(&hostile());
     assert!(!text.replace('\n', "").contains(is_unprintable), "{text:?}");
@@ -180,7 +145,7 @@ fn only_commands_are_longer_than_the_width() {
 fn colours_only_where_asked_for() {
     assert!(!text(&incident()).contains('\x1b'));
     let coloured = styled(&incident(), &Style { colour: true, ..Style::default() });
-    assert!(coloured.starts_with("\x1b[1;31m2 of 10 flows"), "{coloured}");
+    assert!(coloured.starts_with("\x1b[1;31mVIOLATING since"), "{coloured}");
     let plain = coloured.replace("\x1b[1;31m", "").replace("\x1b[1m", "").replace("\x1b[0m", "");
     assert_eq!(plain, text(&incident()));
 }
