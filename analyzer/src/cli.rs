@@ -79,7 +79,8 @@ ovnsb.db, conf.db, lflow-list.txt, conntrack.txt, ct-zones.txt, ct-zone-list.txt
 or .zst.
 
 Exit status: 0 judged, no violation; 1 at least one violation; 2 could not run; 3 no violation, but something could not
-be judged, nothing was covered by a route, or no next hops were given.";
+be judged, nothing was covered by a route, no next hops were given, or all packets to wrong MACs left within the
+grace period after a change.";
 
 /// Commands.
 #[derive(Subcommand, Debug)]
