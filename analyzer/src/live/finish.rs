@@ -78,6 +78,7 @@ impl Daemon {
         let report = Report {
             findings,
             latent,
+            interrupted: false,
             summary,
             skipped,
             warnings: Vec::new(),

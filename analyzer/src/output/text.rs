@@ -78,6 +78,9 @@ fn headline(report: &Report) -> String {
         };
         text += &format!(" {entries} to send packets to such a MAC.");
     }
+    if report.interrupted {
+        text += " Reading was interrupted: this is the verdict so far.";
+    }
     text
 }
 
