@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::interruption::{Interruptible, Interruption};
 use super::stream::ByteStream;
 use super::zstd::{self, ZstdFrames};
 use super::{CaptureError, Progress};
@@ -39,13 +41,13 @@ struct Metered<R> {
 
 impl Source {
     /// Opens a file; `-` is standard input.
-    pub(super) fn open(path: &Path) -> Result<Self, CaptureError> {
-        if path == Path::new("-") {
-            return Ok(Self::new("standard input".into(), io::stdin(), None));
-        }
-        let file: Arc<str> = path.to_string_lossy().into();
+    pub(super) fn open(path: &Path, interruption: Option<&Arc<Interruption>>) -> Result<Self, CaptureError> {
+        let is_input = path == Path::new("-");
+        let file: Arc<str> = if is_input { "standard input".into() } else { path.to_string_lossy().into() };
         let open = || {
-            let opened = File::open(path)?;
+            // Not `io::stdin()`: it buffers, so what waits for the descriptor would not see what was read ahead.
+            let opened =
+                if is_input { File::from(io::stdin().as_fd().try_clone_to_owned()?) } else { File::open(path)? };
             let metadata = opened.metadata()?;
             if metadata.is_dir() {
                 return Err(io::Error::from(io::ErrorKind::IsADirectory));
@@ -53,7 +55,12 @@ impl Source {
             Ok((opened, metadata.is_file().then_some(metadata.len())))
         };
         let (opened, size) = open().map_err(|source| CaptureError::Open { file: Arc::clone(&file), source })?;
-        Ok(Self::new(file, opened, size))
+        Ok(match interruption {
+            Some(interruption) => {
+                Self::new(file, Interruptible::new(opened, size.is_none(), Arc::clone(interruption)), size)
+            }
+            None => Self::new(file, opened, size),
+        })
     }
 
     /// A source over any bytes. `size` is their number, where it is known.

@@ -5,6 +5,7 @@ mod counting;
 mod doctor;
 mod engine;
 mod explain;
+mod interrupting;
 mod live;
 mod nexthops;
 mod printing;

@@ -4,6 +4,7 @@ use anyhow::Context;
 
 use super::counting::{count, nic_names};
 use super::engine::prepare;
+use super::interrupting::Interruptible;
 use super::printing::{print, style};
 use super::{Status, telling, warn};
 use crate::cli::{Format, ReplayArgs};
@@ -18,7 +19,11 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
     if prepared.captures.is_empty() {
         anyhow::bail!("no capture given: the folder holds dumps only; name a capture, or - for standard input");
     }
-    let counted = count(&mut prepared.engine, &prepared.captures, &args.reading)?;
+    let reading = Interruptible::listen(&prepared.captures, !args.reading.quiet)?;
+    let interruption = reading.interruption();
+    let counted = count(&mut prepared.engine, &prepared.captures, &args.reading, Some(interruption))?;
+    let interrupted = interruption.has_cut();
+    drop(reading);
     let conclusion = prepared.engine.conclude(&counted.by_flow());
 
     let totals = &counted.totals;
@@ -42,6 +47,7 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
     let report = Report {
         findings: conclusion.findings,
         latent: conclusion.latent,
+        interrupted,
         summary,
         tells_nexthops: prepared.tells_nexthops,
         skipped,

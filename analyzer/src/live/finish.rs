@@ -77,6 +77,7 @@ impl Daemon {
         let report = Report {
             findings,
             latent,
+            interrupted: false,
             summary,
             tells_nexthops,
             skipped,

@@ -40,11 +40,14 @@ impl Report {
         }
     }
 
-    /// Whether next hops were told, something was judged, and nothing was left out.
+    /// Whether next hops were told, something was judged, and nothing was left out. What was not read may violate.
     fn is_whole(&self) -> bool {
         let Summary { covered_flows, undetermined_flows, untracked_packets, .. } = self.summary;
         let Skipped { truncated, unparsed, .. } = self.skipped;
-        self.tells_nexthops && covered_flows > 0 && undetermined_flows + untracked_packets + truncated + unparsed == 0
+        self.tells_nexthops
+            && !self.interrupted
+            && covered_flows > 0
+            && undetermined_flows + untracked_packets + truncated + unparsed == 0
     }
 }
 
@@ -59,7 +62,8 @@ mod tests {
         (fine.summary.covered_flows, fine.summary.conforming_flows) = (1, 1);
         (fine.skipped.not_ip, fine.skipped.lines) = (1, 1);
         assert_eq!(fine.answer(), Answer::Ok);
-        let lacks: [Change; 6] = [
+        let lacks: [Change; 7] = [
+            |report| report.interrupted = true,
             |report| report.summary.covered_flows = 0,
             |report| report.summary.undetermined_flows = 1,
             |report| report.summary.untracked_packets = 1,

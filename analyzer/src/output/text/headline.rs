@@ -13,14 +13,15 @@ use crate::types::MacAddr;
 /// The answer, with whom it concerns and since when, and how much could not be judged.
 pub(super) fn headline(report: &Report) -> String {
     let answer = report.answer();
+    let interrupted = if report.interrupted { " Reading was interrupted: this is the answer so far." } else { "" };
     let node = report.node.as_deref().map(|node| format!(" on {}", Escaped(node))).unwrap_or_default();
     let said = match answer {
-        Answer::Violating => return format!("{}{node}{}", answer.name(), violating(report)),
+        Answer::Violating => return format!("{}{node}{}{interrupted}", answer.name(), violating(report)),
         Answer::Grace => grace(report),
         Answer::Undetermined => undetermined(report),
         Answer::Ok => conforming(&report.summary),
     };
-    format!("{}{node}: {said}", answer.name())
+    format!("{}{node}: {said}{interrupted}", answer.name())
 }
 
 /// ` since 2022-06-09T22:48:28Z: 2 of 10 flows leave to ...`

@@ -65,6 +65,13 @@ Notes
 }
 
 #[test]
+fn an_interrupted_run_says_so_at_once() {
+    let report = Report { interrupted: true, ..incident() };
+    let text = text(&report).replace('\n', " ");
+    assert!(text.contains("(5 of 19 packets). Reading was interrupted: this is the verdict so far."), "{text}");
+}
+
+#[test]
 fn nothing_is_wrong() {
     let expected = "\
 OK: all 10 flows that a known route decides leave to a current next hop.
