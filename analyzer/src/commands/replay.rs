@@ -66,12 +66,14 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
     Ok(status)
 }
 
-/// Absence of data is never conformity: without next hops, or where a packet could not be judged, the run is not fine.
+/// Absence of data is never conformity: without next hops, or where something could not be judged or read, the run is not
+/// fine.
 pub(super) fn status(summary: &Summary, skipped: &Skipped, tells_nexthops: bool) -> Status {
     let is_whole = tells_nexthops
         && summary.covered_flows > 0
         && summary.undetermined_flows == 0
         && summary.untracked_packets == 0
+        && summary.gaps.is_empty()
         && skipped.truncated == 0
         && skipped.unparsed == 0;
     match (summary.violating_packets, is_whole) {
@@ -84,16 +86,21 @@ pub(super) fn status(summary: &Summary, skipped: &Skipped, tells_nexthops: bool)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::fact::{Gap, Scope};
+    use crate::types::{Place, Position, Validity};
 
     #[test]
     fn absence_of_data_is_no_conformity() {
         let fine = Summary { covered_flows: 1, conforming_flows: 1, ..Summary::default() };
         let none = Skipped::default();
+        let place = Place { file: "lost.txt".into(), position: Position::Line(7) };
+        let gap = Gap { scope: Scope::Ports, place, validity: Validity::ALWAYS };
         assert_eq!(status(&fine, &Skipped { not_ip: 1, lines: 1, ..none }, true), Status::Fine);
         let undetermined = [
             (Summary { covered_flows: 0, ..fine.clone() }, none, true),
             (Summary { undetermined_flows: 1, ..fine.clone() }, none, true),
             (Summary { untracked_packets: 1, ..fine.clone() }, none, true),
+            (Summary { gaps: vec![gap], ..fine.clone() }, none, true),
             (fine.clone(), Skipped { truncated: 1, ..none }, true),
             (fine.clone(), Skipped { unparsed: 1, ..none }, true),
             (fine, none, false),

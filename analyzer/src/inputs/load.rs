@@ -372,6 +372,7 @@ impl Loader<'_> {
     fn tell(&mut self, facts: Facts) {
         self.loaded.warnings.extend(facts.warnings.into_iter().take(MAX_WARNINGS));
         facts.facts.into_iter().for_each(&mut self.tell);
+        facts.gaps.into_iter().map(Fact::Gap).for_each(&mut self.tell);
         self.loaded.warnings.extend(facts.assumptions);
     }
 }

@@ -71,6 +71,19 @@ fn headline(report: &Report) -> String {
     if summary.undetermined_flows > 0 {
         text += &format!(" {} could not be judged.", count(summary.undetermined_flows, "flow"));
     }
+    let unread = report.skipped.truncated + report.skipped.unparsed;
+    if unread > 0 {
+        text += &format!(" {} could not be read.", count(unread, "frame"));
+    }
+    if !summary.gaps.is_empty() {
+        let parts = count(summary.gaps.len() as u64, "part");
+        let flows = count(summary.conforming_in_gaps, "flow");
+        let which = match summary.conforming_in_gaps {
+            0 => String::new(),
+            _ => format!(", which may decide {flows} that conform by the rest"),
+        };
+        text += &format!(" {parts} of the input could not be read{which}.");
+    }
     if summary.latent_armed > 0 {
         let entries = match summary.latent_armed {
             1 => "1 conntrack entry waits".to_owned(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Facts;
 use super::columns::BadColumn;
+use super::gaps;
 use crate::engine::fact::Fact;
 use crate::ovsdb::row::{Row, RowVersion, Tables};
 use crate::types::{Position, Validity};
@@ -46,7 +47,12 @@ impl<'a> RowReader<'a> {
         for RowVersion { row, validity } in versions(self.tables, table) {
             match read(row, *validity) {
                 Ok(facts) => self.facts.facts.extend(facts),
-                Err(problem) => self.warn(table, row, &problem),
+                Err(problem) => {
+                    self.warn(table, row, &problem);
+                    if let Some(scope) = gaps::scope_of(table, row) {
+                        self.facts.lose_during(self.file, Position::Whole, scope, *validity);
+                    }
+                }
             }
         }
     }

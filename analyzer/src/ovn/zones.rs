@@ -14,7 +14,7 @@ use super::Facts;
 use super::history::History;
 use super::lines::{lines, words};
 use super::rows::versions;
-use crate::engine::fact::{Fact, Zone};
+use crate::engine::fact::{Fact, Scope, Zone};
 use crate::ovsdb::row::{RowVersion, Tables};
 use crate::types::{Position, Validity};
 
@@ -45,6 +45,7 @@ pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
                 Err(_) if unreadable.insert((name, value)) => {
                     let message = format!("row {} of Bridge: {}", row.uuid, NotAZone(name, value));
                     facts.warn(file, Position::Whole, message);
+                    facts.lose_during(file, Position::Whole, Scope::Zones, *validity);
                 }
                 Err(_) => {}
             }
@@ -69,6 +70,7 @@ pub fn parse(text: &[u8], file: &Arc<str>) -> Facts {
             }
             Err(_) => {
                 facts.warn(file, Position::LineColumn(number, column), NotAZone(name, value).to_string());
+                facts.lose(file, Position::Line(number), Scope::Zones);
             }
         };
         match line {
