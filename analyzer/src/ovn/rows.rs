@@ -32,8 +32,10 @@ pub(super) struct RowReader<'a> {
 }
 
 impl<'a> RowReader<'a> {
-    pub(super) fn new(tables: &'a Tables, file: &'a Arc<str>) -> Self {
-        let facts = Facts { since: tables.since, ..Facts::default() };
+    /// Reads tables, of which those in `bearing` bear on next hops.
+    pub(super) fn new(tables: &'a Tables, file: &'a Arc<str>, bearing: &[&str]) -> Self {
+        let gaps = gaps::of_tables(tables, file, bearing);
+        let facts = Facts { since: tables.since, gaps, ..Facts::default() };
         Self { tables, file, warned: HashSet::new(), facts }
     }
 

@@ -10,10 +10,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::Facts;
 use super::history::History;
 use super::lines::{lines, words};
 use super::rows::versions;
+use super::{Facts, gaps};
 use crate::engine::fact::{Fact, Scope, Zone};
 use crate::ovsdb::row::{RowVersion, Tables};
 use crate::types::{Position, Validity};
@@ -33,7 +33,8 @@ pub const TABLES: &[&str] = &["Bridge"];
 ///
 /// Only the integration bridge has such keys, so its name, which is configurable, does not matter.
 pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
-    let mut facts = Facts { since: tables.since, ..Facts::default() };
+    let gaps = gaps::of_zones(tables, file);
+    let mut facts = Facts { since: tables.since, gaps, ..Facts::default() };
     let mut unreadable = HashSet::new();
     // The row changes with every configuration that ovn-controller acknowledges; a zone's span goes on.
     let mut zones = History::default();
