@@ -1,10 +1,12 @@
 use super::*;
+use crate::engine::fact::{Gap, Scope};
 use crate::engine::finding::Assumption::{NoBfd, NoBindings, NoConntrack, NoPorts};
 use crate::engine::finding::{Assumes, CtDirection, Finding, Listed, RouteId, Summary};
 use crate::engine::verdict::{NotCovered, Undetermined, Verdict, Violating};
 use crate::output::escape::is_unprintable;
 use crate::output::fixtures::{hostile, incident, nothing_found, pinned, undetermined};
 use crate::types::tuple::proto;
+use crate::types::{Place, Position, Validity};
 
 fn text(report: &Report) -> String {
     styled(report, &Style::default())
@@ -83,7 +85,7 @@ Notes
 fn some_could_not_be_judged() {
     let expected = "\
 No violation seen: 0 of 2 flows that a known route decides leave to a current next hop. 2 flows
-could not be judged.
+could not be judged. 1 frame could not be read.
 
 undetermined, nexthop-unresolved: 2 flows, 2 packets, 236 bytes to ce:73:29:66:39:a4
   A next hop that is up, or may be, has no known MAC, so this MAC may be its own.
@@ -279,4 +281,16 @@ fn what_all_take_for_granted_is_said_once() {
     let text = text(&report);
     assert_eq!(text.matches("no-history").count(), 1, "{text}");
     assert!(text.contains("    assumes     no-bfd, no-bindings, no-conntrack and 1 more (--format json)\n"), "{text}");
+}
+
+#[test]
+fn what_could_not_be_read_stands_in_the_headline() {
+    let place = Place { file: "lr\u{1b}list.txt".into(), position: Position::Line(7) };
+    let mut report = incident();
+    report.summary.gaps = vec![Gap { scope: Scope::Ports, place, validity: Validity::ALWAYS }];
+    let headline = |report: &Report| text(report).lines().take(4).collect::<Vec<_>>().join(" ");
+    assert!(headline(&report).contains("1 part of the input could not be read."), "{}", headline(&report));
+    report.summary.conforming_in_gaps = 2;
+    let expected = "1 part of the input could not be read, which may decide 2 flows that conform by the rest.";
+    assert!(headline(&report).contains(expected), "{}", headline(&report));
 }
