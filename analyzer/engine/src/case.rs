@@ -9,12 +9,15 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use analyzer_ebpf::abi::Direction;
+
 use super::bfd::Liveness;
 use super::context::Context;
 use super::decided::{Decided, Outcome, Routes, Time, Way};
 use super::fact::EvidenceKind;
 use super::finding::{Heard, LastLegal};
 use super::flow::Flow;
+use super::gaps::Packet;
 use super::knowledge::{Hop, Knowledge};
 use super::labelled::Labelled;
 use super::observation::Observation;
@@ -250,6 +253,34 @@ impl<'a, 'c> Case<'a, 'c> {
     pub(super) fn is_other_direction_seen(&self) -> bool {
         self.knowledge.given.contains(EvidenceKind::BothDirections)
             || self.context().inbound.is_complete(self.seen.tuple)
+    }
+
+    /// The packet as gaps are held against it. Where its receiver was heard, it matters what the MAC ever was.
+    pub(super) fn packet(&self, mac: MacAddr) -> Packet<'_, 'a> {
+        let ever = Timestamp::default();
+        let is_heard = self.context().inbound.heard(self.seen.tuple, mac, ever, Timestamp::MAX).is_some();
+        let since = if is_heard { ever } else { self.at().saturating_sub(self.knowledge.settings.grace) };
+        let flow = self.flow();
+        Packet {
+            knowledge: self.knowledge,
+            tuples: [flow.wire, flow.inner],
+            at: self.at(),
+            since,
+            mac,
+            way: self.routes().map(|routes| &*routes.all),
+            is_pinned: !self.decided().applying.is_empty(),
+            is_open: self.may_be_of_any_source() || self.may_be_received(),
+            labelled: &flow.labelled,
+        }
+    }
+
+    /// Whether it is the next hops' MACs that tell whether the packets were sent.
+    fn may_be_received(&self) -> bool {
+        let is_arrival = || {
+            self.routes().is_some_and(|routes| routes.by_destination)
+                || self.knowledge.routes.is_routed_source(self.seen.tuple.dst)
+        };
+        !self.are_ports_told() && self.seen.direction() == Direction::Unknown && is_arrival()
     }
 
     /// What was asked for.

@@ -168,7 +168,7 @@ fn pin(
         reply,
         owner,
         doubt: doubt(hops).or_else(|| answers.has_aged(knowledge, leaving, at).then_some(AGED)),
-        assumes: assumes::of_entry(knowledge, &symmetric.way, &pinned.entry),
+        assumes: assumes::of_entry(knowledge, &pinned),
         // A session that watches the next hop tells better than a frame whether it forwards.
         heard: if is_down { None } else { heard(knowledge, mac, heard_since, at) },
         changed: answers.changed(knowledge, leaving, connection.zone, at),

@@ -16,9 +16,10 @@ use super::case::Case;
 use super::context::{Context, Remembered};
 use super::decided::{Decided, Outcome};
 use super::epoch::Epochs;
-use super::fact::{BfdRef, Connection};
+use super::fact::{BfdRef, Connection, Gap, Scope};
 use super::finding::{CitedConnection, CtDirection};
 use super::flow::Flow;
+use super::gaps::Packet;
 use super::knowledge::{Hop, Knowledge};
 use super::labelled::{Labelled, Leaving, labelled};
 use super::lookalike;
@@ -111,6 +112,7 @@ impl Standing {
     }
 }
 
+const UNREADABLE: &str = "what was given and could not be read may make the MAC right, or another entry count";
 const UNRESOLVED: &str = "a next hop of the flow has no known MAC, so this may be its";
 const TRANSLATED: &str = "the source is a translated one, and nothing tells whose packets these are";
 
@@ -151,6 +153,8 @@ pub(super) struct Pinned<'a> {
     /// Symmetric routes of the flow on the router that tracks in the entry's zone.
     pub(super) symmetric: Rc<Symmetric<'a>>,
     pub(super) standing: Standing,
+    /// Gaps that have a word in it.
+    pub(super) gaps: Vec<&'a Gap>,
 }
 
 /// How entries stand at one time, with what they have in common.
@@ -207,7 +211,7 @@ impl<'a> Standings<'a> {
         let flow = Flow::labelled(self.knowledge, self.at, leaving, vec![entry.clone()]);
         let decided = flow.decided(&mut self.context, NOBODY);
         let symmetric = self.symmetrics.of(self.knowledge, leaving, Some(&entry.owner), self.at);
-        let pinned = Pinned { entry, leaving, symmetric, standing: Standing::Stale };
+        let pinned = Pinned { entry, leaving, symmetric, standing: Standing::Stale, gaps: Vec::new() };
         let is_outside = self.rightness(&pinned, &decided).is_none();
         let routes = match &decided.outcome {
             Outcome::Routes(routes) => Some([&routes.all.hops, &routes.after.hops]),
@@ -243,8 +247,8 @@ impl<'a> Standings<'a> {
         let leaving = flow.inner;
         let router = Some(&entry.owner).filter(|owner| !matches!(owner, Owner::Other { .. }));
         let symmetric = self.symmetrics.of(self.knowledge, leaving, router, self.at);
-        let mut pinned = Pinned { entry, leaving, symmetric, standing: Standing::Stale };
-        pinned.standing = self.standing(flow, asked, &pinned, followed);
+        let mut pinned = Pinned { entry, leaving, symmetric, standing: Standing::Stale, gaps: Vec::new() };
+        pinned.standing = self.standing(flow, asked, &mut pinned, followed);
         pinned
     }
 
@@ -252,7 +256,7 @@ impl<'a> Standings<'a> {
         &mut self,
         flow: &Flow<'a>,
         asked: &mut Asked<'a>,
-        pinned: &Pinned<'a>,
+        pinned: &mut Pinned<'a>,
         followed: Option<Left>,
     ) -> Standing {
         if let Some(standing) = self.out_of_question(&pinned.entry) {
@@ -263,6 +267,9 @@ impl<'a> Standings<'a> {
         let decided = Rc::clone(decided);
         if let Some(standing) = self.rightness(pinned, &decided) {
             return standing;
+        }
+        if !self.knowledge.gaps.is_empty() && self.is_in_gap(flow, &decided, pinned) {
+            return Standing::Undetermined(UNREADABLE);
         }
         if let Some(why) = self.unused(pinned, followed.is_some()) {
             return Standing::Unused(why);
@@ -317,6 +324,28 @@ impl<'a> Standings<'a> {
         }
     }
 
+    /// Whether what could not be read may decide how the entry stands, by the set as it is now.
+    fn is_in_gap(&self, flow: &Flow<'a>, decided: &Decided<'a>, pinned: &mut Pinned<'a>) -> bool {
+        let routes = match &decided.outcome {
+            Outcome::Routes(routes) => Some(routes),
+            Outcome::Elsewhere(_) => None,
+        };
+        let packet = Packet {
+            knowledge: self.knowledge,
+            tuples: [flow.wire, flow.inner],
+            at: self.at,
+            since: self.at,
+            mac: pinned.mac(),
+            way: routes.map(|routes| &*routes.all),
+            is_pinned: true,
+            is_open: pinned.symmetric.is_empty() && routes.is_some_and(|routes| routes.by_destination),
+            labelled: std::slice::from_ref(&pinned.entry),
+        };
+        let is_decided = packet.entry_decided_by(&pinned.entry).next().is_some();
+        pinned.gaps = packet.touched_by().collect();
+        is_decided
+    }
+
     /// How an entry stands if OVN applies it, by the verdict on a packet from `eth_src` to its MAC.
     fn blamed(&mut self, flow: &Flow<'a>, decided: Rc<Decided<'a>>, (eth_src, mac): (MacAddr, MacAddr)) -> Standing {
         let packet = Observation {
@@ -339,6 +368,7 @@ impl<'a> Standings<'a> {
             Verdict::Conforming => Standing::Nexthop(judgement.legal_for),
             Verdict::Undetermined(Undetermined::NexthopUnresolved) => Standing::Undetermined(UNRESOLVED),
             Verdict::Undetermined(Undetermined::TranslatedSource) => Standing::Undetermined(TRANSLATED),
+            Verdict::Undetermined(Undetermined::UnreadableInput) => Standing::Undetermined(UNREADABLE),
             Verdict::Undetermined(_) => {
                 Standing::Undetermined("nothing tells for certain what decides the flow's packets")
             }
@@ -372,7 +402,11 @@ impl<'a> Standings<'a> {
         if is_followed && !is_explained() {
             return Standing::Stale;
         }
+        let is_lost = self.knowledge.gaps.holding(self.at).any(|gap| gap.scope == Scope::Behaviour);
         match self.behaviour.applies(&pinned.entry, pinned.leaving, &pinned.symmetric) {
+            Applies::Yes | Applies::Untold if is_lost => {
+                Standing::MayApply("what tells of this OVN's behaviour could not be read")
+            }
             Applies::Yes | Applies::Untold => Standing::Stale,
             Applies::May(why) => Standing::MayApply(why),
             Applies::No(why) => Standing::Unused(why),

@@ -14,7 +14,7 @@ mod services;
 use self::clock::{Clock, Stamp};
 use self::head::Head;
 use self::lines::{Line, Lines};
-use self::meaning::{Content, Meaning, meaning};
+use self::meaning::{Content, Meaning, is_possible_frame, meaning};
 use self::payload::{Ipv4Header, Packet};
 use super::nics::Nics;
 use super::source::{Meter, Source};
@@ -77,8 +77,11 @@ impl TextReader {
         let begun = self.begun.take();
         let (text, whole) = match self.lines.line() {
             Line::Text { text, whole } => (text, whole),
-            Line::Binary => return self.skip(number, "no UTF-8 text"),
-            Line::TooLong => return self.skip(number, "longer than any line of tcpdump"),
+            Line::Binary => {
+                let is_frame = is_possible_frame(&String::from_utf8_lossy(self.lines.bytes()));
+                return self.skip(number, "no UTF-8 text", is_frame);
+            }
+            Line::TooLong => return self.skip(number, "longer than any line of tcpdump", false),
         };
         let meaning = meaning(text, whole, begun.map(|begun| begun.header), self.recognised);
         if let (Some(begun), false) = (begun, matches!(meaning, Meaning::Addresses(_))) {
@@ -103,7 +106,7 @@ impl TextReader {
                 self.recognised = true;
                 let Head { eth_src, eth_dst, tags, length, .. } = head;
                 let Some(at) = self.clock.at(stamp) else {
-                    return self.skip(number, "a time before 1970 or after 2554");
+                    return self.skip(number, "a time before 1970 or after 2554", true);
                 };
                 let record = TextRecord { at, interface, tags, eth_src, eth_dst, length, payload: TextPayload::Other };
                 match content {
@@ -117,15 +120,19 @@ impl TextReader {
                     self.finish(begun.record, packet);
                     Ok(())
                 }
-                (_, Err(reason)) => self.skip(number, &reason),
+                (begun, Err(reason)) => self.skip(number, &reason, begun.is_some()),
                 (None, Ok(_)) => Ok(()),
             },
             Meaning::Unreadable(reason) => {
                 self.recognised = true;
-                self.skip(number, &reason)
+                let is_frame = is_possible_frame(text);
+                self.skip(number, &reason, is_frame)
             }
-            Meaning::NoMacs => self.skip(number, "a packet without MAC addresses"),
-            Meaning::NoTime | Meaning::Foreign => self.skip(number, "no line of `tcpdump -e`"),
+            Meaning::NoMacs => self.skip(number, "a packet without MAC addresses", false),
+            Meaning::NoTime | Meaning::Foreign => {
+                let is_frame = is_possible_frame(text);
+                self.skip(number, "no line of `tcpdump -e`", is_frame)
+            }
         }
     }
 
@@ -143,9 +150,13 @@ impl TextReader {
         self.record = Some(TextRecord { tags, payload: packet.payload, ..record });
     }
 
-    fn skip(&mut self, number: usize, reason: &str) -> Result<(), CaptureError> {
-        self.skipped.lines += 1;
-        if !self.recognised && self.skipped.lines >= MAX_FOREIGN_LINES {
+    /// Passes over a line. Of one that `is_frame`, or may be one, it is not known what left.
+    fn skip(&mut self, number: usize, reason: &str, is_frame: bool) -> Result<(), CaptureError> {
+        match is_frame {
+            true => self.skipped.frames += 1,
+            false => self.skipped.lines += 1,
+        }
+        if !self.recognised && self.skipped.lines + self.skipped.frames >= MAX_FOREIGN_LINES {
             return Err(self.foreign());
         }
         self.warnings.push(Position::Line(number), || format!("line passed over: {reason}"));
@@ -161,7 +172,7 @@ impl TextReader {
         if let Some(begun) = self.begun.take() {
             unfinished(begun, &mut self.skipped, &mut self.warnings);
         }
-        if !self.recognised && self.skipped.lines > 0 {
+        if !self.recognised && self.skipped != Skipped::default() {
             return Err(self.foreign());
         }
         let stream = self.lines.stream();
@@ -217,7 +228,7 @@ impl CaptureReader for TextReader {
 
 /// Gives up a packet whose addresses did not follow.
 fn unfinished(begun: Begun, skipped: &mut Skipped, warnings: &mut Warnings) {
-    skipped.lines += 1;
+    skipped.frames += 1;
     warnings.push(Position::Line(begun.line), || {
         "line passed over: the addresses, which `tcpdump -v` prints on the next line, are missing".to_owned()
     });

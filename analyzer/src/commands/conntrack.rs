@@ -20,10 +20,12 @@ pub(super) fn run(ConntrackArgs { stale, allow_mac, listing: args }: ConntrackAr
             "no conntrack entries: name a dump with --conntrack FILE, or see what `analyzer doctor` says of the table"
         );
     }
-    let mut views = prepared.engine.connections(prepared.time(at)?);
+    let at = prepared.time(at)?;
+    let mut views = prepared.engine.connections(at);
+    let is_whole = prepared.engine.gaps(at).next().is_none();
     let status = if views.iter().any(|view| view.standing.is_stale()) {
         Status::Violation
-    } else if views.iter().any(|view| view.standing.is_undetermined()) || views.is_empty() {
+    } else if !is_whole || views.iter().any(|view| view.standing.is_undetermined()) || views.is_empty() {
         Status::Undetermined
     } else {
         Status::Fine

@@ -10,6 +10,7 @@ use crate::engine::settings::Settings;
 use crate::engine::verdict::Verdict;
 use crate::live::snapshot::Wanted;
 use crate::output::{json, listing};
+use crate::types::Timestamp;
 
 pub(super) fn run(ExplainArgs { tuple, inputs, sources, history, run: args }: ExplainArgs) -> anyhow::Result<Status> {
     let settings = Settings { followed: Some(tuple), ..Settings::from(&args.judging) };
@@ -41,7 +42,9 @@ pub(super) fn run(ExplainArgs { tuple, inputs, sources, history, run: args }: Ex
     })?;
     let is_violating = explanation.seen.iter().any(|finding| matches!(finding.verdict, Verdict::Violating(_)))
         || explanation.connections.iter().any(|view| view.standing.is_stale());
-    let is_known = !explanation.seen.is_empty()
+    let is_whole = prepared.engine.gaps(explanation.at.unwrap_or(Timestamp::MAX)).next().is_none();
+    let is_known = is_whole
+        && !explanation.seen.is_empty()
         && explanation.seen.iter().all(|finding| !matches!(finding.verdict, Verdict::Undetermined(_)));
     Ok(match (is_violating, is_known) {
         (true, _) => Status::Violation,

@@ -29,7 +29,7 @@ use crate::unixctl::conntrack::{Pacing, UserspaceTable};
 
 pub(super) fn run(args: RepairArgs) -> anyhow::Result<Status> {
     let output = args.output.clone();
-    let Ended { repairs, is_partial } = match is_running(&args.inputs, &args.paths) {
+    let Ended { repairs, is_partial, is_whole } = match is_running(&args.inputs, &args.paths) {
         true => on_running(args)?,
         false => on_dumps(args)?,
     };
@@ -40,7 +40,8 @@ pub(super) fn run(args: RepairArgs) -> anyhow::Result<Status> {
         format => json::write_repairs(out, &frame, &rows, format == Format::Jsonl),
     })?;
     Ok(match !is_partial && repairs.iter().all(|repair| repair.outcome.is_fine()) {
-        true => Status::Fine,
+        true if is_whole => Status::Fine,
+        true => Status::Undetermined,
         false => Status::Violation,
     })
 }
@@ -50,6 +51,8 @@ struct Ended {
     repairs: Vec<Repair>,
     /// Whether there may be entries that nobody has seen.
     is_partial: bool,
+    /// Whether all that was given, or told, could be read.
+    is_whole: bool,
 }
 
 /// Whether the entries are those of the running system: no dump of them is given, and nothing that could be as old as one.
@@ -103,7 +106,8 @@ fn on_dumps(args: RepairArgs) -> anyhow::Result<Ended> {
         let outcome = step.verdict.clone().map_or_else(Outcome::Refused, Outcome::Would);
         step.into_repair(&rules, None, at, outcome)
     });
-    Ok(Ended { repairs: rehearsed.collect(), is_partial: false })
+    let is_whole = prepared.engine.gaps(at).next().is_none();
+    Ok(Ended { repairs: rehearsed.collect(), is_partial: false, is_whole })
 }
 
 /// What would be, or is, done about entries of the running system.
@@ -173,7 +177,8 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
         (Table::Userspace(_), false) => userspace::rehearse(steps, &rules, at),
         (Table::Userspace(socket), true) => in_userspace(socket, &mut journal, steps, &rules, &snapshot)?,
     };
-    Ok(Ended { repairs, is_partial: snapshot.is_partial })
+    let is_whole = snapshot.engine.gaps(at).next().is_none();
+    Ok(Ended { repairs, is_partial: snapshot.is_partial, is_whole })
 }
 
 fn in_userspace(

@@ -7,9 +7,10 @@ use std::io::{self, BufRead, Read};
 use std::mem;
 use std::sync::Arc;
 
+use super::lost::{self, MAX_GAPS};
 use super::text::{Line, LineError, Start, not_an_entry, parse_entry, parse_line};
-use crate::engine::fact::Connection;
-use crate::types::{Place, Position, Warning};
+use crate::engine::fact::{Connection, Gap, Scope};
+use crate::types::{Place, Position, Validity, Warning};
 
 /// Longest entry in bytes, all its lines together. OVS prints less than 1 KiB.
 pub const MAX_ENTRY: usize = 64 * 1024;
@@ -28,6 +29,8 @@ pub struct Reading {
     pub unreadable: usize,
     /// Why, for the first [`MAX_WARNINGS`] of them.
     pub warnings: Vec<Warning>,
+    /// Those of them that may be entries.
+    pub gaps: Vec<Gap>,
 }
 
 /// The file could not be read on.
@@ -137,8 +140,9 @@ impl<S: FnMut(Connection, usize)> Entries<S> {
             Err(error) => {
                 self.flush();
                 let column = error.utf8_error().valid_up_to() + 1;
-                self.unreadable(self.reading.lines, LineError { column, message: "no UTF-8 text".to_owned() });
                 *line = error.into_bytes();
+                let text = String::from_utf8_lossy(line);
+                self.unreadable(self.reading.lines, LineError { column, message: "no UTF-8 text".to_owned() }, &text);
             }
         }
     }
@@ -150,7 +154,7 @@ impl<S: FnMut(Connection, usize)> Entries<S> {
             Line::Other if self.append(&text) => {}
             Line::Other => {
                 self.flush();
-                self.unreadable(self.reading.lines, not_an_entry(&text));
+                self.unreadable(self.reading.lines, not_an_entry(&text), &text);
             }
             Line::Entry(start) => {
                 self.flush();
@@ -180,7 +184,8 @@ impl<S: FnMut(Connection, usize)> Entries<S> {
         self.flush();
         self.reading.lines += 1;
         let message = format!("the line is longer than {MAX_ENTRY} bytes");
-        self.unreadable(self.reading.lines, LineError { column: 1, message });
+        // What it holds was not kept.
+        self.unreadable(self.reading.lines, LineError { column: 1, message }, lost::ANY);
     }
 
     /// Reads the pending entry.
@@ -188,7 +193,11 @@ impl<S: FnMut(Connection, usize)> Entries<S> {
         let Some(start) = self.pending.start.take() else { return };
         match parse_entry(&self.pending.text, start) {
             Ok(connection) => self.give(connection, self.pending.line),
-            Err(error) if self.pending.seams.is_empty() => self.unreadable(self.pending.line, error),
+            Err(error) if self.pending.seams.is_empty() => {
+                let text = mem::take(&mut self.pending.text);
+                self.unreadable(self.pending.line, error, &text);
+                self.pending.text = text;
+            }
             Err(error) => self.without_rest(error),
         }
         self.pending.seams.clear();
@@ -201,7 +210,8 @@ impl<S: FnMut(Connection, usize)> Entries<S> {
             self.give(connection, line);
             for (index, seam) in seams.iter().enumerate() {
                 let end = seams.get(index + 1).map_or(text.len(), |next| next.offset);
-                self.unreadable(line + index + 1, not_an_entry(&text[seam.offset..end]));
+                let rest = &text[seam.offset..end];
+                self.unreadable(line + index + 1, not_an_entry(rest), rest);
             }
             return;
         }
@@ -211,7 +221,7 @@ impl<S: FnMut(Connection, usize)> Entries<S> {
             Some(last) => offset - seams[last].offset + seams[last].indent + 1,
             None => error.column,
         };
-        self.unreadable(line + index, LineError { column, ..error });
+        self.unreadable(line + index, LineError { column, ..error }, &text);
     }
 
     fn give(&mut self, connection: Connection, line: usize) {
@@ -219,8 +229,17 @@ impl<S: FnMut(Connection, usize)> Entries<S> {
         (self.sink)(connection, line);
     }
 
-    fn unreadable(&mut self, line: usize, error: LineError) {
+    /// Notes lines that cannot be read, of which `text` is what is there.
+    fn unreadable(&mut self, line: usize, error: LineError, text: &str) {
         self.reading.unreadable += 1;
+        let scope = lost::entry(text).filter(|_| self.reading.gaps.len() <= MAX_GAPS).map(Scope::Connections);
+        if let Some(scope) = scope {
+            // The last stands for all further ones.
+            let is_last = self.reading.gaps.len() == MAX_GAPS;
+            let scope = if is_last { scope.widest() } else { scope };
+            let place = Place { file: self.file.clone(), position: Position::Line(line) };
+            self.reading.gaps.push(Gap { scope, place, validity: Validity::ALWAYS });
+        }
         if self.reading.warnings.len() < MAX_WARNINGS {
             let position = Position::LineColumn(line, error.column);
             let place = Place { file: self.file.clone(), position };

@@ -10,7 +10,7 @@ use hashbrown::HashSet;
 use super::paths::Paths;
 use crate::capture::{self, CaptureError};
 use crate::conntrack;
-use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Policy};
+use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Gap, Policy, Scope};
 use crate::ovn::{self, Facts, lflows, lr_route_list, mac_owners, nexthops_toml, northbound, southbound, zones};
 use crate::ovsdb::file::{self, FileError};
 use crate::ovsdb::row::{Row, RowVersion, Tables};
@@ -253,6 +253,7 @@ impl Loader<'_> {
         if expected == "OVN_Southbound" && self.database.nb.is_some() {
             // northd goes by the Northbound status, which follows the Southbound one.
             facts.facts.retain(|fact| !matches!(fact, Fact::Bfd(_)));
+            facts.gaps.retain(|gap| !matches!(gap.scope, Scope::Bfd { .. }));
         }
         self.tell(facts);
         Ok(())
@@ -314,6 +315,7 @@ impl Loader<'_> {
             self.silent(&file, "a conntrack entry");
         }
         self.loaded.skipped_lines += reading.unreadable as u64;
+        reading.gaps.into_iter().map(Fact::Gap).for_each(&mut self.tell);
         self.loaded.warnings.extend(reading.warnings);
         Ok(())
     }
@@ -364,6 +366,7 @@ impl Loader<'_> {
                 .collect();
             self.loaded.warnings.extend(contradictions);
             facts.facts.retain(|fact| !told.covers(fact));
+            facts.gaps.retain(|gap| !told.covers_gap(gap));
         }
         self.tell(facts);
         Ok(())
@@ -372,6 +375,7 @@ impl Loader<'_> {
     fn tell(&mut self, facts: Facts) {
         self.loaded.warnings.extend(facts.warnings.into_iter().take(MAX_WARNINGS));
         facts.facts.into_iter().for_each(&mut self.tell);
+        facts.gaps.into_iter().map(Fact::Gap).for_each(&mut self.tell);
         self.loaded.warnings.extend(facts.assumptions);
     }
 }
@@ -384,6 +388,15 @@ impl Told {
             Fact::Binding(_) | Fact::RouterPort(_) | Fact::SwitchPort(_) | Fact::Datapath(_) | Fact::Ovn(_) => {
                 self.sb.is_some()
             }
+            _ => false,
+        }
+    }
+
+    /// Whether a database tells what a text lost.
+    fn covers_gap(&self, gap: &Gap) -> bool {
+        match gap.scope {
+            Scope::Routes { .. } | Scope::Bfd { .. } => self.nb.is_some(),
+            Scope::Bindings { .. } | Scope::Ports | Scope::Behaviour => self.sb.is_some(),
             _ => false,
         }
     }

@@ -50,6 +50,7 @@ impl Daemon {
         let nexthops = self.nexthop_counts();
         let tells_nexthops = self.is_sighted;
         let now = self.clock.now();
+        let gaps = self.engine.gaps(now).cloned().collect();
         let Self { ledger, latent, config, watching, news, started, .. } = self;
         let (remarks, unjudged) = (ledger.remarks(), ledger.unjudged());
         let (findings, mut summary) = ledger.close_all();
@@ -65,6 +66,7 @@ impl Daemon {
         summary.latent_armed = count(LatentState::Armed);
         summary.latent_unused = count(LatentState::Unused);
         summary.history = Some(started);
+        summary.gaps = gaps;
         summary.first_seen = Some(started);
         summary.last_seen = Some(now);
         let of = |counter: Counter| counters[counter as usize].packets;

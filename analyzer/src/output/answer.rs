@@ -42,10 +42,11 @@ impl Report {
 
     /// Whether next hops were told, something was judged, and nothing was left out. What was not read may violate.
     fn is_whole(&self) -> bool {
-        let Summary { covered_flows, undetermined_flows, untracked_packets, .. } = self.summary;
+        let Summary { covered_flows, undetermined_flows, untracked_packets, ref gaps, .. } = self.summary;
         let Skipped { truncated, unparsed, .. } = self.skipped;
         self.tells_nexthops
             && !self.interrupted
+            && gaps.is_empty()
             && covered_flows > 0
             && undetermined_flows + untracked_packets + truncated + unparsed == 0
     }
@@ -54,6 +55,13 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::fact::{Gap, Scope};
+    use crate::types::{Place, Position, Validity};
+
+    fn gap() -> Gap {
+        let place = Place { file: "lost.txt".into(), position: Position::Line(7) };
+        Gap { scope: Scope::Ports, place, validity: Validity::ALWAYS }
+    }
 
     #[test]
     fn absence_of_data_is_no_conformity() {
@@ -62,7 +70,8 @@ mod tests {
         (fine.summary.covered_flows, fine.summary.conforming_flows) = (1, 1);
         (fine.skipped.not_ip, fine.skipped.lines) = (1, 1);
         assert_eq!(fine.answer(), Answer::Ok);
-        let lacks: [Change; 7] = [
+        let lacks: [Change; 8] = [
+            |report| report.summary.gaps = vec![gap()],
             |report| report.interrupted = true,
             |report| report.summary.covered_flows = 0,
             |report| report.summary.undetermined_flows = 1,

@@ -260,6 +260,7 @@ impl Follower {
         for part in [joined.as_slice()].into_iter().chain(alone.chunks(CHUNK)) {
             let told = self.database.facts(&self.tables(part), &self.remote);
             facts.facts.extend(told.facts);
+            facts.facts.extend(told.gaps.into_iter().map(Fact::Gap));
             facts.warnings.extend(told.warnings);
         }
         facts

@@ -13,6 +13,8 @@
 //! People hand over excerpts: rows without headings, what `grep -n`, `-H` or `-A` printed, several listings in one
 //! file. Shell prompts tell the router then.
 
+mod lost;
+
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -42,10 +44,14 @@ pub fn parse(text: &[u8], router: Option<&str>, file: &Arc<str>) -> Facts {
         known: HashSet::new(),
         facts: Facts::default(),
     };
-    for (number, line) in lines(text, MAX_LINE) {
+    let raw = text.split(|&byte| byte == b'\n');
+    for ((number, line), raw) in lines(text, MAX_LINE).zip(raw) {
         match line {
             Ok(line) => listing.line(number, line),
-            Err(bad) => listing.facts.warn(file, Position::Line(number), bad.to_string()),
+            Err(bad) => {
+                listing.facts.warn(file, Position::Line(number), bad.to_string());
+                listing.lose(number, &String::from_utf8_lossy(raw));
+            }
         }
     }
     listing.finish()
@@ -116,8 +122,16 @@ impl Listing<'_> {
                 }
                 Err(NoRow { column, message }) => {
                     self.facts.warn(self.file, Position::LineColumn(number, column), message);
+                    self.lose(number, line);
                 }
             }
+        }
+    }
+
+    /// Notes a line that cannot be read, if it may be a row.
+    fn lose(&mut self, number: usize, line: &str) {
+        if let Some(scope) = lost::row(line, self.router.clone()) {
+            self.facts.lose(self.file, Position::Line(number), scope);
         }
     }
 

@@ -19,11 +19,12 @@
 
 use std::sync::Arc;
 
-use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact};
-use crate::types::{Place, Position, Timestamp, Warning};
+use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Gap, Scope};
+use crate::types::{Place, Position, Timestamp, Validity, Warning};
 
 mod columns;
 pub mod follow;
+mod gaps;
 mod history;
 pub mod lflows;
 mod lines;
@@ -45,6 +46,8 @@ pub struct Facts {
     pub since: Option<Timestamp>,
     /// What was passed over.
     pub warnings: Vec<Warning>,
+    /// What of it may decide something.
+    pub gaps: Vec<Gap>,
     /// What was taken for granted because the source does not tell it. Nothing was passed over for it.
     pub assumptions: Vec<Warning>,
 }
@@ -53,6 +56,16 @@ impl Facts {
     /// Notes something that is passed over.
     fn warn(&mut self, file: &Arc<str>, position: Position, message: String) {
         self.warnings.push(Warning { place: Place { file: Arc::clone(file), position }, message });
+    }
+
+    /// Notes a row of a text that is lost.
+    fn lose(&mut self, file: &Arc<str>, position: Position, scope: Scope) {
+        self.lose_during(file, position, scope, Validity::ALWAYS);
+    }
+
+    /// Notes a row that is lost for some time.
+    fn lose_during(&mut self, file: &Arc<str>, position: Position, scope: Scope, validity: Validity) {
+        self.gaps.push(Gap { scope, place: Place { file: Arc::clone(file), position }, validity });
     }
 }
 

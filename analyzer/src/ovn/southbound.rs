@@ -35,7 +35,7 @@ pub const PARTS: &[Part] = &[
 
 /// The facts that Southbound tables tell. `file` names the source in warnings. Tables may be missing.
 pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
-    let mut reader = RowReader::new(tables, file);
+    let mut reader = RowReader::new(tables, file, TABLES);
     let datapaths = datapaths(tables);
     reader.facts.facts.extend(datapaths.spans().filter_map(|(uuid, owner, validity)| {
         let Owner { name, is_router } = owner.clone();

@@ -10,11 +10,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::Facts;
 use super::history::History;
 use super::lines::{lines, words};
 use super::rows::versions;
-use crate::engine::fact::{Fact, Zone};
+use super::{Facts, gaps};
+use crate::engine::fact::{Fact, Scope, Zone};
 use crate::ovsdb::row::{RowVersion, Tables};
 use crate::types::{Position, Validity};
 
@@ -33,7 +33,8 @@ pub const TABLES: &[&str] = &["Bridge"];
 ///
 /// Only the integration bridge has such keys, so its name, which is configurable, does not matter.
 pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
-    let mut facts = Facts { since: tables.since, ..Facts::default() };
+    let gaps = gaps::of_zones(tables, file);
+    let mut facts = Facts { since: tables.since, gaps, ..Facts::default() };
     let mut unreadable = HashSet::new();
     // The row changes with every configuration that ovn-controller acknowledges; a zone's span goes on.
     let mut zones = History::default();
@@ -45,6 +46,7 @@ pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
                 Err(_) if unreadable.insert((name, value)) => {
                     let message = format!("row {} of Bridge: {}", row.uuid, NotAZone(name, value));
                     facts.warn(file, Position::Whole, message);
+                    facts.lose_during(file, Position::Whole, Scope::Zones, *validity);
                 }
                 Err(_) => {}
             }
@@ -69,6 +71,7 @@ pub fn parse(text: &[u8], file: &Arc<str>) -> Facts {
             }
             Err(_) => {
                 facts.warn(file, Position::LineColumn(number, column), NotAZone(name, value).to_string());
+                facts.lose(file, Position::Line(number), Scope::Zones);
             }
         };
         match line {

@@ -14,13 +14,33 @@ pub(super) fn grace(case: &Case<'_, '_>) -> Option<Ruling> {
     (case.at().since(last.until) < case.knowledge.settings.grace).then(|| Ruling::of(Verdict::Grace))
 }
 
+/// What was lost may make right what looks wrong. What is worth knowing, and no fault, stays so.
+pub(super) fn unreadable(case: &Case<'_, '_>) -> Option<Ruling> {
+    let mac = case.seen.eth_dst()?;
+    let packet = case.packet(mac);
+    let mut deciding = packet.decided_by();
+    let first = deciding.next()?;
+    if case.routes()?.all.unresolved().is_none() && live_gateway(case).is_some() {
+        return None;
+    }
+    let more = deciding.count();
+    let beside = if more == 0 { String::new() } else { format!(", and {more} more") };
+    let remark =
+        format!("{} could not be read{beside}: what it told of {} may decide", first.place, first.scope.words());
+    Some(ruling(case, Undetermined::UnreadableInput).with_remark(remark).with_remarks(otherwise(case, mac)))
+}
+
 pub(super) fn unresolved(case: &Case<'_, '_>) -> Option<Ruling> {
     let (hop, mac) = (case.routes()?.all.unresolved()?, case.seen.eth_dst()?);
-    let otherwise = is_down(case, mac).then_some(Violating::NexthopDown).or_else(|| former_as(case, mac));
-    let otherwise = otherwise.and_then(|reason| Verdict::from(reason).reason());
-    let otherwise = otherwise.map(|reason| format!("if it is not, the packets are violating, {reason}"));
     let ruling = ruling(case, Undetermined::NexthopUnresolved).with_remark(why_it_may_be_its(hop));
-    Some(ruling.with_remarks(otherwise))
+    Some(ruling.with_remarks(otherwise(case, mac)))
+}
+
+/// What is wrong with the MAC if what is not known does not make it right.
+fn otherwise(case: &Case<'_, '_>, mac: MacAddr) -> Option<String> {
+    let reason = is_down(case, mac).then_some(Violating::NexthopDown).or_else(|| former_as(case, mac));
+    let reason = reason.and_then(|reason| Verdict::from(reason).reason());
+    reason.map(|reason| format!("if it is not, the packets are violating, {reason}"))
 }
 
 pub(super) fn down(case: &Case<'_, '_>) -> Option<Ruling> {

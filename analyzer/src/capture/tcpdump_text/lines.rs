@@ -80,6 +80,11 @@ impl Lines {
         self.len > 0
     }
 
+    /// The bytes of that line, with its end.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.stream.buffered().get(..self.len).unwrap_or_default()
+    }
+
     /// The line that the last [`Lines::advance`] reached.
     pub(super) fn line(&self) -> Line<'_> {
         if self.state == State::TooLong {

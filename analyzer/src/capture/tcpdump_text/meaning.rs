@@ -3,6 +3,7 @@
 use super::clock::{Stamp, stamp};
 use super::head::{EthType, Head, HeadError, head, mac};
 use super::payload::{self, Ipv4Header, Packet};
+use crate::types::command::is_command;
 
 /// What tcpdump and the shell print around the packets, by its start.
 const BANNERS: [&str; 7] =
@@ -114,4 +115,32 @@ fn is_banner(line: &str) -> bool {
 fn listening_on(line: &str) -> Option<&str> {
     let line = line.strip_prefix("tcpdump: ").unwrap_or(line);
     line.strip_prefix("listening on ")?.split_once(',').map(|(nic, _)| nic)
+}
+
+/// Whether a line that is not read may be a frame: it holds two MACs as tcpdump prints them, or a time and the word
+/// `ethertype`.
+pub(super) fn is_possible_frame(text: &str) -> bool {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let is_mac = |word: &str| mac(word).is_some();
+    let has_macs = || words.windows(3).any(|three| is_mac(three[0]) && three[1] == ">" && is_mac(three[2]));
+    let has_time = || words.iter().any(|word| text.find(word).is_some_and(|at| stamp(&text[at..]).is_some()));
+    !is_command(text) && (has_macs() || words.contains(&"ethertype") && has_time())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_may_be_frames() {
+        for line in [
+            "22:48:28.2 02:00:00:00:00:01 > [K02:00:00:00:00:99, ethertype IPv4 (0x0800), length 94: 192.0.2.230.1 > x",
+            "| 02:00:00:00:00:01 > 02:00:00:00:00:99, IPv4, length 94",
+        ] {
+            assert!(is_possible_frame(line), "{line}");
+        }
+        for line in ["", "a packet of 02:00:00:00:00:01", "at 22:48:28.2 it went wrong", "its ethertype is IPv4"] {
+            assert!(!is_possible_frame(line), "{line}");
+        }
+    }
 }

@@ -54,7 +54,7 @@ fn the_incident_summary() {
         {"lladdr":"76:9c:19:34:50:26","nexthops":["198.19.3.16"],"packets":10,"bytes":940}],
         "skipped":{"truncated":0,"not_ip":0,"unparsed":0,"lines":0},"interrupted":false,"history":"none","estimated":false,
         "first_seen":"2022-06-09T22:48:28.272309Z","last_seen":"2022-06-09T22:48:30.074033Z",
-        "evicted_flows":0,"untracked_packets":0,"omitted_findings":0,"unattributed_fragments":0,"ignored_neighbours":0,"unsplit_epochs":0,"node":null,"files":["pcaps/bz2095444/capture.pcap"],"warnings":[]}"#,
+        "evicted_flows":0,"untracked_packets":0,"omitted_findings":0,"unattributed_fragments":0,"ignored_neighbours":0,"unsplit_epochs":0,"gaps":[],"conforming_in_gaps":0,"node":null,"files":["pcaps/bz2095444/capture.pcap"],"warnings":[]}"#,
     );
     assert_eq!(jsonl(&incident()).last(), Some(&expected));
 }

@@ -118,7 +118,7 @@ fn conforming(summary: &Summary) -> String {
     said + &waiting(summary)
 }
 
-/// How much could not be judged.
+/// How much could not be judged or read.
 fn not_judged(report: &Report) -> String {
     let Summary { undetermined_flows, untracked_packets, .. } = report.summary;
     let Skipped { truncated, unparsed, .. } = report.skipped;
@@ -130,9 +130,23 @@ fn not_judged(report: &Report) -> String {
     ];
     let counts: Vec<_> =
         counts.iter().filter(|(number, _)| *number > 0).map(|&(number, what)| count(number, what)).collect();
-    match counts.is_empty() {
+    let not_judged = match counts.is_empty() {
         true => String::new(),
         false => format!(" Not judged: {}.", counts.join(", ")),
+    };
+    not_judged + &not_read(&report.summary)
+}
+
+/// What of the input could not be read, and how much it may decide.
+fn not_read(Summary { gaps, conforming_in_gaps, .. }: &Summary) -> String {
+    let parts = count(gaps.len() as u64, "part");
+    match (gaps.len(), conforming_in_gaps) {
+        (0, _) => String::new(),
+        (_, 0) => format!(" Not read: {parts} of the input."),
+        (_, &flows) => {
+            let conform = if flows == 1 { "conforms" } else { "conform" };
+            format!(" Not read: {parts} of the input, which may decide {} that {conform} by the rest.", count(flows, "flow"))
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 use super::*;
+use crate::engine::fact::{Gap, Scope};
 use crate::engine::finding::Assumption::{NoBfd, NoBindings, NoConntrack, NoPorts};
 use crate::engine::finding::{Assumes, CtDirection, Finding, Listed, RouteId};
 use crate::engine::verdict::{NotCovered, Undetermined, Verdict, Violating};
 use crate::output::escape::is_unprintable;
 use crate::output::fixtures::{hostile, incident, nothing_found, pinned, undetermined};
 use crate::types::tuple::proto;
+use crate::types::{Place, Position, Validity};
 
 fn text(report: &Report) -> String {
     styled(report, &Style::default())
@@ -251,4 +253,16 @@ fn what_all_take_for_granted_is_said_once() {
     let text = text(&report);
     assert_eq!(text.matches("no-history").count(), 1, "{text}");
     assert!(text.contains("    assumes     no-bfd, no-bindings, no-conntrack and 1 more (--format json)\n"), "{text}");
+}
+
+#[test]
+fn what_could_not_be_read_stands_in_the_headline() {
+    let place = Place { file: "lr\u{1b}list.txt".into(), position: Position::Line(7) };
+    let mut report = incident();
+    report.summary.gaps = vec![Gap { scope: Scope::Ports, place, validity: Validity::ALWAYS }];
+    let headline = |report: &Report| text(report).lines().take(4).collect::<Vec<_>>().join(" ");
+    assert!(headline(&report).contains("1 part of the input could not be read."), "{}", headline(&report));
+    report.summary.conforming_in_gaps = 2;
+    let expected = "1 part of the input could not be read, which may decide 2 flows that conform by the rest.";
+    assert!(headline(&report).contains(expected), "{}", headline(&report));
 }
