@@ -70,7 +70,7 @@ Notes
 fn an_interrupted_run_says_so_at_once() {
     let report = Report { interrupted: true, ..incident() };
     let text = text(&report).replace('\n', " ");
-    assert!(text.contains("(5 of 19 packets). Reading was interrupted: this is the verdict so far."), "{text}");
+    assert!(text.contains("(5 of 19 packets). Reading was interrupted: this is the answer so far."), "{text}");
 }
 
 #[test]
@@ -261,8 +261,8 @@ fn what_could_not_be_read_stands_in_the_headline() {
     let mut report = incident();
     report.summary.gaps = vec![Gap { scope: Scope::Ports, place, validity: Validity::ALWAYS }];
     let headline = |report: &Report| text(report).lines().take(4).collect::<Vec<_>>().join(" ");
-    assert!(headline(&report).contains("1 part of the input could not be read."), "{}", headline(&report));
+    assert!(headline(&report).contains("Not read: 1 part of the input."), "{}", headline(&report));
     report.summary.conforming_in_gaps = 2;
-    let expected = "1 part of the input could not be read, which may decide 2 flows that conform by the rest.";
+    let expected = "Not read: 1 part of the input, which may decide 2 flows that conform by the rest.";
     assert!(headline(&report).contains(expected), "{}", headline(&report));
 }
