@@ -8,6 +8,7 @@ use super::{Status, warn};
 use crate::cli::{ConntrackArgs, Format, ListingArgs};
 use crate::engine::settings::Settings;
 use crate::live::snapshot::Wanted;
+use crate::output::listing::EntryCounts;
 use crate::output::{json, listing};
 
 pub(super) fn run(ConntrackArgs { stale, allow_mac, listing: args }: ConntrackArgs) -> anyhow::Result<Status> {
@@ -22,21 +23,15 @@ pub(super) fn run(ConntrackArgs { stale, allow_mac, listing: args }: ConntrackAr
     }
     let at = prepared.time(at)?;
     let mut views = prepared.engine.connections(at);
-    let is_whole = prepared.engine.gaps(at).next().is_none();
-    let status = if views.iter().any(|view| view.standing.is_stale()) {
-        Status::Violation
-    } else if !is_whole || views.iter().any(|view| view.standing.is_undetermined()) || views.is_empty() {
-        Status::Undetermined
-    } else {
-        Status::Fine
-    };
+    let counts = EntryCounts::of(&views, prepared.engine.gaps(at).count());
     if stale {
         views.retain(|view| view.standing.is_stale());
     }
     let frame = frame(&output);
     print(|out| match output.format {
+        Format::Text if stale => listing::write_stale(out, &views, &counts),
         Format::Text => listing::write_connections(out, &views),
         format => json::write_connections(out, &frame, &views, format == Format::Jsonl),
     })?;
-    Ok(status)
+    Ok(counts.answer().into())
 }

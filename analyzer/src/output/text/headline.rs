@@ -145,7 +145,10 @@ fn not_read(Summary { gaps, conforming_in_gaps, .. }: &Summary) -> String {
         (_, 0) => format!(" Not read: {parts} of the input."),
         (_, &flows) => {
             let conform = if flows == 1 { "conforms" } else { "conform" };
-            format!(" Not read: {parts} of the input, which may decide {} that {conform} by the rest.", count(flows, "flow"))
+            format!(
+                " Not read: {parts} of the input, which may decide {} that {conform} by the rest.",
+                count(flows, "flow")
+            )
         }
     }
 }
