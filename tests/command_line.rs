@@ -30,6 +30,14 @@ const HISTORY: &str = "pcaps/ovn-22.03-nexthop-mac-change";
 fn misuse_fails_and_tells_the_way_out() {
     let cases: &[(&[&str], &str)] = &[
         (&["replay", "missing"], "cannot open missing: No such file"),
+        (
+            &["replay", CASE, HISTORY, CAPTURE],
+            "each folder is a node of its own: put pcaps/bz2095444/capture.pcap into",
+        ),
+        (&["replay", "--node", "worker-08", CASE, HISTORY], "--node worker-08=pcaps/bz2095444"),
+        (&["replay", "--node", "worker-08=pcaps", CASE], "--node names pcaps, which is none of the folders"),
+        (&["repair", "--all", CASE, HISTORY], "give one folder"),
+        (&["live", "-i", "ens1", "--node", "a=b"], "this is about one node"),
         (&["replay", "-", "-"], "standard input, which can be read only once"),
         (&["replay", "--nexthops", "-", "-"], "standard input, which can be read only once"),
         (&["replay", "--date", "1969-12-31", CASE], "from 1970"),
@@ -97,6 +105,55 @@ fn the_same_capture_twice() {
 }
 
 /// As in `analyzer ... | head`, at the worst moment.
+/// Each folder is judged by its own dumps, and one that cannot be read does not hide the others.
+#[test]
+fn each_folder_is_a_node() {
+    let broken = TempDir::new();
+    std::fs::write(broken.path().join("nexthops.toml"), "[[").unwrap();
+    std::fs::copy(
+        CAPTURE.replace("pcaps", concat!(env!("CARGO_MANIFEST_DIR"), "/../pcaps")),
+        broken.path().join("c.pcap"),
+    )
+    .unwrap();
+    let third = broken.path().to_str().unwrap();
+    let name = format!("worker-3={third}");
+    let folders = ["--node", "worker-08=pcaps/bz2095444", "--node", &name, "pcaps/silent", CASE, third];
+    let (status, text, errors) = run(&[&["replay"], folders.as_slice()].concat());
+    assert_eq!(status, Some(1), "{text}{errors}");
+    assert!(errors.contains("analyzer: worker-3: ") && errors.contains("nexthops.toml:1"), "{errors}");
+    for expected in [
+        "Node silent\nOK on silent: all 7",
+        "\nNode worker-08\nVIOLATING on worker-08 since 2022",
+        "worker-3   could not",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let (status, lines, _) = run(&[&["replay", "--format", "jsonl"], folders.as_slice()].concat());
+    let objects: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let objects = objects.iter().filter(|object| object["type"] != "latent");
+    let types: Vec<_> = objects.map(|object| (object["type"].as_str().unwrap(), object["node"].as_str())).collect();
+    let expected = [
+        ("summary", Some("silent")),
+        ("finding", Some("worker-08")),
+        ("finding", Some("worker-08")),
+        ("summary", Some("worker-08")),
+        ("total", None),
+    ];
+    assert_eq!((status, types.as_slice()), (Some(1), expected.as_slice()));
+    // Of those that do not violate, the one that could not run counts.
+    let (status, document, _) = run(&["replay", "--format", "json", "pcaps/silent", third]);
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    assert_eq!((status, &document["type"]), (Some(2), &"reports".into()));
+    assert_eq!(document["reports"].as_array().unwrap().len(), 1);
+    for command in ["conntrack", "nexthops"] {
+        let (_, alone, _) = run(&[command, "--node", "bz2095444", CASE, "--format", "jsonl"]);
+        let (_, several, _) = run(&[command, CASE, "pcaps/silent", "--format", "jsonl"]);
+        assert!(!alone.is_empty() && several.starts_with(&alone), "{several}");
+    }
+    let (_, explained, _) = run(&["explain", "udp 192.168.16.230:59943 -> 172.27.0.13:5005", CASE, "pcaps/silent"]);
+    assert!(explained.starts_with("Node bz2095444\n") && explained.contains("\n\nNode silent\n"), "{explained}");
+}
+
 #[test]
 fn a_reader_that_has_gone() {
     for args in [&["completions", "bash"][..], &["man"], &["replay", CASE], &["nexthops", CASE]] {

@@ -29,7 +29,7 @@ pub use self::repair::{ActingArgs, RepairArgs, RulingArgs, SelectingArgs, TableC
 pub use self::sources::{KernelRoutes, SourceArgs};
 pub use self::syslog::{HalfIdentity, SyslogArgs, SyslogFormat};
 use self::values::parse_seconds;
-pub use self::values::{Interface, PathOrNone, RemoteOrNone};
+pub use self::values::{Interface, NodeName, PathOrNone, RemoteOrNone};
 use crate::inputs::Paths;
 use crate::live::history::file::DEFAULT_PATH;
 use crate::types::{MacAddr, Timestamp, Tuple};
@@ -293,9 +293,16 @@ pub struct OutputArgs {
     /// Most flows of one kind that text lists; 0 for all
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub limit: usize,
-    /// Name of the node that the capture is of, for the output
-    #[arg(long, value_name = "NAME")]
-    pub node: Option<String>,
+    /// Name of the node, for the output; of several folders, of which each is a node, that of one. Given several times
+    #[arg(long, value_name = "NAME[=DIR]")]
+    pub node: Vec<NodeName>,
+}
+
+impl OutputArgs {
+    /// The name of the only node.
+    pub fn node(&self) -> Option<&str> {
+        self.node.iter().find(|name| name.folder.is_none()).map(|name| name.name.as_str())
+    }
 }
 
 /// How packets are judged.

@@ -100,6 +100,27 @@ impl FromStr for PathOrNone {
     }
 }
 
+/// What a node is called.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeName {
+    /// The name.
+    pub name: String,
+    /// The folder that holds what was taken on it; `None` where there is one node.
+    pub folder: Option<PathBuf>,
+}
+
+impl FromStr for NodeName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some(("", _) | (_, "")) => Err("expected NAME or NAME=DIR".to_owned()),
+            Some((name, folder)) => Ok(Self { name: name.to_owned(), folder: Some(folder.into()) }),
+            None => Ok(Self { name: text.to_owned(), folder: None }),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 
+use super::nodes;
 use super::printing::{print, style};
 use super::{Status, warn};
 use crate::cli::{Format, LiveArgs};
@@ -11,6 +12,7 @@ use crate::output::{write_json, write_jsonl, write_text};
 
 pub(super) fn run(args: LiveArgs) -> anyhow::Result<Status> {
     let config = Config::try_from(args)?;
+    nodes::is_one(&config.output.node)?;
     let output = config.output.clone();
     let report = live::run(config)?;
     if output.format != Format::Text {

@@ -8,6 +8,7 @@ mod explain;
 mod interrupting;
 mod live;
 mod nexthops;
+mod nodes;
 mod printing;
 mod repair;
 mod replay;
@@ -35,6 +36,20 @@ pub enum Status {
     Failed = 2,
     /// No violation, but something could not be judged, or may be one if it goes on.
     Undetermined = 3,
+}
+
+impl Status {
+    /// The one that counts of two nodes'.
+    #[must_use]
+    fn worse(self, other: Self) -> Self {
+        let rank = |status: &Self| match status {
+            Self::Fine => 0,
+            Self::Undetermined => 1,
+            Self::Failed => 2,
+            Self::Violation => 3,
+        };
+        std::cmp::max_by_key(self, other, rank)
+    }
 }
 
 impl From<Answer> for Status {

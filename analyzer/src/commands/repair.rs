@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use super::engine::prepare;
+use super::nodes;
 use super::printing::{frame, print};
 use super::{Status, warn};
 use crate::cli::{ActingArgs, Format, KernelRoutes, RepairArgs, RulingArgs, SelectingArgs};
@@ -29,12 +30,13 @@ use crate::unixctl::conntrack::{Pacing, UserspaceTable};
 
 pub(super) fn run(args: RepairArgs) -> anyhow::Result<Status> {
     let output = args.output.clone();
+    nodes::is_one(&output.node)?;
     let Ended { repairs, is_partial, is_whole } = match is_running(&args.inputs, &args.paths) {
         true => on_running(args)?,
         false => on_dumps(args)?,
     };
     let rows: Vec<RepairRow> = repairs.iter().map(Repair::row).collect();
-    let frame = frame(&output);
+    let frame = frame(output.node().map(str::to_owned));
     print(|out| match output.format {
         Format::Text => listing::write_repairs(out, &rows),
         format => json::write_repairs(out, &frame, &rows, format == Format::Jsonl),
@@ -91,6 +93,9 @@ fn on_dumps(args: RepairArgs) -> anyhow::Result<Ended> {
     }
     if let Some(file) = inputs.iter().find(|input| !input.is_dir()) {
         bail!("{} is no folder: name dumps with options such as --conntrack FILE; --help lists them", file.display());
+    }
+    if inputs.len() > 1 {
+        bail!("each folder is a node of its own, and a command of one deletes another's entry: give one folder");
     }
     let prepared = prepare(&inputs, paths, settings(&ruling))?;
     warn(&prepared.loaded.warnings);

@@ -1,29 +1,111 @@
 //! `analyzer replay`: the verdict on captures.
 
+use std::io::Write;
+
 use anyhow::Context;
 
 use super::counting::{count, nic_names};
 use super::engine::prepare;
 use super::interrupting::Interruptible;
+use super::nodes::{self, Node};
 use super::printing::{print, style};
-use super::{Status, telling, warn};
-use crate::cli::{Format, ReplayArgs};
+use super::{Status, message, telling, warn};
+use crate::cli::{Format, OutputArgs, ReadingArgs, ReplayArgs, RunArgs};
 use crate::engine::settings::Settings;
-use crate::output::{Report, Skipped, write_json, write_jsonl, write_text};
+use crate::output::total::{self, NodeAnswer, NodeEnd};
+use crate::output::{Report, Skipped, json, write_json, write_jsonl, write_text};
+use crate::sinks::config::Config;
 use crate::sinks::target::Target;
 
 pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyhow::Result<Status> {
     let messages = syslog.config(Target::None)?;
     messages.check().context("cannot send alerts")?;
-    let mut prepared = prepare(&inputs, args.paths, Settings::from(&args.judging))?;
+    let RunArgs { output, reading, judging, paths } = args;
+    let nodes = nodes::of(inputs, &output.node, paths)?;
+    let judge = |node| judged(node, &reading, Settings::from(&judging));
+    if nodes.len() > 1 {
+        return several(nodes, &output, &messages, judge);
+    }
+    nodes::each(nodes, |node| {
+        let report = judge(node)?;
+        write(&report, &output)?;
+        telling::tell(&report, &messages)?;
+        Ok(report.answer().into())
+    })
+}
+
+/// Judges nodes one by one, and says what they amount to.
+fn several(
+    nodes: Vec<Node>,
+    output: &OutputArgs,
+    messages: &Config,
+    judge: impl Fn(Node) -> anyhow::Result<Report>,
+) -> anyhow::Result<Status> {
+    let heading = nodes::Heading::new(&nodes);
+    let (mut ends, mut reports, mut is_over) = (Vec::new(), Vec::new(), false);
+    let status = nodes::each(nodes, |node| {
+        let name = node.name.clone().unwrap_or_default();
+        // One who says stop means all of them.
+        if is_over {
+            ends.push(NodeEnd { node: name, result: Err("not read: interrupted".to_owned()) });
+            return Ok(Status::Undetermined);
+        }
+        let report = match judge(node) {
+            Ok(report) => report,
+            Err(error) => {
+                ends.push(NodeEnd { node: name, result: Err(message(&error)) });
+                return Err(error);
+            }
+        };
+        ends.push(NodeEnd { node: name, result: Ok(NodeAnswer::of(&report)) });
+        if output.format == Format::Text {
+            print(|out| heading.write(out, report.node.as_deref()))?;
+        }
+        if output.format != Format::Json {
+            write(&report, output)?;
+        }
+        telling::tell(&report, messages)?;
+        is_over |= report.interrupted;
+        let status = report.answer().into();
+        if output.format == Format::Json {
+            reports.push(report);
+        }
+        Ok(status)
+    })?;
+    print(|out| match output.format {
+        Format::Text => {
+            writeln!(out)?;
+            total::write_total(out, &ends)
+        }
+        Format::Json => json::write_reports(out, &reports, &ends),
+        Format::Jsonl => json::write_total(out, &ends),
+    })?;
+    Ok(status)
+}
+
+fn write(report: &Report, output: &OutputArgs) -> anyhow::Result<()> {
+    if output.format != Format::Text {
+        warn(&report.warnings);
+    }
+    let style = style(output);
+    print(|out| match output.format {
+        Format::Text => write_text(out, report, &style),
+        Format::Json => write_json(out, report),
+        Format::Jsonl => write_jsonl(out, report),
+    })
+}
+
+/// The report on one node.
+fn judged(Node { name, inputs, paths }: Node, reading: &ReadingArgs, settings: Settings) -> anyhow::Result<Report> {
+    let mut prepared = prepare(&inputs, paths, settings)?;
     if prepared.captures.is_empty() {
         anyhow::bail!("no capture given: the folder holds dumps only; name a capture, or - for standard input");
     }
-    let reading = Interruptible::listen(&prepared.captures, !args.reading.quiet)?;
-    let interruption = reading.interruption();
-    let counted = count(&mut prepared.engine, &prepared.captures, &args.reading, Some(interruption))?;
+    let listening = Interruptible::listen(&prepared.captures, !reading.quiet)?;
+    let interruption = listening.interruption();
+    let counted = count(&mut prepared.engine, &prepared.captures, reading, Some(interruption))?;
     let interrupted = interruption.has_cut();
-    drop(reading);
+    drop(listening);
     let conclusion = prepared.engine.conclude(&counted.by_flow());
 
     let totals = &counted.totals;
@@ -44,7 +126,7 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
 
     let mut warnings = prepared.loaded.warnings;
     warnings.extend(counted.warnings.iter().cloned());
-    let report = Report {
+    Ok(Report {
         findings: conclusion.findings,
         latent: conclusion.latent,
         interrupted,
@@ -55,18 +137,7 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
         files: prepared.captures.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
         nic_names: nic_names(&counted),
         time_digits: counted.time_digits(),
-        node: args.output.node.clone(),
+        node: name,
         status: None,
-    };
-    if args.output.format != Format::Text {
-        warn(&report.warnings);
-    }
-    let style = style(&args.output);
-    print(|out| match args.output.format {
-        Format::Text => write_text(out, &report, &style),
-        Format::Json => write_json(out, &report),
-        Format::Jsonl => write_jsonl(out, &report),
-    })?;
-    telling::tell(&report, &messages)?;
-    Ok(report.answer().into())
+    })
 }

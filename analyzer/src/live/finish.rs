@@ -87,7 +87,7 @@ impl Daemon {
             files: Vec::new(),
             nic_names: watching.names(),
             time_digits: 6,
-            node: config.output.node.clone(),
+            node: config.output.node().map(str::to_owned),
             status: Some(status),
         };
         (report, news)

@@ -72,7 +72,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     let reached = config.reached();
     let kept =
         privileges::drop_unneeded(&reached.iter().map(|(path, access)| (path.as_path(), *access)).collect::<Vec<_>>())?;
-    let frame = Report { node: config.output.node.clone(), time_digits: 6, ..Report::default() };
+    let frame = Report { node: config.output.node().map(str::to_owned), time_digits: 6, ..Report::default() };
     let news =
         News::start(config.output.format, config.quiet, frame.clone()).context("cannot start the writer of news")?;
     let exporting = Exporting::start(listeners)?;

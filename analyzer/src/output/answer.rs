@@ -17,7 +17,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// The word for it.
+    /// The word for it in text; that of JSON is the same in lower case.
     pub fn name(self) -> &'static str {
         match self {
             Self::Violating => "VIOLATING",

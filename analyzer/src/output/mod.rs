@@ -16,6 +16,7 @@ pub mod repair;
 pub mod report;
 pub mod status;
 pub mod text;
+pub mod total;
 
 pub use self::answer::Answer;
 pub use self::json::{write_json, write_jsonl};

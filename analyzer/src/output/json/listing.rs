@@ -38,6 +38,7 @@ impl<T> ListView<T> {
 pub(super) struct NexthopRow<'a> {
     schema: u32,
     r#type: &'static str,
+    node: Option<&'a str>,
     route: RouteView<'a>,
     symmetric_reply: bool,
     nexthop: Option<IpAddr>,
@@ -52,11 +53,12 @@ pub(super) struct NexthopRow<'a> {
 }
 
 impl<'a> NexthopRow<'a> {
-    pub(super) fn new(report: &Report, view: &'a NexthopView) -> Self {
+    pub(super) fn new(report: &'a Report, view: &'a NexthopView) -> Self {
         let time = |at: Option<Timestamp>| at.map(|at| at.to_rfc3339(report.time_digits));
         Self {
             schema: SCHEMA,
             r#type: "nexthop",
+            node: report.node.as_deref(),
             route: RouteView::new(&view.route),
             symmetric_reply: view.symmetric_reply,
             nexthop: view.nexthop,
@@ -100,6 +102,7 @@ impl<'a> BindingRow<'a> {
 pub(super) struct ConnectionRow<'a> {
     schema: u32,
     r#type: &'static str,
+    node: Option<&'a str>,
     standing: &'static str,
     reason: Option<&'static str>,
     flow: FlowView,
@@ -113,11 +116,12 @@ pub(super) struct ConnectionRow<'a> {
 }
 
 impl<'a> ConnectionRow<'a> {
-    pub(super) fn new(report: &Report, view: &'a ConnectionView) -> Self {
+    pub(super) fn new(report: &'a Report, view: &'a ConnectionView) -> Self {
         let entry = &view.connection;
         Self {
             schema: SCHEMA,
             r#type: "connection",
+            node: report.node.as_deref(),
             standing: view.standing.name(),
             reason: view.standing.reason(),
             flow: FlowView::new(leaving(entry), false),

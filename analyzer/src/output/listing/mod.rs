@@ -6,6 +6,7 @@ mod explanation;
 mod nexthops;
 mod repairs;
 
+pub(in crate::output) use self::columns::write_columns;
 pub use self::connections::{EntryCounts, write_connections, write_stale};
 pub use self::explanation::write_explanation;
 pub use self::nexthops::write_nexthops;
