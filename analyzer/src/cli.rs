@@ -28,7 +28,7 @@ pub use self::reading::ReadingArgs;
 pub use self::repair::{ActingArgs, RepairArgs, RulingArgs, SelectingArgs, TableChoice};
 pub use self::sources::{KernelRoutes, SourceArgs};
 pub use self::syslog::{HalfIdentity, SyslogArgs, SyslogFormat};
-use self::values::parse_seconds;
+use self::values::{DURATION, parse_duration};
 pub use self::values::{Interface, PathOrNone, RemoteOrNone};
 use crate::inputs::Paths;
 use crate::live::history::file::DEFAULT_PATH;
@@ -302,10 +302,10 @@ pub struct OutputArgs {
 #[command(next_help_heading = "Judging")]
 pub struct JudgingArgs {
     /// How long a MAC that left the set still counts as legal
-    #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "5s", value_name = DURATION, value_parser = parse_duration)]
     pub grace: Duration,
     /// How old a flow's last packet from a MAC may be for that router to count as alive
-    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "1m", value_name = DURATION, value_parser = parse_duration)]
     pub heard_window: Duration,
     /// A MAC that is never a violation, such as the physical MAC of a VRRP router; may be given several times
     #[arg(long, value_name = "MAC")]

@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 use super::OutputArgs;
 use super::live::ConntrackSource;
 use super::sources::SourceArgs;
-use super::values::parse_seconds;
+use super::values::{DURATION, parse_duration};
 use crate::inputs::Paths;
 use crate::repair::journal::DEFAULT_PATH;
 use crate::repair::rules::Method;
@@ -125,7 +125,7 @@ pub struct RulingArgs {
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub max: usize,
     /// How long the next hops must have been what they are. Where nothing tells, --apply watches them for so long
-    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "1m", value_name = DURATION, value_parser = parse_duration)]
     pub settle: Duration,
     /// Delete entries of TCP connections, too: a firewall may not let them go on
     #[arg(long)]
@@ -137,6 +137,6 @@ pub struct RulingArgs {
     #[arg(long, value_name = "MAC")]
     pub allow_mac: Vec<MacAddr>,
     /// How old the last frame from a MAC may be for its router to count as alive
-    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "1m", value_name = DURATION, value_parser = parse_duration)]
     pub heard_window: Duration,
 }
