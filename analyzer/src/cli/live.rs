@@ -15,30 +15,6 @@ use super::{JudgingArgs, OutputArgs};
 use crate::repair::journal::DEFAULT_PATH as JOURNAL_PATH;
 use crate::repair::rules::Method;
 
-pub(super) const EXAMPLES: &str = "\
-Examples:
-  analyzer live -i auto
-      On an OVN-Kubernetes worker: finds the NIC, the databases and the conntrack table by itself
-  analyzer live -i ens1 -i ens2 --sample 0 --format jsonl | jq 'select(.type == \"finding\")'
-      Two members of a bond; conforming packets are counted, their flows are not
-  analyzer live -i ens1 --nb ssl:192.0.2.1:6641,ssl:192.0.2.2:6641 --sb ssl:192.0.2.1:6642,ssl:192.0.2.2:6642 \\
-      --private-key key.pem --certificate cert.pem --ca-cert ca.pem
-      A central control plane
-  analyzer live -i ens1 --nb none --sb none --nexthops nexthops.toml --duration 60
-      Without OVN, for a minute
-  analyzer live --config /etc/analyzer/live.toml
-      All options from a file, by their long names: interface = [\"ens1\", \"ens2\"]
-
-  analyzer live -i auto --repair unpin --repair-rate 5
-      Heals stale entries, five a minute at most (docs/repair.md)
-
-It runs until SIGINT or SIGTERM and then prints the verdict as replay does. SIGHUP reads FILE.toml again. It never
-changes or drops a packet, and leaves nothing behind on the NIC. docs/live.md tells more; `analyzer doctor` tells what
-this machine lets it do.
-
-Exit status: 0 judged, no violation; 1 at least one violation; 2 could not run; 3 no violation, but something could not
-be judged, nothing was covered by a route, or nothing told next hops.";
-
 /// Arguments of `live`.
 #[derive(Args, Clone, Debug)]
 pub struct LiveArgs {

@@ -11,8 +11,11 @@ use jiff::fmt::friendly::SpanParser;
 use crate::output::escape::Escaped;
 use crate::ovsdb::client::{Remote, RemoteError};
 
-/// What stands for a duration in help texts.
+/// What stands for a duration in help texts; [`DURATIONS`] tells its forms.
 pub(super) const DURATION: &str = "DURATION";
+
+/// The forms of a duration, for the end of help texts.
+pub(super) const DURATIONS: &str = "A DURATION is 250ms, 30s, 5m, 1h or 7d; a number alone is seconds.";
 
 const EXPECTED: &str = "expected a duration such as 250ms, 30s, 5m, 1h or 7d; a number alone is seconds";
 
