@@ -12,6 +12,7 @@ mod repair;
 mod sources;
 mod syslog;
 mod values;
+mod version;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,7 +41,7 @@ use crate::types::{MacAddr, Timestamp, Tuple};
 
 /// Finds flows that leave an OVN-Kubernetes worker to the MAC of a gateway that is no current next hop
 #[derive(Parser, Debug)]
-#[command(version, propagate_version = true, max_term_width = WIDTH, after_help = epilogues::WHOLE.help())]
+#[command(version = version::SHORT, long_version = version::LONG, propagate_version = true, max_term_width = WIDTH, after_help = epilogues::WHOLE.help())]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -14,6 +14,8 @@ use crate::cli::{Cli, Epilogue, epilogue};
 
 const SECTION: &str = "1";
 
+const SOURCE: &str = concat!("analyzer ", env!("CARGO_PKG_VERSION"));
+
 /// Whoever may read other pages may read these.
 const MODE: u32 = 0o644;
 
@@ -30,9 +32,7 @@ pub(super) fn page(command: &str) -> anyhow::Result<Vec<u8>> {
     let usage = named.render_usage().to_string();
     let named = named.override_usage(usage.trim_start_matches("Usage: ").to_owned());
     let has_commands = named.has_subcommands();
-    let version = named.get_version().unwrap_or_default();
-    let source = format!("analyzer {version}");
-    let page = Man::new(named).section(SECTION).source(source).manual("analyzer");
+    let page = Man::new(named).section(SECTION).source(SOURCE).manual("analyzer");
     let mut out = Vec::new();
     render(&page, has_commands, epilogue(command), &names(&cli, command), &mut out)?;
     Ok(out)
