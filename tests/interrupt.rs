@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use common::TempDir;
 use patience::patience;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -91,6 +92,7 @@ impl Drop for Replay {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test that waits in vain has to end")]
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + patience(Duration::from_secs(60));
     while !holds() {
@@ -199,6 +201,28 @@ fn a_pipe_that_stays_empty() {
     assert_eq!((output.status.code(), &summary["interrupted"]), (Some(3), &Value::Bool(true)), "{summary}");
     assert_eq!(summary["packets"], 0);
     drop(stdin);
+}
+
+/// A pipe with a name is opened once, and need not have a writer for us to be interrupted.
+#[test]
+fn a_pipe_with_a_name() {
+    let folder = TempDir::new();
+    let path = folder.path().join("pipe");
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("the folder is ours");
+    let mut replay = Replay::start(&[], path.to_str().unwrap(), Stdio::null());
+    replay.reach(0);
+    replay.signal(Signal::INT);
+    let output = replay.output();
+    assert_eq!((output.status.code(), &summary(&output)["interrupted"]), (Some(3), &Value::Bool(true)));
+
+    let replay = Replay::start(&[], path.to_str().unwrap(), Stdio::null());
+    let mut writer = OpenOptions::new().write(true).open(&path).expect("it is opened for reading");
+    let (before, behind) = split(500);
+    writer.write_all(&before).unwrap();
+    writer.write_all(&behind).expect("the reader is the same all the time");
+    drop(writer);
+    let output = replay.output();
+    assert_eq!((output.status.code(), &summary(&output)["packets"]), (Some(1), &Value::from(19)));
 }
 
 #[test]

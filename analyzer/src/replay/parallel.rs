@@ -43,6 +43,10 @@ pub struct PcapFile {
 impl PcapFile {
     /// Opens a file. `None` where it is anything else, or cannot be opened: [`crate::capture::open`] tells more.
     pub fn open(path: &Path) -> Option<Self> {
+        // A pipe is opened once, by whoever reads it: its writer would see a reader come and go.
+        if !path.metadata().ok()?.is_file() {
+            return None;
+        }
         let file = File::open(path).ok()?;
         let metadata = file.metadata().ok()?;
         let mut header = [0; GLOBAL_HEADER_LEN];
