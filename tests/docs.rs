@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use analyzer::cli::{Cli, ReadError};
+use analyzer::cli::{Cli, ReadError, epilogue};
 use common::TempDir;
 
 /// Why a command line is not run.
@@ -192,6 +192,25 @@ fn the_example_of_next_hops_judges() {
         let (status, stdout, _) = paste(&line, folder.path());
         assert_eq!(status, Some(1), "{stdout}");
         assert!(stdout.contains(&format!("violating, {reason}: 2 flows, 5 packets")), "{stdout}");
+    }
+}
+
+/// Those behind the options of each command, too: the ones on a case are run, the others parsed.
+#[test]
+fn examples_of_help_texts_run_when_pasted() {
+    let folder = prepared(&[]);
+    let commands = ["", "replay", "live", "conntrack", "nexthops", "explain", "repair", "doctor", "completions", "man"];
+    for (line, _) in commands.iter().flat_map(|command| epilogue(command).examples) {
+        let line = line.replace("\\\n", "");
+        let of_us = line.split('|').map(str::trim).find(|part| part.starts_with("analyzer "));
+        let Some(of_us) = of_us else { continue };
+        // What alerts are sent to is not there, nor is the file of options.
+        if line.contains("pcaps/") && !line.contains("--syslog") {
+            let (status, stdout, stderr) = paste(&line, folder.path());
+            assert!(matches!(status, Some(0 | 1 | 3)) && !stdout.is_empty(), "{line}: {status:?}\n{stderr}");
+        } else if !line.contains("--config") {
+            parses(of_us, &line);
+        }
     }
 }
 

@@ -103,6 +103,8 @@ fn manual_pages_have_the_usual_sections() {
         let places: Vec<_> = sections.map(|section| (section, heading(&page, section))).collect();
         assert!(places.iter().all(|(_, at)| at.is_some()) && places.is_sorted_by_key(|(_, at)| *at), "{places:?}");
         assert!(heading(&page, "EXTRA").is_none(), "{page}");
+        let source = concat!(" 1 \"\" \"analyzer ", env!("CARGO_PKG_VERSION"), "\" analyzer\n");
+        assert!(page.starts_with(&format!(".TH analyzer-{command}{source}")), "{page}");
     }
 }
 

@@ -32,8 +32,11 @@ pub(super) fn page(command: &str) -> anyhow::Result<Vec<u8>> {
     let usage = named.render_usage().to_string();
     let named = named.override_usage(usage.trim_start_matches("Usage: ").to_owned());
     let has_commands = named.has_subcommands();
-    let page = Man::new(named).section(SECTION).source(SOURCE).manual("analyzer");
-    let mut out = Vec::new();
+    // By hand: clap_mangen leaves an empty date out, so that what stands behind it is taken for one. No date makes the
+    // same sources give the same page.
+    let name = named.get_display_name().unwrap_or_else(|| named.get_name());
+    let mut out = format!(".TH {name} {SECTION} \"\" \"{SOURCE}\" analyzer\n").into_bytes();
+    let page = Man::new(named).section(SECTION);
     render(&page, has_commands, epilogue(command), &names(&cli, command), &mut out)?;
     Ok(out)
 }
@@ -54,7 +57,6 @@ fn render(
     own_pages: &[String],
     out: &mut Vec<u8>,
 ) -> io::Result<()> {
-    page.render_title(out)?;
     page.render_name_section(out)?;
     page.render_synopsis_section(out)?;
     page.render_description_section(out)?;
@@ -98,12 +100,14 @@ fn examples(roff: &mut Roff, examples: &[(&str, &str)]) {
     if !examples.is_empty() {
         roff.control("SH", ["EXAMPLES"]);
     }
-    for (line, tells) in examples {
-        if !tells.is_empty() {
+    for (at, (line, tells)) in examples.iter().enumerate() {
+        if at > 0 {
             roff.control("PP", []);
-            roff.text([roman(format!("{tells}:"))]);
         }
-        roff.control("PP", []);
+        if !tells.is_empty() {
+            roff.text([roman(format!("{tells}:"))]);
+            roff.control("PP", []);
+        }
         roff.control("RS", ["4"]);
         roff.control("nf", []);
         for (at, part) in line.lines().enumerate() {
