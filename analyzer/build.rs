@@ -1,7 +1,7 @@
 //! What `--version` tells of the build: its commit, its target, and the digest of the kernel program.
 //!
 //! The same tree gives the same answers. A commit makes cargo build again only where it is told: in release builds. Those of
-//! development would start over with each commit, for nothing.
+//! development and of fuzz targets would start over with each commit, for nothing.
 
 #[path = "build/commit.rs"]
 mod commit;
@@ -32,7 +32,8 @@ fn commit() -> String {
     if let Some(named) = env::var(COMMIT).ok().filter(|name| !name.is_empty() && !name.contains(char::is_control)) {
         return named;
     }
-    if env::var("PROFILE").is_ok_and(|profile| profile != "release") {
+    let is_tried_only = env::var_os("CARGO_CFG_FUZZING").is_some();
+    if is_tried_only || env::var("PROFILE").is_ok_and(|profile| profile != "release") {
         return UNKNOWN.to_owned();
     }
     let found = commit::find(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
