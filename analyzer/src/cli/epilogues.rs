@@ -73,7 +73,8 @@ pub(super) const REPLAY: Epilogue = Epilogue {
     notes: &[
         DUMP_NAMES,
         "SIGINT and SIGTERM end the reading, and the verdict so far is printed; a pipe is read to its end first, for at \
-         most 2 seconds. A second one ends the run at once.",
+         most 2 seconds. A second one ends the run at once, with 128 and its number as \
+         exit status.",
         DURATIONS,
     ],
     files: &[],

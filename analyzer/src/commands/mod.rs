@@ -81,11 +81,14 @@ const MAX_WARNINGS: usize = 20;
 
 /// Says on standard error what was passed over.
 fn warn(warnings: &[Warning]) {
-    for warning in warnings.iter().take(MAX_WARNINGS) {
-        eprintln!("analyzer: {}", Escaped(&warning.to_string()));
-    }
+    let mut lines: Vec<String> =
+        warnings.iter().take(MAX_WARNINGS).map(|warning| Escaped(&warning.to_string()).to_string()).collect();
     if warnings.len() > MAX_WARNINGS {
-        eprintln!("analyzer: ... and {} more warnings", warnings.len() - MAX_WARNINGS);
+        lines.push(format!("... and {} more warnings", warnings.len() - MAX_WARNINGS));
+    }
+    for line in lines {
+        // Whoever reads messages may have gone; the verdict goes elsewhere.
+        let _ = writeln!(io::stderr(), "analyzer: {line}");
     }
 }
 

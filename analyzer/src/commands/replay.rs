@@ -4,7 +4,7 @@ use anyhow::Context;
 
 use super::counting::{count, nic_names};
 use super::engine::prepare;
-use super::interrupting::Interruptible;
+use super::interrupting::Reading;
 use super::printing::{print, style};
 use super::{Status, telling, warn};
 use crate::cli::{Format, ReplayArgs};
@@ -20,11 +20,9 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
     if prepared.captures.is_empty() {
         anyhow::bail!("no capture given: the folder holds dumps only; name a capture, or - for standard input");
     }
-    let reading = Interruptible::listen(&prepared.captures, !args.reading.quiet)?;
-    let interruption = reading.interruption();
-    let counted = count(&mut prepared.engine, &prepared.captures, &args.reading, Some(interruption))?;
-    let interrupted = interruption.has_cut();
-    drop(reading);
+    let reading = Reading::listen(&prepared.captures, !args.reading.quiet)?;
+    let counted = count(&mut prepared.engine, &prepared.captures, &args.reading, Some(reading.interruption()))?;
+    let interrupted = reading.end();
     let conclusion = prepared.engine.conclude(&counted.by_flow());
 
     let totals = &counted.totals;

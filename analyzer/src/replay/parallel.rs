@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
             if walk.stopped.is_some() {
                 break;
             }
-            let interrupted = self.interruption.and_then(Interruption::cut_file);
+            let interrupted = self.interruption.and_then(Interruption::meet);
             match (interrupted, read) {
                 (Some(why), _) => walk.stop(&EarlyEnd::Interrupted(why)),
                 (None, Ok(())) => walk.go(&self.records, &mut chunk, (start, end), &mut unordered, &mut counter),
