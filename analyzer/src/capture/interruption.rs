@@ -17,8 +17,8 @@ use thiserror::Error;
 pub struct Interruption {
     /// What ended the reading of files, once it has ended.
     by: OnceLock<&'static str>,
-    /// Whether anything was left unread because of it.
-    has_cut: AtomicBool,
+    /// Whether it came before all was read.
+    was_met: AtomicBool,
     /// Says to those that wait for a stream that they need not: its other end is closed then.
     streams_end: PipeReader,
     streams_go_on: Mutex<Option<PipeWriter>>,
@@ -38,7 +38,7 @@ impl Interruption {
         let (streams_end, streams_go_on) = io::pipe()?;
         Ok(Self {
             by: OnceLock::new(),
-            has_cut: AtomicBool::new(false),
+            was_met: AtomicBool::new(false),
             streams_end,
             streams_go_on: Mutex::new(Some(streams_go_on)),
         })
@@ -54,19 +54,17 @@ impl Interruption {
         *self.streams_go_on.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Whether anything was left unread.
-    pub fn has_cut(&self) -> bool {
-        self.has_cut.load(Ordering::Relaxed)
+    /// Whether it came before all was read. A stream that ended by itself after it counts, too: what wrote into it may have
+    /// ended for the same reason, and not because there was no more.
+    pub fn was_met(&self) -> bool {
+        self.was_met.load(Ordering::Relaxed)
     }
 
-    /// Why whoever reads a file has to stop, and does.
-    pub(crate) fn cut_file(&self) -> Option<Interrupted> {
-        self.by.get().map(|by| self.cut(by))
-    }
-
-    fn cut(&self, by: &'static str) -> Interrupted {
-        self.has_cut.store(true, Ordering::Relaxed);
-        Interrupted(by)
+    /// Why whoever reads a file has to stop.
+    pub(crate) fn meet(&self) -> Option<Interrupted> {
+        let by = self.by.get()?;
+        self.was_met.store(true, Ordering::Relaxed);
+        Some(Interrupted(by))
     }
 
     /// Waits until the stream has bytes or an end.
@@ -74,8 +72,8 @@ impl Interruption {
         let mut both =
             [PollFd::new(stream, PollFlags::IN), PollFd::from_borrowed_fd(self.streams_end.as_fd(), PollFlags::IN)];
         poll(&mut both, None)?;
-        match self.by.get() {
-            Some(by) if !both[1].revents().is_empty() => Err(io::Error::other(self.cut(by))),
+        match self.meet() {
+            Some(why) if !both[1].revents().is_empty() => Err(io::Error::other(why)),
             _ => Ok(()),
         }
     }
@@ -99,7 +97,7 @@ impl Read for Interruptible {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         if self.is_stream {
             self.interruption.await_stream(&self.file)?;
-        } else if let Some(why) = self.interruption.cut_file() {
+        } else if let Some(why) = self.interruption.meet() {
             return Err(io::Error::other(why));
         }
         self.file.read(target)
@@ -126,24 +124,27 @@ mod tests {
         writer.write_all(b"flushed").unwrap();
         let mut buffer = [0; 16];
         assert_eq!(stream.read(&mut buffer).unwrap(), 7);
-        assert!(!interruption.has_cut());
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| stream.read(&mut buffer).unwrap_err().to_string());
             interruption.end_streams();
             assert_eq!(waiting.join().unwrap(), "interrupted by SIGINT");
         });
-        assert!(interruption.has_cut());
+        assert!(interruption.was_met());
     }
 
-    /// All that was there was read, so nothing was cut.
+    /// Whether its writer ended because of the same signal is not known.
     #[test]
     fn a_stream_that_ends_by_itself() {
         let interruption = Arc::new(Interruption::new().unwrap());
-        let (mut stream, writer) = stream(&interruption);
-        interruption.end_files("SIGTERM");
+        let (mut early, writer) = stream(&interruption);
         drop(writer);
-        assert_eq!(stream.read(&mut [0; 16]).unwrap(), 0);
-        assert!(!interruption.has_cut());
+        assert_eq!(early.read(&mut [0; 16]).unwrap(), 0);
+        let (mut late, writer) = stream(&interruption);
+        interruption.end_files("SIGTERM");
+        assert!(!interruption.was_met());
+        drop(writer);
+        assert_eq!(late.read(&mut [0; 16]).unwrap(), 0);
+        assert!(interruption.was_met());
     }
 
     #[test]
@@ -151,9 +152,9 @@ mod tests {
         let interruption = Arc::new(Interruption::new().unwrap());
         let mut file = Interruptible::new(File::open("/dev/zero").unwrap(), false, Arc::clone(&interruption));
         assert_eq!(file.read(&mut [0; 16]).unwrap(), 16);
-        assert!(interruption.cut_file().is_none() && !interruption.has_cut());
+        assert!(interruption.meet().is_none() && !interruption.was_met());
         interruption.end_files("SIGTERM");
         assert_eq!(file.read(&mut [0; 16]).unwrap_err().to_string(), "interrupted by SIGTERM");
-        assert!(interruption.has_cut());
+        assert!(interruption.was_met());
     }
 }

@@ -1,13 +1,15 @@
 //! Files and standard input, unpacked where they are packed.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::interruption::{Interruptible, Interruption};
 use super::stream::ByteStream;
@@ -45,9 +47,12 @@ impl Source {
         let is_input = path == Path::new("-");
         let file: Arc<str> = if is_input { "standard input".into() } else { path.to_string_lossy().into() };
         let open = || {
-            // Not `io::stdin()`: it buffers, so what waits for the descriptor would not see what was read ahead.
-            let opened =
-                if is_input { File::from(io::stdin().as_fd().try_clone_to_owned()?) } else { File::open(path)? };
+            let opened = match interruption {
+                // Not `io::stdin()`: it buffers, so what waits for the descriptor would not see what was read ahead.
+                _ if is_input => File::from(io::stdin().as_fd().try_clone_to_owned()?),
+                Some(_) => open_at_once(path)?,
+                None => File::open(path)?,
+            };
             let metadata = opened.metadata()?;
             if metadata.is_dir() {
                 return Err(io::Error::from(io::ErrorKind::IsADirectory));
@@ -74,6 +79,13 @@ impl Source {
         }
         Self { file, stream, meter }
     }
+}
+
+/// Opens a file; a pipe without waiting for whoever is to write into it, so that the waiting can be ended.
+fn open_at_once(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
 }
 
 fn unpacked(mut raw: ByteStream) -> ByteStream {

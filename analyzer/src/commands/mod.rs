@@ -7,6 +7,7 @@ mod engine;
 mod explain;
 mod interrupting;
 mod live;
+mod manual;
 mod nexthops;
 mod nodes;
 mod printing;
@@ -88,24 +89,17 @@ pub fn run(cli: Cli) -> anyhow::Result<Status> {
             printing::print(|out| out.write_all(&script))?;
             Ok(Status::Fine)
         }
-        Command::Man { command } => {
-            printing::print(|out| manual(command.as_deref())?.render(out))?;
+        Command::Man { all: Some(folder), .. } => {
+            let written = manual::write_all(&folder)?;
+            printing::print(|out| written.iter().try_for_each(|path| writeln!(out, "wrote {}", path.display())))?;
+            Ok(Status::Fine)
+        }
+        Command::Man { command, all: None } => {
+            let page = manual::page(command.as_deref().unwrap_or_default())?;
+            printing::print(|out| out.write_all(&page))?;
             Ok(Status::Fine)
         }
     }
-}
-
-/// The manual page of a command, or that of the whole, which refers to those of the commands.
-fn manual(command: Option<&str>) -> io::Result<clap_mangen::Man> {
-    let mut cli = Cli::command();
-    cli.build();
-    let page = match command {
-        Some(name) => {
-            cli.find_subcommand(name).cloned().ok_or_else(|| io::Error::other(format!("there is no command {name}")))?
-        }
-        None => cli,
-    };
-    Ok(clap_mangen::Man::new(page))
 }
 
 /// Most warnings that are printed one by one.
@@ -113,11 +107,14 @@ const MAX_WARNINGS: usize = 20;
 
 /// Says on standard error what was passed over.
 fn warn(warnings: &[Warning]) {
-    for warning in warnings.iter().take(MAX_WARNINGS) {
-        eprintln!("analyzer: {}", Escaped(&warning.to_string()));
-    }
+    let mut lines: Vec<String> =
+        warnings.iter().take(MAX_WARNINGS).map(|warning| Escaped(&warning.to_string()).to_string()).collect();
     if warnings.len() > MAX_WARNINGS {
-        eprintln!("analyzer: ... and {} more warnings", warnings.len() - MAX_WARNINGS);
+        lines.push(format!("... and {} more warnings", warnings.len() - MAX_WARNINGS));
+    }
+    for line in lines {
+        // Whoever reads messages may have gone; the verdict goes elsewhere.
+        let _ = writeln!(io::stderr(), "analyzer: {line}");
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::counting::{count, nic_names};
 use super::engine::prepare;
-use super::interrupting::Interruptible;
+use super::interrupting::Reading;
 use super::nodes::{self, Node};
 use super::printing::{print, style};
 use super::{Status, message, telling, warn};
@@ -101,11 +101,9 @@ fn judged(Node { name, inputs, paths }: Node, reading: &ReadingArgs, settings: S
     if prepared.captures.is_empty() {
         anyhow::bail!("no capture given: the folder holds dumps only; name a capture, or - for standard input");
     }
-    let listening = Interruptible::listen(&prepared.captures, !reading.quiet)?;
-    let interruption = listening.interruption();
-    let counted = count(&mut prepared.engine, &prepared.captures, reading, Some(interruption))?;
-    let interrupted = interruption.has_cut();
-    drop(listening);
+    let listening = Reading::listen(&prepared.captures, !reading.quiet)?;
+    let counted = count(&mut prepared.engine, &prepared.captures, reading, Some(listening.interruption()))?;
+    let interrupted = listening.end();
     let conclusion = prepared.engine.conclude(&counted.by_flow());
 
     let totals = &counted.totals;

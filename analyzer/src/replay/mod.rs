@@ -93,7 +93,7 @@ pub fn count(
         let name: Arc<str> = path.to_string_lossy().into();
         match capture::open(path, &capture_options) {
             Ok(reader) => readers.push((name, reader)),
-            Err(error) if options.has_cut() => unread.push(cut_before_frames(name, &error)),
+            Err(error) if options.was_interrupted() => unread.push(cut_before_frames(name, &error)),
             Err(error) => return Err(error),
         }
     }
@@ -109,8 +109,8 @@ fn cut_before_frames(file: Arc<str>, error: &CaptureError) -> Warning {
 }
 
 impl Options<'_> {
-    /// Whether anything was left unread, because reading was interrupted.
-    fn has_cut(&self) -> bool {
-        self.interruption.is_some_and(|interruption| interruption.has_cut())
+    /// Whether reading was interrupted.
+    fn was_interrupted(&self) -> bool {
+        self.interruption.is_some_and(|interruption| interruption.was_met())
     }
 }

@@ -43,6 +43,10 @@ pub struct PcapFile {
 impl PcapFile {
     /// Opens a file. `None` where it is anything else, or cannot be opened: [`crate::capture::open`] tells more.
     pub fn open(path: &Path) -> Option<Self> {
+        // A pipe is opened once, by whoever reads it: its writer would see a reader come and go.
+        if !path.metadata().ok()?.is_file() {
+            return None;
+        }
         let file = File::open(path).ok()?;
         let metadata = file.metadata().ok()?;
         let mut header = [0; GLOBAL_HEADER_LEN];
@@ -142,7 +146,7 @@ impl<'a> Run<'a> {
             if walk.stopped.is_some() {
                 break;
             }
-            let interrupted = self.interruption.and_then(Interruption::cut_file);
+            let interrupted = self.interruption.and_then(Interruption::meet);
             match (interrupted, read) {
                 (Some(why), _) => walk.stop(&EarlyEnd::Interrupted(why)),
                 (None, Ok(())) => walk.go(&self.records, &mut chunk, (start, end), &mut unordered, &mut counter),

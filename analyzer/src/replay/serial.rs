@@ -37,7 +37,7 @@ pub fn count_reader(
             Ok(Some(item)) => item,
             Ok(None) => break,
             // Too little was read to see what it is.
-            Err(error) if options.has_cut() => {
+            Err(error) if options.was_interrupted() => {
                 warnings.push(cut_before_frames("captures".into(), &error));
                 break;
             }
