@@ -80,6 +80,7 @@ fn headline(report: &Report) -> String {
         let flows = count(summary.conforming_in_gaps, "flow");
         let which = match summary.conforming_in_gaps {
             0 => String::new(),
+            1 => format!(", which may decide {flows} that conforms by the rest"),
             _ => format!(", which may decide {flows} that conform by the rest"),
         };
         text += &format!(" {parts} of the input could not be read{which}.");
@@ -154,7 +155,7 @@ fn notes(page: &mut Page<'_>, report: &Report, common: &Assumes) -> io::Result<(
     let passed_over: Vec<_> = [
         (skipped.truncated, "frame", " cut too short"),
         (skipped.not_ip, "frame", " without IP"),
-        (skipped.unparsed, "frame", " with broken headers"),
+        (skipped.unparsed, "frame", " that cannot be read"),
         (skipped.lines, "line", " of other inputs"),
     ]
     .into_iter()
