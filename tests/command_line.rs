@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -228,7 +229,7 @@ fn options_from_a_file() {
     let path = folder.path().join("live.toml");
     let config = path.to_str().expect("the path is UTF-8");
     let with = |text: &str, typed: &[&str]| {
-        std::fs::write(&path, text).expect("the file is written");
+        fs::write(&path, text).expect("the file is written");
         run(&[&["live", "--config", config], typed].concat())
     };
     let (status, _, stderr) = with("interface = 'ens1'\nsampel = 64\n", &[]);
@@ -252,6 +253,40 @@ fn completions_know_every_command() {
             assert!(script.contains(word), "{shell} does not know {word}");
         }
     }
+}
+
+/// A line of a conntrack dump of which an address is masked may be a stale entry.
+#[test]
+fn a_lost_conntrack_line_is_no_clean_table() {
+    let folder = TempDir::new();
+    let file = |name: &str| folder.path().join(name);
+    let entry = |src: &str, port: u16, label: &str| {
+        format!(
+            "udp,orig=(src={src},dst=192.0.2.230,sport=5005,dport={port}),reply=(src=192.0.2.230,dst=203.0.113.13,\
+             sport={port},dport=5005),zone=35{label}\n"
+        )
+    };
+    let conntrack = |lines: String| fs::write(file("conntrack.txt"), lines).expect("it can be written");
+    let hop = "           192.0.2.230               198.51.100.15 src-ip ecmp ecmp-symmetric-reply\n";
+    let other = hop.replace(".15", ".16");
+    fs::write(file("lr-route-list.txt"), hop.to_owned() + &other).expect("it can be written");
+    let binding =
+        |last: u8| format!("ip : \"198.51.100.{last}\"\nmac : \"02:00:00:00:00:{last}\"\nlogical_port : rtoe\n\n");
+    fs::write(file("mac_binding.txt"), binding(15) + &binding(16)).expect("it can be written");
+    let case = folder.path().to_str().expect("a name in UTF-8");
+    let good = entry("203.0.113.13", 42397, ",labels=0x202000000001500000000");
+
+    conntrack(good.clone() + &entry("203.0.xxx.13", 59943, ",labels=0x202000000009900000000"));
+    for command in ["conntrack", "repair"] {
+        let option = if command == "repair" { "--all" } else { "--stale" };
+        let (status, stdout, stderr) = run(&[command, option, case]);
+        assert_eq!(status, Some(3), "{command}: {stdout}{stderr}");
+        assert!(stderr.contains("203.0.xxx.13"), "{command}: {stderr}");
+    }
+    // What is no entry is passed over.
+    conntrack("Defaulted container \"ovnkube-controller\" out of: nbdb, sbdb\n".to_owned() + &good);
+    let (status, stdout, stderr) = run(&["conntrack", "--stale", case]);
+    assert_eq!(status, Some(0), "{stdout}{stderr}");
 }
 
 /// A dry run on dumps: what would be done, and its exit status.

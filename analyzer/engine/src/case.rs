@@ -261,17 +261,19 @@ impl<'a, 'c> Case<'a, 'c> {
         let is_heard = self.context().inbound.heard(self.seen.tuple, mac, ever, Timestamp::MAX).is_some();
         let since = if is_heard { ever } else { self.at().saturating_sub(self.knowledge.settings.grace) };
         let flow = self.flow();
-        Packet {
+        let packet = Packet {
             knowledge: self.knowledge,
             tuples: [flow.wire, flow.inner],
             at: self.at(),
             since,
             mac,
+            is_heard,
             way: self.routes().map(|routes| &*routes.all),
             is_pinned: !self.decided().applying.is_empty(),
             is_open: self.may_be_of_any_source() || self.may_be_received(),
             labelled: &flow.labelled,
-        }
+        };
+        packet.since_it_matters()
     }
 
     /// Whether it is the next hops' MACs that tell whether the packets were sent.

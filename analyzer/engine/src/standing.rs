@@ -336,11 +336,13 @@ impl<'a> Standings<'a> {
             at: self.at,
             since: self.at,
             mac: pinned.mac(),
+            is_heard: false,
             way: routes.map(|routes| &*routes.all),
             is_pinned: true,
             is_open: pinned.symmetric.is_empty() && routes.is_some_and(|routes| routes.by_destination),
             labelled: std::slice::from_ref(&pinned.entry),
         };
+        let packet = packet.since_it_matters();
         let is_decided = packet.entry_decided_by(&pinned.entry).next().is_some();
         pinned.gaps = packet.touched_by().collect();
         is_decided

@@ -1,5 +1,6 @@
 //! Lines that may be entries and cannot be read: what of them can be told all the same.
 
+use super::text::Start;
 use crate::engine::fact::{LostEntry, LostTuple};
 use crate::types::command::is_command;
 
@@ -19,6 +20,7 @@ pub(super) fn entry(text: &str) -> Option<LostEntry> {
     // Labels stand behind both tuples: of a line that is whole up to there it is known that it has none.
     let is_whole = text.matches(')').count() >= 2;
     Some(LostEntry {
+        nw_proto: Start::find(text).and_then(|start| start.nw_proto(text)),
         orig: tuple(text, "orig=("),
         reply: tuple(text, "reply=("),
         may_be_labelled: is_labelled || !is_whole,
@@ -48,6 +50,7 @@ fn tuple(text: &str, key: &str) -> LostTuple {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::tuple::proto;
 
     #[test]
     fn what_is_there_is_told() {
@@ -62,6 +65,7 @@ mod tests {
         let cut = masked.find("30,sport=5005").unwrap();
         let lost = entry(&masked[..cut]).unwrap();
         assert_eq!((lost.orig, lost.reply, lost.may_be_labelled), (LostTuple::default(), LostTuple::default(), true));
+        assert_eq!(lost.nw_proto, Some(proto::UDP));
     }
 
     #[test]

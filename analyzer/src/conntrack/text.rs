@@ -96,7 +96,7 @@ pub(super) struct Start {
 
 impl Start {
     /// Finds `PROTO,orig=`, with anything before it. `state_orig=` and the like inside `protoinfo=` are no start.
-    fn find(line: &str) -> Option<Self> {
+    pub(super) fn find(line: &str) -> Option<Self> {
         // In a line as OVS prints it, the first `=` is the one.
         for (equals, _) in line.bytes().enumerate().filter(|&(_, byte)| byte == b'=') {
             let before = line[..equals].strip_suffix("orig").map(str::trim_ascii_end);
@@ -109,6 +109,11 @@ impl Start {
             }
         }
         None
+    }
+
+    /// The protocol, where its name is one.
+    pub(super) fn nw_proto(self, line: &str) -> Option<u8> {
+        known_proto(line.get(self.proto..self.proto_end)?)
     }
 }
 

@@ -286,7 +286,7 @@ impl Loader<'_> {
         for &(paths, table) in texts {
             for path in paths {
                 let (file, bytes) = read(path)?;
-                let (rows, warnings) = text::parse(&bytes, &file, table)?;
+                let (rows, warnings, lost) = text::parse(&bytes, &file, table)?;
                 check_table(&file, table, &rows)?;
                 if rows.is_empty() && !warnings.is_empty() {
                     return Err(nothing(file, "rows of a table", &warnings));
@@ -296,11 +296,24 @@ impl Loader<'_> {
                 }
                 self.loaded.skipped_lines += warnings.len() as u64;
                 self.loaded.warnings.extend(warnings);
+                self.lose(&file, table, lost);
                 tables.tables.entry(table.into()).or_default().extend(rows);
                 files.push(file);
             }
         }
         Ok((!files.is_empty()).then(|| (files.join(", ").into(), tables)))
+    }
+
+    /// Tells of rows of a table that could not be read, where no database has them.
+    fn lose(&mut self, file: &Arc<str>, table: &str, lost: Vec<Position>) {
+        let Some(scope) = ovn::lost_row(table) else { return };
+        for position in lost {
+            let place = Place { file: Arc::clone(file), position };
+            let gap = Gap { scope: scope.clone(), place, validity: Validity::ALWAYS };
+            if !self.database.covers_gap(&gap) {
+                (self.tell)(Fact::Gap(gap));
+            }
+        }
     }
 
     fn conntrack(&mut self, path: &Path) -> Result<(), InputError> {

@@ -104,7 +104,7 @@ fn notes(page: &mut Page<'_>, report: &Report, common: &Assumes) -> io::Result<(
     let passed_over: Vec<_> = [
         (skipped.truncated, "frame", " cut too short"),
         (skipped.not_ip, "frame", " without IP"),
-        (skipped.unparsed, "frame", " with broken headers"),
+        (skipped.unparsed, "frame", " that cannot be read"),
         (skipped.lines, "line", " of other inputs"),
     ]
     .into_iter()

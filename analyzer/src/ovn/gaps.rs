@@ -59,8 +59,8 @@ pub(super) fn scope_of(table: &str, row: &Row) -> Option<Scope> {
     })
 }
 
-/// What a lost row of a table may decide of which nothing can be read.
-pub(super) fn of_table(table: &str) -> Option<Scope> {
+/// What a lost row of a table may decide of which nothing can be read; `None` where the table decides nothing.
+pub fn of_table(table: &str) -> Option<Scope> {
     Some(match table {
         "Logical_Router_Static_Route" | "Learned_Route" => Scope::Routes { router: None, policy: None, prefix: None },
         "MAC_Binding" => Scope::Bindings { ip: None },

@@ -19,6 +19,7 @@
 
 use std::sync::Arc;
 
+pub use self::gaps::of_table as lost_row;
 use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Gap, Scope};
 use crate::types::{Place, Position, Timestamp, Validity, Warning};
 

@@ -11,7 +11,11 @@ use std::sync::Arc;
 use super::datum;
 use super::row::{Datum, Row, RowVersion};
 use super::warnings::Warnings;
+use crate::types::command::is_command;
 use crate::types::{Place, Position, Validity, Warning};
+
+/// Places of lost rows that are kept of one text.
+const MAX_LOST: usize = 256;
 
 mod csv;
 mod json;
@@ -19,6 +23,9 @@ mod line;
 mod list;
 mod table;
 mod value;
+
+/// Rows, warnings, and places of rows that are lost.
+pub type Parsed = (Vec<RowVersion>, Vec<Warning>, Vec<Position>);
 
 /// Text that is no printed table.
 #[derive(Debug, thiserror::Error)]
@@ -44,9 +51,11 @@ pub enum TextError {
 /// JSON tells them. With `--data=bare` it does not even tell a string with blanks from a set, nor an empty string from
 /// an empty set: the first comes as a set of its words, the second as an empty set.
 ///
+/// The places are those of what may be rows, or values of rows, and could not be read.
+///
 /// # Errors
 /// [`TextError`] where the format is not recognised.
-pub fn parse(text: &[u8], file_name: &str, table: &str) -> Result<(Vec<RowVersion>, Vec<Warning>), TextError> {
+pub fn parse(text: &[u8], file_name: &str, table: &str) -> Result<Parsed, TextError> {
     let text = String::from_utf8_lossy(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text));
     let mut rows = Rows::new(file_name, table);
     match recognise(&text) {
@@ -123,6 +132,8 @@ struct Rows {
     row: Row,
     rows: Vec<RowVersion>,
     warnings: Warnings,
+    /// Where rows are lost, or values of rows.
+    lost: Vec<Position>,
 }
 
 impl Rows {
@@ -134,6 +145,7 @@ impl Rows {
             row: empty_row(),
             rows: Vec::new(),
             warnings: Warnings::new(file_name),
+            lost: Vec::new(),
         }
     }
 
@@ -161,7 +173,24 @@ impl Rows {
                 self.row.columns.insert(name, value);
             }
             Ok(None) => {}
-            Err(problem) => self.warnings.push(position, format!("column {name} is passed over: {problem}")),
+            Err(problem) => self.lose(position, format!("column {name} is passed over: {problem}")),
+        }
+    }
+
+    /// Passes over a row, or a part of one.
+    fn lose(&mut self, position: Position, message: impl Into<String>) {
+        self.warnings.push(position, message);
+        if self.wanted && self.lost.len() < MAX_LOST {
+            self.lost.push(position);
+        }
+    }
+
+    /// Passes over a line, which may be a row: it goes on with one, or binds an address to a MAC.
+    fn pass_over(&mut self, line: &line::Line<'_>, message: &str) {
+        let continues = !self.row.uuid.is_empty() || !self.row.columns.is_empty();
+        match !is_command(line.text) && (continues || line::binds(line.text)) {
+            true => self.lose(Position::Line(line.number), message),
+            false => self.warnings.push(Position::Line(line.number), message),
         }
     }
 
@@ -190,9 +219,9 @@ impl Rows {
         }
     }
 
-    fn finish(mut self) -> (Vec<RowVersion>, Vec<Warning>) {
+    fn finish(mut self) -> Parsed {
         self.end_row();
-        (self.rows, self.warnings.finish())
+        (self.rows, self.warnings.finish(), self.lost)
     }
 }
 

@@ -65,6 +65,8 @@ pub enum Scope {
 /// What of a conntrack entry could be read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct LostEntry {
+    /// The protocol.
+    pub nw_proto: Option<u8>,
     /// Of the tuple of the first packet's direction.
     pub orig: LostTuple,
     /// Of the answer's.
@@ -158,7 +160,8 @@ impl Scope {
 impl LostEntry {
     /// Whether it may be an entry of the flow, before or after translation.
     pub fn may_be_of(&self, flow: Tuple) -> bool {
-        [self.orig, self.reply].iter().any(|lost| lost.may_be(flow) || lost.may_be(flow.reversed()))
+        self.nw_proto.is_none_or(|nw_proto| nw_proto == flow.nw_proto)
+            && [self.orig, self.reply].iter().any(|lost| lost.may_be(flow) || lost.may_be(flow.reversed()))
     }
 }
 
@@ -197,9 +200,10 @@ mod tests {
         };
         let orig = LostTuple { src: None, dst: Some(flow(0).src), sport: Some(5005), dport: Some(59943) };
         let reply = LostTuple { src: Some(flow(0).src), dst: Some(flow(0).dst), sport: Some(59943), dport: Some(5005) };
-        let lost = LostEntry { orig, reply, may_be_labelled: true };
+        let lost = LostEntry { nw_proto: None, orig, reply, may_be_labelled: true };
         assert!(lost.may_be_of(flow(59943)) && lost.may_be_of(flow(59943).reversed()));
         assert!(!lost.may_be_of(flow(42397)));
+        assert!(!LostEntry { nw_proto: Some(proto::TCP), ..lost }.may_be_of(flow(59943)));
         assert!(LostEntry::default().may_be_of(flow(42397)), "nothing could be read");
     }
 }

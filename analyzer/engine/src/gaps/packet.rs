@@ -23,6 +23,9 @@ pub(crate) struct Packet<'q, 'a> {
     pub(crate) mac: MacAddr,
     /// The routes that decide, as far as they are known.
     pub(crate) way: Option<&'q Way<'a>>,
+    /// Whether packets of the other direction came from the MAC. Older evidence for a next hop keeps row 10 from applying where
+    /// no label holds the MAC.
+    pub(crate) is_heard: bool,
     /// Whether a label sends it past tables and policies.
     pub(crate) is_pinned: bool,
     /// Whether the lost part may tell which way the packet goes, or whose it is: then it need not be one of its own route.
@@ -32,6 +35,16 @@ pub(crate) struct Packet<'q, 'a> {
 }
 
 impl<'a> Packet<'_, 'a> {
+    /// The same where all that ever was matters to a MAC that frames alone tell: whether it came back or was left behind follows
+    /// from the bindings that were before. What was before the history matters to nobody.
+    pub(crate) fn since_it_matters(mut self) -> Self {
+        if self.candidates().any(|route| self.is_told_by_frames(route)) {
+            self.since = Timestamp::default();
+        }
+        self.since = self.since.max(self.knowledge.history.unwrap_or_default());
+        self
+    }
+
     /// The gaps that may make right what looks wrong.
     pub(crate) fn decided_by(&self) -> impl Iterator<Item = &'a Gap> {
         self.gaps().filter(|gap| self.is_decided_by(gap))
@@ -67,7 +80,10 @@ impl<'a> Packet<'_, 'a> {
             Scope::Bfd { peer } => self.is_open || self.candidates().any(|route| self.may_be_watched(route, *peer)),
             Scope::Ports => true,
             Scope::Policies => !self.is_pinned || self.is_open,
-            Scope::Connections(lost) => self.may_be_of(lost) && (!self.is_routed() || self.may_be_pinned_elsewhere()),
+            Scope::Connections(lost) => {
+                let is_weaker = || self.is_heard && self.is_older();
+                self.may_be_of(lost) && (is_weaker() || !self.is_routed() || self.may_be_pinned_elsewhere())
+            }
             Scope::Zones => self.has_nameless_zone(),
             Scope::Behaviour => false,
             Scope::End { bears } => *bears,
@@ -108,6 +124,16 @@ impl<'a> Packet<'_, 'a> {
         let overlaps =
             |validity: Validity| validity.from.is_none_or(|from| from <= self.at) && !validity.ended(self.since);
         versions.filter(move |route| overlaps(route.validity))
+    }
+
+    /// Whether a frame that was heard tells of the next hop's MAC what no binding does.
+    fn is_told_by_frames(&self, route: &Route) -> bool {
+        let Some(nexthop) = route.nexthop else { return false };
+        let neighbours = &self.knowledge.neighbours;
+        let port = routes::output_port(&self.knowledge.ports, route, self.at);
+        let last = neighbours.heard(nexthop).filter(|&(_, first, _)| first <= self.at).last();
+        let is_bound = |mac| neighbours.holding(nexthop, port, self.at).any(|told| told.mac == Some(mac));
+        last.is_some_and(|(mac, ..)| !is_bound(mac))
     }
 
     /// Whether a next hop of the packet may have another MAC by a lost binding of `ip`, or of any address. Where one stands
@@ -155,6 +181,12 @@ impl<'a> Packet<'_, 'a> {
     /// Whether the packet's source is known as a pod's: no entry has to tell whose it is.
     fn is_routed(&self) -> bool {
         self.knowledge.routes.is_routed_source(self.tuples[0].src) && !self.is_open
+    }
+
+    /// Whether older evidence for a next hop names the MAC.
+    fn is_older(&self) -> bool {
+        let named = |way: &Way<'_>| way.naming(self.mac).any(|hop| hop.lladdrs.older.contains(&self.mac));
+        self.way.is_some_and(named)
     }
 
     fn has_nameless_zone(&self) -> bool {

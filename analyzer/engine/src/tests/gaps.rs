@@ -21,7 +21,7 @@ fn routes(prefix: Option<&str>) -> Scope {
 fn lost_entry(port: Option<u16>, may_be_labelled: bool) -> Scope {
     let reply = LostTuple { sport: port, ..LostTuple::default() };
     let orig = LostTuple { dport: port, ..LostTuple::default() };
-    Scope::Connections(LostEntry { orig, reply, may_be_labelled })
+    Scope::Connections(LostEntry { nw_proto: None, orig, reply, may_be_labelled })
 }
 
 fn incident_with(scope: Scope, change: impl FnOnce(&mut World)) -> World {

@@ -21,9 +21,11 @@ pub(super) fn row(line: &str, router: Option<Arc<str>>) -> Option<Scope> {
     if !is_alone && addresses.len() + usize::from(told.is_some()) < 2 {
         return None;
     }
-    // Of two addresses in front of the policy the first is the prefix; one alone may be either.
+    // Of two addresses in front of the policy the first is the prefix, and so is what begins a row with three words up to it. One
+    // behind something else may be either.
     let prefix = match (&addresses[..], told) {
         (&[first, second], Some(told)) if second == first + 1 && told == second + 1 => words[first].parse().ok(),
+        (&[0, ..], Some(2)) => words[0].parse().ok(),
         _ => None,
     };
     let policy: Option<Policy> = told.and_then(|at| policy(words[at]));
@@ -42,7 +44,7 @@ mod tests {
         for (line, expected) in [
             ("\u{1b}[?2004l 192.0.2.230 198.51.100.15 src-ip ecmp", routes(Some(Policy::SrcIp), Some("192.0.2.230"))),
             ("   10.0.x.5    198.51.100.15 dst-ip", routes(Some(Policy::DstIp), None)),
-            ("   192.0.2.230    198.51.x.15 src-ip ecmp", routes(Some(Policy::SrcIp), None)),
+            ("   192.0.2.230    198.51.x.15 src-ip ecmp", routes(Some(Policy::SrcIp), Some("192.0.2.230"))),
             ("   192.0.2.230    198.51.100.15", routes(None, None)),
             ("192.0.2.0/24", routes(None, None)),
             ("IPv4 Routes of worker 3", None),

@@ -51,8 +51,7 @@ fn record(cursor: &mut Cursor<'_>, headings: &[&str], rows: &mut Rows) {
     loop {
         let position = cursor.position();
         let Some(cell) = cursor.cell() else {
-            rows.warnings
-                .push(position, "a quoted cell does not end, or text follows its quote; the row is passed over");
+            rows.lose(position, "a quoted cell does not end, or text follows its quote; the row is passed over");
             cursor.skip_line();
             return;
         };
@@ -64,7 +63,7 @@ fn record(cursor: &mut Cursor<'_>, headings: &[&str], rows: &mut Rows) {
     cursor.skip_line();
     if cells.len() != headings.len() {
         let message = format!("{} cells under {} headings; the row is passed over", cells.len(), headings.len());
-        rows.warnings.push(Position::Line(line), message);
+        rows.lose(Position::Line(line), message);
         return;
     }
     for (name, (cell, position)) in headings.iter().zip(cells) {
