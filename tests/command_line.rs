@@ -110,8 +110,8 @@ fn the_same_capture_twice() {
 #[test]
 fn each_folder_is_a_node() {
     let broken = TempDir::new();
-    std::fs::write(broken.path().join("nexthops.toml"), "[[").unwrap();
-    std::fs::copy(
+    fs::write(broken.path().join("nexthops.toml"), "[[").unwrap();
+    fs::copy(
         CAPTURE.replace("pcaps", concat!(env!("CARGO_MANIFEST_DIR"), "/../pcaps")),
         broken.path().join("c.pcap"),
     )

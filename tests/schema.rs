@@ -52,6 +52,8 @@ fn every_type_holds_against_the_schema() {
         "replay --format json pcaps/bz2095444",
         "replay --format jsonl pcaps/bz2095444",
         "replay --format jsonl pcaps/silent",
+        "replay --format jsonl pcaps/bz2095444 pcaps/silent",
+        "replay --format json pcaps/bz2095444 pcaps/silent",
         "replay --format jsonl pcaps/ovn-22.03-nexthop-mac-change",
         "nexthops --format json pcaps/bz2095444",
         "nexthops --format jsonl pcaps/ovn-22.03-nexthop-mac-change",
