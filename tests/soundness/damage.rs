@@ -72,12 +72,10 @@ pub(crate) fn damaged(world: &World, mut facts: Vec<Fact>, damage: Damage) -> Ve
     if damage == Damage::End {
         return without_end(facts, &mut numbers);
     }
-    let count = facts.iter().filter(|fact| damage.may_lose(fact)).count() as u64;
-    let always = if count > 0 { numbers.next() % count } else { 0 };
-    let mut number = 0;
-    for fact in facts.iter_mut().filter(|fact| damage.may_lose(fact)) {
+    let count = facts.iter().filter(|fact| damage.may_lose(fact)).count();
+    let always = if count > 0 { numbers.next() as usize % count } else { 0 };
+    for (number, fact) in facts.iter_mut().filter(|fact| damage.may_lose(fact)).enumerate() {
         let is_lost = number == always || numbers.percent(25);
-        number += 1;
         if is_lost {
             let gap = gap(fact, &mut numbers);
             *fact = Fact::Gap(gap);

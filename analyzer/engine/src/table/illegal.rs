@@ -16,7 +16,7 @@ pub(super) fn grace(case: &Case<'_, '_>) -> Option<Ruling> {
 
 /// What was lost may make right what looks wrong. What is worth knowing, and no fault, stays so.
 pub(super) fn unreadable(case: &Case<'_, '_>) -> Option<Ruling> {
-    let mac = case.seen.eth_dst()?;
+    let mac = case.seen.eth_dst().filter(|_| !case.knowledge.gaps.is_empty())?;
     let packet = case.packet(mac);
     let mut deciding = packet.decided_by();
     let first = deciding.next()?;
