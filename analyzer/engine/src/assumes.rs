@@ -3,13 +3,14 @@
 //! docs/verdicts.md has the codes and what each stands for. What is damaged beside what was given is another matter: it
 //! leaves a packet undetermined.
 
+use super::behaviour;
 use super::bfd::Liveness;
 use super::case::Case;
 use super::decided::Way;
 use super::fact::{BfdRef, EvidenceKind, Policy, Route, Source};
 use super::knowledge::Knowledge;
 use super::labelled::Labelled;
-use super::verdict::Verdict;
+use super::verdict::{Verdict, Violating};
 use super::zones::Owner;
 use crate::types::{MacAddr, Tuple};
 
@@ -38,11 +39,13 @@ pub enum Assumption {
     OneDirection,
     /// Every route and every next hop is in the text.
     RoutesMaybePartial,
+    /// This OVN applies the label: nothing tells which it is.
+    VersionUnknown,
 }
 
 impl Assumption {
     /// All, by their codes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NoBfd,
         Self::NoBindings,
         Self::NoConntrack,
@@ -54,6 +57,7 @@ impl Assumption {
         Self::NoZoneOwners,
         Self::OneDirection,
         Self::RoutesMaybePartial,
+        Self::VersionUnknown,
     ];
 
     /// Whether a look at the running system just now answers it: what is now needs no history, and who is alive is heard.
@@ -75,6 +79,7 @@ impl Assumption {
             Self::NoZoneOwners => "no-zone-owners",
             Self::OneDirection => "one-direction",
             Self::RoutesMaybePartial => "routes-maybe-partial",
+            Self::VersionUnknown => "version-unknown",
         }
     }
 }
@@ -154,6 +159,12 @@ pub(super) fn of_verdict(case: &Case<'_, '_>, verdict: Verdict) -> Assumes {
     assumes.insert_if(Assumption::NoZoneOwners, has_nameless_zone(&case.flow().labelled));
     let is_one_direction = matches!(verdict, Verdict::Violating(_)) && !case.is_other_direction_seen();
     assumes.insert_if(Assumption::OneDirection, is_one_direction);
+    // Else the packets themselves show that OVN applies the label.
+    let is_bound = || routes.all.naming(mac).any(|hop| hop.liveness != Liveness::Down);
+    let rests_on_version = verdict == Verdict::Violating(Violating::StaleConntrack)
+        && !behaviour::is_told(knowledge, case.at())
+        && is_bound();
+    assumes.insert_if(Assumption::VersionUnknown, rests_on_version);
     if is_one_direction {
         // Frames of neighbours come in, too.
         assumes.plain &= !(1 << Assumption::NoNeighbours as u32);
@@ -161,9 +172,11 @@ pub(super) fn of_verdict(case: &Case<'_, '_>, verdict: Verdict) -> Assumes {
     assumes
 }
 
-/// What is taken for granted by what is said of a labelled entry, whose flow goes that way.
-pub(super) fn of_entry(knowledge: &Knowledge, way: &Way<'_>, entry: &Labelled<'_>) -> Assumes {
+/// What is taken for granted by what is said of a labelled entry, whose flow goes that way. `rests_on_version` is whether it
+/// is said because nothing tells which OVN this is.
+pub(super) fn of_entry(knowledge: &Knowledge, way: &Way<'_>, entry: &Labelled<'_>, rests_on_version: bool) -> Assumes {
     let mut assumes = of_way(knowledge, way, entry.reply.eth, false);
+    assumes.insert_if(Assumption::VersionUnknown, rests_on_version);
     assumes.insert_if(Assumption::NoZoneOwners, has_nameless_zone(std::slice::from_ref(entry)));
     assumes
 }
