@@ -111,11 +111,8 @@ fn the_same_capture_twice() {
 fn each_folder_is_a_node() {
     let broken = TempDir::new();
     fs::write(broken.path().join("nexthops.toml"), "[[").unwrap();
-    fs::copy(
-        CAPTURE.replace("pcaps", concat!(env!("CARGO_MANIFEST_DIR"), "/../pcaps")),
-        broken.path().join("c.pcap"),
-    )
-    .unwrap();
+    fs::copy(CAPTURE.replace("pcaps", concat!(env!("CARGO_MANIFEST_DIR"), "/../pcaps")), broken.path().join("c.pcap"))
+        .unwrap();
     let third = broken.path().to_str().unwrap();
     let name = format!("worker-3={third}");
     let folders = ["--node", "worker-08=pcaps/bz2095444", "--node", &name, "pcaps/silent", CASE, third];

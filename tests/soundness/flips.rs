@@ -74,12 +74,6 @@ pub(crate) const FLIPS: &[Flips] = &[
         seldom: &[Muted],
     },
     Flips {
-        shown: Shown::Without(Omitted::Ovn),
-        reason: "nothing says that this OVN does not ask the label: the entry is taken for one that it applies",
-        faults: &[(ArmedThoughIgnored, 453)],
-        seldom: &[],
-    },
-    Flips {
         shown: Shown::Without(Omitted::SomeRoutes),
         reason: "another route decides, or none; a hop whose row is missing and whose MAC nothing tells might have the label's",
         faults: &[(FalseCommand, 89), (FalseConforming, 215), (Overclaimed, 43), (Muted, 780)],

@@ -105,8 +105,7 @@ impl Omitted {
             Self::History => &[Assumption::NoHistory],
             Self::OtherDirection => &[Assumption::OneDirection],
             Self::Neighbours => &[Assumption::NoNeighbours, Assumption::OneDirection],
-            // An entry that OVN may not apply is called undetermined where anything tells of its behaviour.
-            Self::Ovn => &[],
+            Self::Ovn => &[Assumption::VersionUnknown],
             Self::LearnedRoutes | Self::SomeRoutes => &[Assumption::RoutesMaybePartial],
         }
     }

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::behaviour;
 use super::bfd::Liveness;
 use super::case::Case;
 use super::decided::Way;
@@ -12,7 +13,7 @@ use super::fact::{BfdRef, EvidenceKind, Gap, Policy, Route, Scope, Source};
 use super::knowledge::Knowledge;
 use super::labelled::Labelled;
 use super::standing::Pinned;
-use super::verdict::Verdict;
+use super::verdict::{Verdict, Violating};
 use super::zones::Owner;
 use crate::types::{MacAddr, Place, Tuple};
 
@@ -43,11 +44,13 @@ pub enum Assumption {
     RoutesMaybePartial,
     /// Nothing changed after the end of a database's file, which is torn.
     TornEnd,
+    /// This OVN applies the label: nothing tells which it is.
+    VersionUnknown,
 }
 
 impl Assumption {
     /// All, by their codes.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NoBfd,
         Self::NoBindings,
         Self::NoConntrack,
@@ -60,6 +63,7 @@ impl Assumption {
         Self::OneDirection,
         Self::RoutesMaybePartial,
         Self::TornEnd,
+        Self::VersionUnknown,
     ];
 
     /// Whether a look at the running system just now answers it: what is now needs no history, and who is alive is heard.
@@ -82,6 +86,7 @@ impl Assumption {
             Self::OneDirection => "one-direction",
             Self::RoutesMaybePartial => "routes-maybe-partial",
             Self::TornEnd => "torn-end",
+            Self::VersionUnknown => "version-unknown",
         }
     }
 }
@@ -206,6 +211,12 @@ fn of_finding(case: &Case<'_, '_>, verdict: Verdict) -> Assumes {
     assumes.insert_if(Assumption::NoZoneOwners, has_nameless_zone(&case.flow().labelled));
     let is_one_direction = matches!(verdict, Verdict::Violating(_)) && !case.is_other_direction_seen();
     assumes.insert_if(Assumption::OneDirection, is_one_direction);
+    // Else the packets themselves show that OVN applies the label.
+    let is_bound = || routes.all.naming(mac).any(|hop| hop.liveness != Liveness::Down);
+    let rests_on_version = verdict == Verdict::Violating(Violating::StaleConntrack)
+        && !behaviour::is_told(knowledge, case.at())
+        && is_bound();
+    assumes.insert_if(Assumption::VersionUnknown, rests_on_version);
     if is_one_direction {
         // Frames of neighbours come in, too.
         assumes.plain &= !(1 << Assumption::NoNeighbours as u32);
@@ -213,10 +224,12 @@ fn of_finding(case: &Case<'_, '_>, verdict: Verdict) -> Assumes {
     assumes
 }
 
-/// What is taken for granted by what is said of a labelled entry.
-pub(super) fn of_entry(knowledge: &Knowledge, pinned: &Pinned<'_>) -> Assumes {
+/// What is taken for granted by what is said of a labelled entry. `rests_on_version` is whether it is said because nothing
+/// tells which OVN this is.
+pub(super) fn of_entry(knowledge: &Knowledge, pinned: &Pinned<'_>, rests_on_version: bool) -> Assumes {
     let entry = &pinned.entry;
     let mut assumes = of_way(knowledge, &pinned.symmetric.way, entry.reply.eth, false);
+    assumes.insert_if(Assumption::VersionUnknown, rests_on_version);
     assumes.insert_if(Assumption::NoZoneOwners, has_nameless_zone(std::slice::from_ref(entry)));
     pinned.gaps.iter().for_each(|gap| assumes.insert_gap(gap));
     assumes

@@ -4,12 +4,15 @@
 //! of it. It asks for the routes that decide a packet of the flow, and calls an entry stale only if the verdict on a packet
 //! to its MAC would blame it.
 
+mod proof;
+
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use analyzer_ebpf::abi::{Direction, LinkTags};
 use hashbrown::{HashMap, HashSet};
 
+pub use self::proof::Left;
 use super::behaviour::{Applies, Behaviour};
 use super::bfd::Liveness;
 use super::case::Case;
@@ -137,13 +140,6 @@ struct Asked<'a> {
     blamed: HashMap<(MacAddr, MacAddr), Standing>,
 }
 
-/// From where to where the last packets of a flow left.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Left {
-    pub(super) eth_src: MacAddr,
-    pub(super) eth_dst: MacAddr,
-}
-
 /// A labelled entry with all that its standing rests on.
 #[derive(Debug)]
 pub(super) struct Pinned<'a> {
@@ -155,6 +151,8 @@ pub(super) struct Pinned<'a> {
     pub(super) standing: Standing,
     /// Gaps that have a word in it.
     pub(super) gaps: Vec<&'a Gap>,
+    /// Whether it stands so for want of any word on which OVN this is.
+    pub(super) rests_on_version: bool,
 }
 
 /// How entries stand at one time, with what they have in common.
@@ -191,10 +189,10 @@ impl<'a> Standings<'a> {
         }
     }
 
-    /// Judges one labelled entry; `None` where it holds no MAC.
-    pub(super) fn of(&mut self, connection: &'a Connection) -> Option<Pinned<'a>> {
+    /// Judges one labelled entry, of whose flow these were the last packets; `None` where it holds no MAC.
+    pub(super) fn of(&mut self, connection: &'a Connection, last: Option<Left>) -> Option<Pinned<'a>> {
         let leaving = Leaving::new(self.knowledge, self.at).of(connection);
-        self.of_flow(leaving, None).into_iter().find(|pinned| std::ptr::eq(pinned.connection(), connection))
+        self.of_flow(leaving, last).into_iter().find(|pinned| std::ptr::eq(pinned.connection(), connection))
     }
 
     /// Whether the entry, were it its flow's only one, may hold a MAC outside the set.
@@ -211,7 +209,7 @@ impl<'a> Standings<'a> {
         let flow = Flow::labelled(self.knowledge, self.at, leaving, vec![entry.clone()]);
         let decided = flow.decided(&mut self.context, NOBODY);
         let symmetric = self.symmetrics.of(self.knowledge, leaving, Some(&entry.owner), self.at);
-        let pinned = Pinned { entry, leaving, symmetric, standing: Standing::Stale, gaps: Vec::new() };
+        let pinned = Pinned::new(entry, leaving, symmetric);
         let is_outside = self.rightness(&pinned, &decided).is_none();
         let routes = match &decided.outcome {
             Outcome::Routes(routes) => Some([&routes.all.hops, &routes.after.hops]),
@@ -247,11 +245,25 @@ impl<'a> Standings<'a> {
         let leaving = flow.inner;
         let router = Some(&entry.owner).filter(|owner| !matches!(owner, Owner::Other { .. }));
         let symmetric = self.symmetrics.of(self.knowledge, leaving, router, self.at);
-        let mut pinned = Pinned { entry, leaving, symmetric, standing: Standing::Stale, gaps: Vec::new() };
+        let mut pinned = Pinned::new(entry, leaving, symmetric);
         pinned.standing = self.standing(flow, asked, &mut pinned, followed);
+        if pinned.standing == Standing::Stale && !self.is_proved(&pinned, followed) {
+            let is_lost = self.knowledge.gaps.holding(self.at).any(|gap| gap.scope == Scope::Behaviour);
+            let applies = self.behaviour.applies(&pinned.entry, leaving, &pinned.symmetric);
+            pinned.rests_on_version = applies == Applies::Untold;
+            pinned.standing = match applies {
+                Applies::Yes | Applies::Untold if is_lost => {
+                    Standing::MayApply("what tells of this OVN's behaviour could not be read")
+                }
+                Applies::Yes | Applies::Untold => Standing::Stale,
+                Applies::May(why) => Standing::MayApply(why),
+                Applies::No(why) => Standing::Unused(why),
+            };
+        }
         pinned
     }
 
+    /// How an entry stands if OVN reads its port, whatever its release is.
     fn standing(
         &mut self,
         flow: &Flow<'a>,
@@ -275,10 +287,7 @@ impl<'a> Standings<'a> {
             return Standing::Unused(why);
         }
         let key = (eth_src, pinned.mac());
-        match asked.blamed.entry(key).or_insert_with(|| self.blamed(flow, decided, key)).clone() {
-            Standing::Stale => self.applied(pinned, followed.is_some()),
-            standing => standing,
-        }
+        asked.blamed.entry(key).or_insert_with(|| self.blamed(flow, decided, key)).clone()
     }
 
     /// How an entry stands whose MAC need not be looked at.
@@ -396,27 +405,14 @@ impl<'a> Standings<'a> {
             None
         }
     }
-
-    /// How an entry stands whose MAC is none of the next hops' and whose port is that of the flow's routes: whether this OVN
-    /// applies it. A packet that follows the label proves that, unless a binding of an active next hop explains it, too.
-    fn applied(&self, pinned: &Pinned<'a>, is_followed: bool) -> Standing {
-        let is_explained = || pinned.symmetric.way.naming(pinned.mac()).any(|hop| hop.liveness != Liveness::Down);
-        if is_followed && !is_explained() {
-            return Standing::Stale;
-        }
-        let is_lost = self.knowledge.gaps.holding(self.at).any(|gap| gap.scope == Scope::Behaviour);
-        match self.behaviour.applies(&pinned.entry, pinned.leaving, &pinned.symmetric) {
-            Applies::Yes | Applies::Untold if is_lost => {
-                Standing::MayApply("what tells of this OVN's behaviour could not be read")
-            }
-            Applies::Yes | Applies::Untold => Standing::Stale,
-            Applies::May(why) => Standing::MayApply(why),
-            Applies::No(why) => Standing::Unused(why),
-        }
-    }
 }
 
 impl<'a> Pinned<'a> {
+    /// One that nobody has judged.
+    fn new(entry: Labelled<'a>, leaving: Tuple, symmetric: Rc<Symmetric<'a>>) -> Self {
+        Self { entry, leaving, symmetric, standing: Standing::Stale, gaps: Vec::new(), rests_on_version: false }
+    }
+
     pub(super) fn mac(&self) -> MacAddr {
         self.entry.reply.eth
     }

@@ -57,10 +57,10 @@ struct Ended {
     is_whole: bool,
 }
 
-/// Whether the entries are those of the running system: no dump of them is given, and nothing that could be as old as one.
+/// Whether the entries are those of the running system: no dump of them is given, and nothing of what changes with each pod.
 fn is_running(inputs: &[PathBuf], paths: &Paths) -> bool {
-    let Paths { nexthops, ct_zones, mac_owners, .. } = paths.clone();
-    inputs.is_empty() && Paths { nexthops, ct_zones, mac_owners, ..Paths::default() } == *paths
+    let Paths { nexthops, ct_zones, mac_owners, logical_flows, .. } = paths.clone();
+    inputs.is_empty() && Paths { nexthops, ct_zones, mac_owners, logical_flows, ..Paths::default() } == *paths
 }
 
 fn rules(acting: &ActingArgs, ruling: &RulingArgs, selecting: &SelectingArgs) -> Rules {

@@ -36,6 +36,7 @@ mod exporting;
 mod facts;
 mod failures;
 mod finish;
+mod flows;
 pub mod history;
 mod judging;
 pub mod kept;

@@ -317,6 +317,7 @@ pub(super) fn connections() -> Vec<ConnectionView> {
     let view = |standing: Standing| ConnectionView {
         connection: finding.conntrack[0].clone(),
         last_legal: if standing.is_stale() { finding.last_legal.clone() } else { None },
+        assumes: if standing.is_stale() { incident_assumes() } else { Assumes::default() },
         standing,
         known_as: finding.known_as.clone(),
     };

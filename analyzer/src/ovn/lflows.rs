@@ -18,9 +18,9 @@ use crate::ovsdb::row::{Row, RowVersion, Tables};
 use crate::types::{IpPrefix, Position, Validity};
 
 /// The stage that writes the next hop's MAC.
-const RESOLVES: &str = "lr_in_arp_resolve";
+pub(super) const RESOLVES: &str = "lr_in_arp_resolve";
 /// The stage that looks up the route.
-const ROUTES: &str = "lr_in_ip_routing";
+pub(super) const ROUTES: &str = "lr_in_ip_routing";
 /// What flows for symmetric replies ask for.
 const PORT: &str = "ecmp_reply_port";
 

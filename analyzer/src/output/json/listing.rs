@@ -1,5 +1,6 @@
 //! The shape of the listings: next hops, labelled entries, repairs, the story of one flow.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde::Serialize;
@@ -109,6 +110,7 @@ pub(super) struct ConnectionRow<'a> {
     nexthops: &'a [IpAddr],
     conntrack: ConntrackView<'a>,
     last_legal: Option<LastLegalView>,
+    assumes: Vec<Cow<'static, str>>,
     known_as: Vec<KnownAsView<'a>>,
     remedy: Vec<RemedyView>,
     #[serde(skip_serializing_if = "LeftOut::is_empty")]
@@ -128,6 +130,7 @@ impl<'a> ConnectionRow<'a> {
             nexthops: view.standing.nexthops(),
             conntrack: ConntrackView::new(entry),
             last_legal: view.last_legal.as_ref().map(|legal| LastLegalView::new(report, legal)),
+            assumes: view.assumes.codes().collect(),
             known_as: view.known_as.iter().map(|known| KnownAsView::new(report, known)).collect(),
             remedy: match view.standing.is_stale() {
                 true => RemedyView::all(entry).collect(),

@@ -5,7 +5,7 @@ use std::io;
 
 use super::columns::write_columns;
 use super::or_dash;
-use crate::engine::finding::CtDirection;
+use crate::engine::finding::{Assumes, CtDirection};
 use crate::engine::view::ConnectionView;
 use crate::output::answer::Answer;
 use crate::output::escape::escaped;
@@ -98,7 +98,23 @@ pub fn write_connections(out: &mut impl io::Write, views: &[ConnectionView]) -> 
     }
     let heading = ["STANDING", "ZONE", "OWNER", "MAC", "PORT", "NEXT HOP", "FLOW THAT LEAVES"].map(str::to_owned);
     let rows: Vec<[String; 7]> = std::iter::once(heading).chain(views.iter().map(row)).collect();
-    write_columns(out, &rows)
+    write_columns(out, &rows)?;
+    let stale = views.iter().filter(|view| view.standing.is_stale()).map(|view| &view.assumes);
+    let all = stale.fold(Assumes::default(), |mut all, assumes| {
+        all.insert_all(assumes);
+        all
+    });
+    match all.is_empty() {
+        true => Ok(()),
+        false => {
+            let codes: Vec<_> = all.codes().collect();
+            writeln!(
+                out,
+                "What is stale takes for granted, as nothing tells it (docs/verdicts.md): {}.",
+                codes.join(", ")
+            )
+        }
+    }
 }
 
 fn row(view: &ConnectionView) -> [String; 7] {

@@ -143,6 +143,16 @@ fn made_row(table: &'static str, number: usize, choices: [u8; 4]) -> Arc<Row> {
             ("ip_prefix", text("10.0.0.0/24")),
             ("nexthop", ip()),
         ],
+        // There is one row at most.
+        "SB_Global" if number == 0 => {
+            let version = one_of(a, &["23.06.2-20.27.1-70.6", "26.03.1-21.8.0-82.14", "none"]);
+            vec![("options", map(&[("northd_internal_version", version)]))]
+        }
+        "Chassis" => {
+            let can =
+                [("ct-no-masked-label", one_of(a, &["true", "false"])), ("is-remote", one_of(b, &["true", "false"]))];
+            vec![("name", text(&uuid("chassis", number))), ("other_config", map(&can))]
+        }
         "Bridge" => {
             let zone = one_of(b, &["1", "2", "none"]);
             vec![
@@ -406,6 +416,14 @@ fn full_rows(database: Database) -> Vec<(&'static str, Arc<Row>)> {
                 ("nexthop", text("192.0.2.1")),
                 ("external_ids", map(&[])),
             ];
+            let global =
+                vec![("options", map(&[("northd_internal_version", "23.06.2-20.27.1-70.6")])), ("nb_cfg", integer(7))];
+            let chassis = vec![
+                ("name", text("0fe3")),
+                ("hostname", text("worker-08")),
+                ("other_config", map(&[("ct-no-masked-label", "true")])),
+                ("encaps", refs(["x1".to_owned()])),
+            ];
             let mut rows = vec![
                 datapath("d1", None, &[("name", "GR_a"), ("logical-router", "l1")]),
                 datapath("d2", Some("logical-router"), &[("name", "GR_b")]),
@@ -415,6 +433,8 @@ fn full_rows(database: Database) -> Vec<(&'static str, Arc<Row>)> {
                 port("p3", "d9", "l3gateway"),
                 ("MAC_Binding", row("m1", binding)),
                 ("Learned_Route", row("e1", learned)),
+                ("SB_Global", row("g1", global)),
+                ("Chassis", row("c1", chassis)),
                 static_binding(),
             ];
             rows.extend((!with_northbound).then(|| session("b1")));
@@ -435,13 +455,8 @@ fn full_rows(database: Database) -> Vec<(&'static str, Arc<Row>)> {
 }
 
 /// Columns that are monitored for other readers than the converters.
-const FOR_OTHERS: &[(&str, &str)] = &[
-    ("Chassis", "hostname"),
-    ("Chassis", "name"),
-    ("Bridge", "name"),
-    ("Bridge", "datapath_type"),
-    ("Bridge", "ports"),
-];
+const FOR_OTHERS: &[(&str, &str)] =
+    &[("Chassis", "hostname"), ("Bridge", "name"), ("Bridge", "datapath_type"), ("Bridge", "ports")];
 
 #[test]
 fn the_columns_that_are_monitored_are_those_that_are_read() {
@@ -484,7 +499,7 @@ fn the_tables_that_are_monitored_are_those_that_are_read() {
     let names = |database: Database| BTreeSet::from_iter(database.monitored().iter().map(|read| read.table));
     let set = |tables: &[&'static str]| BTreeSet::from_iter(tables.iter().copied());
     assert_eq!(names(Database::Northbound), &set(northbound::TABLES) - &set(&["Logical_Switch"]));
-    let southbound = &set(southbound::TABLES) | &set(&["Chassis"]);
+    let southbound = &set(southbound::TABLES) | &set(&["Chassis", "SB_Global"]);
     assert_eq!(names(Database::Southbound { with_northbound: false }), southbound);
     assert_eq!(names(Database::Southbound { with_northbound: true }), &southbound - &set(&["BFD"]));
     assert!(names(Database::OpenVswitch).is_superset(&set(zones::TABLES)));
