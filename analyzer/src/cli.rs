@@ -61,7 +61,7 @@ Examples:
       The verdict on a running worker, continuously
 
 Exit status: 0 no violation, 1 at least one violation, 2 could not run, 3 no violation but something could not be
-judged.";
+judged or read.";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
@@ -79,7 +79,7 @@ ovnsb.db, conf.db, lflow-list.txt, conntrack.txt, ct-zones.txt, ct-zone-list.txt
 or .zst.
 
 Exit status: 0 judged, no violation; 1 at least one violation; 2 could not run; 3 no violation, but something could not
-be judged, nothing was covered by a route, or no next hops were given.";
+be judged or read, nothing was covered by a route, or no next hops were given.";
 
 /// Commands.
 #[derive(Subcommand, Debug)]
@@ -99,7 +99,8 @@ Examples:
       Of dumps in a folder
   analyzer conntrack --stale --conntrack ct.txt --nb-db ovnnb_db.db --sb-db ovnsb_db.db
 
-Exit status: 0 no stale entry, 1 at least one, 2 could not run, 3 none, but the next hops are not fully known.")]
+Exit status: 0 no stale entry, 1 at least one, 2 could not run, 3 none, but the next hops are not fully known,
+or something could not be read.")]
     Conntrack(ConntrackArgs),
     /// List next hops: route, MAC, BFD state, who tells each, and since when
     #[command(after_help = "\

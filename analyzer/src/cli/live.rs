@@ -37,7 +37,7 @@ changes or drops a packet, and leaves nothing behind on the NIC. docs/live.md te
 this machine lets it do.
 
 Exit status: 0 judged, no violation; 1 at least one violation; 2 could not run; 3 no violation, but something could not
-be judged, nothing was covered by a route, or nothing told next hops.";
+be judged or read, nothing was covered by a route, or nothing told next hops.";
 
 /// Arguments of `live`.
 #[derive(Args, Clone, Debug)]

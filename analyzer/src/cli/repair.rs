@@ -29,7 +29,8 @@ Nothing is changed without --apply. Each entry is looked at once more just befor
 it was is written into the journal first. docs/repair.md tells the rules, and how an entry is made again. It takes
 CAP_NET_ADMIN in the network namespace of the node, or a right to the control socket of ovs-vswitchd.
 
-Exit status: 0 all was done, or would be, or there is nothing to do; 1 something was refused or failed; 2 could not run.";
+Exit status: 0 all was done, or would be, or there is nothing to do; 1 something was refused or failed; 2 could not run;
+3 as 0, but something could not be read.";
 
 /// Arguments of `repair`.
 #[derive(Args, Clone, Debug)]
