@@ -286,6 +286,28 @@ fn a_lost_conntrack_line_is_no_clean_table() {
     assert_eq!(status, Some(0), "{stdout}{stderr}");
 }
 
+/// What a database tells behind a torn end may make a MAC right: nothing is called wrong by the set as it was.
+#[test]
+fn a_torn_end_of_a_database_leaves_open_what_it_may_decide() {
+    let folder = TempDir::new();
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    for entry in fs::read_dir(root.join(HISTORY)).expect("the case").map(|entry| entry.expect("a file")) {
+        fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("it can be copied");
+    }
+    let case = folder.path().to_str().expect("a name in UTF-8");
+    let (status, stdout, _) = run(&["replay", case]);
+    assert_eq!(status, Some(1), "{stdout}");
+    let database = folder.path().join("ovnsb.db");
+    let bytes = fs::read(&database).expect("it can be read");
+    fs::write(&database, &bytes[..bytes.len() - 20]).expect("it can be written");
+    let (status, stdout, _) = run(&["replay", case]);
+    assert_eq!(status, Some(3), "{stdout}");
+    assert!(stdout.contains("undetermined, unreadable-input") && !stdout.contains("conntrack -D"), "{stdout}");
+    assert!(stdout.contains("1 part of the input could not be read."), "{stdout}");
+    let (status, _, _) = run(&["conntrack", "--stale", case]);
+    assert_eq!(status, Some(3));
+}
+
 /// A dry run on dumps: what would be done, and its exit status.
 #[test]
 fn a_repair_by_dumps() {

@@ -209,6 +209,31 @@ fn next_hops_zones_and_the_nic_from_ovn() {
     });
 }
 
+/// A row of the server's that cannot be read may bind the MAC to a next hop: packets to it are not called wrong, until a
+/// better row stands in its place.
+#[test]
+fn a_row_that_cannot_be_read_leaves_open_what_it_may_decide() {
+    run(|| {
+        let worker = Worker::new("live-unreadable")?;
+        let judged = |reason: &str| {
+            let mut live = worker.live(&["-i", "auto"]);
+            live.ready();
+            worker.lab.wire().send("out0", &flow(1, GW3), 3);
+            live.wait_finding(&flow(1, GW3), reason);
+            let ended = live.stop();
+            (ended.code, ended.summary["gaps"].clone())
+        };
+        let row = |ip: &str| json!({"logical_port": "rtoe-GR_worker-08", "ip": ip, "mac": GW3.to_string()});
+        worker.nb.transact(&[json!({"op": "insert", "table": "Static_MAC_Binding", "row": row("172.18.0.10x")})]);
+        let gap = json!([{"code": format!("gap:{}", worker.nb.remote()), "of": "static-bindings"}]);
+        assert_eq!(judged("unreadable-input"), (Some(3), gap));
+        worker.nb.transact(&[json!({"op": "update", "table": "Static_MAC_Binding", "where": [],
+            "row": row("172.18.0.109")})]);
+        assert_eq!(judged("unknown-mac"), (Some(1), json!([])));
+        Ok(())
+    });
+}
+
 /// The Northbound server is killed and comes back; then it is killed again and a route goes while nobody looks.
 #[test]
 fn a_server_that_is_killed_and_comes_back() {

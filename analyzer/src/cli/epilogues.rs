@@ -49,7 +49,7 @@ pub(super) const WHOLE: Epilogue = Epilogue {
         (0, "no violation"),
         (1, "at least one violation"),
         (2, "could not run"),
-        (3, "no violation, but something could not be judged"),
+        (3, "no violation, but something could not be judged or read"),
     ],
     see_also: &["conntrack(8)", "ovn-architecture(7)", "tcpdump(8)"],
 };
@@ -85,7 +85,7 @@ pub(super) const REPLAY: Epilogue = Epilogue {
         (2, "could not run"),
         (
             3,
-            "no violation, but something could not be judged, reading was interrupted, nothing was covered by a route, \
+            "no violation, but something could not be judged or read, reading was interrupted, nothing was covered by a route, \
              no next hops were given, or all packets to wrong MACs left within the grace period",
         ),
     ],
@@ -140,7 +140,7 @@ pub(super) const LIVE: Epilogue = Epilogue {
         (2, "could not run"),
         (
             3,
-            "no violation, but something could not be judged, nothing was covered by a route, nothing told next hops, \
+            "no violation, but something could not be judged or read, nothing was covered by a route, nothing told next hops, \
              or all packets to wrong MACs left within the grace period",
         ),
     ],
@@ -160,7 +160,7 @@ pub(super) const CONNTRACK: Epilogue = Epilogue {
         (0, "no stale entry"),
         (1, "at least one"),
         (2, "could not run"),
-        (3, "none, but the next hops are not fully known"),
+        (3, "none, but the next hops are not fully known, or something could not be read"),
     ],
     see_also: &["conntrack(8)", "ovs-appctl(8)"],
 };

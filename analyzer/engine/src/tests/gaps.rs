@@ -219,3 +219,20 @@ fn an_entry_that_a_gap_may_decide_is_undetermined() {
     assert!(standing(&own.engine()).is_stale());
     assert!(!own.engine().pins(Timestamp::MAX)[0].assumes.after_looking().gaps().is_empty(), "it is never waived");
 }
+
+/// A server that sends a row which cannot be read, and a better one later.
+#[test]
+fn a_gap_of_a_daemon_begins_and_ends() {
+    let mut engine = World::incident().engine();
+    let lost = gap(Scope::Bindings { ip: Some(ip("198.19.3.15")) });
+    let verdict = |engine: &mut Engine, seconds| engine.verdict(&packet(seconds, flow(59943), NODE, DEAD)).reason();
+    engine.begin(lost.clone(), at(110));
+    assert_eq!(verdict(&mut engine, 100), Some("stale-conntrack"));
+    assert_eq!(verdict(&mut engine, 120), Some("unreadable-input"));
+    assert!(engine.end(&lost, at(130)));
+    assert_eq!(engine.gaps(at(129)).count() + engine.gaps(at(130)).count(), 1);
+    assert_eq!(verdict(&mut engine, 132), Some("unreadable-input"), "within the grace period");
+    assert_eq!(verdict(&mut engine, 140), Some("stale-conntrack"));
+    engine.forget(at(1000), 0);
+    assert_eq!(engine.gaps(at(120)).count(), 0);
+}
