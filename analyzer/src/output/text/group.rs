@@ -88,6 +88,18 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// What stands above the commands.
+    fn how_to_heal(&self, page: &Page<'_>) -> String {
+        let mut text = "To heal, delete the conntrack entries; each command deletes exactly one.".to_owned();
+        if self.items.len() > page.limit() {
+            text += " These are the entries of the flows shown; --limit 0 shows all.";
+        }
+        if let Some(mac) = self.eth_dst {
+            text += &format!(" On the node, `analyzer repair --mac {mac}` looks at each again first; --apply does it.");
+        }
+        text
+    }
+
     /// The commands for the flows that are shown, one datapath after the other, so that each block can be copied.
     fn commands(&self, page: &mut Page<'_>) -> io::Result<()> {
         let entries: Vec<_> = self.shown(page).iter().flat_map(|item| item.heal()).collect();
@@ -113,7 +125,7 @@ impl<'a> Group<'a> {
             }
         }
         page.blank()?;
-        page.prose(2, "To heal, delete the conntrack entries; each command deletes exactly one.")?;
+        page.prose(2, &self.how_to_heal(page))?;
         for (datapath, commands) in [(Datapath::Kernel, kernel), (Datapath::Userspace, userspace)] {
             if !commands.is_empty() {
                 page.line(2, &format!("In the {} datapath:", datapath.name()))?;

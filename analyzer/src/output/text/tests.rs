@@ -45,7 +45,8 @@ violating, stale-conntrack: 2 flows, 5 packets, 509 bytes to ce:73:29:66:39:a4
     conntrack   zone 35 (owner not known), reply tuple, mark 0, label 0x2ce73296639a400000000
                 which says: reply to ce:73:29:66:39:a4 by port 2
 
-  To heal, delete the conntrack entries; each command deletes exactly one.
+  To heal, delete the conntrack entries; each command deletes exactly one. On the node, `analyzer
+  repair --mac ce:73:29:66:39:a4` looks at each again first; --apply does it.
   In the kernel datapath:
     conntrack -D -w 35 -p udp -s 172.27.0.13 -d 192.168.16.230 --sport 5005 --dport 59943 -r 192.168.16.230 -q 172.27.0.13 --reply-port-src 59943 --reply-port-dst 5005
     conntrack -D -w 35 -p udp -s 172.27.0.13 -d 192.168.16.230 --sport 5005 --dport 42788 -r 192.168.16.230 -q 172.27.0.13 --reply-port-src 42788 --reply-port-dst 5005
@@ -177,6 +178,7 @@ fn many_flows_are_cut_to_the_busiest() {
     let text = text(&report);
     assert!(text.contains("violating, stale-conntrack: 48,143 flows, 1,158,898,296 packets"), "{text}");
     assert!(text.contains("... and 48,123 more (--limit)"), "{text}");
+    assert!(text.replace("\n  ", " ").contains("entries of the flows shown; --limit 0 shows all."), "{text}");
     assert_eq!(text.matches("conntrack -D").count(), 20);
     assert!(text.contains(":48143 ->") && !text.contains("192.168.16.230:1 ->"));
     let text = styled(&report, &Style { limit: 0, ..Style::default() });
