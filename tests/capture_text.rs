@@ -29,12 +29,12 @@ fn root() -> PathBuf {
 }
 
 fn open(path: &str) -> Box<dyn CaptureReader + Send> {
-    let options = Options { date: "2022-06-09".parse().ok() };
+    let options = Options { date: "2022-06-09".parse().ok(), ..Options::default() };
     capture::open(&root().join(path), &options).expect("a capture")
 }
 
 fn of_text(path: &str, date: &str) -> (Vec<TextRecord>, u64) {
-    let options = Options { date: date.parse().ok() };
+    let options = Options { date: date.parse().ok(), ..Options::default() };
     let mut reader = capture::open(&root().join("tests/fixtures/capture_text").join(path), &options).expect("a text");
     let mut records = Vec::new();
     while let Some(item) = reader.next().expect("text of tcpdump") {

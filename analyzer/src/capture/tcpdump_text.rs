@@ -6,28 +6,31 @@
 mod clock;
 mod head;
 mod icmp;
-mod lines;
 mod meaning;
 mod payload;
 mod services;
 
 use self::clock::{Clock, Stamp};
 use self::head::Head;
-use self::lines::{Line, Lines};
-use self::meaning::{Content, Meaning, meaning};
+use self::meaning::{Before, Content, FrameRows, Meaning, is_possible, is_tunnel, meaning};
 use self::payload::{Ipv4Header, Packet};
 use super::nics::Nics;
 use super::source::{Meter, Source};
+use super::stream::ByteStream;
 use super::warnings::Warnings;
 use super::{CaptureError, CaptureReader, Interface, Item, Options, Progress, Skipped, TextPayload, TextRecord};
+use crate::paste::{Kind, Lines, Next};
 use crate::types::{Position, Warning};
+
+/// Longest line read. tcpdump with every option stays below it.
+const MAX_LINE_LEN: usize = 64 * 1024;
 
 /// Lines read before a text without any packet is taken for something else.
 const MAX_FOREIGN_LINES: u64 = 1000;
 
 /// A text that is being read.
 pub(super) struct TextReader {
-    lines: Lines,
+    lines: Lines<ByteStream, FrameRows>,
     meter: Meter,
     warnings: Warnings,
     nics: Nics,
@@ -39,6 +42,10 @@ pub(super) struct TextReader {
     record: Option<TextRecord>,
     /// Whether a packet was met.
     recognised: bool,
+    /// Whether text without times is read.
+    may_lack_times: bool,
+    /// Whether the frame before holds another.
+    in_tunnel: bool,
     /// Service names that stand for several ports and were told of.
     ambiguous: Vec<&'static str>,
     skipped: Skipped,
@@ -56,7 +63,7 @@ struct Begun {
 impl TextReader {
     pub(super) fn new(source: Source, options: &Options) -> Self {
         Self {
-            lines: Lines::new(source.stream),
+            lines: Lines::new(source.stream, FrameRows, MAX_LINE_LEN),
             meter: source.meter,
             warnings: Warnings::new(source.file),
             nics: Nics::default(),
@@ -65,6 +72,8 @@ impl TextReader {
             begun: None,
             record: None,
             recognised: false,
+            may_lack_times: options.without_times,
+            in_tunnel: false,
             ambiguous: Vec::new(),
             skipped: Skipped::default(),
             ended: false,
@@ -73,14 +82,17 @@ impl TextReader {
 
     /// Reads the line that was reached.
     fn read_line(&mut self) -> Result<(), CaptureError> {
-        let number = self.lines.number();
         let begun = self.begun.take();
-        let (text, whole) = match self.lines.line() {
-            Line::Text { text, whole } => (text, whole),
-            Line::Binary => return self.skip(number, "no UTF-8 text"),
-            Line::TooLong => return self.skip(number, "longer than any line of tcpdump"),
+        let line = self.lines.line();
+        let number = line.number();
+        let text = if line.kind == Kind::Data { line.text } else { "" };
+        let before = Before {
+            begun: begun.map(|begun| begun.header),
+            recognised: self.recognised,
+            without_times: if self.recognised { self.clock.lacks_times() } else { self.may_lack_times },
+            in_tunnel: std::mem::take(&mut self.in_tunnel),
         };
-        let meaning = meaning(text, whole, begun.map(|begun| begun.header), self.recognised);
+        let meaning = meaning(text, line.is_whole, before);
         if let (Some(begun), false) = (begun, matches!(meaning, Meaning::Addresses(_))) {
             unfinished(begun, &mut self.skipped, &mut self.warnings);
         }
@@ -101,9 +113,10 @@ impl TextReader {
                 let interface =
                     self.nics.intern(nic).ok_or_else(|| CaptureError::TooManyInterfaces { file: file() })?;
                 self.recognised = true;
+                self.in_tunnel = is_tunnel(text);
                 let Head { eth_src, eth_dst, tags, length, .. } = head;
                 let Some(at) = self.clock.at(stamp) else {
-                    return self.skip(number, "a time before 1970 or after 2554");
+                    return self.lose(number, "a time before 1970 or after 2554");
                 };
                 let record = TextRecord { at, interface, tags, eth_src, eth_dst, length, payload: TextPayload::Other };
                 match content {
@@ -117,14 +130,15 @@ impl TextReader {
                     self.finish(begun.record, packet);
                     Ok(())
                 }
-                (_, Err(reason)) => self.skip(number, &reason),
+                (_, Err(reason)) => self.lose(number, &reason),
                 (None, Ok(_)) => Ok(()),
             },
             Meaning::Unreadable(reason) => {
                 self.recognised = true;
-                self.skip(number, &reason)
+                self.lose(number, &reason)
             }
             Meaning::NoMacs => self.skip(number, "a packet without MAC addresses"),
+            Meaning::NoTime | Meaning::Foreign if is_possible(text) => self.lose(number, "no line of `tcpdump -e`"),
             Meaning::NoTime | Meaning::Foreign => self.skip(number, "no line of `tcpdump -e`"),
         }
     }
@@ -133,7 +147,7 @@ impl TextReader {
         if let Some(service) = packet.ambiguous.filter(|service| !self.ambiguous.contains(service)) {
             self.ambiguous.push(service);
             let (name, ports) = service.split_once(' ').unwrap_or((service, ""));
-            self.warnings.push(Position::Line(self.lines.number()), || {
+            self.warnings.push(Position::Line(self.lines.line().number()), || {
                 format!(
                     "service name {name} stands for the ports {ports}; the first is taken, `tcpdump -n` tells which"
                 )
@@ -143,6 +157,12 @@ impl TextReader {
         self.record = Some(TextRecord { tags, payload: packet.payload, ..record });
     }
 
+    /// Takes note of a line that may tell of a packet and cannot be read.
+    fn lose(&mut self, number: usize, reason: &str) -> Result<(), CaptureError> {
+        self.skip(number, reason)
+    }
+
+    /// Takes note of a line that tells of no packet.
     fn skip(&mut self, number: usize, reason: &str) -> Result<(), CaptureError> {
         self.skipped.lines += 1;
         if !self.recognised && self.skipped.lines >= MAX_FOREIGN_LINES {
@@ -164,9 +184,14 @@ impl TextReader {
         if !self.recognised && self.skipped.lines > 0 {
             return Err(self.foreign());
         }
-        let stream = self.lines.stream();
+        let stream = self.lines.reader();
         if let Some(reason) = stream.early_end() {
             self.warnings.push(Position::Offset(stream.offset()), || reason);
+        }
+        if self.clock.lacks_times() {
+            self.warnings.push(Position::Whole, || {
+                "the lines have no times: their order alone is known, and the times shown count them".to_owned()
+            });
         }
         if self.clock.date_missed() {
             self.warnings.push(Position::Whole, || {
@@ -182,10 +207,11 @@ impl CaptureReader for TextReader {
     fn advance(&mut self) -> Result<bool, CaptureError> {
         self.record = None;
         while !self.ended {
-            if self.lines.advance() {
-                self.read_line()?;
-            } else {
-                self.end()?;
+            match self.lines.next() {
+                Ok(Next::Line) => self.read_line()?,
+                Ok(Next::TooLong) => self.lose(self.lines.line().number(), "longer than any line of tcpdump")?,
+                // Why a stream fails, it tells at its end.
+                Ok(Next::End) | Err(_) => self.end()?,
             }
             if self.record.is_some() {
                 return Ok(true);
@@ -212,6 +238,10 @@ impl CaptureReader for TextReader {
 
     fn progress(&self) -> Progress {
         self.meter.progress()
+    }
+
+    fn lacks_times(&self) -> bool {
+        self.clock.lacks_times()
     }
 }
 

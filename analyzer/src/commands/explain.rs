@@ -29,7 +29,7 @@ pub(super) fn run(ExplainArgs { tuple, inputs, sources, history, run: args }: Ex
         let none: [Observation; 0] = [];
         prepared.engine.explain(tuple, none.as_slice())
     } else {
-        let counted = count(&mut prepared.engine, &prepared.captures, &args.reading)?;
+        let counted = count(&mut prepared, &args.reading)?;
         warn(&counted.warnings);
         frame.time_digits = counted.time_digits();
         frame.nic_names = nic_names(&counted);

@@ -19,7 +19,7 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
     if prepared.captures.is_empty() {
         anyhow::bail!("no capture given: the folder holds dumps only; name a capture, or - for standard input");
     }
-    let counted = count(&mut prepared.engine, &prepared.captures, &args.reading)?;
+    let counted = count(&mut prepared, &args.reading)?;
     let conclusion = prepared.engine.conclude(&counted.by_flow());
 
     let totals = &counted.totals;
@@ -27,8 +27,9 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
     summary.packets = totals.packets;
     summary.bytes = totals.bytes;
     summary.uncovered_packets += totals.skipped.not_ip;
-    summary.first_seen = totals.span.map(|(first, _)| first);
-    summary.last_seen = totals.span.map(|(_, last)| last);
+    let span = totals.span.filter(|_| !counted.lacks_times);
+    summary.first_seen = span.map(|(first, _)| first);
+    summary.last_seen = span.map(|(_, last)| last);
     summary.untracked_packets = totals.untracked_packets;
     summary.unattributed_fragments = totals.unattributed_fragments;
     let skipped = Skipped {

@@ -50,7 +50,17 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Notes something that is passed over.
+    /// Notes a line that may be a row and cannot be read: what it told is missing.
+    fn lose(&mut self, file: &Arc<str>, position: Position, message: String) {
+        self.warn(file, position, message);
+    }
+
+    /// Notes what is taken for granted.
+    fn assume(&mut self, file: &Arc<str>, position: Position, message: String) {
+        self.assumptions.push(Warning { place: Place { file: Arc::clone(file), position }, message });
+    }
+
+    /// Notes something that is passed over and is no row.
     fn warn(&mut self, file: &Arc<str>, position: Position, message: String) {
         self.warnings.push(Warning { place: Place { file: Arc::clone(file), position }, message });
     }

@@ -18,6 +18,8 @@ pub(super) enum Stamp {
     Dated(Date, u64),
     /// Nanoseconds since 1970 (option -tt).
     Epoch(u64),
+    /// None (option -t).
+    Missing,
 }
 
 /// Reads the time that `text` starts with, and gives what follows the space behind it.
@@ -78,13 +80,24 @@ pub(super) struct Clock {
     last: Option<u64>,
     date_given: bool,
     date_missed: bool,
+    /// Lines without time.
+    missing: u64,
 }
+
+/// What lies between two lines without time: something, as their order is known.
+const STEP: u64 = 1000;
 
 impl Clock {
     /// A clock whose lines without date start on `date`, else on 1970-01-01.
     pub(super) fn new(date: Option<Date>) -> Self {
         let midnight = date.and_then(midnight);
-        Self { midnight: midnight.unwrap_or(0), last: None, date_given: midnight.is_some(), date_missed: false }
+        Self {
+            midnight: midnight.unwrap_or(0),
+            last: None,
+            date_given: midnight.is_some(),
+            date_missed: false,
+            missing: 0,
+        }
     }
 
     /// The time that `stamp` means on the line after those before; `None` where it is before 1970 or too late.
@@ -92,6 +105,10 @@ impl Clock {
         let nanos = match stamp {
             Stamp::Epoch(nanos) => nanos,
             Stamp::Dated(date, time) => midnight(date)?.checked_add(time)?,
+            Stamp::Missing => {
+                self.missing += 1;
+                self.midnight.checked_add(self.missing.checked_mul(STEP)?)?
+            }
             Stamp::TimeOfDay(time) => {
                 self.date_missed |= !self.date_given;
                 self.turn_page(time);
@@ -104,6 +121,11 @@ impl Clock {
     /// Whether a line needed a date that was not given.
     pub(super) fn date_missed(&self) -> bool {
         self.date_missed
+    }
+
+    /// Whether lines have no time.
+    pub(super) fn lacks_times(&self) -> bool {
+        self.missing > 0
     }
 
     /// Goes to the next day where the time of day fell back by more than half a day. Lines around midnight may be

@@ -3,10 +3,10 @@
 use super::clock::{Stamp, stamp};
 use super::head::{EthType, Head, HeadError, head, mac};
 use super::payload::{self, Ipv4Header, Packet};
+use crate::paste::Shape;
 
 /// What tcpdump and the shell print around the packets, by its start.
-const BANNERS: [&str; 7] =
-    ["tcpdump: ", "reading from ", "dropped privs ", "Warning: ", "^C", "$ tcpdump ", "# tcpdump "];
+const BANNERS: [&str; 5] = ["tcpdump: ", "reading from ", "dropped privs ", "Warning: ", "^C"];
 
 /// What tcpdump prints at its end, by how it goes on behind a number.
 const COUNTS: [&str; 3] = [" packets captured", " packets received by filter", " packets dropped by "];
@@ -41,17 +41,29 @@ pub(super) enum Content {
     Begun(Ipv4Header),
 }
 
-/// Finds out what a line means. `whole` tells whether the line has an end, `begun` is the IPv4 header that the line
-/// before began a packet with, `recognised` tells whether there was any packet before.
-pub(super) fn meaning(text: &str, whole: bool, begun: Option<Ipv4Header>, recognised: bool) -> Meaning<'_> {
+/// What the lines before a line told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before {
+    /// The IPv4 header that the line before began a packet with.
+    pub(super) begun: Option<Ipv4Header>,
+    /// Whether there was any packet.
+    pub(super) recognised: bool,
+    /// Whether lines without time tell of frames.
+    pub(super) without_times: bool,
+    /// Whether the frame before holds another, which has a line of its own.
+    pub(super) in_tunnel: bool,
+}
+
+/// Finds out what a line means. `whole` tells whether the line has an end.
+pub(super) fn meaning(text: &str, whole: bool, before: Before) -> Meaning<'_> {
     let trimmed = text.trim_start();
     let indented = trimmed.len() < text.len();
-    if let Some((stamp, rest)) = stamp(trimmed).or_else(|| stamp(unnumbered(trimmed)?)) {
+    if let Some((stamp, rest)) = stamped(trimmed) {
         return frame(stamp, rest, whole);
     }
-    match begun {
+    match before.begun {
         Some(header) if indented => return Meaning::Addresses(packet(trimmed, header, whole)),
-        _ if trimmed.is_empty() || (indented && recognised) => return Meaning::More,
+        _ if trimmed.is_empty() || (indented && before.recognised) => return Meaning::More,
         _ => {}
     }
     match listening_on(trimmed) {
@@ -59,11 +71,67 @@ pub(super) fn meaning(text: &str, whole: bool, begun: Option<Ipv4Header>, recogn
         Some("any") => Meaning::More,
         Some(nic) => Meaning::Listening(nic),
         None if is_banner(trimmed) => Meaning::More,
+        None if before.without_times && !before.in_tunnel && begins_without_time(trimmed) => {
+            frame(Stamp::Missing, trimmed, whole)
+        }
         // The frame in a VXLAN or Geneve packet stands on a line of its own, without time.
-        None if mac(trimmed).is_some() && recognised => Meaning::More,
+        None if mac(trimmed).is_some() && before.recognised => Meaning::More,
         None if mac(trimmed).is_some() => Meaning::NoTime,
         None => Meaning::Foreign,
     }
+}
+
+/// What lines of frames look like.
+pub(super) struct FrameRows;
+
+impl Shape for FrameRows {
+    const BLANKS: bool = true;
+
+    fn begins(&self, line: &str) -> bool {
+        let trimmed = line.trim_start();
+        stamped(trimmed).is_some() || begins_without_time(trimmed)
+    }
+
+    fn is_whole(&self, line: &str) -> bool {
+        let trimmed = line.trim_start();
+        let (stamp, rest) = stamped(trimmed).unwrap_or((Stamp::Missing, trimmed));
+        // tcpdump ends no line in the middle of a word that it has begun.
+        let is_cut = rest.ends_with(" > ") || rest.trim_end().ends_with([',', '>', '[']);
+        !is_cut && matches!(frame(stamp, rest, false), Meaning::Frame { .. })
+    }
+
+    fn may_follow(&self, _: &str, rest: &str) -> bool {
+        let trimmed = rest.trim_start();
+        // What options -v and -x print has lines of its own.
+        !rest.starts_with("    ")
+            && !trimmed.starts_with("0x")
+            && !is_banner(trimmed)
+            && listening_on(trimmed).is_none()
+    }
+}
+
+/// Whether a line tells of a frame that holds another.
+pub(super) fn is_tunnel(text: &str) -> bool {
+    ["VXLAN, ", "Geneve, ", "GREv0, ", "TEB, "].iter().any(|word| text.contains(word))
+}
+
+/// Whether a line that cannot be read may tell of a frame.
+pub(super) fn is_possible(line: &str) -> bool {
+    let is_pair = |(at, _): (usize, &str)| {
+        let before = line[..at].rsplit(' ').next().unwrap_or_default();
+        mac(before).is_some() && mac(&line[at + " > ".len()..]).is_some()
+    };
+    line.match_indices(" > ").any(is_pair) || stamped(line.trim_start()).is_some() && line.contains("ethertype ")
+}
+
+/// Whether a line begins as option -t prints it.
+fn begins_without_time(line: &str) -> bool {
+    mac(line).is_some_and(|(_, rest)| rest.strip_prefix(" > ").is_some_and(|rest| mac(rest).is_some()))
+}
+
+/// The time that a line begins with, with or without the packet's number (option --number), and what follows.
+fn stamped(line: &str) -> Option<(Stamp, &str)> {
+    stamp(line).or_else(|| stamp(unnumbered(line)?))
 }
 
 fn frame(stamp: Stamp, rest: &str, whole: bool) -> Meaning<'_> {

@@ -30,7 +30,7 @@ fn at(text: &str) -> Timestamp {
 #[test]
 fn a_line_of_the_incident() {
     let line = format!("22:48:28.272315 {MACS}{ADDRESSES}UDP, length 52\n");
-    let options = Options { date: "2022-06-09".parse().ok() };
+    let options = Options { date: "2022-06-09".parse().ok(), ..Options::default() };
     let told_once = told(&line, &options).unwrap();
     let tuple = crate::types::Tuple {
         src: "192.168.16.230".parse().unwrap(),
