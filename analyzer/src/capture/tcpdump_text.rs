@@ -113,7 +113,7 @@ impl TextReader {
                 let interface =
                     self.nics.intern(nic).ok_or_else(|| CaptureError::TooManyInterfaces { file: file() })?;
                 self.recognised = true;
-                self.in_tunnel = is_tunnel(text);
+                self.in_tunnel = stamp == Stamp::Missing && is_tunnel(text);
                 let Head { eth_src, eth_dst, tags, length, .. } = head;
                 let Some(at) = self.clock.at(stamp) else {
                     return self.lose(number, "a time before 1970 or after 2554");

@@ -8,10 +8,23 @@ const STOP: usize = 8;
 /// Most blanks that a terminal's step to the right stands for.
 const MAX_STEP: usize = 200;
 
-/// Whether nothing in a line is to be taken off. Most lines are so, and the check is cheap: it ends nowhere early, so
-/// that the compiler makes vectors of it.
-pub(super) fn is_plain(line: &[u8]) -> bool {
-    line.iter().fold(true, |plain, &byte| plain & (byte >= b' ') & (byte <= b'~') & (byte != b'&'))
+/// What a glance at the bytes of a line tells. Most lines are plain and hold no comment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Glance {
+    /// Whether nothing in single characters is to be taken off.
+    pub(super) is_plain: bool,
+    /// Whether a comment may stand in the line.
+    pub(super) may_hold_comment: bool,
+}
+
+/// Looks at a line. It ends nowhere early, so that the compiler makes vectors of it.
+pub(super) fn glance(line: &[u8]) -> Glance {
+    let (mut is_odd, mut is_mark) = (false, false);
+    for &byte in line {
+        is_odd |= (byte < b' ') | (byte > b'~') | (byte == b'&');
+        is_mark |= (byte == b'#') | (byte == b'/') | (byte == b'<');
+    }
+    Glance { is_plain: !is_odd, may_hold_comment: is_odd | is_mark }
 }
 
 /// The text of a line without its end.
@@ -154,6 +167,20 @@ pub(super) fn untab(mapped: &mut Mapped, stops: bool) {
 mod tests {
     use super::*;
     use crate::types::Position;
+
+    #[test]
+    fn glances() {
+        for (line, is_plain, may_hold_comment) in [
+            ("udp,orig=(src=10.0.0.5", true, false),
+            ("10.0.0.5 # x", true, true),
+            ("a // b", true, true),
+            ("a\u{a0}b", false, true),
+            ("a &gt; b", false, true),
+            ("a\tb", false, true),
+        ] {
+            assert_eq!(glance(line.as_bytes()), Glance { is_plain, may_hold_comment }, "{line}");
+        }
+    }
 
     #[test]
     fn what_is_taken_off() {

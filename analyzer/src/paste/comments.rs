@@ -3,11 +3,6 @@
 /// What begins a comment where a blank stands in front of it.
 const MARKS: [&str; 5] = ["#", "//", "<-", "<=", "\u{2190}"];
 
-/// Whether a line may hold a comment. Cheap: most lines hold none.
-pub(super) fn may_hold(line: &str) -> bool {
-    line.bytes().fold(false, |may, byte| may | (byte == b'#') | (byte == b'/') | (byte == b'<') | (byte >= 0x80))
-}
-
 /// The offsets at which comments may begin, from the left. Between double quotes none does.
 pub(super) fn starts(line: &str) -> impl Iterator<Item = usize> {
     let mut is_quoted = false;
@@ -36,8 +31,6 @@ mod tests {
             ("10.0.0.0/24 a#b c", &[]),
         ] {
             assert_eq!(starts(line).collect::<Vec<_>>(), expected, "{line}");
-            assert!(may_hold(line));
         }
-        assert!(!may_hold("udp,orig=(src=10.0.0.5)"));
     }
 }

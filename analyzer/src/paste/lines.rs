@@ -9,7 +9,8 @@ use super::frames::{self, Kind, kind};
 use super::mapped::{Mapped, Places};
 use super::plan::Plan;
 use super::width::columns;
-use super::{Shape, chars};
+use super::chars::{self, Glance};
+use super::Shape;
 use crate::types::Position;
 
 /// Lines that are looked at together to find how a text is decorated, and the most bytes of them.
@@ -54,6 +55,7 @@ pub(super) struct Cleaned {
     state: State,
     /// Columns of the last of its parts on the screen.
     columns: usize,
+    may_hold_comment: bool,
     has_comment: bool,
 }
 
@@ -307,34 +309,56 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
         }
         let mut joined = self.current.mapped.clone();
         let mut columns = self.current.columns;
-        for index in 0..MAX_PARTS {
-            if !self.look(index)? || !self.may_follow(index) {
-                return Ok(false);
-            }
+        let mut index = 0;
+        while index < MAX_PARTS && self.look(index)? && self.may_follow(index) {
             let rest = &self.ahead[index];
             if joined.text.len() + rest.mapped.text.len() >= self.max {
-                return Ok(false);
+                break;
             }
-            let whole = self.glues(columns).into_iter().find_map(|glue| {
+            let glues = self.glues(columns);
+            let whole = glues.into_iter().find_map(|glue| {
                 let mut whole = joined.clone();
                 whole.append(&rest.mapped, glue);
                 self.rows.is_whole(&whole.text).then_some(whole)
             });
-            columns = rest.columns;
             if let Some(whole) = whole {
-                self.current.mapped = whole;
-                self.current.columns = columns;
-                self.current.state = self.ahead[index].state;
-                self.ahead.drain(..=index);
+                self.put_together(whole, index);
                 return Ok(true);
             }
             if is_whole {
                 return Ok(false);
             }
-            let glue = self.glues(self.current.columns)[0];
-            joined.append(&self.ahead[index].mapped, glue);
+            columns = rest.columns;
+            joined.append(&rest.mapped, glues[0]);
+            index += 1;
         }
+        self.join_lost(index);
         Ok(false)
+    }
+
+    /// Puts the lines that can be nothing else than the rest of the current row behind it, though nothing makes it read to
+    /// its end: it is one row that is lost. `count` lines are read ahead.
+    fn join_lost(&mut self, count: usize) {
+        let is_rest = |rest: &&Cleaned| self.rows.is_surely_rest(rest.mapped.text.trim());
+        let parts: Vec<&Cleaned> = self.ahead.iter().take(count).take_while(is_rest).collect();
+        let Some(last) = parts.len().checked_sub(1) else { return };
+        let mut joined = self.current.mapped.clone();
+        let mut columns = self.current.columns;
+        for part in parts {
+            joined.append(&part.mapped, self.glues(columns)[0]);
+            columns = part.columns;
+        }
+        self.put_together(joined, last);
+    }
+
+    /// Makes the current row of what it was and the lines read ahead up to this index.
+    fn put_together(&mut self, mapped: Mapped, last: usize) {
+        self.current.mapped = mapped;
+        self.current.may_hold_comment = true;
+        if let Some(part) = self.ahead.drain(..=last).last() {
+            self.current.columns = part.columns;
+            self.current.state = part.state;
+        }
     }
 
     /// Whether a line read ahead may be the rest of the current row.
@@ -361,10 +385,10 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
 
     /// Takes off the comment behind the current row.
     fn cut_comment(&mut self) {
-        let text = &self.current.mapped.text;
-        if !comments::may_hold(text) {
+        if !self.current.may_hold_comment {
             return;
         }
+        let text = &self.current.mapped.text;
         let end = comments::starts(text)
             .map(|start| text[..start].trim_end_matches(' ').len())
             .find(|&end| self.rows.is_whole(&text[..end]));
@@ -378,13 +402,10 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
 /// Takes off what stands in single characters.
 fn chars_off(raw: Raw) -> Cleaned {
     let Raw { bytes, number, state } = raw;
-    let mapped = if chars::is_plain(&bytes) {
-        match String::from_utf8(bytes) {
-            Ok(text) => Mapped::plain(text, number),
-            Err(error) => chars::clean(error.as_bytes(), number),
-        }
-    } else {
-        chars::clean(&bytes, number)
+    let Glance { is_plain, may_hold_comment } = chars::glance(&bytes);
+    let mapped = match if is_plain { String::from_utf8(bytes).map_err(|error| error.into_bytes()) } else { Err(bytes) } {
+        Ok(text) => Mapped::plain(text, number),
+        Err(bytes) => chars::clean(&bytes, number),
     };
-    Cleaned { mapped, state, ..Cleaned::default() }
+    Cleaned { mapped, state, may_hold_comment, ..Cleaned::default() }
 }

@@ -60,12 +60,14 @@ pub(super) fn detect(lines: &[&str], begins: Begins<'_>) -> Vec<Prefix> {
 
 fn layers(lines: &[&str], begins: Begins<'_>, depth: usize) -> Option<Vec<Prefix>> {
     let bare: Vec<bool> = lines.iter().map(|line| begins(line)).collect();
-    let mut best: Option<(usize, Prefix)> = None;
+    let mut best: Option<((usize, usize), Prefix)> = None;
     for form in FORMS {
         let mut prefix = Prefix { form, files: HashSet::new() };
         let behind: Vec<bool> = lines.iter().map(|line| prefix.learn(line, begins)).collect();
         let is_shared = bare.iter().zip(&behind).all(|(bare, behind)| *behind || !bare);
-        let count = behind.iter().filter(|begins| **begins).count();
+        // Of forms that show the same rows, the one counts that other lines have too.
+        let rows = behind.iter().filter(|begins| **begins).count();
+        let count = (rows, lines.iter().filter(|line| prefix.end(line, begins).is_some()).count());
         let tells = behind.iter().zip(&bare).any(|(behind, bare)| *behind && !bare);
         if is_shared && tells && best.as_ref().is_none_or(|(most, _)| count > *most) {
             best = Some((count, prefix));

@@ -57,13 +57,11 @@ fn wrapped_entries() {
 }
 
 #[test]
-fn a_wrapped_entry_that_cannot_be_read_is_lost() {
+fn an_error_in_a_wrapped_entry_has_the_place_in_its_own_line() {
     let text = format!("{ENTRY}\nudp,orig=(src=172.27.0.13,\n    dst=oops,sport=1,dport=2),reply=(\n");
     let (entries, reading) = read_text(text);
     assert_eq!(entries.len(), 1);
-    let warnings = warnings(&reading);
-    assert_eq!(warnings[0], "conntrack.txt:2:27: expected a field such as zone=35");
-    assert!(warnings[1].starts_with("conntrack.txt:3:1: no conntrack entry"), "{}", warnings[1]);
+    assert_eq!(warnings(&reading), ["conntrack.txt:3:9: \"oops\" is no IP address"]);
 }
 
 #[test]
