@@ -190,7 +190,7 @@ impl TextReader {
         }
         if self.clock.lacks_times() {
             self.warnings.push(Position::Whole, || {
-                "the lines have no times: their order alone is known, and the times shown count them".to_owned()
+                "the lines have no times (option -t): when these packets left is not known, only their order".to_owned()
             });
         }
         if self.clock.date_missed() {
@@ -207,7 +207,7 @@ impl CaptureReader for TextReader {
     fn advance(&mut self) -> Result<bool, CaptureError> {
         self.record = None;
         while !self.ended {
-            match self.lines.next() {
+            match self.lines.advance() {
                 Ok(Next::Line) => self.read_line()?,
                 Ok(Next::TooLong) => self.lose(self.lines.line().number(), "longer than any line of tcpdump")?,
                 // Why a stream fails, it tells at its end.

@@ -32,6 +32,7 @@ pub(super) fn run(ExplainArgs { tuple, inputs, sources, history, run: args }: Ex
         let counted = count(&mut prepared, &args.reading)?;
         warn(&counted.warnings);
         frame.time_digits = counted.time_digits();
+        frame.lacks_times = counted.lacks_times;
         frame.nic_names = nic_names(&counted);
         prepared.engine.explain(tuple, &counted.by_flow())
     };

@@ -51,6 +51,7 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
         files: prepared.captures.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
         nic_names: nic_names(&counted),
         time_digits: counted.time_digits(),
+        lacks_times: counted.lacks_times,
         node: args.output.node.clone(),
         status: None,
     };

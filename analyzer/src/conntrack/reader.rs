@@ -57,7 +57,8 @@ pub fn read(
     let mut reading = Reading::default();
     let mut lines = Lines::new(reader, EntryRows, MAX_ENTRY);
     loop {
-        let next = lines.next().map_err(|source| ReadError { file: file.clone(), line: lines.number() + 1, source })?;
+        let next =
+            lines.advance().map_err(|source| ReadError { file: file.clone(), line: lines.number() + 1, source })?;
         let line = lines.line();
         match next {
             Next::End => break,

@@ -22,7 +22,7 @@ impl TooLong {
 pub(super) fn each_line(text: &[u8], rows: impl Shape, max: usize, mut take: impl FnMut(Result<Line<'_>, TooLong>)) {
     let mut lines = Lines::new(text, rows, max);
     loop {
-        match lines.next() {
+        match lines.advance() {
             Ok(Next::Line) => take(Ok(lines.line())),
             Ok(Next::TooLong) => take(Err(TooLong { number: lines.line().number(), max })),
             // Memory can be read.

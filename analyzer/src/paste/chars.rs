@@ -21,7 +21,7 @@ pub(super) struct Glance {
 pub(super) fn glance(line: &[u8]) -> Glance {
     let (mut is_odd, mut is_mark) = (false, false);
     for &byte in line {
-        is_odd |= (byte < b' ') | (byte > b'~') | (byte == b'&');
+        is_odd |= (byte.wrapping_sub(b' ') > b'~' - b' ') | (byte == b'&');
         is_mark |= (byte == b'#') | (byte == b'/') | (byte == b'<');
     }
     Glance { is_plain: !is_odd, may_hold_comment: is_odd | is_mark }

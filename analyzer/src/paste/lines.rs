@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
 use std::mem;
 
+use super::Shape;
+use super::chars::{self, Glance};
 use super::comments;
 use super::frames::{self, Kind, kind};
 use super::mapped::{Mapped, Places};
 use super::plan::Plan;
 use super::width::columns;
-use super::chars::{self, Glance};
-use super::Shape;
 use crate::types::Position;
 
 /// Lines that are looked at together to find how a text is decorated, and the most bytes of them.
@@ -150,7 +150,7 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
     ///
     /// # Errors
     /// When the reader fails, after the lines before were given.
-    pub fn next(&mut self) -> io::Result<Next> {
+    pub fn advance(&mut self) -> io::Result<Next> {
         let Some(next) = self.take()? else { return Ok(Next::End) };
         let last = mem::replace(&mut self.current, next);
         self.spare = last.mapped.text.into_bytes();
@@ -164,7 +164,7 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
         Ok(Next::Line)
     }
 
-    /// The line that the last [`Lines::next`] reached.
+    /// The line that the last [`Lines::advance`] reached.
     pub fn line(&self) -> Line<'_> {
         let Cleaned { mapped, kind, state, has_comment, columns, .. } = &self.current;
         Line {
@@ -355,7 +355,7 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
     fn put_together(&mut self, mapped: Mapped, last: usize) {
         self.current.mapped = mapped;
         self.current.may_hold_comment = true;
-        if let Some(part) = self.ahead.drain(..=last).last() {
+        if let Some(part) = self.ahead.drain(..=last).next_back() {
             self.current.columns = part.columns;
             self.current.state = part.state;
         }
@@ -403,7 +403,8 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
 fn chars_off(raw: Raw) -> Cleaned {
     let Raw { bytes, number, state } = raw;
     let Glance { is_plain, may_hold_comment } = chars::glance(&bytes);
-    let mapped = match if is_plain { String::from_utf8(bytes).map_err(|error| error.into_bytes()) } else { Err(bytes) } {
+    let mapped = match if is_plain { String::from_utf8(bytes).map_err(|error| error.into_bytes()) } else { Err(bytes) }
+    {
         Ok(text) => Mapped::plain(text, number),
         Err(bytes) => chars::clean(&bytes, number),
     };

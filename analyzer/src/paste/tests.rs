@@ -27,7 +27,7 @@ impl Shape for Sample {
 fn lines(bytes: &[u8]) -> Vec<(String, usize, Kind)> {
     let mut lines = Lines::new(bytes, Sample, 4096);
     let mut read = Vec::new();
-    while lines.next().unwrap() == Next::Line {
+    while lines.advance().unwrap() == Next::Line {
         let line = lines.line();
         read.push((line.text.to_owned(), line.number(), line.kind));
     }
@@ -69,7 +69,7 @@ fn places_are_those_of_the_file() {
     let bytes = "\u{feff}```\r\n> \x1b[1mrow 1 one two thr\x1b[m\r\n> ee end\r\n>\r\n> row 2 x # y\r\n".as_bytes();
     let mut lines = Lines::new(bytes, Sample, 4096);
     let mut places = Vec::new();
-    while lines.next().unwrap() == Next::Line {
+    while lines.advance().unwrap() == Next::Line {
         let line = lines.line();
         if let Some(at) = line.text.find("ee end").or_else(|| line.text.find('x')) {
             places.push((line.number(), line.position(0), line.position(at)));
@@ -104,7 +104,7 @@ fn comments_end_rows() {
 fn memory_is_bounded_by_the_longest_line() {
     let text = [vec![b'x'; 100_000], b"\nrow 1 one\n".to_vec(), vec![b'y'; 5000]].concat();
     let mut lines = Lines::new(&text[..], Sample, 4096);
-    assert_eq!([(); 4].map(|()| lines.next().unwrap()), [Next::TooLong, Next::Line, Next::TooLong, Next::End]);
+    assert_eq!([(); 4].map(|()| lines.advance().unwrap()), [Next::TooLong, Next::Line, Next::TooLong, Next::End]);
     assert_eq!(lines.number(), 3);
 }
 
@@ -129,7 +129,7 @@ proptest! {
         let whole = lines(&bytes);
         let mut read = Vec::new();
         let mut lines = Lines::new(std::io::BufReader::with_capacity(size, &bytes[..]), Sample, 4096);
-        while lines.next().unwrap() == Next::Line {
+        while lines.advance().unwrap() == Next::Line {
             let line = lines.line();
             read.push((line.text.to_owned(), line.number(), line.kind));
         }

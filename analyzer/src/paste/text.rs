@@ -21,7 +21,7 @@ impl Text {
         let mut text = Self { text: String::with_capacity(bytes.len()), ..Self::default() };
         let mut lines = Lines::new(bytes, rows, bytes.len());
         // Memory can be read, and no line is longer than it.
-        while let Ok(Next::Line) = lines.next() {
+        while let Ok(Next::Line) = lines.advance() {
             let line = lines.line();
             text.push(if line.kind == Kind::Data { line.text } else { "" }, line.places());
         }
