@@ -379,8 +379,12 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
     /// What may have stood between a part of so many columns and the next, the likeliest first. A terminal puts nothing
     /// there; a blank that ended the part may have been lost.
     fn glues(&self, columns: usize) -> [&'static str; 2] {
-        let is_full = self.plan.width.is_some_and(|width| columns == width.columns);
-        if F::BLANKS && !is_full { [" ", ""] } else { ["", if F::BLANKS { " " } else { "" }] }
+        match self.plan.width.filter(|width| columns == width.columns) {
+            _ if !F::BLANKS => ["", ""],
+            Some(width) if width.is_sure => ["", ""],
+            Some(_) => ["", " "],
+            None => [" ", ""],
+        }
     }
 
     /// Takes off the comment behind the current row.

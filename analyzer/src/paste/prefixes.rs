@@ -102,7 +102,7 @@ impl Prefix {
 
     /// The file that grep named in front of a row.
     fn file<'l>(&self, line: &'l str, end: usize) -> Option<&'l str> {
-        let name = line[..end].strip_suffix([':', '-'])?;
+        let name = line[..end].trim_start_matches(' ').strip_suffix([':', '-'])?;
         match self.form {
             Form::File => Some(name),
             Form::FileLine => name.trim_end_matches(|digit: char| digit.is_ascii_digit()).strip_suffix([':', '-']),
@@ -112,6 +112,9 @@ impl Prefix {
 
     /// Where the prefix of a line ends; `None` where it has none of this form.
     pub(super) fn end(&self, line: &str, begins: Begins<'_>) -> Option<usize> {
+        // Code is indented in mails and Markdown.
+        let blanks = line.len() - line.trim_start_matches(' ').len();
+        let line = &line[blanks..];
         let length = match self.form {
             Form::Quote => quote(line),
             Form::Bracket => bracket(line),
@@ -120,9 +123,9 @@ impl Prefix {
             Form::Number => number(line),
             Form::Line => digits(line).filter(|&end| line[end..].starts_with([':', '-'])).map(|end| end + 1),
             Form::Name => name(line),
-            Form::FileLine | Form::File => return self.behind_file(line, begins),
+            Form::FileLine | Form::File => self.behind_file(line, begins),
         }?;
-        (length > 0 && line.is_char_boundary(length)).then_some(length)
+        (length > 0 && line.is_char_boundary(length)).then_some(blanks + length)
     }
 
     /// Where the row begins behind the name of a file, or behind the name and the number of a line.
@@ -217,8 +220,7 @@ fn log(line: &str) -> Option<usize> {
 }
 
 fn number(line: &str) -> Option<usize> {
-    let blanks = line.len() - line.trim_start_matches(' ').len();
-    let end = blanks + digits(&line[blanks..])?;
+    let end = digits(line)?;
     let rest = &line[end..];
     rest.starts_with(['\t', ' ']).then_some(end + 1).or_else(|| rest.is_empty().then_some(end))
 }
@@ -290,6 +292,8 @@ mod tests {
             &["a-b.txt-1-Head", "a-b.txt-2-", "a-b.txt:13:  10.0.0.5 x"],
             &["dir/a-b.txt:Head", "dir/a-b.txt:", "dir/a-b.txt:  10.0.0.5 x"],
             &["> 1:Head", "> 2:", "> 13:  10.0.0.5 x"],
+            &["    w: Head", "    w:", "    w:   10.0.0.5 x"],
+            &["    a.txt:1:Head", "    a.txt:2:", "    a.txt:3:  10.0.0.5 x"],
         ] {
             let expected = ["Head", "", "  10.0.0.5 x"];
             assert_eq!(behind(lines), expected, "{lines:?}");

@@ -138,6 +138,13 @@ fn eth_number(kind: &str) -> Option<u16> {
     }
 }
 
+/// Whether an EtherType is printed to its end: `IPv4 (0x0800)`, or a name alone.
+pub(super) fn is_whole_type(kind: &str) -> bool {
+    kind.split_once('(').is_none_or(|(_, number)| {
+        number.strip_prefix("0x").and_then(|number| number.strip_suffix(')')).is_some_and(|number| number.len() == 4)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

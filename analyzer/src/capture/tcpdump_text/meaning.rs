@@ -1,7 +1,7 @@
 //! What a line means.
 
 use super::clock::{Stamp, stamp};
-use super::head::{EthType, Head, HeadError, head, mac};
+use super::head::{EthType, Head, HeadError, head, is_whole_type, mac};
 use super::payload::{self, Ipv4Header, Packet};
 use crate::paste::Shape;
 
@@ -81,6 +81,12 @@ pub(super) fn meaning(text: &str, whole: bool, before: Before) -> Meaning<'_> {
     }
 }
 
+/// Blanks before the second line of a packet (option -v).
+const INDENT: usize = 4;
+
+/// Nanoseconds since 1970 that a line's time has at least where it is one of option -tt: it is of 1973 or later.
+const MIN_EPOCH: u64 = 100_000_000_000_000_000;
+
 /// What lines of frames look like.
 pub(super) struct FrameRows;
 
@@ -89,21 +95,27 @@ impl Shape for FrameRows {
 
     fn begins(&self, line: &str) -> bool {
         let trimmed = line.trim_start();
-        stamped(trimmed).is_some() || begins_without_time(trimmed)
+        match stamped(trimmed) {
+            // In `file:22:48:28.272309` the seconds of a time of day are none since 1970.
+            Some((Stamp::Epoch(nanos), _)) => nanos >= MIN_EPOCH,
+            Some(_) => true,
+            None => begins_without_time(trimmed),
+        }
     }
 
     fn is_whole(&self, line: &str) -> bool {
         let trimmed = line.trim_start();
         let (stamp, rest) = stamped(trimmed).unwrap_or((Stamp::Missing, trimmed));
-        // tcpdump ends no line in the middle of a word that it has begun.
-        let is_cut = rest.ends_with(" > ") || rest.trim_end().ends_with([',', '>', '[']);
-        !is_cut && matches!(frame(stamp, rest, false), Meaning::Frame { .. })
+        // A line that is cut in these words would be one of another kind.
+        let kind = rest.split_once(", ethertype ").map_or("", |(_, kind)| kind.split(", ").next().unwrap_or(kind));
+        is_whole_type(kind) && matches!(frame(stamp, rest, false), Meaning::Frame { .. })
     }
 
-    fn may_follow(&self, _: &str, rest: &str) -> bool {
+    fn may_follow(&self, row: &str, rest: &str) -> bool {
         let trimmed = rest.trim_start();
+        let indent = |line: &str| line.len() - line.trim_start().len();
         // What options -v and -x print has lines of its own.
-        !rest.starts_with("    ")
+        indent(rest) < indent(row) + INDENT
             && !trimmed.starts_with("0x")
             && !is_banner(trimmed)
             && listening_on(trimmed).is_none()
