@@ -240,3 +240,24 @@ fn wrapped_and_cut_routes() {
         assert_eq!((findings, code), (vec![expected.to_owned()], Some(status)), "{routes}: {errors}");
     }
 }
+
+/// Prefixes in front of one another, and what stands around prefixed lines.
+#[test]
+fn decorations_in_one_another() {
+    for (kind, path) in TEXTS {
+        let text = fs::read_to_string(root().join("pcaps").join(path)).expect("a text");
+        let plain = told(kind, text.as_bytes()).expect("it is read as it was printed");
+        let numbered = each(&text, |number, line| format!("a-b.txt:{number}:{line}"));
+        for pasted in [
+            each(&numbered, |_, line| format!("> {line}")),
+            each(&numbered, |_, line| format!("    {line}\r")),
+            each(&wrapped(&text, 80), |_, line| format!("> {line}\n")),
+            each(&wrapped(&text, 100), |number, line| format!("{number:>6}\t{line}")),
+            each(&text, |_, line| format!("dir/a-b.txt:{line}")),
+            format!("{{noformat}}\n{}{{noformat}}\n", coloured(&numbered)),
+            format!("```\n[core@worker-08 ~]$ ./dump\n{}```\n", html(&wrapped(&text, 120))),
+        ] {
+            assert_eq!(told(kind, pasted.as_bytes()).as_deref(), Ok(&plain[..]), "{path}:\n{pasted}");
+        }
+    }
+}

@@ -12,7 +12,7 @@ mod services;
 
 use self::clock::{Clock, Stamp};
 use self::head::Head;
-use self::meaning::{Before, Content, FrameRows, Meaning, is_possible, is_tunnel, meaning};
+use self::meaning::{Before, Content, FrameRows, Meaning, is_of_tshark, is_possible, is_tunnel, meaning};
 use self::payload::{Ipv4Header, Packet};
 use super::nics::Nics;
 use super::source::{Meter, Source};
@@ -42,6 +42,8 @@ pub(super) struct TextReader {
     record: Option<TextRecord>,
     /// Whether a packet was met.
     recognised: bool,
+    /// Whether lines of tshark were met.
+    is_of_tshark: bool,
     /// Whether text without times is read.
     may_lack_times: bool,
     /// Whether the frame before holds another.
@@ -72,6 +74,7 @@ impl TextReader {
             begun: None,
             record: None,
             recognised: false,
+            is_of_tshark: false,
             may_lack_times: options.without_times,
             in_tunnel: false,
             ambiguous: Vec::new(),
@@ -139,7 +142,10 @@ impl TextReader {
             }
             Meaning::NoMacs => self.skip(number, "a packet without MAC addresses"),
             Meaning::NoTime | Meaning::Foreign if is_possible(text) => self.lose(number, "no line of `tcpdump -e`"),
-            Meaning::NoTime | Meaning::Foreign => self.skip(number, "no line of `tcpdump -e`"),
+            Meaning::NoTime | Meaning::Foreign => {
+                self.is_of_tshark |= is_of_tshark(text);
+                self.skip(number, "no line of `tcpdump -e`")
+            }
         }
     }
 
@@ -173,7 +179,11 @@ impl TextReader {
     }
 
     fn foreign(&self) -> CaptureError {
-        CaptureError::Unrecognised { file: self.warnings.file(), found: "text without a packet as tcpdump prints it" }
+        let found = match self.is_of_tshark {
+            true => "the one-line text of tshark, which names no MACs: give the capture that it read",
+            false => "text without a packet as tcpdump prints it",
+        };
+        CaptureError::Unrecognised { file: self.warnings.file(), found }
     }
 
     fn end(&mut self) -> Result<(), CaptureError> {

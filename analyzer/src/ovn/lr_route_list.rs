@@ -54,6 +54,7 @@ struct RouteRows;
 
 impl Shape for RouteRows {
     const BLANKS: bool = true;
+    const BLANK_FIRST: bool = true;
 
     fn begins(&self, line: &str) -> bool {
         words(line).next().is_some_and(|(_, word)| word.parse::<IpPrefix>().is_ok() || is_masked(word))

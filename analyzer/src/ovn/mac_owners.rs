@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::lines::{each_line, words};
 use super::{Facts, Unreadable};
 use crate::engine::fact::{Fact, MacOwner};
-use crate::paste::{Kind, Line, Shape};
+use crate::paste::{Kind, Line, Shape, Text};
 use crate::types::{MacAddr, Place, Position};
 
 /// Longest line of `ip link` that is read, in bytes.
@@ -36,9 +36,33 @@ pub fn parse(text: &[u8], file: &Arc<str>) -> Result<Facts, Unreadable> {
             let pods = Pods::deserialize_all(text, file)?;
             pods.iter().for_each(|pod| owners.pod(pod));
         }
-        _ => owners.link_text(text),
+        _ => match pasted_json(text) {
+            Some((json, lines)) => return parse(json.as_bytes(), file).map_err(|error| below(error, lines)),
+            None => owners.link_text(text),
+        },
     }
     Ok(owners.facts)
+}
+
+/// The JSON in a text that holds more, such as the prompt above it, and the number of the lines before it.
+fn pasted_json(text: &[u8]) -> Option<(String, usize)> {
+    let pasted = Text::new(text, LinkRows);
+    let starts = |line: &str| line.trim_start().starts_with(['{', '[']) && LinkRows.begins(line);
+    let before = pasted.as_str().lines().position(starts)?;
+    let json = pasted.as_str().split_inclusive('\n').skip(before).collect();
+    match pasted.origin(Position::Line(before + 1)) {
+        Position::Line(line) => Some((json, line.saturating_sub(1))),
+        _ => None,
+    }
+}
+
+/// An error in JSON that stands below so many lines.
+fn below(error: Unreadable, lines: usize) -> Unreadable {
+    let position = match error.place.position {
+        Position::LineColumn(line, column) => Position::LineColumn(line + lines, column),
+        other => other,
+    };
+    Unreadable { place: Place { position, ..error.place }, ..error }
 }
 
 fn json<'a, T: Deserialize<'a>>(text: &'a [u8], file: &Arc<str>) -> Result<T, Unreadable> {
@@ -176,7 +200,8 @@ impl Shape for LinkRows {
     fn begins(&self, line: &str) -> bool {
         let trimmed = line.trim_start();
         let vf = trimmed.strip_prefix("vf ").is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
-        link_name(line).is_some() || trimmed.starts_with("link/") || vf
+        let is_json = ["{\"", "[{"].iter().any(|start| trimmed.starts_with(start)) || matches!(trimmed, "{" | "[");
+        link_name(line).is_some() || trimmed.starts_with("link/") || vf || is_json
     }
 
     fn is_whole(&self, line: &str) -> bool {

@@ -381,9 +381,8 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
     fn glues(&self, columns: usize) -> [&'static str; 2] {
         match self.plan.width.filter(|width| columns == width.columns) {
             _ if !F::BLANKS => ["", ""],
-            Some(width) if width.is_sure => ["", ""],
-            Some(_) => ["", " "],
-            None => [" ", ""],
+            Some(_) if !F::BLANK_FIRST => ["", " "],
+            _ => [" ", ""],
         }
     }
 

@@ -31,6 +31,9 @@ pub trait Shape {
     /// Whether words are told apart by blanks alone, so that one may be lost where a row was wrapped.
     const BLANKS: bool = false;
 
+    /// Whether a blank is tried first where two parts of a row meet: no word that is cut in two reads as two.
+    const BLANK_FIRST: bool = false;
+
     /// Whether a line begins as a row does, without anything in front but blanks.
     fn begins(&self, line: &str) -> bool;
 

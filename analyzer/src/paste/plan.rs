@@ -26,8 +26,9 @@ impl Plan {
 
     /// Finds what shows once the prefixes are off.
     pub(super) fn find_layout(&mut self, lines: &[Cleaned]) {
-        let texts = lines.iter().filter(|line| !line.is_blank).count();
-        let adjacent = lines.windows(2).any(|pair| pair.iter().all(|line| !line.is_blank));
+        let is_data = |line: &Cleaned| line.kind == Kind::Data;
+        let texts = lines.iter().filter(|line| is_data(line)).count();
+        let adjacent = lines.windows(2).any(|pair| pair.iter().all(is_data));
         self.is_doubled = texts >= MIN_DOUBLED && !adjacent;
         let step = if self.is_doubled { 2 } else { 1 };
         let pairs = lines.iter().zip(lines.iter().skip(step));

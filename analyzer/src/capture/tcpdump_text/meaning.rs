@@ -107,8 +107,9 @@ impl Shape for FrameRows {
         let trimmed = line.trim_start();
         let (stamp, rest) = stamped(trimmed).unwrap_or((Stamp::Missing, trimmed));
         // A line that is cut in these words would be one of another kind.
-        let kind = rest.split_once(", ethertype ").map_or("", |(_, kind)| kind.split(", ").next().unwrap_or(kind));
-        is_whole_type(kind) && matches!(frame(stamp, rest, false), Meaning::Frame { .. })
+        let head = rest.split_once(", length ").map_or(rest, |(head, _)| head);
+        let kind = head.split_once("ethertype ").map(|(_, kind)| kind).or_else(|| head.rsplit(", ").next());
+        kind.is_some_and(is_whole_type) && matches!(frame(stamp, rest, false), Meaning::Frame { .. })
     }
 
     fn may_follow(&self, row: &str, rest: &str) -> bool {
@@ -134,6 +135,13 @@ pub(super) fn is_possible(line: &str) -> bool {
         mac(before).is_some() && mac(&line[at + " > ".len()..]).is_some()
     };
     line.match_indices(" > ").any(is_pair) || stamped(line.trim_start()).is_some() && line.contains("ethertype ")
+}
+
+/// Whether a line is one of tshark's: number, time, `A -> B` with an arrow of one character or two, protocol.
+pub(super) fn is_of_tshark(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().take(4).collect();
+    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    matches!(words[..], [number, time, _, "\u{2192}" | "->"] if is_number(number) && is_number(time))
 }
 
 /// Whether a line begins as option -t prints it.
