@@ -139,6 +139,13 @@ impl Listing<'_> {
                 Err(NoRow { offset, message }) if is_possible(trimmed) => {
                     self.facts.lose(self.file, line.position(offset), message);
                 }
+                // Words of the row above that a terminal put here and that do not make it whole.
+                Err(NoRow { offset, message }) if is_torn_off(trimmed) => {
+                    if let Some(told) = self.routes.last_mut() {
+                        told.is_cut = true;
+                    }
+                    self.facts.lose(self.file, line.position(offset), message);
+                }
                 Err(NoRow { offset, message }) => self.facts.warn(self.file, line.position(offset), message),
             }
         }
@@ -286,6 +293,11 @@ fn is_heading(line: &str) -> bool {
 /// Whether a word may be the name of a port: what begins a comment is none.
 fn is_port(word: &str) -> bool {
     !word.starts_with(['#', '<', '(']) && !word.starts_with("//")
+}
+
+/// Whether a line holds nothing but flags of a row and parts of them.
+fn is_torn_off(line: &str) -> bool {
+    line.split_ascii_whitespace().all(|word| word.len() > 1 && FLAGS.iter().any(|flag| flag.contains(word)))
 }
 
 /// Whether a word is an address in which digits were masked or lost.

@@ -201,7 +201,7 @@ impl Rows {
                 self.row.columns.insert(name, value);
             }
             Ok(None) => {}
-            Err(problem) => self.warnings.push(position, format!("column {name} is passed over: {problem}")),
+            Err(problem) => self.lose(position, format!("column {name} is passed over: {problem}")),
         }
     }
 
@@ -220,6 +220,16 @@ impl Rows {
         let name: Arc<str> = name.into();
         self.names.insert(Arc::clone(&name));
         name
+    }
+
+    /// Takes note of what may be a row, or a part of one, and cannot be read: what it told is missing.
+    fn lose(&mut self, position: Position, message: impl Into<String>) {
+        self.warnings.push(position, message);
+    }
+
+    /// Takes note of a line that is no part of a row.
+    fn pass_over(&mut self, position: Position, message: impl Into<String>) {
+        self.warnings.push(position, message);
     }
 
     /// Ends the row at work, if anything of it was read.

@@ -225,6 +225,35 @@ fn what_grep_prints_before_rows() {
     assert_eq!(read("23:fd00:1:2:3::/64 fe80::1 dst-ip\n", None).0[0].prefix.to_string(), "23:fd00:1:2::/64");
 }
 
+/// Rows that a terminal wrapped twice, or that end where a text is cut, do not tell that BFD watches nothing.
+#[test]
+fn flags_that_were_lost_are_unknown() {
+    let row = "               192.0.2.5             198.51.100.15 src-ip rtoe-GR_worker2 ecmp";
+    for (text, expected) in [
+        (format!("{row}\n"), BfdRef::Unread),
+        (format!("{row} e\n"), BfdRef::Unread),
+        (format!("{row} ecmp-symm\nwhat else\n"), BfdRef::Unread),
+        (format!("{}\n{row}\n", "a longer line".repeat(9)), BfdRef::None),
+        (format!("{row} ecmp-symmetric-reply bfd\n"), BfdRef::Attached),
+        (format!("{row} ecmp-symmetric\n-reply bf\nand more of\n{}\n", "a longer line".repeat(9)), BfdRef::Unread),
+        (format!("{row}\nbfd\n"), BfdRef::Attached),
+    ] {
+        let (routes, warnings) = read(&text, None);
+        assert_eq!(routes[0].bfd, expected, "{text}: {warnings:?}");
+        assert_eq!(routes[0].output_port.as_deref(), Some("rtoe-GR_worker2"));
+        let is_told = warnings.iter().any(|warning| warning.contains("seems to be cut"));
+        assert_eq!(is_told, expected == BfdRef::Unread, "{text}: {warnings:?}");
+    }
+}
+
+#[test]
+fn a_comment_ends_a_row() {
+    let (routes, warnings) =
+        lines_of("  192.0.2.230  198.51.100.15 src-ip rtoe-GR_w  # replaced .14, no bfd yet\n", None);
+    assert_eq!(routes, ["- [] SrcIp 192.0.2.230/32 198.51.100.15 rtoe-GR_w"]);
+    assert_eq!(warnings, ["lr.txt:1: the comment behind this row was not read"]);
+}
+
 #[test]
 fn what_is_not_understood_is_named() {
     let cases = [

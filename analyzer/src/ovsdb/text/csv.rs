@@ -52,7 +52,7 @@ pub(super) fn read(text: &str, rows: &mut Rows) {
         } else if between && is_heading(line) {
             headings = line.split(',').collect();
         } else if between {
-            rows.warnings.push(Position::Line(number), "expected column names; the line is passed over");
+            rows.pass_over(Position::Line(number), "expected column names; the line is passed over");
         } else {
             record(&mut cursor, &headings, rows);
             continue;
@@ -68,8 +68,7 @@ fn record(cursor: &mut Cursor<'_>, headings: &[&str], rows: &mut Rows) {
     loop {
         let position = cursor.position();
         let Some(cell) = cursor.cell() else {
-            rows.warnings
-                .push(position, "a quoted cell does not end, or text follows its quote; the row is passed over");
+            rows.lose(position, "a quoted cell does not end, or text follows its quote; the row is passed over");
             cursor.skip_line();
             return;
         };
@@ -81,7 +80,7 @@ fn record(cursor: &mut Cursor<'_>, headings: &[&str], rows: &mut Rows) {
     cursor.skip_line();
     if cells.len() != headings.len() {
         let message = format!("{} cells under {} headings; the row is passed over", cells.len(), headings.len());
-        rows.warnings.push(Position::Line(line), message);
+        rows.lose(Position::Line(line), message);
         return;
     }
     for (name, (cell, position)) in headings.iter().zip(cells) {

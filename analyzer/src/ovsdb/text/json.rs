@@ -44,7 +44,7 @@ pub(super) fn read(text: &str, start: usize, rows: &mut Rows) {
                 let place = Position::LineColumn(line + error.line().saturating_sub(1), before + error.column());
                 let reason = error.to_string();
                 let reason = reason.split(" at line ").next().unwrap_or_default();
-                rows.warnings.push(place, format!("the text is used up to here: {reason}"));
+                rows.lose(place, format!("the text is used up to here: {reason}"));
                 return;
             }
             None => return,
@@ -72,7 +72,7 @@ fn read_table(table: &Table<'_>, position: &Positions<'_>, rows: &mut Rows) {
         if cells.len() != table.headings.len() {
             let message =
                 format!("{} cells under {} headings; the row is passed over", cells.len(), table.headings.len());
-            rows.warnings.push(cells.first().map_or(Position::Whole, place), message);
+            rows.lose(cells.first().map_or(Position::Whole, place), message);
             continue;
         }
         for (name, cell) in table.headings.iter().zip(cells) {

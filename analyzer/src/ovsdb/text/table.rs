@@ -44,10 +44,10 @@ pub(super) fn read(text: &str, rows: &mut Rows) {
             table = None;
         } else if let Some(columns) = &table {
             if !row(line.text, line.number, columns, rows) {
-                rows.warnings.push(Position::Line(line.number), "the row does not fit the headings; it is passed over");
+                rows.lose(Position::Line(line.number), "the row does not fit the headings; it is passed over");
             }
         } else {
-            rows.warnings.push(Position::Line(line.number), "no headings before this line; it is passed over");
+            rows.pass_over(Position::Line(line.number), "no headings before this line; it is passed over");
         }
     }
 }
