@@ -43,7 +43,7 @@ fn of_text(path: &str, date: &str) -> (Vec<TextRecord>, u64) {
             Item::Frame(_) => panic!("{path} is text"),
         }
     }
-    (records, reader.skipped().lines)
+    (records, reader.skipped().lines + reader.skipped().frames)
 }
 
 fn of_frames(path: &str) -> Vec<Told> {

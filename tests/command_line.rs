@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -30,10 +31,18 @@ const HISTORY: &str = "pcaps/ovn-22.03-nexthop-mac-change";
 fn misuse_fails_and_tells_the_way_out() {
     let cases: &[(&[&str], &str)] = &[
         (&["replay", "missing"], "cannot open missing: No such file"),
+        (
+            &["replay", CASE, HISTORY, CAPTURE],
+            "each folder is a node of its own: put pcaps/bz2095444/capture.pcap into",
+        ),
+        (&["replay", "--node", "worker-08", CASE, HISTORY], "--node worker-08=pcaps/bz2095444"),
+        (&["replay", "--node", "worker-08=pcaps", CASE], "--node names pcaps, which is none of the folders"),
+        (&["repair", "--all", CASE, HISTORY], "give one folder"),
+        (&["live", "-i", "ens1", "--node", "a=b"], "this is about one node"),
         (&["replay", "-", "-"], "standard input, which can be read only once"),
         (&["replay", "--nexthops", "-", "-"], "standard input, which can be read only once"),
         (&["replay", "--date", "1969-12-31", CASE], "from 1970"),
-        (&["replay", "--grace", "NaN", CASE], "a number of seconds"),
+        (&["replay", "--grace", "NaN", CASE], "expected a duration such as 250ms, 30s"),
         (&["replay", "--mac-bindings", "pcaps/ovn-22.03-nexthop-mac-change/ovnsb.db", CASE], "--sb-db"),
         (&["replay", "--bfd", "pcaps/bz2095444/mac_binding.txt", CASE], "no rows of BFD"),
         (&["conntrack", "--lr-routes", "pcaps/bz2095444/lr-route-list.txt"], "--conntrack FILE"),
@@ -48,7 +57,7 @@ fn misuse_fails_and_tells_the_way_out() {
         (&["live", "-i", "ens1", "--ingress", "tcx"], "[possible values: tc, xdp, xdp-generic, none]"),
         (&["live", "-i", "ens1", "--ingres", "tc"], "a similar argument exists: '--ingress'"),
         (&["live", "-i", "ens1", "--sample=-1"], "not in 0..=4294967295"),
-        (&["live", "-i", "ens1", "--duration", "0"], "more than 0 seconds"),
+        (&["live", "-i", "ens1", "--duration", "0s"], "more than 0 is needed: expected a duration"),
         (&["live", "-i", "ens1", "--max-routes", "0"], "not in 1..=16777216"),
         (&["live", "-i", "ens1", "--nb", "tcp:2001:db8::1:6641"], "in brackets"),
         (&["live", "-i", "ens1", "--nb", "none", "--nb", "tcp:h:1"], "--nb none switches the database off"),
@@ -97,6 +106,52 @@ fn the_same_capture_twice() {
 }
 
 /// As in `analyzer ... | head`, at the worst moment.
+/// Each folder is judged by its own dumps, and one that cannot be read does not hide the others.
+#[test]
+fn each_folder_is_a_node() {
+    let broken = TempDir::new();
+    fs::write(broken.path().join("nexthops.toml"), "[[").unwrap();
+    fs::copy(CAPTURE.replace("pcaps", concat!(env!("CARGO_MANIFEST_DIR"), "/../pcaps")), broken.path().join("c.pcap"))
+        .unwrap();
+    let third = broken.path().to_str().unwrap();
+    let name = format!("worker-3={third}");
+    let folders = ["--node", "worker-08=pcaps/bz2095444", "--node", &name, "pcaps/silent", CASE, third];
+    let (status, text, errors) = run(&[&["replay"], folders.as_slice()].concat());
+    assert_eq!(status, Some(1), "{text}{errors}");
+    assert!(errors.contains("analyzer: worker-3: ") && errors.contains("nexthops.toml:1"), "{errors}");
+    for expected in [
+        "Node silent\nOK on silent: all 7",
+        "\nNode worker-08\nVIOLATING on worker-08 since 2022",
+        "worker-3   could not",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let (status, lines, _) = run(&[&["replay", "--format", "jsonl"], folders.as_slice()].concat());
+    let objects: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let objects = objects.iter().filter(|object| object["type"] != "latent");
+    let types: Vec<_> = objects.map(|object| (object["type"].as_str().unwrap(), object["node"].as_str())).collect();
+    let expected = [
+        ("summary", Some("silent")),
+        ("finding", Some("worker-08")),
+        ("finding", Some("worker-08")),
+        ("summary", Some("worker-08")),
+        ("total", None),
+    ];
+    assert_eq!((status, types.as_slice()), (Some(1), expected.as_slice()));
+    // Of those that do not violate, the one that could not run counts.
+    let (status, document, _) = run(&["replay", "--format", "json", "pcaps/silent", third]);
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    assert_eq!((status, &document["type"]), (Some(2), &"reports".into()));
+    assert_eq!(document["reports"].as_array().unwrap().len(), 1);
+    for command in ["conntrack", "nexthops"] {
+        let (_, alone, _) = run(&[command, "--node", "bz2095444", CASE, "--format", "jsonl"]);
+        let (_, several, _) = run(&[command, CASE, "pcaps/silent", "--format", "jsonl"]);
+        assert!(!alone.is_empty() && several.starts_with(&alone), "{several}");
+    }
+    let (_, explained, _) = run(&["explain", "udp 192.168.16.230:59943 -> 172.27.0.13:5005", CASE, "pcaps/silent"]);
+    assert!(explained.starts_with("Node bz2095444\n") && explained.contains("\n\nNode silent\n"), "{explained}");
+}
+
 #[test]
 fn a_reader_that_has_gone() {
     for args in [&["completions", "bash"][..], &["man"], &["replay", CASE], &["nexthops", CASE]] {
@@ -171,7 +226,7 @@ fn options_from_a_file() {
     let path = folder.path().join("live.toml");
     let config = path.to_str().expect("the path is UTF-8");
     let with = |text: &str, typed: &[&str]| {
-        std::fs::write(&path, text).expect("the file is written");
+        fs::write(&path, text).expect("the file is written");
         run(&[&["live", "--config", config], typed].concat())
     };
     let (status, _, stderr) = with("interface = 'ens1'\nsampel = 64\n", &[]);
@@ -195,6 +250,62 @@ fn completions_know_every_command() {
             assert!(script.contains(word), "{shell} does not know {word}");
         }
     }
+}
+
+/// A line of a conntrack dump of which an address is masked may be a stale entry.
+#[test]
+fn a_lost_conntrack_line_is_no_clean_table() {
+    let folder = TempDir::new();
+    let file = |name: &str| folder.path().join(name);
+    let entry = |src: &str, port: u16, label: &str| {
+        format!(
+            "udp,orig=(src={src},dst=192.0.2.230,sport=5005,dport={port}),reply=(src=192.0.2.230,dst=203.0.113.13,\
+             sport={port},dport=5005),zone=35{label}\n"
+        )
+    };
+    let conntrack = |lines: String| fs::write(file("conntrack.txt"), lines).expect("it can be written");
+    let hop = "           192.0.2.230               198.51.100.15 src-ip ecmp ecmp-symmetric-reply\n";
+    let other = hop.replace(".15", ".16");
+    fs::write(file("lr-route-list.txt"), hop.to_owned() + &other).expect("it can be written");
+    let binding =
+        |last: u8| format!("ip : \"198.51.100.{last}\"\nmac : \"02:00:00:00:00:{last}\"\nlogical_port : rtoe\n\n");
+    fs::write(file("mac_binding.txt"), binding(15) + &binding(16)).expect("it can be written");
+    let case = folder.path().to_str().expect("a name in UTF-8");
+    let good = entry("203.0.113.13", 42397, ",labels=0x202000000001500000000");
+
+    conntrack(good.clone() + &entry("203.0.xxx.13", 59943, ",labels=0x202000000009900000000"));
+    for command in ["conntrack", "repair"] {
+        let option = if command == "repair" { "--all" } else { "--stale" };
+        let (status, stdout, stderr) = run(&[command, option, case]);
+        assert_eq!(status, Some(3), "{command}: {stdout}{stderr}");
+        assert!(stderr.contains("203.0.xxx.13"), "{command}: {stderr}");
+    }
+    // What is no entry is passed over.
+    conntrack("Defaulted container \"ovnkube-controller\" out of: nbdb, sbdb\n".to_owned() + &good);
+    let (status, stdout, stderr) = run(&["conntrack", "--stale", case]);
+    assert_eq!(status, Some(0), "{stdout}{stderr}");
+}
+
+/// What a database tells behind a torn end may make a MAC right: nothing is called wrong by the set as it was.
+#[test]
+fn a_torn_end_of_a_database_leaves_open_what_it_may_decide() {
+    let folder = TempDir::new();
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    for entry in fs::read_dir(root.join(HISTORY)).expect("the case").map(|entry| entry.expect("a file")) {
+        fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("it can be copied");
+    }
+    let case = folder.path().to_str().expect("a name in UTF-8");
+    let (status, stdout, _) = run(&["replay", case]);
+    assert_eq!(status, Some(1), "{stdout}");
+    let database = folder.path().join("ovnsb.db");
+    let bytes = fs::read(&database).expect("it can be read");
+    fs::write(&database, &bytes[..bytes.len() - 20]).expect("it can be written");
+    let (status, stdout, _) = run(&["replay", case]);
+    assert_eq!(status, Some(3), "{stdout}");
+    assert!(stdout.contains("undetermined, unreadable-input") && !stdout.contains("conntrack -D"), "{stdout}");
+    assert!(stdout.contains("1 part of the input could not be read."), "{stdout}");
+    let (status, _, _) = run(&["conntrack", "--stale", case]);
+    assert_eq!(status, Some(3));
 }
 
 /// A dry run on dumps: what would be done, and its exit status.

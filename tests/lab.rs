@@ -13,6 +13,8 @@ mod frames;
 mod netns;
 #[path = "common/patience.rs"]
 mod patience;
+#[path = "common/received.rs"]
+mod received;
 
 #[path = "live_kernel/daemon.rs"]
 #[expect(dead_code, reason = "shared with a test that uses more of it")]

@@ -12,6 +12,8 @@ mod netns;
 mod ovsdb;
 #[path = "common/patience.rs"]
 mod patience;
+#[path = "common/received.rs"]
+mod received;
 
 #[path = "live_kernel/alerts.rs"]
 mod alerts;
@@ -31,6 +33,8 @@ mod heard;
 mod kernel_routes;
 #[path = "live_kernel/lab.rs"]
 mod lab;
+#[path = "live_kernel/logical_flows.rs"]
+mod logical_flows;
 #[path = "live_kernel/nexthops.rs"]
 mod nexthops;
 #[path = "live_kernel/nics.rs"]

@@ -18,6 +18,8 @@ mod conditions;
 mod observer;
 #[path = "ovsdb_live/proxy.rs"]
 mod proxy;
+#[path = "ovsdb_live/selects.rs"]
+mod selects;
 #[path = "ovsdb_live/size.rs"]
 mod size;
 #[path = "ovsdb_live/standalone.rs"]

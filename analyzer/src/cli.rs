@@ -1,6 +1,8 @@
 //! The command line, as typed.
 
 mod alerts;
+mod epilogue;
+mod epilogues;
 mod file;
 mod live;
 mod metrics;
@@ -10,6 +12,7 @@ mod repair;
 mod sources;
 mod syslog;
 mod values;
+mod version;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +20,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::alerts::{AlertArgs, DEFAULT_STATE};
+pub use self::epilogue::Epilogue;
+pub use self::epilogues::epilogue;
 pub use self::file::FileError;
 pub use self::live::{
     AskingArgs, ConntrackSource, HookArgs, Ingress, LiveArgs, LiveRunArgs, MemoryArgs, RepairingArgs, TcHook,
@@ -28,123 +33,65 @@ pub use self::reading::ReadingArgs;
 pub use self::repair::{ActingArgs, RepairArgs, RulingArgs, SelectingArgs, TableChoice};
 pub use self::sources::{KernelRoutes, SourceArgs};
 pub use self::syslog::{HalfIdentity, SyslogArgs, SyslogFormat};
-use self::values::parse_seconds;
-pub use self::values::{Interface, PathOrNone, RemoteOrNone};
+use self::values::{DURATION, parse_duration};
+pub use self::values::{Interface, NodeName, PathOrNone, RemoteOrNone};
 use crate::inputs::Paths;
 use crate::live::history::file::DEFAULT_PATH;
 use crate::types::{MacAddr, Timestamp, Tuple};
 
 /// Finds flows that leave an OVN-Kubernetes worker to the MAC of a gateway that is no current next hop
 #[derive(Parser, Debug)]
-#[command(version, propagate_version = true, after_help = EXAMPLES)]
+#[command(version = version::SHORT, long_version = version::LONG, propagate_version = true, max_term_width = WIDTH, after_help = epilogues::WHOLE.help())]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  analyzer replay pcaps/bz2095444
-      The verdict on a capture and the dumps beside it, from one folder
-  analyzer replay --nb-db ovnnb_db.db --sb-db ovnsb_db.db --conntrack ct.txt egress.pcap
-      The same from files of your own; the databases tell next hops with their history
-  analyzer conntrack --stale pcaps/bz2095444
-      Conntrack entries that would send packets to a MAC that is no next hop
-  analyzer explain 'udp 192.168.16.230:59943 -> 172.27.0.13:5005' pcaps/bz2095444
-      Everything known of one flow
-  analyzer repair --all
-      What would heal the stale entries of this node; --apply does it
-  analyzer doctor
-      What this machine lets the analyzer do live, what is missing, and what to do about it
-  analyzer live -i auto
-      The verdict on a running worker, continuously
-
-Exit status: 0 no violation, 1 at least one violation, 2 could not run, 3 no violation but something could not be
-judged.";
-
-const REPLAY_EXAMPLES: &str = "\
-Examples:
-  analyzer replay pcaps/bz2095444
-  analyzer replay --lr-routes GR_worker-08=routes.txt --mac-bindings mb.txt --conntrack ct.txt egress.pcap.gz
-  tcpdump -i ens1 -w - | analyzer replay --nexthops nexthops.toml -
-  analyzer replay --date 2022-06-09 --nexthops nexthops.toml pasted-tcpdump.txt
-  analyzer replay --format jsonl must-gather/ | jq 'select(.type == \"finding\")'
-  analyzer replay --syslog udp:192.0.2.1 --syslog tls:log.example:6514 pcaps/bz2095444
-      Sends what the daemon would have sent, with the captures' own times
-
-A CASE_DIR holds captures and dumps under well-known names: nexthops.toml, lr-route-list.txt, lr-route-list.ROUTER.txt,
-mac_binding.txt, static_mac_binding.txt, bfd.txt, static_routes.txt, port_binding*.txt, datapath_binding.txt, ovnnb.db,
-ovnsb.db, conf.db, lflow-list.txt, conntrack.txt, ct-zones.txt, ct-zone-list.txt, mac-owners*.txt; each may end in .gz
-or .zst.
-
-Exit status: 0 judged, no violation; 1 at least one violation; 2 could not run; 3 no violation, but something could not
-be judged, nothing was covered by a route, or no next hops were given.";
-
 /// Commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Judge captures
-    #[command(after_help = REPLAY_EXAMPLES)]
+    #[command(after_help = epilogues::REPLAY.help())]
     Replay(ReplayArgs),
     /// Judge what leaves this machine, continuously
-    #[command(after_help = live::EXAMPLES)]
+    #[command(after_help = epilogues::LIVE.help())]
     Live(Box<LiveArgs>),
     /// List conntrack entries that hold a gateway's MAC, decoded and compared with the next hops
-    #[command(after_help = "\
-Examples:
-  analyzer conntrack --stale
-      Of the running system
-  analyzer conntrack pcaps/bz2095444
-      Of dumps in a folder
-  analyzer conntrack --stale --conntrack ct.txt --nb-db ovnnb_db.db --sb-db ovnsb_db.db
-
-Exit status: 0 no stale entry, 1 at least one, 2 could not run, 3 none, but the next hops are not fully known.")]
+    #[command(after_help = epilogues::CONNTRACK.help())]
     Conntrack(ConntrackArgs),
     /// List next hops: route, MAC, BFD state, who tells each, and since when
-    #[command(after_help = "\
-Examples:
-  analyzer nexthops
-      Of the running system
-  analyzer nexthops pcaps/bz2095444
-      Of dumps in a folder
-  analyzer nexthops --nb-db ovnnb_db.db --sb-db ovnsb_db.db --at 2022-06-07T20:13:00Z")]
+    #[command(after_help = epilogues::NEXTHOPS.help())]
     Nexthops(ListingArgs),
     /// Tell everything known of one flow, as evidence for a ticket
-    #[command(after_help = "\
-Examples:
-  analyzer explain 'udp 192.168.16.230:59943 -> 172.27.0.13:5005'
-      What the running system knows of it
-  analyzer explain 'udp 192.168.16.230:59943 -> 172.27.0.13:5005' pcaps/bz2095444
-      What a capture and the dumps beside it know of it
-  analyzer explain 'icmp 10.244.0.5 -> 8.8.8.8 type 0 code 0 id 77' case/")]
+    #[command(after_help = epilogues::EXPLAIN.help())]
     Explain(ExplainArgs),
     /// Heal conntrack entries that keep flows at a gateway that is gone; a dry run unless --apply is given
-    #[command(after_help = repair::EXAMPLES)]
+    #[command(after_help = epilogues::REPAIR.help(), override_usage = repair::USAGE)]
     Repair(Box<RepairArgs>),
     /// Tell what this machine lets the analyzer do live, what is missing, and what to do about it
-    #[command(after_help = "\
-It tries what live will need: it loads programs that do nothing, attaches them in a network namespace of its own, and
-asks databases and the conntrack table. Nothing on the machine's own interfaces is changed.
-
-Examples:
-  analyzer doctor
-  analyzer doctor --format json | jq '.checks[] | select(.state != \"ok\")'
-
-Exit status: 0 all that live needs is there, 2 live cannot run, 3 it runs with limits.")]
+    #[command(after_help = epilogues::DOCTOR.help())]
     Doctor(DoctorArgs),
     /// Print a completion script for a shell
+    #[command(after_help = epilogues::COMPLETIONS.help())]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print a manual page
+    /// Print a manual page, or write all of them
+    #[command(after_help = epilogues::MAN.help())]
     Man {
         /// The command whose page it is, with all its options; that of the whole unless given
         #[arg(value_parser = ["replay", "live", "conntrack", "nexthops", "explain", "repair", "doctor", "completions", "man"])]
         command: Option<String>,
+        /// Write all pages into this folder, analyzer.1 and one for each command
+        #[arg(long, value_name = "DIR", conflicts_with = "command")]
+        all: Option<PathBuf>,
     },
 }
+
+/// Columns that help texts take at most.
+const WIDTH: usize = 80;
 
 /// Arguments of `replay`.
 #[derive(Args, Debug)]
@@ -292,9 +239,16 @@ pub struct OutputArgs {
     /// Most flows of one kind that text lists; 0 for all
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub limit: usize,
-    /// Name of the node that the capture is of, for the output
-    #[arg(long, value_name = "NAME")]
-    pub node: Option<String>,
+    /// Name of the node, for the output; of several folders, of which each is a node, that of one. Given several times
+    #[arg(long, value_name = "NAME[=DIR]")]
+    pub node: Vec<NodeName>,
+}
+
+impl OutputArgs {
+    /// The name of the only node.
+    pub fn node(&self) -> Option<&str> {
+        self.node.iter().find(|name| name.folder.is_none()).map(|name| name.name.as_str())
+    }
 }
 
 /// How packets are judged.
@@ -302,10 +256,10 @@ pub struct OutputArgs {
 #[command(next_help_heading = "Judging")]
 pub struct JudgingArgs {
     /// How long a MAC that left the set still counts as legal
-    #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "5s", value_name = DURATION, value_parser = parse_duration)]
     pub grace: Duration,
     /// How old a flow's last packet from a MAC may be for that router to count as alive
-    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "1m", value_name = DURATION, value_parser = parse_duration)]
     pub heard_window: Duration,
     /// A MAC that is never a violation, such as the physical MAC of a VRRP router; may be given several times
     #[arg(long, value_name = "MAC")]

@@ -8,7 +8,7 @@ use analyzer_fuzz::TABLES;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok((rows, _)) = text::parse(bytes, "fuzz", "MAC_Binding") {
+    if let Ok((rows, ..)) = text::parse(bytes, "fuzz", "MAC_Binding") {
         let tables = TABLES.iter().map(|&table| (table.into(), rows.clone())).collect();
         analyzer_fuzz::facts(&Tables { tables, ..Tables::default() });
     }

@@ -10,6 +10,7 @@ use std::{env, fs};
 
 /// Programs that tests run, and the Debian packages that have them.
 const PACKAGES: &[(&str, &str)] = &[
+    ("groff", "groff-base"),
     ("ip", "iproute2"),
     ("journalctl", "systemd"),
     ("mount", "mount"),

@@ -1,6 +1,5 @@
 //! BFD (RFC 5880) as a gateway answers it: the asynchronous mode over one hop (RFC 5881), without authentication.
 
-use std::io::ErrorKind;
 use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::netns::Netns;
+use crate::received::unless_late;
 
 /// Destination of control packets.
 pub(crate) const PORT: u16 = 3784;
@@ -58,11 +58,7 @@ fn answer(socket: &UdpSocket, until: &AtomicBool) {
     let mut state = DOWN;
     let mut packet = [0; 64];
     while !until.load(Ordering::Relaxed) {
-        let (len, from) = match socket.recv_from(&mut packet) {
-            Ok(received) => received,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
-            Err(error) => panic!("{error}"),
-        };
+        let Some((len, from)) = unless_late(|| socket.recv_from(&mut packet)) else { continue };
         if len < LEN || packet[0] >> 5 != VERSION {
             continue;
         }

@@ -123,9 +123,10 @@ impl Watch {
     }
 
     /// Waits until the daemon knows of the entries of flows, whose MAC is no next hop's any more. The kernel is asked for an
-    /// entry when it matters; those of ovs-vswitchd are read every ten seconds at most.
+    /// entry when it matters; those of ovs-vswitchd are read every ten seconds at most. Where OVN forgets labels, nothing is told
+    /// of entries before a packet shows that it applies them.
     pub(crate) fn wait_armed(&mut self, flows: &[impl Flow]) {
-        if self.node.datapath() == Datapath::Userspace {
+        if self.node.datapath() == Datapath::Userspace && !self.node.replies().forgets {
             self.wait_latent("armed", flows);
         }
     }

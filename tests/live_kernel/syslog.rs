@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::patience::patience;
+use crate::received::unless_late;
 
 /// How long a message may take. Other tests may have the processors.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -52,7 +53,7 @@ impl Receiver {
     pub(crate) fn within(&self, patience: Duration) -> Option<Message> {
         self.socket.set_read_timeout(Some(patience)).expect("it is no zero");
         let mut bytes = vec![0; 65_536];
-        let len = self.socket.recv(&mut bytes).ok()?;
+        let len = unless_late(|| self.socket.recv(&mut bytes))?;
         let text = std::str::from_utf8(&bytes[..len]).expect("messages are UTF-8");
         self.taken.borrow_mut().push(text.to_owned());
         Some(Message::parse(text).unwrap_or_else(|| panic!("no message of RFC 5424: {text}")))

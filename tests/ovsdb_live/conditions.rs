@@ -93,3 +93,51 @@ fn references_and_sets_as_conditions() {
         assert_eq!(ports, [Some("lrp2")]);
     });
 }
+
+/// Of all chassis those that cannot do without masked labels, beside this node's own.
+#[test]
+fn what_a_map_does_not_hold_as_a_condition() {
+    if !require(&PROGRAMS) {
+        return;
+    }
+    let directory = TempDir::new();
+    let schema = "/usr/share/ovn/ovn-sb.ovsschema";
+    run(command("ovsdb-tool").args(["create", "sb.db", schema]).current_dir(directory.path()));
+    let server = Server::start_with(&directory, "sb", "OVN_Southbound", &[]);
+    let abilities = |pairs: &[(&str, &str)]| json!(["map", pairs]);
+    let can = [("ct-no-masked-label", "true")];
+    for (name, pairs) in
+        [("own", &can[..]), ("can", &can), ("says-no", &[("ct-no-masked-label", "false")]), ("old", &[])]
+    {
+        server.transact(&[
+            json!({"op": "insert", "table": "Encap", "uuid-name": "encap", "row": {
+                "type": "geneve", "ip": name, "chassis_name": name}}),
+            json!({"op": "insert", "table": "Chassis", "row": {
+                "name": name, "other_config": abilities(pairs), "encaps": ["named-uuid", "encap"]}}),
+        ]);
+    }
+    block_on(async {
+        let mut config = config(&server.remote());
+        config.database = "OVN_Southbound".to_owned();
+        let lacks = json!(["other_config", "excludes", abilities(&can)]);
+        config.tables = vec![
+            request("Chassis", &["name", "other_config"], &[json!(["name", "==", "own"]), lacks]),
+            request("SB_Global", &["options"], &[json!(true)]),
+        ];
+        let mut observer = Observer::start(config);
+        observer.until_synchronised().await;
+        let names = |observer: &Observer| {
+            let rows = observer.tables["Chassis"].values();
+            let mut names: Vec<String> = rows.map(|row| row.text("name").unwrap().to_owned()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&observer), ["old", "own", "says-no"]);
+        server.transact(&[json!({"op": "update", "table": "Chassis", "where": [["name", "==", "can"]], "row": {
+            "other_config": abilities(&[])}})]);
+        observer.until("one that can no longer", |it| names(it) == ["can", "old", "own", "says-no"]).await;
+        server.transact(&[json!({"op": "update", "table": "Chassis", "where": [["name", "==", "old"]], "row": {
+            "other_config": abilities(&can)}})]);
+        observer.until("one that can now", |it| names(it) == ["can", "own", "says-no"]).await;
+    });
+}

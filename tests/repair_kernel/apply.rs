@@ -7,7 +7,9 @@ use analyzer::netlink::conntrack::entry::Entry;
 use analyzer::types::{MacAddr, Tuple};
 
 use crate::netns::run;
-use crate::world::{DEAD, Form, GW1, POD_ZONE, ROUTER_ZONE, UNNAMED_ZONE, World, count, flows, labelled, mixed, tuple};
+use crate::world::{
+    DEAD, Form, GW1, POD_ZONE, ROUTER_ZONE, UNNAMED_ZONE, World, count, flows, labelled, lflow_list, mixed, tuple,
+};
 
 type Entries = BTreeMap<(u16, Tuple), Entry>;
 
@@ -57,6 +59,9 @@ fn each_method_heals_what_is_meant_and_nothing_else() {
             ("relabel", Form::Label),
         ] {
             let world = World::new("repair-each")?;
+            if form == Form::Label {
+                world.write("lflow-list.txt", &lflow_list("ct_label"));
+            }
             let (stale, others) = mixed(form);
             world.create(&stale);
             world.create(&others);

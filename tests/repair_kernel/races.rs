@@ -27,6 +27,7 @@ fn decided(world: &World, method: Method) -> Vec<Step> {
     let paths = Paths {
         nexthops: vec![world.path("nexthops.toml")],
         ct_zones: vec![world.path("zones.txt")],
+        logical_flows: vec![world.path("lflow-list.txt")],
         ..Paths::default()
     };
     let mut engine = Engine::new(Settings::default());

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::common::TempDir;
 use crate::netns::{Missing, run};
 use crate::ovs::{Ovs, frame};
-use crate::world::{DEAD, GW1, count, tuple};
+use crate::world::{DEAD, GW1, count, lflow_list, tuple};
 
 /// Original tuple, zone and label.
 type Entry = (Tuple, u16, u128);
@@ -36,6 +36,7 @@ impl Node {
              [[route.nexthop]]\nip = \"172.18.0.101\"\nlladdr = \"{GW1}\"\n"
         );
         node.write("n.toml", &route);
+        node.write("f.txt", &lflow_list("ct_mark"));
         node.write("z.txt", "{ct-zone-GR_worker-08_dnat=\"35\", ct-zone-pod=\"36\"}");
         Ok(node)
     }
@@ -45,11 +46,11 @@ impl Node {
     }
 
     /// Exit status, objects and messages of a command of the analyzer; the socket of ovs-vswitchd is `$SOCKET`.
-    fn analyzer(&self, arguments: &str) -> (Option<i32>, Vec<Value>, String) {
+    fn analyzer(&self, arguments: &str, southbound: &str) -> (Option<i32>, Vec<Value>, String) {
         let folder = self.folder.path().display();
         let command = format!(
             "SOCKET=$OVS_RUNDIR/ovs-vswitchd.$(cat $OVS_RUNDIR/ovs-vswitchd.pid).ctl
-             {} {arguments} --nb none --sb none --vswitchd $SOCKET --nexthops {folder}/n.toml --format jsonl",
+             {} {arguments} --nb none --sb {southbound} --vswitchd $SOCKET --nexthops {folder}/n.toml --format jsonl",
             env!("CARGO_BIN_EXE_analyzer")
         );
         let output = self.ovs.command(&command).output().expect("ip can be run");
@@ -60,8 +61,8 @@ impl Node {
 
     fn repair(&self, arguments: &str) -> (Option<i32>, Vec<Value>, String) {
         let folder = self.folder.path().display();
-        let files = format!("--ct-zones {folder}/z.txt --journal {folder}/j.jsonl");
-        self.analyzer(&format!("repair --ovs none --datapath userspace --settle 0 {files} {arguments}"))
+        let files = format!("--ct-zones {folder}/z.txt --logical-flows {folder}/f.txt --journal {folder}/j.jsonl");
+        self.analyzer(&format!("repair --ovs none --datapath userspace --settle 0 {files} {arguments}"), "none")
     }
 
     fn table(&self) -> BTreeSet<Entry> {
@@ -123,13 +124,18 @@ fn one_of_several_entries_goes() {
         node.ovs.sh("ip link set lo up
             ovs-vsctl --timeout=60 add-br br-int -- set bridge br-int datapath_type=dummy \
                 -- br-set-external-id br-int ct-zone-GR_worker-08_dnat 35 \
-                -- br-set-external-id br-int ct-zone-GR_b_dnat 37");
+                -- br-set-external-id br-int ct-zone-GR_b_dnat 37
+            ovsdb-tool create $OVS_RUNDIR/sb.db /usr/share/ovn/ovn-sb.ovsschema
+            ovs-appctl -t ovsdb-server ovsdb-server/add-db $OVS_RUNDIR/sb.db
+            ovsdb-client --timeout=60 transact unix:$OVS_RUNDIR/db.sock '[\"OVN_Southbound\", {\"op\": \"insert\", \
+                \"table\": \"SB_Global\", \"row\": {\"options\": [\"map\", [[\"northd_internal_version\", \
+                \"26.03.1-21.8.0-82.14\"]]]}}]'");
         let options = format!(
             "-i lo --ovs unix:$OVS_RUNDIR/db.sock --conntrack userspace --conntrack-interval 1 --history none --duration 8 --repair delete \
              --repair-settle 0 --repair-rate 7 --repair-journal {}/j.jsonl",
             node.folder.path().display()
         );
-        let (code, _, stderr) = node.analyzer(&format!("live {options}"));
+        let (code, _, stderr) = node.analyzer(&format!("live {options}"), "unix:$OVS_RUNDIR/db.sock");
         assert_eq!(code.map(|code| code == 2), Some(false), "{stderr}");
         assert_eq!(stderr.matches("done: delete the entry; it is gone").count(), 7, "{stderr}");
         let counts = [("refused (tcp-delete)", 20), ("refused (rate-limit)", 1), ("failed", 0)];

@@ -110,6 +110,7 @@ impl World {
         let world = Self { netns: Netns::new(purpose)?, folder: TempDir::new() };
         world.netns.sh(ctnetlink::ENABLE_LABELS);
         world.write("nexthops.toml", &nexthops_toml());
+        world.write("lflow-list.txt", &lflow_list("ct_mark"));
         world.write(
             "zones.txt",
             &format!(
@@ -172,6 +173,7 @@ impl World {
         let mut command = self.netns.command(env!("CARGO_BIN_EXE_analyzer"));
         command.args(["repair", "--nb", "none", "--sb", "none", "--ovs", "none", "--format", "jsonl"]);
         command.arg("--nexthops").arg(self.path("nexthops.toml")).arg("--ct-zones").arg(self.path("zones.txt"));
+        command.arg("--logical-flows").arg(self.path("lflow-list.txt"));
         if !arguments.contains(&"--journal") {
             command.arg("--journal").arg(self.path("journal.jsonl"));
         }
@@ -207,6 +209,20 @@ fn nexthops_toml() -> String {
              [[route.nexthop]]\nip = \"{first}\"\nlladdr = \"{GW1}\"\nsince = \"2022-06-07T20:13:55Z\"\n
              [[route.nexthop]]\nip = \"{second}\"\nlladdr = \"{GW2}\"\n"
         );
+    }
+    text
+}
+
+/// Logical flows that read ports in the mark (`ct_mark`) or in the label.
+pub(crate) fn lflow_list(form: &str) -> String {
+    let port = format!("{form}.ecmp_reply_port == 2");
+    let flow = |stage, priority, expression: &str| {
+        format!("  table=22({stage}), priority={priority}, match=({expression}), action=(next;)\n")
+    };
+    let heading = "Datapath: \"GR_worker-08\" (34f0d159-892f-4f8b-8b3c-313279b091d3)  Pipeline: ingress\n";
+    let mut text = heading.to_owned() + &flow("lr_in_arp_resolve", 200, &port) + &flow("lr_in_arp_resolve", 0, "1");
+    for pod in ["ip4.src == 10.244.0.5/32", "ip6.src == fd00:10::5/128"] {
+        text += &flow("lr_in_ip_routing", 10300, &format!("{port} && reg7 == 0 && {pod}"));
     }
     text
 }

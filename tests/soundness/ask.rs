@@ -10,7 +10,7 @@ use analyzer_engine::verdict::{self as theirs, Info, Undetermined, Violating};
 use analyzer_engine::{Conclusion, Engine};
 
 use crate::model::{Frame, Played, Verdict};
-use crate::told::{self, Omitted, at};
+use crate::told::{self, Given, Omitted, at};
 use crate::world::{Flow, World};
 
 /// What the engine says.
@@ -24,6 +24,8 @@ pub(crate) struct Said {
     pub(crate) assumes: Vec<Assumes>,
     /// Entries that it calls armed, and what it takes for granted.
     pub(crate) armed: Vec<(Armed, Assumes)>,
+    /// Whether it says that something could not be read.
+    pub(crate) has_gaps: bool,
 }
 
 /// An entry that the engine would have deleted.
@@ -34,13 +36,13 @@ pub(crate) struct Armed {
     pub(crate) mac: MacAddr,
 }
 
-/// Asks the engine, with a kind of evidence left out or none.
+/// Asks the engine, with all evidence or less.
 ///
 /// Each frame is counted as so many packets as one bit says, so that every count of the conclusion tells which frames are in
 /// it.
-pub(crate) fn ask(world: &World, played: &Played, omitted: Option<Omitted>) -> Said {
-    let mut engine = engine(world, played, omitted);
-    let observations = observations(world, played, omitted, &mut engine);
+pub(crate) fn ask(world: &World, played: &Played, given: Given) -> Said {
+    let mut engine = engine(world, played, given);
+    let observations = observations(world, played, given, &mut engine);
     let Conclusion { findings, latent, summary } = engine.conclude(observations.as_slice());
     let count = played.frames.len();
     let mut said = Said {
@@ -48,6 +50,7 @@ pub(crate) fn ask(world: &World, played: &Played, omitted: Option<Omitted>) -> S
         commands: vec![false; count],
         assumes: vec![Assumes::default(); count],
         armed: Vec::new(),
+        has_gaps: !summary.gaps.is_empty(),
     };
     let mut say = |packets: u64, verdict, names_entry, assumes: &Assumes| {
         for index in (0..count).filter(|index| packets >> index & 1 == 1) {
@@ -75,10 +78,19 @@ pub(crate) fn ask(world: &World, played: &Played, omitted: Option<Omitted>) -> S
     said
 }
 
-/// The engine, told all but what is left out.
-pub(crate) fn engine(world: &World, played: &Played, omitted: Option<Omitted>) -> Engine {
-    let mut engine = Engine::new(Settings::default());
-    told::facts(world, played, omitted).into_iter().for_each(|fact| engine.add(fact));
+/// What the engine takes for granted where it calls a frame conforming, which makes no finding.
+pub(crate) fn assumes_of_conforming(world: &World, played: &Played, given: Given, index: usize) -> Assumes {
+    let mut engine = engine(world, played, given);
+    let observations = observations(world, played, given, &mut engine);
+    let explained = engine.explain(played.frames[index].tuple, observations.as_slice());
+    let own = explained.seen.into_iter().find(|run| run.packets >> index & 1 == 1);
+    own.map(|run| run.assumes).unwrap_or_default()
+}
+
+/// The engine, told what is given.
+pub(crate) fn engine(world: &World, played: &Played, given: Given) -> Engine {
+    let (mut engine, omitted) = (Engine::new(Settings::default()), given.omitted());
+    given.facts(world, played).into_iter().for_each(|fact| engine.add(fact));
     engine.set_given(told::kinds(omitted));
     if omitted != Some(Omitted::History) {
         engine.set_history_start(at(world.history_start));
@@ -91,12 +103,8 @@ pub(crate) fn engine(world: &World, played: &Played, omitted: Option<Omitted>) -
 }
 
 /// The frames as a flow table counts them: those of one flow to one MAC within one epoch together.
-pub(crate) fn observations(
-    world: &World,
-    played: &Played,
-    omitted: Option<Omitted>,
-    engine: &mut Engine,
-) -> Vec<Observation> {
+pub(crate) fn observations(world: &World, played: &Played, given: Given, engine: &mut Engine) -> Vec<Observation> {
+    let omitted = given.omitted();
     let epochs = engine.epochs();
     let mut counted: Vec<(u16, Observation)> = Vec::new();
     for (index, frame) in played.frames.iter().enumerate().filter(|(_, frame)| told::is_shown(frame, omitted)) {

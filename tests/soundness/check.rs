@@ -1,11 +1,12 @@
 //! What may differ between the model and the engine, and what must not.
 
-use analyzer_engine::assumes::Assumes;
+use analyzer_engine::assumes::{Assumes, Assumption};
 
-use crate::ask::{Said, ask};
+use crate::ask::{Said, ask, assumes_of_conforming};
+use crate::damage::Damage;
 use crate::model::{Played, Standing, Verdict, Why, is_at_the_edge_of_the_window, play, standing, verdict};
 use crate::stands::{self, Wrong};
-use crate::told::Omitted;
+use crate::told::{Given, Omitted};
 use crate::world::World;
 
 /// What the engine was not shown.
@@ -17,6 +18,8 @@ pub(crate) enum Shown {
     TableOfAnotherMoment,
     /// One kind is left out.
     Without(Omitted),
+    /// Rows of one kind are lost.
+    Damaged(Damage),
 }
 
 /// What is wrong, worst last.
@@ -60,33 +63,35 @@ pub(crate) struct Checked {
     pub(crate) differences: Vec<Difference>,
     /// Faults at the edge of the window that were passed over.
     pub(crate) at_the_edge: u64,
-    /// For each kind left out: frames that the whole evidence decides, and those of them that became undetermined.
-    pub(crate) undetermined: Vec<(Omitted, u64, u64)>,
+    /// For each kind left out or damaged: frames that the whole evidence decides, and those of them that became undetermined.
+    pub(crate) undetermined: Vec<(Shown, u64, u64)>,
 }
 
-/// Plays a world, judges its frames, and asks the engine with all evidence and without each kind of it.
+/// Plays a world, judges its frames, and asks the engine with all evidence, without each kind of it, and with one kind
+/// damaged.
 pub(crate) fn check(world: &World) -> Checked {
     let played = play(world);
     let truth: Vec<Verdict> = played.frames.iter().map(|frame| verdict(world, &played, frame)).collect();
     agrees_with_itself(world, &played, &truth);
     let mut differences = Vec::new();
-    let whole = ask(world, &played, None);
-    compare(world, &played, &truth, &whole, None, &mut differences);
+    let whole = ask(world, &played, Given::Whole);
+    compare(world, &played, &truth, &whole, Given::Whole, &mut differences);
     compare_entries(world, &played, &mut differences);
     let of_whole = differences.clone();
     let mut undetermined = Vec::new();
-    for omitted in Omitted::ALL {
-        let said = ask(world, &played, Some(omitted));
-        compare(world, &played, &truth, &said, Some(omitted), &mut differences);
-        undetermined.push(became_undetermined(&whole, &said, omitted));
+    let damage = Damage::of(world);
+    let without = Omitted::ALL.map(|omitted| (Given::Without(omitted), Shown::Without(omitted)));
+    for (given, shown) in without.into_iter().chain([(Given::Damaged(damage), Shown::Damaged(damage))]) {
+        let said = ask(world, &played, given);
+        compare(world, &played, &truth, &said, given, &mut differences);
+        undetermined.push(became_undetermined(&whole, &said, shown));
     }
     // What differs with all evidence at hand is not for want of a kind of it.
     let is_same = |a: &Difference, b: &Difference| (a.fault, a.verdicts, a.index) == (b.fault, b.verdicts, b.index);
-    differences
-        .retain(|one| !matches!(one.shown, Shown::Without(_)) || !of_whole.iter().any(|other| is_same(one, other)));
+    differences.retain(|one| !one.shown.is_less() || !of_whole.iter().any(|other| is_same(one, other)));
     let before = differences.len() as u64;
     differences.retain(|one| {
-        let knows_all = !matches!(one.shown, Shown::Without(_));
+        let knows_all = !one.shown.is_less();
         one.verdicts.is_none() || !is_at_the_edge_of_the_window(world, &played, &played.frames[one.index], knows_all)
     });
     differences.sort();
@@ -94,7 +99,14 @@ pub(crate) fn check(world: &World) -> Checked {
     Checked { played, truth, differences, at_the_edge, undetermined }
 }
 
-fn became_undetermined(whole: &Said, said: &Said, omitted: Omitted) -> (Omitted, u64, u64) {
+impl Shown {
+    /// Whether the engine was not shown all.
+    pub(crate) fn is_less(self) -> bool {
+        matches!(self, Self::Without(_) | Self::Damaged(_))
+    }
+}
+
+fn became_undetermined(whole: &Said, said: &Said, shown: Shown) -> (Shown, u64, u64) {
     let (mut decided, mut undetermined) = (0, 0);
     for (whole, said) in whole.verdicts.iter().zip(&said.verdicts) {
         let (Some(whole), Some(said)) = (whole, said) else { continue };
@@ -103,7 +115,7 @@ fn became_undetermined(whole: &Said, said: &Said, omitted: Omitted) -> (Omitted,
             undetermined += u64::from(said.is_undetermined());
         }
     }
-    (omitted, decided, undetermined)
+    (shown, decided, undetermined)
 }
 
 /// Why OVN sent a packet somewhere leaves only some verdicts. That the model keeps to it holds both its halves together.
@@ -121,33 +133,35 @@ fn agrees_with_itself(world: &World, played: &Played, truth: &[Verdict]) {
     }
 }
 
-/// Adds what differs where the engine was shown all but one kind.
+/// Adds what differs where the engine was given that.
 fn compare(
     world: &World,
     played: &Played,
     truth: &[Verdict],
     said: &Said,
-    omitted: Option<Omitted>,
+    given: Given,
     differences: &mut Vec<Difference>,
 ) {
     for (index, frame) in played.frames.iter().enumerate() {
         let Some(verdict) = said.verdicts[index] else { continue };
         let at_the_end = played.entries[frame.flow].and_then(|entry| entry.mac);
-        let shown = match omitted {
-            Some(omitted) => Shown::Without(omitted),
-            None if frame.label == at_the_end => Shown::Whole,
-            None => Shown::TableOfAnotherMoment,
+        let shown = match given {
+            Given::Without(omitted) => Shown::Without(omitted),
+            Given::Damaged(damage) => Shown::Damaged(damage),
+            Given::Whole if frame.label == at_the_end => Shown::Whole,
+            Given::Whole => Shown::TableOfAnotherMoment,
         };
-        if is_said(omitted, &said.assumes[index]) {
+        if is_said(given, &said.assumes[index]) {
             continue;
         }
-        if let Some(fault) = fault(truth[index], verdict, said.commands[index], shown) {
+        let fault = fault(truth[index], verdict, said.commands[index], shown);
+        if let Some(fault) = fault.filter(|&fault| !is_owned_up_to(world, played, said, given, (index, fault))) {
             differences.push(Difference { fault, shown, verdicts: Some((truth[index], verdict)), index });
         }
     }
     let end = played.frames.last().map_or(0, |frame| frame.at);
     for (armed, assumes) in &said.armed {
-        if is_said(omitted, assumes) {
+        if is_said(given, assumes) {
             continue;
         }
         let is_own = world.routers[world.flows[armed.flow].router].zone == armed.zone;
@@ -156,7 +170,11 @@ fn compare(
             Some(Standing::Ignored) if is_own => Fault::ArmedThoughIgnored,
             _ => Fault::FalseCommand,
         };
-        let shown = omitted.map_or(Shown::Whole, Shown::Without);
+        let shown = match given {
+            Given::Whole => Shown::Whole,
+            Given::Without(omitted) => Shown::Without(omitted),
+            Given::Damaged(damage) => Shown::Damaged(damage),
+        };
         differences.push(Difference { fault, shown, verdicts: None, index: armed.flow });
     }
 }
@@ -176,8 +194,21 @@ fn compare_entries(world: &World, played: &Played, differences: &mut Vec<Differe
 }
 
 /// Whether it is said that what is left out is taken for granted.
-fn is_said(omitted: Option<Omitted>, assumes: &Assumes) -> bool {
-    omitted.is_some_and(|omitted| omitted.codes().iter().any(|&code| assumes.contains(code)))
+fn is_said(given: Given, assumes: &Assumes) -> bool {
+    given.omitted().is_some_and(|omitted| omitted.codes().iter().any(|&code| assumes.contains(code)))
+}
+
+/// Whether a packet that violates may be called something else, as the evidence is damaged: where it is said that a lost row
+/// may decide it, or that something was lost where nothing is said of the packet. Never the other way round.
+fn is_owned_up_to(world: &World, played: &Played, said: &Said, given: Given, (index, fault): (usize, Fault)) -> bool {
+    let is_named = |assumes: &Assumes| !assumes.gaps().is_empty() || assumes.contains(Assumption::TornEnd);
+    let of_conforming = || assumes_of_conforming(world, played, given, index);
+    match (given, fault, said.verdicts[index]) {
+        (Given::Damaged(_), Fault::FalseConforming | Fault::Overclaimed, _) => is_named(&of_conforming()),
+        (Given::Damaged(_), Fault::Muted, Some(Verdict::AsymmetricGateway)) => is_named(&said.assumes[index]),
+        (Given::Damaged(_), Fault::Muted, _) => said.has_gaps,
+        _ => false,
+    }
 }
 
 /// What is wrong with a verdict (DESIGN 3, "Soundness").

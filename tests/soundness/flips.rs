@@ -23,7 +23,7 @@ pub(crate) const FLIPS: &[Flips] = &[
         shown: Shown::TableOfAnotherMoment,
         reason: "the label that pinned the packet was rewritten before the table was dumped, or was written after the packet",
         faults: &[],
-        seldom: &[FalseConforming, Stronger],
+        seldom: &[FalseConforming, Muted, Stronger],
     },
     Flips {
         shown: Shown::Without(Omitted::Bindings),
@@ -47,7 +47,7 @@ pub(crate) const FLIPS: &[Flips] = &[
         shown: Shown::Without(Omitted::Zones),
         reason: "a label in a zone without a name is believed, and a packet conforms by the route to which it would pin it",
         faults: &[],
-        seldom: &[FalseConforming],
+        seldom: &[FalseConforming, Muted],
     },
     Flips {
         shown: Shown::Without(Omitted::History),
@@ -65,19 +65,13 @@ pub(crate) const FLIPS: &[Flips] = &[
         shown: Shown::Without(Omitted::Neighbours),
         reason: "a packet conforms by the MAC of a binding, though the capture would have told another",
         faults: &[(FalseConforming, 2866), (Overclaimed, 129)],
-        seldom: &[],
+        seldom: &[Muted],
     },
     Flips {
         shown: Shown::Without(Omitted::LearnedRoutes),
         reason: "a packet conforms by the next best route",
         faults: &[(FalseConforming, 75)],
-        seldom: &[],
-    },
-    Flips {
-        shown: Shown::Without(Omitted::Ovn),
-        reason: "nothing says that this OVN does not ask the label: the entry is taken for one that it applies",
-        faults: &[(ArmedThoughIgnored, 453)],
-        seldom: &[],
+        seldom: &[Muted],
     },
     Flips {
         shown: Shown::Without(Omitted::SomeRoutes),

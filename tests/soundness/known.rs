@@ -35,6 +35,13 @@ impl Place<'_> {
         let routers = self.world.routes.iter().filter(is_for_pod).map(|route| route.router);
         routers.collect::<BTreeSet<_>>().len() > 1
     }
+
+    /// Whether a route by source is for the pod of the entry's flow when the world ends.
+    fn has_source_route_at_the_end(&self) -> bool {
+        let pod = self.world.flows[self.one.index].tuple.src;
+        let is_source = |route: &Route| matches!(route.kind, Kind::Source { .. }) && route.prefix.contains(pod);
+        self.world.routes.iter().any(|route| is_source(route) && route.life.until.is_none())
+    }
 }
 
 /// Differences on whole evidence. The first that fits has it.
@@ -63,6 +70,12 @@ pub(crate) const KNOWN: &[Known] = &[
         reason: "two routers have the pod's address and the owner's hops are all down: those asked of the entry do not agree",
         is_seldom: true,
         is: |place| place.one.fault == Fault::Contradiction && place.is_of_two_routers(),
+    },
+    Known {
+        name: "listed-in-the-other-direction",
+        reason: "no route by source is left for the flow, so that the list guesses which direction leaves; explain is told",
+        is_seldom: true,
+        is: |place| place.one.fault == Fault::Contradiction && !place.has_source_route_at_the_end(),
     },
 ];
 

@@ -12,7 +12,6 @@ use crate::known::{KNOWN, Known, known};
 use crate::model::Verdict;
 use crate::show;
 use crate::shrink::shrink;
-use crate::told::Omitted;
 use crate::world::World;
 use crate::{case, generate};
 
@@ -66,7 +65,7 @@ struct Report {
     known: BTreeMap<&'static str, Count>,
     flips: BTreeMap<(Shown, Fault), Count>,
     unknown: BTreeMap<Kind, Count>,
-    undetermined: BTreeMap<Omitted, (u64, u64)>,
+    undetermined: BTreeMap<Shown, (u64, u64)>,
 }
 
 fn count<K: Ord>(counts: &mut BTreeMap<K, Count>, key: K, seed: u64) {
@@ -104,8 +103,8 @@ impl Report {
         self.frames += other.frames;
         self.at_the_edge += other.at_the_edge;
         other.verdicts.into_iter().for_each(|(verdict, times)| *self.verdicts.entry(verdict).or_default() += times);
-        for (omitted, (decided, undetermined)) in other.undetermined {
-            let sum = self.undetermined.entry(omitted).or_default();
+        for (shown, (decided, undetermined)) in other.undetermined {
+            let sum = self.undetermined.entry(shown).or_default();
             *sum = (sum.0 + decided, sum.1 + undetermined);
         }
         join(&mut self.known, other.known);
@@ -119,8 +118,8 @@ impl Report {
         self.frames += checked.truth.len() as u64;
         self.at_the_edge += checked.at_the_edge;
         checked.truth.iter().for_each(|&verdict| *self.verdicts.entry(verdict).or_default() += 1);
-        for &(omitted, decided, undetermined) in &checked.undetermined {
-            let sum = self.undetermined.entry(omitted).or_default();
+        for &(shown, decided, undetermined) in &checked.undetermined {
+            let sum = self.undetermined.entry(shown).or_default();
             *sum = (sum.0 + decided, sum.1 + undetermined);
         }
         for one in &checked.differences {
@@ -132,9 +131,9 @@ impl Report {
         }
     }
 
-    /// Percent of the frames that become undetermined where a kind is left out.
-    fn share(&self, omitted: Omitted) -> f64 {
-        let (decided, undetermined) = self.undetermined.get(&omitted).copied().unwrap_or_default();
+    /// Percent of the frames that become undetermined where a kind is left out or damaged.
+    fn share(&self, shown: Shown) -> f64 {
+        let (decided, undetermined) = self.undetermined.get(&shown).copied().unwrap_or_default();
         100.0 * undetermined as f64 / decided.max(1) as f64
     }
 
@@ -190,9 +189,9 @@ impl Report {
 
     /// Figures that are not what is committed.
     fn moved(&self) -> Vec<String> {
-        let is_moved = |figure: &&Figure| (self.share(figure.omitted) - figure.percent).abs() > figure.tolerance;
+        let is_moved = |figure: &&Figure| (self.share(figure.shown) - figure.percent).abs() > figure.tolerance;
         let moved = FIGURES.iter().filter(is_moved);
-        moved.map(|it| format!("{:?}: {:.2} %, not {} %", it.omitted, self.share(it.omitted), it.percent)).collect()
+        moved.map(|it| format!("{:?}: {:.2} %, not {} %", it.shown, self.share(it.shown), it.percent)).collect()
     }
 }
 
@@ -205,8 +204,7 @@ enum Name {
 }
 
 fn name(world: &World, checked: &Checked, one: &Difference) -> Name {
-    let is_whole = !matches!(one.shown, Shown::Without(_));
-    match is_whole.then(|| known(world, &checked.played, one)).flatten() {
+    match (!one.shown.is_less()).then(|| known(world, &checked.played, one)).flatten() {
         Some(known) => Name::Difference(known.name),
         None if is_known_flip(one) => Name::Flip,
         None => Name::Unknown,
@@ -216,6 +214,7 @@ fn name(world: &World, checked: &Checked, one: &Difference) -> Name {
 fn flip_name(shown: Shown, fault: Fault) -> String {
     match shown {
         Shown::Without(omitted) => format!("{omitted:?}/{fault:?}"),
+        Shown::Damaged(damage) => format!("damaged-{damage:?}/{fault:?}"),
         Shown::Whole | Shown::TableOfAnotherMoment => format!("{shown:?}/{fault:?}"),
     }
 }
@@ -227,16 +226,19 @@ impl Display for Report {
         for (verdict, times) in &self.verdicts {
             writeln!(out, "  {times:>9} {verdict:?}")?;
         }
-        writeln!(out, "undetermined where a kind is left out, of the frames that are decided with it")?;
-        for omitted in Omitted::ALL {
-            writeln!(out, "  {:>8.2} % {omitted:?}", self.share(omitted))?;
+        writeln!(
+            out,
+            "undetermined where a kind is left out or damaged, of the frames that are decided with all of it"
+        )?;
+        for &shown in self.undetermined.keys() {
+            writeln!(out, "  {:>8.2} % {shown:?}", self.share(shown))?;
         }
         writeln!(out, "known differences")?;
         for known in KNOWN {
             let Some(Count { times, seed }) = self.known.get(known.name) else { continue };
             writeln!(out, "  {times:>9} {} (world {seed}): {}", known.name, known.reason)?;
         }
-        writeln!(out, "known flips where a kind is left out")?;
+        writeln!(out, "known flips where a kind is left out or damaged")?;
         for flips in FLIPS {
             writeln!(out, "  {:?}: {}", flips.shown, flips.reason)?;
             for (&(shown, fault), Count { times, seed }) in &self.flips {

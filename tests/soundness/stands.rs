@@ -13,7 +13,7 @@ use analyzer_engine::view::ConnectionView;
 
 use crate::ask;
 use crate::model::{Played, Standing, standing};
-use crate::told::at;
+use crate::told::{Given, at};
 use crate::world::{Flow, World};
 
 /// What is wrong with what is said of an entry.
@@ -33,8 +33,8 @@ pub(crate) enum Wrong {
 pub(crate) fn wrong(world: &World, played: &Played) -> Vec<(usize, Wrong)> {
     let Some(end) = played.frames.iter().map(|frame| frame.at).max() else { return Vec::new() };
     let mut wrong = Vec::new();
-    let mut engine = ask::engine(world, played, None);
-    let seen = ask::observations(world, played, None, &mut engine);
+    let mut engine = ask::engine(world, played, Given::Whole);
+    let seen = ask::observations(world, played, Given::Whole, &mut engine);
     let (pins, listed) = (engine.pins(at(end)), engine.connections(at(end)));
     for (index, flow) in world.flows.iter().enumerate() {
         let explained = engine.explain(flow.tuple, seen.as_slice()).connections;

@@ -10,6 +10,7 @@ use analyzer_engine::observation::HeardNeighbour;
 use analyzer_engine::types::{Timestamp, Validity};
 
 use crate::addresses;
+use crate::damage::{Damage, damaged};
 use crate::model::{Entry, Frame, Played};
 use crate::ovn;
 use crate::world::{Decoy, Flow, Kind, Life, Route, Secs, Session, Status, World};
@@ -61,6 +62,36 @@ impl Omitted {
     ];
 }
 
+/// What of the evidence the engine is given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Given {
+    /// All.
+    Whole,
+    /// All but one kind.
+    Without(Omitted),
+    /// All but rows that are lost.
+    Damaged(Damage),
+}
+
+impl Given {
+    /// The kind that is left out.
+    pub(crate) fn omitted(self) -> Option<Omitted> {
+        match self {
+            Self::Without(omitted) => Some(omitted),
+            Self::Whole | Self::Damaged(_) => None,
+        }
+    }
+
+    /// What is told of a world.
+    pub(crate) fn facts(self, world: &World, played: &Played) -> Vec<Fact> {
+        let facts = facts(world, played, self.omitted());
+        match self {
+            Self::Damaged(damage) => damaged(world, facts, damage),
+            Self::Whole | Self::Without(_) => facts,
+        }
+    }
+}
+
 impl Omitted {
     /// What a finding then says that it takes for granted.
     pub(crate) fn codes(self) -> &'static [Assumption] {
@@ -74,8 +105,7 @@ impl Omitted {
             Self::History => &[Assumption::NoHistory],
             Self::OtherDirection => &[Assumption::OneDirection],
             Self::Neighbours => &[Assumption::NoNeighbours, Assumption::OneDirection],
-            // An entry that OVN may not apply is called undetermined where anything tells of its behaviour.
-            Self::Ovn => &[],
+            Self::Ovn => &[Assumption::VersionUnknown],
             Self::LearnedRoutes | Self::SomeRoutes => &[Assumption::RoutesMaybePartial],
         }
     }

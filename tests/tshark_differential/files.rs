@@ -71,7 +71,17 @@ fn captures() -> Vec<(PathBuf, PathBuf)> {
     }
     captures.sort();
     texts.sort();
-    assert_eq!(texts, ["bfd-and-mac-unknown", "bz2095444-text", "own-port-as-nexthop", "virtual-router-label"]);
+    assert_eq!(
+        texts,
+        [
+            "bfd-and-mac-unknown",
+            "bz2095444-text",
+            "lost-capture-line",
+            "lost-route-row",
+            "own-port-as-nexthop",
+            "virtual-router-label",
+        ]
+    );
     assert!(captures.len() >= 19, "{captures:?}");
     captures
 }

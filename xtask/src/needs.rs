@@ -59,6 +59,7 @@ pub(crate) const TESTS: &[Need] = &[
     Need { program: "/lib/systemd/systemd-journald", package: "systemd", purpose: "receives alerts as journald" },
     Need { program: "prometheus", package: "prometheus", purpose: "scrapes the daemon; its promtool tries the rules" },
     Need { program: "systemd-analyze", package: "systemd", purpose: "checks the unit file" },
+    Need { program: "groff", package: "groff-base", purpose: "checks the manual pages" },
     Need {
         program: "/usr/lib/python3/dist-packages/yaml/__init__.py",
         package: "python3-yaml",

@@ -1,17 +1,21 @@
 //! What a finding takes for granted: evidence that nobody gave and that could turn it.
 //!
-//! docs/verdicts.md has the codes and what each stands for. What is damaged beside what was given is another matter: it
-//! leaves a packet undetermined.
+//! docs/verdicts.md has the codes and what each stands for. Gaps stand beside them: what was given and could not be read,
+//! where it may decide a packet that conforms by the rest.
 
+use std::borrow::Cow;
+
+use super::behaviour;
 use super::bfd::Liveness;
 use super::case::Case;
 use super::decided::Way;
-use super::fact::{BfdRef, EvidenceKind, Policy, Route, Source};
+use super::fact::{BfdRef, EvidenceKind, Gap, Policy, Route, Scope, Source};
 use super::knowledge::Knowledge;
 use super::labelled::Labelled;
-use super::verdict::Verdict;
+use super::standing::Pinned;
+use super::verdict::{Verdict, Violating};
 use super::zones::Owner;
-use crate::types::{MacAddr, Tuple};
+use crate::types::{MacAddr, Place, Tuple};
 
 /// Something that is taken for granted. In the order of the codes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -38,11 +42,15 @@ pub enum Assumption {
     OneDirection,
     /// Every route and every next hop is in the text.
     RoutesMaybePartial,
+    /// Nothing changed after the end of a database's file, which is torn.
+    TornEnd,
+    /// This OVN applies the label: nothing tells which it is.
+    VersionUnknown,
 }
 
 impl Assumption {
     /// All, by their codes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::NoBfd,
         Self::NoBindings,
         Self::NoConntrack,
@@ -54,11 +62,13 @@ impl Assumption {
         Self::NoZoneOwners,
         Self::OneDirection,
         Self::RoutesMaybePartial,
+        Self::TornEnd,
+        Self::VersionUnknown,
     ];
 
     /// Whether a look at the running system just now answers it: what is now needs no history, and who is alive is heard.
     fn is_answered_by_looking(self) -> bool {
-        matches!(self, Self::NoHistory | Self::NoNeighbours | Self::OneDirection)
+        matches!(self, Self::NoHistory | Self::NoNeighbours | Self::OneDirection | Self::TornEnd)
     }
 
     /// The stable code.
@@ -75,14 +85,21 @@ impl Assumption {
             Self::NoZoneOwners => "no-zone-owners",
             Self::OneDirection => "one-direction",
             Self::RoutesMaybePartial => "routes-maybe-partial",
+            Self::TornEnd => "torn-end",
+            Self::VersionUnknown => "version-unknown",
         }
     }
 }
+
+/// Gaps that one finding names at most.
+const MAX_GAPS: usize = 16;
 
 /// All that a finding takes for granted.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Assumes {
     plain: u32,
+    /// Where the gaps are, in order.
+    gaps: Vec<Place>,
 }
 
 impl Assumes {
@@ -90,14 +107,35 @@ impl Assumes {
         self.plain |= u32::from(is_assumed) << assumption as u32;
     }
 
+    fn insert_gap(&mut self, gap: &Gap) {
+        match gap.scope {
+            Scope::End { .. } => self.insert_if(Assumption::TornEnd, true),
+            _ => self.insert_place(&gap.place),
+        }
+    }
+
+    fn insert_place(&mut self, place: &Place) {
+        if self.gaps.len() < MAX_GAPS
+            && let Err(index) = self.gaps.binary_search(place)
+        {
+            self.gaps.insert(index, place.clone());
+        }
+    }
+
     /// Whether this is taken for granted.
     pub fn contains(&self, assumption: Assumption) -> bool {
         self.plain & 1 << assumption as u32 != 0
     }
 
+    /// Where the gaps are that may decide it.
+    pub fn gaps(&self) -> &[Place] {
+        &self.gaps
+    }
+
     /// Adds what another finding takes for granted.
     pub fn insert_all(&mut self, other: &Self) {
         self.plain |= other.plain;
+        other.gaps.iter().for_each(|place| self.insert_place(place));
     }
 
     /// Whether nothing is taken for granted.
@@ -108,25 +146,33 @@ impl Assumes {
     /// What both take for granted.
     #[must_use]
     pub fn common(&self, other: &Self) -> Self {
-        Self { plain: self.plain & other.plain }
+        let gaps = self.gaps.iter().filter(|place| other.gaps.contains(place));
+        Self { plain: self.plain & other.plain, gaps: gaps.cloned().collect() }
     }
 
     /// What this takes for granted and the other does not.
     #[must_use]
     pub fn beside(&self, other: &Self) -> Self {
-        Self { plain: self.plain & !other.plain }
+        let gaps = self.gaps.iter().filter(|place| !other.gaps.contains(place));
+        Self { plain: self.plain & !other.plain, gaps: gaps.cloned().collect() }
     }
 
-    /// What is left of it where sources of the running system were asked just now.
+    /// What is left of it where sources of the running system were asked just now. What could not be read is left: a look
+    /// reads it no better.
     #[must_use]
     pub fn after_looking(&self) -> Self {
         let all = Assumption::ALL.into_iter().filter(|&assumption| self.contains(assumption));
-        all.filter(|assumption| !assumption.is_answered_by_looking()).collect()
+        let left = all.filter(|assumption| !assumption.is_answered_by_looking()).collect();
+        Self { gaps: self.gaps.clone(), ..left }
     }
 
     /// The codes, sorted.
-    pub fn codes(&self) -> impl Iterator<Item = &'static str> + '_ {
-        Assumption::ALL.into_iter().filter(|&assumption| self.contains(assumption)).map(Assumption::code)
+    pub fn codes(&self) -> impl Iterator<Item = Cow<'static, str>> + '_ {
+        let plain = Assumption::ALL.into_iter().filter(|&assumption| self.contains(assumption));
+        let mut codes: Vec<Cow<'static, str>> = plain.map(|assumption| assumption.code().into()).collect();
+        codes.extend(self.gaps.iter().map(|place| Gap::code(place).into()));
+        codes.sort_unstable();
+        codes.into_iter()
     }
 }
 
@@ -140,9 +186,20 @@ impl FromIterator<Assumption> for Assumes {
 
 /// What `verdict` on `case` takes for granted. One that says what is not known takes nothing so.
 pub(super) fn of_verdict(case: &Case<'_, '_>, verdict: Verdict) -> Assumes {
-    if !matches!(verdict, Verdict::Info(_) | Verdict::Violating(_)) {
-        return Assumes::default();
+    let mut assumes = match verdict {
+        Verdict::Info(_) | Verdict::Violating(_) => of_finding(case, verdict),
+        Verdict::Conforming => Assumes::default(),
+        Verdict::NotCovered(_) | Verdict::Grace | Verdict::Undetermined(_) => return Assumes::default(),
+    };
+    if !case.knowledge.gaps.is_empty()
+        && let Some(mac) = case.seen.eth_dst()
+    {
+        case.packet(mac).touched_by().for_each(|gap| assumes.insert_gap(gap));
     }
+    assumes
+}
+
+fn of_finding(case: &Case<'_, '_>, verdict: Verdict) -> Assumes {
     let (Some(routes), Some(mac)) = (case.routes(), case.seen.eth_dst()) else { return Assumes::default() };
     let knowledge = case.knowledge;
     // Who sends to next hops is the node.
@@ -154,6 +211,12 @@ pub(super) fn of_verdict(case: &Case<'_, '_>, verdict: Verdict) -> Assumes {
     assumes.insert_if(Assumption::NoZoneOwners, has_nameless_zone(&case.flow().labelled));
     let is_one_direction = matches!(verdict, Verdict::Violating(_)) && !case.is_other_direction_seen();
     assumes.insert_if(Assumption::OneDirection, is_one_direction);
+    // Else the packets themselves show that OVN applies the label.
+    let is_bound = || routes.all.naming(mac).any(|hop| hop.liveness != Liveness::Down);
+    let rests_on_version = verdict == Verdict::Violating(Violating::StaleConntrack)
+        && !behaviour::is_told(knowledge, case.at())
+        && is_bound();
+    assumes.insert_if(Assumption::VersionUnknown, rests_on_version);
     if is_one_direction {
         // Frames of neighbours come in, too.
         assumes.plain &= !(1 << Assumption::NoNeighbours as u32);
@@ -161,10 +224,14 @@ pub(super) fn of_verdict(case: &Case<'_, '_>, verdict: Verdict) -> Assumes {
     assumes
 }
 
-/// What is taken for granted by what is said of a labelled entry, whose flow goes that way.
-pub(super) fn of_entry(knowledge: &Knowledge, way: &Way<'_>, entry: &Labelled<'_>) -> Assumes {
-    let mut assumes = of_way(knowledge, way, entry.reply.eth, false);
+/// What is taken for granted by what is said of a labelled entry. `rests_on_version` is whether it is said because nothing
+/// tells which OVN this is.
+pub(super) fn of_entry(knowledge: &Knowledge, pinned: &Pinned<'_>, rests_on_version: bool) -> Assumes {
+    let entry = &pinned.entry;
+    let mut assumes = of_way(knowledge, &pinned.symmetric.way, entry.reply.eth, false);
+    assumes.insert_if(Assumption::VersionUnknown, rests_on_version);
     assumes.insert_if(Assumption::NoZoneOwners, has_nameless_zone(std::slice::from_ref(entry)));
+    pinned.gaps.iter().for_each(|gap| assumes.insert_gap(gap));
     assumes
 }
 

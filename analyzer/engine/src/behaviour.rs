@@ -48,6 +48,12 @@ pub(super) struct Behaviour<'a> {
     has_marks: bool,
 }
 
+/// Whether anything tells which OVN this is.
+pub(super) fn is_told(knowledge: &Knowledge, at: Timestamp) -> bool {
+    let told = &knowledge.ovn;
+    told.northd(at).next().is_some() || told.all_flows().any(|flows| flows::may_learn(flows, at).is_some())
+}
+
 /// An entry that is asked about.
 struct Asked<'a> {
     entry: &'a Labelled<'a>,
@@ -73,6 +79,15 @@ impl<'a> Behaviour<'a> {
         let look = || alone::may_be_alone(self.knowledge, &symmetric.way.groups, leaving, self.at);
         let asked = Asked { entry, leaving, is_alone: *symmetric.may_be_alone.get_or_init(look) };
         self.by_flows(&asked, symmetric).unwrap_or_else(|| releases::applies(self, &asked))
+    }
+
+    /// Whether this OVN may apply a label by a flow that it learned, which is gone some time after the last packet from outside.
+    pub(super) fn may_learn(&self) -> bool {
+        let mut told = self.knowledge.ovn.all_flows().filter_map(|flows| flows::may_learn(flows, self.at)).peekable();
+        match told.peek() {
+            Some(_) => told.any(|may| may),
+            None => !releases::never_learns(self),
+        }
     }
 
     /// What the logical flows of the routers say that have a symmetric route for the flow; `None` where they are not told.

@@ -8,13 +8,16 @@ use std::cmp::max_by_key;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use analyzer_ebpf::abi::Direction;
+
 use super::bfd::Liveness;
 use super::context::Context;
 use super::decided::{Decided, Outcome, Routes, Time, Way};
 use super::fact::EvidenceKind;
 use super::finding::{Heard, LastLegal};
 use super::flow::Flow;
-use super::knowledge::Knowledge;
+use super::gaps::Packet;
+use super::knowledge::{Hop, Knowledge};
 use super::labelled::Labelled;
 use super::observation::Observation;
 use super::routes::Group;
@@ -113,10 +116,12 @@ impl<'a, 'c> Case<'a, 'c> {
     /// Whether the packets go to a MAC that is, or was, that of a next hop of these routes.
     pub(super) fn goes_to_one_of(&self, way: &Way<'a>) -> bool {
         let Some(mac) = self.seen.eth_dst() else { return false };
+        // What a rule puts behind another MAC says nothing of a time before.
+        let names = |hop: &Hop<'a>| !hop.lladdrs.overruled.contains(&mac);
         let last_legal = &mut self.context().remembered.last_legal;
         let mut was_legal =
             |group: &Group<'a>| last_legal.of_route(self.knowledge, &group.id(), mac, self.at()).is_some();
-        way.naming(mac).next().is_some() || self.knowledge.knows(mac) && way.groups.iter().any(&mut was_legal)
+        way.naming(mac).any(names) || self.knowledge.knows(mac) && way.groups.iter().any(&mut was_legal)
     }
 
     /// The MAC that the flow's latest request came from.
@@ -245,6 +250,36 @@ impl<'a, 'c> Case<'a, 'c> {
     pub(super) fn is_other_direction_seen(&self) -> bool {
         self.knowledge.given.contains(EvidenceKind::BothDirections)
             || self.context().inbound.is_complete(self.seen.tuple)
+    }
+
+    /// The packet as gaps are held against it. Where its receiver was heard, it matters what the MAC ever was.
+    pub(super) fn packet(&self, mac: MacAddr) -> Packet<'_, 'a> {
+        let ever = Timestamp::default();
+        let is_heard = self.context().inbound.heard(self.seen.tuple, mac, ever, Timestamp::MAX).is_some();
+        let since = if is_heard { ever } else { self.at().saturating_sub(self.knowledge.settings.grace) };
+        let flow = self.flow();
+        let packet = Packet {
+            knowledge: self.knowledge,
+            tuples: [flow.wire, flow.inner],
+            at: self.at(),
+            since,
+            mac,
+            is_heard,
+            way: self.routes().map(|routes| &*routes.all),
+            is_pinned: !self.decided().applying.is_empty(),
+            is_open: self.may_be_of_any_source() || self.may_be_received(),
+            labelled: &flow.labelled,
+        };
+        packet.since_it_matters()
+    }
+
+    /// Whether it is the next hops' MACs that tell whether the packets were sent.
+    fn may_be_received(&self) -> bool {
+        let is_arrival = || {
+            self.routes().is_some_and(|routes| routes.by_destination)
+                || self.knowledge.routes.is_routed_source(self.seen.tuple.dst)
+        };
+        !self.are_ports_told() && self.seen.direction() == Direction::Unknown && is_arrival()
     }
 
     /// What was asked for.

@@ -4,6 +4,7 @@
 //! database with transaction dates, or from a live monitor, begin and end at those dates.
 
 mod connection;
+mod gap;
 mod kind;
 mod ovn;
 
@@ -11,6 +12,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use self::connection::{BR_EX_ZONE, Connection};
+pub use self::gap::{Gap, LostEntry, LostTuple, Scope};
 pub use self::kind::{EvidenceKind, EvidenceKinds};
 pub use self::ovn::{Ovn, OvnSays, PortForm, PortRead, ReplyFlow};
 use crate::types::{IpPrefix, MacAddr, Timestamp, Validity};
@@ -57,6 +59,8 @@ pub enum Fact {
     Connection(Connection),
     /// Who owns a MAC, in the words of a node's or a cluster's own listing.
     MacOwner(MacOwner),
+    /// Something that the source told, and that could not be read.
+    Gap(Gap),
 }
 
 impl Fact {
@@ -74,6 +78,7 @@ impl Fact {
             Self::Zone(zone) => zone.validity,
             Self::Datapath(datapath) => datapath.validity,
             Self::Ovn(ovn) => ovn.validity,
+            Self::Gap(gap) => gap.validity,
             Self::Connection(_) | Self::MacOwner(_) => return None,
         })
     }
@@ -92,6 +97,7 @@ impl Fact {
             Self::Zone(zone) => &mut zone.validity,
             Self::Datapath(datapath) => &mut datapath.validity,
             Self::Ovn(ovn) => &mut ovn.validity,
+            Self::Gap(gap) => &mut gap.validity,
             Self::Connection(_) | Self::MacOwner(_) => return None,
         })
     }

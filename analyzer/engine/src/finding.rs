@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use super::assumes::{Assumes, Assumption};
-use super::fact::Policy;
+use super::fact::{Gap, Policy};
 pub use super::listed::Listed;
 use super::verdict::Verdict;
 use crate::types::{IpPrefix, MacAddr, Timestamp, Tuple, Validity};
@@ -248,6 +248,10 @@ pub struct Summary {
     pub latent_armed: u64,
     /// Latent entries whose pin cannot.
     pub latent_unused: u64,
+    /// What was given, could not be read, and may decide what was judged.
+    pub gaps: Vec<Gap>,
+    /// Conforming flows that one of them may decide.
+    pub conforming_in_gaps: u64,
     /// Packets per next-hop MAC that conformed.
     pub nexthops: Vec<NexthopCount>,
     /// Flows that were counted in full but not kept, because the flow table was full. All of them conformed or were not

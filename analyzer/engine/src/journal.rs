@@ -74,9 +74,12 @@ impl HopChange {
             | Fact::Zone(_)
             | Fact::Datapath(_)
             | Fact::Ovn(_) => vec![Self::Any],
-            Fact::Route(_) | Fact::Nat(_) | Fact::ReroutePolicy(_) | Fact::Connection(_) | Fact::MacOwner(_) => {
-                Vec::new()
-            }
+            Fact::Route(_)
+            | Fact::Nat(_)
+            | Fact::ReroutePolicy(_)
+            | Fact::Connection(_)
+            | Fact::MacOwner(_)
+            | Fact::Gap(_) => Vec::new(),
         }
     }
 }

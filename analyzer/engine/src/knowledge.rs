@@ -15,6 +15,7 @@ use super::connections::Connections;
 use super::epoch::Epochs;
 use super::fact::{BfdRef, Binding, EvidenceKinds, Fact, MacOwner, Nat, Policy, Route, Router, Source};
 use super::finding::{ExpectedNexthop, NexthopState};
+use super::gaps::Gaps;
 use super::journal::{Change, HopChange, Journal};
 use super::neighbours::{Lladdrs, Neighbours};
 use super::own_ports::Resolved;
@@ -45,6 +46,8 @@ pub(super) struct Knowledge {
     pub(super) nats: HashMap<IpAddr, HashMap<IpPrefix, Versions<Nat>>>,
     pub(super) reroute_policies: ReroutePolicies,
     pub(super) mac_owners: HashMap<MacAddr, Vec<MacOwner>>,
+    /// What was told and could not be read.
+    pub(super) gaps: Gaps,
     /// Zones in which any entry of the table has its port in the mark, as far as that was told apart from the entries.
     pub(super) mark_zones: BTreeSet<u16>,
     /// MACs that packets came in from, and when the last one did.
@@ -122,6 +125,7 @@ impl Knowledge {
             Fact::Ovn(ovn) => self.ovn.add(ovn),
             Fact::Connection(connection) => self.connections.add(connection),
             Fact::MacOwner(owner) => self.mac_owners.entry(owner.mac).or_default().push(owner),
+            Fact::Gap(gap) => self.gaps.add(gap),
         }
     }
 
@@ -168,6 +172,7 @@ impl Knowledge {
             .chain(self.all_nats().map(|nat| nat.validity))
             .chain(self.reroute_policies.iter().map(|policy| policy.validity))
             .chain(self.zones.all().map(|zone| zone.validity))
+            .chain(self.gaps.all().map(|gap| gap.validity))
             .chain(self.blind.intervals());
         let moments = validities.flat_map(|Validity { from, until }| from.into_iter().chain(until));
         let confirmed = bindings().filter_map(|binding| binding.confirmed);

@@ -74,7 +74,7 @@ fn of_pinned(
         routes: way.ids(&mut remembered.lists),
         expected: way.expected(&mut remembered.lists, Some(mac)),
         last_legal,
-        assumes: assumes::of_entry(knowledge, way, &pinned.entry),
+        assumes: assumes::of_entry(knowledge, pinned, pinned.rests_on_version && state == LatentState::Armed),
         known_as: remembered.known_as(knowledge, mac),
         evidence: remembered.lists.evidence(remarks),
     })

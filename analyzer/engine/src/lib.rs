@@ -20,6 +20,7 @@ mod evidence;
 pub mod fact;
 pub mod finding;
 mod flow;
+mod gaps;
 mod inbound;
 mod journal;
 mod judgement;
@@ -66,7 +67,7 @@ pub use self::assess::Assessment;
 use self::context::{Context, Remembered};
 use self::direction::Directions;
 use self::epoch::Epochs;
-use self::fact::{EvidenceKind, EvidenceKinds, Fact};
+use self::fact::{EvidenceKind, EvidenceKinds, Fact, Gap};
 use self::finding::{Finding, Latent, LatentState, Summary};
 use self::journal::HopChange;
 use self::knowledge::Knowledge;
@@ -154,6 +155,11 @@ impl Engine {
         self.knowledge.given.insert_all(kinds);
     }
 
+    /// What was told of the time `at` and could not be read.
+    pub fn gaps(&self, at: Timestamp) -> impl Iterator<Item = &Gap> {
+        self.knowledge.gaps.holding(at)
+    }
+
     /// The epochs that follow from the facts told so far and the neighbours heard.
     pub fn epochs(&mut self) -> &Epochs {
         self.epochs.get_or_insert_with(|| self.knowledge.epochs())
@@ -235,8 +241,9 @@ impl Engine {
         // When each labelled flow was last seen, and to which MAC if that was legal.
         let mut last_seen: HashMap<Tuple, (Timestamp, Option<MacAddr>)> = HashMap::new();
         let mut tally = Tally::default();
-        let mut end = Timestamp::default();
+        let (mut start, mut end) = (None, Timestamp::default());
         observations.for_each(&mut |seen| {
+            start = Some(start.map_or(seen.first, |start: Timestamp| start.min(seen.first)));
             end = end.max(seen.last);
             let judgement = table::judge(knowledge, &mut context, seen);
             let tuple = if labelled.is_empty() { seen.tuple } else { knowledge.before_translation(seen.tuple) };
@@ -250,7 +257,12 @@ impl Engine {
             }
             tally.count(knowledge, &mut context.remembered, seen, judgement);
         });
+        let since = start.unwrap_or_default().saturating_sub(knowledge.settings.grace);
+        let gaps = knowledge.gaps.within(since, if start.is_some() { end } else { Timestamp::MAX });
+        let is_in_question = |gap: &&Gap| tally.is_in_question(gap) || self.retired.is_in_question(gap);
+        let gaps = gaps.filter(is_in_question).cloned().collect();
         let (findings, mut summary) = tally.finish(&self.retired);
+        summary.gaps = gaps;
         let at = if end == Timestamp::default() { Timestamp::MAX } else { end };
         let latent = latent::latent(knowledge, epochs, &findings, &last_seen, at);
         let count = |state| latent.iter().filter(|latent| latent.state == state).count() as u64;

@@ -18,7 +18,7 @@ use super::knowledge::{Hop, Knowledge};
 use super::label::EcmpReply;
 use super::plain::{self, Prefixes};
 use super::routes::{self, Decision, Group};
-use super::standing::{Pinned, Standing, Standings};
+use super::standing::{Left, Pinned, Standing, Standings};
 use super::zones::Owner;
 use crate::types::{MacAddr, Timestamp, Tuple};
 
@@ -96,13 +96,14 @@ impl Engine {
         pins
     }
 
-    /// The labelled entry of a zone that has this original tuple.
-    pub fn pin(&self, orig: Tuple, zone: u16, at: Timestamp) -> Option<Pin> {
+    /// The labelled entry of a zone that has this original tuple. `last` are the last packets of its flow, where these are
+    /// known: those that left to the MAC in the label prove that OVN applies it.
+    pub fn pin(&self, orig: Tuple, zone: u16, last: Option<Left>, at: Timestamp) -> Option<Pin> {
         let knowledge = &self.knowledge;
         let mut own = knowledge.connections.matching(orig).map(|(connection, _)| connection);
         let entry = own.find(|entry| entry.orig == orig && entry.zone == zone)?;
         let epochs = Epochs::default();
-        let pinned = Standings::new(knowledge, &epochs, at).of(entry)?;
+        let pinned = Standings::new(knowledge, &epochs, at).of(entry, last)?;
         Some(pin(knowledge, &mut Remembered::default(), &mut Answers::default(), pinned, at))
     }
 }
@@ -168,7 +169,7 @@ fn pin(
         reply,
         owner,
         doubt: doubt(hops).or_else(|| answers.has_aged(knowledge, leaving, at).then_some(AGED)),
-        assumes: assumes::of_entry(knowledge, &symmetric.way, &pinned.entry),
+        assumes: assumes::of_entry(knowledge, &pinned, pinned.rests_on_version),
         // A session that watches the next hop tells better than a frame whether it forwards.
         heard: if is_down { None } else { heard(knowledge, mac, heard_since, at) },
         changed: answers.changed(knowledge, leaving, connection.zone, at),

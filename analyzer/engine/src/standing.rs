@@ -4,21 +4,25 @@
 //! of it. It asks for the routes that decide a packet of the flow, and calls an entry stale only if the verdict on a packet
 //! to its MAC would blame it.
 
+mod proof;
+
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use analyzer_ebpf::abi::{Direction, LinkTags};
 use hashbrown::{HashMap, HashSet};
 
+pub use self::proof::Left;
 use super::behaviour::{Applies, Behaviour};
 use super::bfd::Liveness;
 use super::case::Case;
 use super::context::{Context, Remembered};
 use super::decided::{Decided, Outcome};
 use super::epoch::Epochs;
-use super::fact::{BfdRef, Connection};
+use super::fact::{BfdRef, Connection, Gap, Scope};
 use super::finding::{CitedConnection, CtDirection};
 use super::flow::Flow;
+use super::gaps::Packet;
 use super::knowledge::{Hop, Knowledge};
 use super::labelled::{Labelled, Leaving, labelled};
 use super::lookalike;
@@ -111,6 +115,7 @@ impl Standing {
     }
 }
 
+const UNREADABLE: &str = "what was given and could not be read may make the MAC right, or another entry count";
 const UNRESOLVED: &str = "a next hop of the flow has no known MAC, so this may be its";
 const TRANSLATED: &str = "the source is a translated one, and nothing tells whose packets these are";
 
@@ -135,13 +140,6 @@ struct Asked<'a> {
     blamed: HashMap<(MacAddr, MacAddr), Standing>,
 }
 
-/// From where to where the last packets of a flow left.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Left {
-    pub(super) eth_src: MacAddr,
-    pub(super) eth_dst: MacAddr,
-}
-
 /// A labelled entry with all that its standing rests on.
 #[derive(Debug)]
 pub(super) struct Pinned<'a> {
@@ -151,6 +149,10 @@ pub(super) struct Pinned<'a> {
     /// Symmetric routes of the flow on the router that tracks in the entry's zone.
     pub(super) symmetric: Rc<Symmetric<'a>>,
     pub(super) standing: Standing,
+    /// Gaps that have a word in it.
+    pub(super) gaps: Vec<&'a Gap>,
+    /// Whether it stands so for want of any word on which OVN this is.
+    pub(super) rests_on_version: bool,
 }
 
 /// How entries stand at one time, with what they have in common.
@@ -187,10 +189,10 @@ impl<'a> Standings<'a> {
         }
     }
 
-    /// Judges one labelled entry; `None` where it holds no MAC.
-    pub(super) fn of(&mut self, connection: &'a Connection) -> Option<Pinned<'a>> {
+    /// Judges one labelled entry, of whose flow these were the last packets; `None` where it holds no MAC.
+    pub(super) fn of(&mut self, connection: &'a Connection, last: Option<Left>) -> Option<Pinned<'a>> {
         let leaving = Leaving::new(self.knowledge, self.at).of(connection);
-        self.of_flow(leaving, None).into_iter().find(|pinned| std::ptr::eq(pinned.connection(), connection))
+        self.of_flow(leaving, last).into_iter().find(|pinned| std::ptr::eq(pinned.connection(), connection))
     }
 
     /// Whether the entry, were it its flow's only one, may hold a MAC outside the set.
@@ -207,7 +209,7 @@ impl<'a> Standings<'a> {
         let flow = Flow::labelled(self.knowledge, self.at, leaving, vec![entry.clone()]);
         let decided = flow.decided(&mut self.context, NOBODY);
         let symmetric = self.symmetrics.of(self.knowledge, leaving, Some(&entry.owner), self.at);
-        let pinned = Pinned { entry, leaving, symmetric, standing: Standing::Stale };
+        let pinned = Pinned::new(entry, leaving, symmetric);
         let is_outside = self.rightness(&pinned, &decided).is_none();
         let routes = match &decided.outcome {
             Outcome::Routes(routes) => Some([&routes.all.hops, &routes.after.hops]),
@@ -243,16 +245,30 @@ impl<'a> Standings<'a> {
         let leaving = flow.inner;
         let router = Some(&entry.owner).filter(|owner| !matches!(owner, Owner::Other { .. }));
         let symmetric = self.symmetrics.of(self.knowledge, leaving, router, self.at);
-        let mut pinned = Pinned { entry, leaving, symmetric, standing: Standing::Stale };
-        pinned.standing = self.standing(flow, asked, &pinned, followed);
+        let mut pinned = Pinned::new(entry, leaving, symmetric);
+        pinned.standing = self.standing(flow, asked, &mut pinned, followed);
+        if pinned.standing == Standing::Stale && !self.is_proved(&pinned, followed) {
+            let is_lost = self.knowledge.gaps.holding(self.at).any(|gap| gap.scope == Scope::Behaviour);
+            let applies = self.behaviour.applies(&pinned.entry, leaving, &pinned.symmetric);
+            pinned.rests_on_version = applies == Applies::Untold;
+            pinned.standing = match applies {
+                Applies::Yes | Applies::Untold if is_lost => {
+                    Standing::MayApply("what tells of this OVN's behaviour could not be read")
+                }
+                Applies::Yes | Applies::Untold => Standing::Stale,
+                Applies::May(why) => Standing::MayApply(why),
+                Applies::No(why) => Standing::Unused(why),
+            };
+        }
         pinned
     }
 
+    /// How an entry stands if OVN reads its port, whatever its release is.
     fn standing(
         &mut self,
         flow: &Flow<'a>,
         asked: &mut Asked<'a>,
-        pinned: &Pinned<'a>,
+        pinned: &mut Pinned<'a>,
         followed: Option<Left>,
     ) -> Standing {
         if let Some(standing) = self.out_of_question(&pinned.entry) {
@@ -264,14 +280,14 @@ impl<'a> Standings<'a> {
         if let Some(standing) = self.rightness(pinned, &decided) {
             return standing;
         }
+        if !self.knowledge.gaps.is_empty() && self.is_in_gap(flow, &decided, pinned) {
+            return Standing::Undetermined(UNREADABLE);
+        }
         if let Some(why) = self.unused(pinned, followed.is_some()) {
             return Standing::Unused(why);
         }
         let key = (eth_src, pinned.mac());
-        match asked.blamed.entry(key).or_insert_with(|| self.blamed(flow, decided, key)).clone() {
-            Standing::Stale => self.applied(pinned, followed.is_some()),
-            standing => standing,
-        }
+        asked.blamed.entry(key).or_insert_with(|| self.blamed(flow, decided, key)).clone()
     }
 
     /// How an entry stands whose MAC need not be looked at.
@@ -317,6 +333,30 @@ impl<'a> Standings<'a> {
         }
     }
 
+    /// Whether what could not be read may decide how the entry stands, by the set as it is now.
+    fn is_in_gap(&self, flow: &Flow<'a>, decided: &Decided<'a>, pinned: &mut Pinned<'a>) -> bool {
+        let routes = match &decided.outcome {
+            Outcome::Routes(routes) => Some(routes),
+            Outcome::Elsewhere(_) => None,
+        };
+        let packet = Packet {
+            knowledge: self.knowledge,
+            tuples: [flow.wire, flow.inner],
+            at: self.at,
+            since: self.at,
+            mac: pinned.mac(),
+            is_heard: false,
+            way: routes.map(|routes| &*routes.all),
+            is_pinned: true,
+            is_open: pinned.symmetric.is_empty() && routes.is_some_and(|routes| routes.by_destination),
+            labelled: std::slice::from_ref(&pinned.entry),
+        };
+        let packet = packet.since_it_matters();
+        let is_decided = packet.entry_decided_by(&pinned.entry).next().is_some();
+        pinned.gaps = packet.touched_by().collect();
+        is_decided
+    }
+
     /// How an entry stands if OVN applies it, by the verdict on a packet from `eth_src` to its MAC.
     fn blamed(&mut self, flow: &Flow<'a>, decided: Rc<Decided<'a>>, (eth_src, mac): (MacAddr, MacAddr)) -> Standing {
         let packet = Observation {
@@ -339,6 +379,7 @@ impl<'a> Standings<'a> {
             Verdict::Conforming => Standing::Nexthop(judgement.legal_for),
             Verdict::Undetermined(Undetermined::NexthopUnresolved) => Standing::Undetermined(UNRESOLVED),
             Verdict::Undetermined(Undetermined::TranslatedSource) => Standing::Undetermined(TRANSLATED),
+            Verdict::Undetermined(Undetermined::UnreadableInput) => Standing::Undetermined(UNREADABLE),
             Verdict::Undetermined(_) => {
                 Standing::Undetermined("nothing tells for certain what decides the flow's packets")
             }
@@ -364,23 +405,14 @@ impl<'a> Standings<'a> {
             None
         }
     }
-
-    /// How an entry stands whose MAC is none of the next hops' and whose port is that of the flow's routes: whether this OVN
-    /// applies it. A packet that follows the label proves that, unless a binding of an active next hop explains it, too.
-    fn applied(&self, pinned: &Pinned<'a>, is_followed: bool) -> Standing {
-        let is_explained = || pinned.symmetric.way.naming(pinned.mac()).any(|hop| hop.liveness != Liveness::Down);
-        if is_followed && !is_explained() {
-            return Standing::Stale;
-        }
-        match self.behaviour.applies(&pinned.entry, pinned.leaving, &pinned.symmetric) {
-            Applies::Yes | Applies::Untold => Standing::Stale,
-            Applies::May(why) => Standing::MayApply(why),
-            Applies::No(why) => Standing::Unused(why),
-        }
-    }
 }
 
 impl<'a> Pinned<'a> {
+    /// One that nobody has judged.
+    fn new(entry: Labelled<'a>, leaving: Tuple, symmetric: Rc<Symmetric<'a>>) -> Self {
+        Self { entry, leaving, symmetric, standing: Standing::Stale, gaps: Vec::new(), rests_on_version: false }
+    }
+
     pub(super) fn mac(&self) -> MacAddr {
         self.entry.reply.eth
     }

@@ -41,7 +41,7 @@ pub(super) const OF_FRAMES: [Row; 7] = [
 
 /// Rows that need routes. Before them stand the verdicts that plain flows share.
 #[rustfmt::skip]
-pub(super) const OF_ROUTES: [Row; 24] = [
+pub(super) const OF_ROUTES: [Row; 25] = [
     row("1g", &[not(NotCovered::NoRoute), not(NotCovered::OnLink), not(NotCovered::OtherSender)],
                                                              Shows::Nothing,  covered::elsewhere),
     row("1h", &[not(NotCovered::NoRoute), not(NotCovered::OnLink)],
@@ -60,6 +60,7 @@ pub(super) const OF_ROUTES: [Row; 24] = [
     row("3h", &[open(Undetermined::NoNexthopData)],          Shows::All,      open::own_port),
     row("3i", &[open(Undetermined::NoNexthopData)],          Shows::All,      open::rerouted),
     row("5",  &[Verdict::Grace],                             Shows::All,      illegal::grace),
+    row("3j", &[open(Undetermined::UnreadableInput)],        Shows::All,      illegal::unreadable),
     row("8",  &[open(Undetermined::NexthopUnresolved)],      Shows::All,      illegal::unresolved),
     row("6",  &[wrong(Violating::NexthopDown)],              Shows::All,      illegal::down),
     row("7",  &[wrong(Violating::StaleConntrack), wrong(Violating::FormerNexthop)],

@@ -7,12 +7,13 @@ use hashbrown::{HashMap, HashSet};
 use super::bounded::{self, BoundedFindings, Flow};
 use super::context::Remembered;
 use super::evidence;
+use super::fact::{Gap, Scope};
 use super::finding::{self, Finding, NexthopCount, Summary};
 use super::judgement::Judgement;
 use super::knowledge::Knowledge;
 use super::observation::Observation;
 use super::verdict::Verdict;
-use crate::types::MacAddr;
+use crate::types::{MacAddr, Place};
 
 /// Counts while a run lasts.
 #[derive(Debug, Default)]
@@ -20,8 +21,18 @@ pub(super) struct Tally {
     pub(super) summary: Summary,
     findings: BoundedFindings,
     nexthops: HashMap<MacAddr, Nexthop>,
-    /// The flow whose observations are being counted, and its worst verdict.
-    flow: Option<(Flow, Verdict)>,
+    /// The flow whose observations are being counted.
+    flow: Option<Counted>,
+    /// Places of gaps that may decide what was judged.
+    gaps: HashSet<Place>,
+}
+
+/// What is known of the flow that is being counted.
+#[derive(Debug)]
+struct Counted {
+    flow: Flow,
+    worst: Verdict,
+    is_in_gap: bool,
 }
 
 #[derive(Debug, Default)]
@@ -43,12 +54,13 @@ impl Tally {
         let verdict = judgement.verdict;
         let key = bounded::flow_of(observation);
         match &mut self.flow {
-            Some((flow, worst)) if *flow == key => *worst = (*worst).max(verdict),
+            Some(counted) if counted.flow == key => counted.worst = counted.worst.max(verdict),
             _ => {
                 self.end_flow();
-                self.flow = Some((key, verdict));
+                self.flow = Some(Counted { flow: key, worst: verdict, is_in_gap: false });
             }
         }
+        self.note_gaps(&judgement);
         self.count_packets(observation, &judgement);
         if matches!(verdict, Verdict::Info(_) | Verdict::Undetermined(_) | Verdict::Violating(_)) {
             self.add_finding(knowledge, remembered, key, observation, judgement);
@@ -57,8 +69,25 @@ impl Tally {
 
     /// Counts a flow whose last observation has been counted.
     pub(super) fn end_flow(&mut self) {
-        let Some((_, worst)) = self.flow.take() else { return };
+        let Some(Counted { worst, is_in_gap, .. }) = self.flow.take() else { return };
         self.summary.count_flow(worst);
+        self.summary.conforming_in_gaps += u64::from(is_in_gap && worst == Verdict::Conforming);
+    }
+
+    fn note_gaps(&mut self, judgement: &Judgement<'_>) {
+        if let (Some(counted), [_, ..]) = (&mut self.flow, judgement.assumes.gaps()) {
+            counted.is_in_gap = true;
+            self.gaps.extend(judgement.assumes.gaps().iter().cloned());
+        }
+    }
+
+    /// Whether the lost part may decide something that was judged. What a lost conntrack entry without label tells matters to
+    /// its own flow alone.
+    pub(super) fn is_in_question(&self, gap: &Gap) -> bool {
+        match &gap.scope {
+            Scope::Connections(lost) => lost.may_be_labelled || self.gaps.contains(&gap.place),
+            _ => true,
+        }
     }
 
     fn count_packets(&mut self, observation: &Observation, judgement: &Judgement<'_>) {
@@ -107,6 +136,7 @@ impl Tally {
         summary.conforming_flows += retired.summary.conforming_flows;
         summary.uncovered_packets += retired.summary.uncovered_packets;
         summary.evicted_flows += retired.summary.evicted_flows;
+        summary.conforming_in_gaps += retired.summary.conforming_in_gaps;
         for (mac, nexthop) in &retired.nexthops {
             let total = self.nexthops.entry(*mac).or_default();
             total.packets += nexthop.packets;

@@ -64,6 +64,8 @@ pub enum Undetermined {
     DirectionUnknown,
     /// The flow's requests came in by the MAC and stopped, and nothing tells since when it is no next hop's.
     HeardUndated,
+    /// What was given and could not be read may make the MAC right.
+    UnreadableInput,
 }
 
 /// What is wrong.
@@ -83,7 +85,7 @@ pub enum Violating {
 
 impl Verdict {
     /// Each verdict with each of its reasons.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::NotCovered(NotCovered::Group),
         Self::NotCovered(NotCovered::Control),
         Self::NotCovered(NotCovered::Tunnel),
@@ -101,6 +103,7 @@ impl Verdict {
         Self::Undetermined(Undetermined::TranslatedSource),
         Self::Undetermined(Undetermined::DirectionUnknown),
         Self::Undetermined(Undetermined::HeardUndated),
+        Self::Undetermined(Undetermined::UnreadableInput),
         Self::Violating(Violating::NexthopDown),
         Self::Violating(Violating::StaleConntrack),
         Self::Violating(Violating::FormerNexthop),
@@ -139,6 +142,7 @@ impl Verdict {
             Self::Undetermined(Undetermined::TranslatedSource) => "translated-source",
             Self::Undetermined(Undetermined::DirectionUnknown) => "direction-unknown",
             Self::Undetermined(Undetermined::HeardUndated) => "heard-undated",
+            Self::Undetermined(Undetermined::UnreadableInput) => "unreadable-input",
             Self::Violating(Violating::NexthopDown) => "nexthop-down",
             Self::Violating(Violating::StaleConntrack) => "stale-conntrack",
             Self::Violating(Violating::FormerNexthop) => "former-nexthop",

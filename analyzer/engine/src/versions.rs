@@ -15,7 +15,7 @@ use std::hash::{BuildHasher, Hasher};
 use hashbrown::{DefaultHashBuilder, HashMap};
 
 use self::sorted::Sorted;
-use super::fact::{Bfd, Datapath, Nat, Ovn, ReroutePolicy, Route, Router, RouterPort, SwitchPort, Zone};
+use super::fact::{Bfd, Datapath, Gap, Nat, Ovn, ReroutePolicy, Route, Router, RouterPort, SwitchPort, Zone};
 use super::timeline::Timeline;
 use crate::types::{Timestamp, Validity};
 
@@ -62,7 +62,7 @@ macro_rules! dated {
 
 pub(super) use dated;
 
-dated!(Route, Bfd, Router, RouterPort, SwitchPort, Nat, ReroutePolicy, Zone, Datapath, Ovn);
+dated!(Route, Bfd, Router, RouterPort, SwitchPort, Nat, ReroutePolicy, Zone, Datapath, Ovn, Gap);
 
 /// What became of a fact that was to end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -9,6 +9,7 @@ pub use self::explanation::{Explanation, NewFlow, SetView, UnlabelledView};
 pub use super::standing::Standing;
 
 use super::Engine;
+use super::assumes::{self, Assumes};
 use super::bfd::Liveness;
 use super::context::Remembered;
 use super::epoch::Epochs;
@@ -70,6 +71,8 @@ pub struct ConnectionView {
     pub standing: Standing,
     /// When the MAC was last legal for the flow's route.
     pub last_legal: Option<LastLegal>,
+    /// What the standing takes for granted, where it is [`Standing::Stale`].
+    pub assumes: Assumes,
     /// What else knows the MAC.
     pub known_as: Listed<KnownAs>,
 }
@@ -165,9 +168,14 @@ fn connection_view(
         Standing::Nexthop(_) => None,
         _ => pinned.symmetric.last_legal(knowledge, remembered, mac, at),
     };
+    let assumes = match pinned.standing {
+        Standing::Stale => assumes::of_entry(knowledge, &pinned, pinned.rests_on_version),
+        _ => Assumes::default(),
+    };
     ConnectionView {
         connection: pinned.cite(),
         last_legal,
+        assumes,
         known_as: remembered.known_as(knowledge, mac),
         standing: pinned.standing,
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use super::interruption::Interrupted;
+
 /// Why a capture is read only so far. What stands before is judged.
 #[derive(Debug)]
 pub(crate) enum EarlyEnd<'a> {
@@ -15,6 +17,8 @@ pub(crate) enum EarlyEnd<'a> {
     CutPacked(&'a io::Error),
     /// The file cannot be read.
     Failed(&'a io::Error),
+    /// Reading was ended from outside.
+    Interrupted(Interrupted),
     /// A record's length field is wrong.
     RecordTooLong {
         /// What the field says.
@@ -34,6 +38,7 @@ impl fmt::Display for EarlyEnd<'_> {
             ),
             Self::CutPacked(error) => write!(f, "the file is cut ({error}); what came before the cut is judged"),
             Self::Failed(error) => write!(f, "{error}; what came before is judged"),
+            Self::Interrupted(why) => write!(f, "{why}; what came before is judged"),
             Self::RecordTooLong { len, most } => {
                 write!(f, "record length {len} is above {most}: the file is damaged here; what came before is judged")
             }

@@ -106,7 +106,8 @@ pub struct Interface {
 /// What was passed over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Skipped {
-    /// Frames of a link type that is not read, or in a damaged block.
+    /// Frames of a link type that is not read, or in a damaged block; lines of text that are frames, or may be, and cannot be
+    /// read.
     pub frames: u64,
     /// Lines that look like none of `tcpdump -e`.
     pub lines: u64,

@@ -6,6 +6,7 @@
 
 mod early_end;
 mod error;
+mod interruption;
 mod item;
 mod link;
 mod merge;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 pub(crate) use self::early_end::EarlyEnd;
 pub use self::error::CaptureError;
+pub use self::interruption::Interruption;
 pub use self::item::{CaptureReader, FrameRef, Interface, Item, Progress, Skipped, TextPayload, TextRecord};
 pub use self::link::{LinkType, UnsupportedLinkType};
 pub use self::merge::Merge;
@@ -39,12 +41,14 @@ use crate::paste::encoding;
 const TEXT_PROBE_LEN: usize = 512;
 
 /// What a capture does not tell of itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Day of the first line of a text whose times have no date.
     pub date: Option<jiff::civil::Date>,
     /// Whether text without times is read. The order of its lines is all that is known then.
     pub without_times: bool,
+    /// What may end the reading early.
+    pub interruption: Option<Arc<Interruption>>,
 }
 
 /// Opens a capture. `-` is standard input.
@@ -52,7 +56,7 @@ pub struct Options {
 /// # Errors
 /// The file cannot be read, is empty, or its beginning is that of no capture.
 pub fn open(path: &Path, options: &Options) -> Result<Box<dyn CaptureReader + Send>, CaptureError> {
-    reader(Source::open(path)?, options)
+    reader(Source::open(path, options.interruption.as_ref())?, options)
 }
 
 /// Opens any file that may be packed by gzip or zstd: its name for messages, and its bytes unpacked. `-` is standard
@@ -61,12 +65,12 @@ pub fn open(path: &Path, options: &Options) -> Result<Box<dyn CaptureReader + Se
 /// # Errors
 /// The file cannot be opened.
 pub fn unpack(path: &Path) -> Result<(Arc<str>, impl BufRead + use<>), CaptureError> {
-    Source::open(path).map(|source| (source.file, source.stream))
+    Source::open(path, None).map(|source| (source.file, source.stream))
 }
 
 /// Whether a file's beginning is that of a capture. Text counts only where `or_text` is set: a log is text too.
 pub fn is_capture(path: &Path, or_text: bool) -> bool {
-    Source::open(path).is_ok_and(|mut source| match format(&mut source.stream) {
+    Source::open(path, None).is_ok_and(|mut source| match format(&mut source.stream) {
         Ok(Format::Text) => or_text,
         Ok(_) => true,
         Err(_) => false,

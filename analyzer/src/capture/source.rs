@@ -1,13 +1,17 @@
 //! Files and standard input, unpacked where they are packed.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
+use super::interruption::{Interruptible, Interruption};
 use super::stream::ByteStream;
 use super::zstd::{self, ZstdFrames};
 use super::{CaptureError, Progress};
@@ -37,13 +41,16 @@ struct Metered<R> {
 
 impl Source {
     /// Opens a file; `-` is standard input.
-    pub(super) fn open(path: &Path) -> Result<Self, CaptureError> {
-        if path == Path::new("-") {
-            return Ok(Self::new("standard input".into(), io::stdin(), None));
-        }
-        let file: Arc<str> = path.to_string_lossy().into();
+    pub(super) fn open(path: &Path, interruption: Option<&Arc<Interruption>>) -> Result<Self, CaptureError> {
+        let is_input = path == Path::new("-");
+        let file: Arc<str> = if is_input { "standard input".into() } else { path.to_string_lossy().into() };
         let open = || {
-            let opened = File::open(path)?;
+            let opened = match interruption {
+                // Not `io::stdin()`: it buffers, so what waits for the descriptor would not see what was read ahead.
+                _ if is_input => File::from(io::stdin().as_fd().try_clone_to_owned()?),
+                Some(_) => open_at_once(path)?,
+                None => File::open(path)?,
+            };
             let metadata = opened.metadata()?;
             if metadata.is_dir() {
                 return Err(io::Error::from(io::ErrorKind::IsADirectory));
@@ -51,7 +58,12 @@ impl Source {
             Ok((opened, metadata.is_file().then_some(metadata.len())))
         };
         let (opened, size) = open().map_err(|source| CaptureError::Open { file: Arc::clone(&file), source })?;
-        Ok(Self::new(file, opened, size))
+        Ok(match interruption {
+            Some(interruption) => {
+                Self::new(file, Interruptible::new(opened, size.is_none(), Arc::clone(interruption)), size)
+            }
+            None => Self::new(file, opened, size),
+        })
     }
 
     /// A source over any bytes. `size` is their number, where it is known.
@@ -75,6 +87,13 @@ fn in_utf8(mut stream: ByteStream) -> ByteStream {
             ByteStream::new(Box::new(Utf16::new(stream, big_endian)))
         }
     }
+}
+
+/// Opens a file; a pipe without waiting for whoever is to write into it, so that the waiting can be ended.
+fn open_at_once(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
 }
 
 fn unpacked(mut raw: ByteStream) -> ByteStream {

@@ -12,7 +12,7 @@ mod services;
 
 use self::clock::{Clock, Stamp};
 use self::head::Head;
-use self::meaning::{Before, Content, FrameRows, Meaning, is_of_tshark, is_possible, is_tunnel, meaning};
+use self::meaning::{Before, Content, FrameRows, Meaning, is_of_tshark, is_possible_frame, is_tunnel, meaning};
 use self::payload::{Ipv4Header, Packet};
 use super::nics::Nics;
 use super::source::{Meter, Source};
@@ -138,10 +138,13 @@ impl TextReader {
             },
             Meaning::Unreadable(reason) => {
                 self.recognised = true;
-                self.lose(number, &reason)
+                let is_frame = is_possible_frame(text);
+                if is_frame { self.lose(number, &reason) } else { self.skip(number, &reason) }
             }
             Meaning::NoMacs => self.skip(number, "a packet without MAC addresses"),
-            Meaning::NoTime | Meaning::Foreign if is_possible(text) => self.lose(number, "no line of `tcpdump -e`"),
+            Meaning::NoTime | Meaning::Foreign if is_possible_frame(text) => {
+                self.lose(number, "no line of `tcpdump -e`")
+            }
             Meaning::NoTime | Meaning::Foreign => {
                 self.is_of_tshark |= is_of_tshark(text);
                 self.skip(number, "no line of `tcpdump -e`")
@@ -163,15 +166,20 @@ impl TextReader {
         self.record = Some(TextRecord { tags, payload: packet.payload, ..record });
     }
 
-    /// Takes note of a line that may tell of a packet and cannot be read.
+    /// Passes over a line that is a frame, or may be one: it is not known what left.
     fn lose(&mut self, number: usize, reason: &str) -> Result<(), CaptureError> {
-        self.skip(number, reason)
+        self.skipped.frames += 1;
+        self.pass_over(number, reason)
     }
 
-    /// Takes note of a line that tells of no packet.
+    /// Passes over a line that is no frame.
     fn skip(&mut self, number: usize, reason: &str) -> Result<(), CaptureError> {
         self.skipped.lines += 1;
-        if !self.recognised && self.skipped.lines >= MAX_FOREIGN_LINES {
+        self.pass_over(number, reason)
+    }
+
+    fn pass_over(&mut self, number: usize, reason: &str) -> Result<(), CaptureError> {
+        if !self.recognised && self.skipped.lines + self.skipped.frames >= MAX_FOREIGN_LINES {
             return Err(self.foreign());
         }
         self.warnings.push(Position::Line(number), || format!("line passed over: {reason}"));
@@ -191,7 +199,7 @@ impl TextReader {
         if let Some(begun) = self.begun.take() {
             unfinished(begun, &mut self.skipped, &mut self.warnings);
         }
-        if !self.recognised && self.skipped.lines > 0 {
+        if !self.recognised && self.skipped != Skipped::default() {
             return Err(self.foreign());
         }
         let stream = self.lines.reader();
@@ -257,7 +265,7 @@ impl CaptureReader for TextReader {
 
 /// Gives up a packet whose addresses did not follow.
 fn unfinished(begun: Begun, skipped: &mut Skipped, warnings: &mut Warnings) {
-    skipped.lines += 1;
+    skipped.frames += 1;
     warnings.push(Position::Line(begun.line), || {
         "line passed over: the addresses, which `tcpdump -v` prints on the next line, are missing".to_owned()
     });

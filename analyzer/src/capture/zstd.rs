@@ -79,7 +79,10 @@ impl ZstdFrames {
     }
 
     fn failure(&mut self, error: &dyn std::error::Error) -> io::Error {
-        if self.source.peek(1).is_empty() { cut() } else { damaged(&error.to_string()) }
+        if !self.source.peek(1).is_empty() {
+            return damaged(&error.to_string());
+        }
+        self.source.failure().map_or_else(cut, |failure| io::Error::new(failure.kind(), failure.to_string()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{PathOrNone, parse_positive_seconds, parse_seconds};
+use super::values::{DURATION, PathOrNone, parse_duration, parse_positive_duration};
 use crate::alerts::Settings;
 
 /// Where open alerts are kept if nothing else is configured.
@@ -16,13 +16,13 @@ pub const DEFAULT_STATE: &str = "/var/lib/analyzer/alerts.json";
 pub struct AlertArgs {
     /// How long flows to the same MAC are gathered into one message, after a first one that is told at once; the time
     /// doubles while flows keep coming
-    #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "10s", value_name = DURATION, value_parser = parse_duration)]
     pub alert_gather: Duration,
     /// Time to the first reminder that packets still leave to the MAC; it doubles with each
-    #[arg(long, default_value = "300", value_name = "SECONDS", value_parser = parse_positive_seconds)]
+    #[arg(long, default_value = "5m", value_name = DURATION, value_parser = parse_positive_duration)]
     pub alert_remind: Duration,
     /// A flow that sent nothing to the MAC for so long is cleared
-    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_positive_seconds)]
+    #[arg(long, default_value = "1m", value_name = DURATION, value_parser = parse_positive_duration)]
     pub alert_hold: Duration,
     /// Most messages a minute; what is held back is told later; 0 for no limit
     #[arg(long, default_value_t = 60, value_name = "N")]

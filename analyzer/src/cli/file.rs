@@ -4,6 +4,7 @@
 //! whatever can be typed, and each value is checked by the same rules.
 
 use std::ffi::OsString;
+use std::num::ParseIntError;
 use std::sync::Arc;
 
 use clap::builder::ValueParser;
@@ -13,6 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
+use super::values::DURATION;
 use crate::types::{Place, Position};
 
 /// Options that can only be typed.
@@ -43,13 +45,20 @@ pub(super) fn arguments(
         let position = offset.map_or(Position::Whole, |offset| Position::in_text(text, offset));
         FileError { place: Place { file: Arc::clone(file), position }, message }
     };
-    let table =
-        DeTable::parse(text).map_err(|error| at(error.span().map(|span| span.start), error.message().to_owned()))?;
+    let table = DeTable::parse(text).map_err(|error| {
+        let offset = error.span().map(|span| span.start);
+        let message = offset.and_then(|offset| unquoted(text, offset));
+        at(offset, message.unwrap_or_else(|| error.message().to_owned()))
+    })?;
     let mut entries: Vec<_> = table.get_ref().iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     let mut arguments = Vec::new();
     for (key, value) in entries {
         let name: &str = key.get_ref();
+        if matches!(value.get_ref(), DeValue::Table(_)) {
+            let message = format!("options stand at the top of the file, in no table such as [{name}]");
+            return Err(at(Some(key.span().start), message));
+        }
         let arg = option(command, name).map_err(|message| at(Some(key.span().start), message))?;
         let values = match value.get_ref() {
             DeValue::Array(values) if is_list(arg) => values.iter().collect(),
@@ -102,8 +111,31 @@ fn text_of(arg: &Arg, value: &DeValue<'_>) -> Result<String, String> {
             .map(|number| number.to_string())
             .map_err(|_| "the number is beyond 64 bits".to_owned()),
         DeValue::Float(number) => Ok(number.as_str().to_owned()),
-        other => Err(format!("expected one value, found {}", kind(other))),
+        other => Err(format!("expected {}, found {}", wanted(arg), kind(other))),
     }
+}
+
+/// What an option takes, in words that tell how it is written.
+fn wanted(arg: &Arg) -> &'static str {
+    match arg.get_value_names() {
+        Some([name]) if name == DURATION => "a duration such as \"30s\"",
+        Some([name]) if name == "N" => "a number",
+        _ if is_list(arg) => "a string, or an array of strings",
+        _ => "a string",
+    }
+}
+
+/// What to say of a text that is no TOML because a string at `offset` stands without quotes, which its parser takes for a
+/// number or a date.
+fn unquoted(text: &str, offset: usize) -> Option<String> {
+    let line_start = text.get(..offset)?.rfind('\n').map_or(0, |end| end + 1);
+    let line = text.get(line_start..)?.lines().next()?;
+    let (key, value) = line.split_once('=')?;
+    let value = value.split('#').next()?.trim();
+    let is_bare = value.starts_with(|first: char| first.is_alphanumeric() || "/.:_-".contains(first));
+    let quoted = format!("{} = \"{value}\"", key.trim());
+    (is_bare && !value.contains(['"', '\'', '\\']) && DeTable::parse(&quoted).is_ok())
+        .then(|| format!("text stands in quotes: {quoted}"))
 }
 
 fn kind(value: &DeValue<'_>) -> &'static str {
@@ -134,8 +166,11 @@ fn reason(error: &clap::Error) -> String {
         (ErrorKind::InvalidValue, Some(ContextValue::Strings(valid))) if !valid.is_empty() => {
             format!("expected one of {}", valid.join(", "))
         }
-        (ErrorKind::ValueValidation, _) => std::error::Error::source(error)
-            .map_or_else(|| "not a value of this option".to_owned(), ToString::to_string),
+        (ErrorKind::ValueValidation, _) => match std::error::Error::source(error) {
+            Some(why) if why.is::<ParseIntError>() => "expected a whole number".to_owned(),
+            Some(why) => why.to_string(),
+            None => "not a value of this option".to_owned(),
+        },
         _ => "not a value of this option".to_owned(),
     }
 }

@@ -10,34 +10,10 @@ use super::alerts::AlertArgs;
 use super::metrics::MetricsArgs;
 use super::sources::SourceArgs;
 use super::syslog::SyslogArgs;
-use super::values::{Interface, PathOrNone, parse_positive_seconds, parse_seconds};
+use super::values::{DURATION, Interface, PathOrNone, parse_duration, parse_positive_duration};
 use super::{JudgingArgs, OutputArgs};
 use crate::repair::journal::DEFAULT_PATH as JOURNAL_PATH;
 use crate::repair::rules::Method;
-
-pub(super) const EXAMPLES: &str = "\
-Examples:
-  analyzer live -i auto
-      On an OVN-Kubernetes worker: finds the NIC, the databases and the conntrack table by itself
-  analyzer live -i ens1 -i ens2 --sample 0 --format jsonl | jq 'select(.type == \"finding\")'
-      Two members of a bond; conforming packets are counted, their flows are not
-  analyzer live -i ens1 --nb ssl:192.0.2.1:6641,ssl:192.0.2.2:6641 --sb ssl:192.0.2.1:6642,ssl:192.0.2.2:6642 \\
-      --private-key key.pem --certificate cert.pem --ca-cert ca.pem
-      A central control plane
-  analyzer live -i ens1 --nb none --sb none --nexthops nexthops.toml --duration 60
-      Without OVN, for a minute
-  analyzer live --config /etc/analyzer/live.toml
-      All options from a file, by their long names: interface = [\"ens1\", \"ens2\"]
-
-  analyzer live -i auto --repair unpin --repair-rate 5
-      Heals stale entries, five a minute at most (docs/repair.md)
-
-It runs until SIGINT or SIGTERM and then prints the verdict as replay does. SIGHUP reads FILE.toml again. It never
-changes or drops a packet, and leaves nothing behind on the NIC. docs/live.md tells more; `analyzer doctor` tells what
-this machine lets it do.
-
-Exit status: 0 judged, no violation; 1 at least one violation; 2 could not run; 3 no violation, but something could not
-be judged, nothing was covered by a route, or nothing told next hops.";
 
 /// Arguments of `live`.
 #[derive(Args, Clone, Debug)]
@@ -163,10 +139,10 @@ pub struct AskingArgs {
     pub conntrack: ConntrackSource,
     /// Time between two readings of all labelled conntrack entries; 0 to read them at the start, after a
     /// loss, and when a MAC has been outside the set for the grace period only
-    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "1m", value_name = DURATION, value_parser = parse_duration)]
     pub conntrack_interval: Duration,
     /// Facts of a source that was lost longer ago than this are unknown
-    #[arg(long, default_value = "300", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "5m", value_name = DURATION, value_parser = parse_duration)]
     pub max_age: Duration,
 }
 
@@ -206,7 +182,7 @@ pub struct RepairingArgs {
     )]
     pub repair_tcp: Option<bool>,
     /// How long the next hops of a flow must have been what they are
-    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "1m", value_name = DURATION, value_parser = parse_duration)]
     pub repair_settle: Duration,
     /// File that each entry is written into before it is changed, and what came of it
     #[arg(long, default_value = JOURNAL_PATH, value_name = "FILE")]
@@ -222,7 +198,7 @@ pub struct MemoryArgs {
     #[arg(long, value_name = "FILE|none", value_parser = str::parse::<PathOrNone>)]
     pub history: Option<PathOrNone>,
     /// How long the end of a next hop is remembered
-    #[arg(long, default_value = "604800", value_name = "SECONDS", value_parser = parse_positive_seconds)]
+    #[arg(long, default_value = "7d", value_name = DURATION, value_parser = parse_positive_duration)]
     pub history_age: Duration,
     /// Most flows under suspicion that the kernel program counts at a time, for each IP version; what finds no place is
     /// told
@@ -249,10 +225,10 @@ pub struct LiveRunArgs {
     #[arg(long, value_name = "FILE.toml")]
     pub config: Option<PathBuf>,
     /// End after this time; runs until SIGINT or SIGTERM unless given
-    #[arg(long, value_name = "SECONDS", value_parser = parse_positive_seconds)]
+    #[arg(long, value_name = DURATION, value_parser = parse_positive_duration)]
     pub duration: Option<Duration>,
     /// How long flows under suspicion that nobody has judged yet are judged at the end; packets of the rest are a loss
-    #[arg(long, default_value = "15", value_name = "SECONDS", value_parser = parse_positive_seconds)]
+    #[arg(long, default_value = "15s", value_name = DURATION, value_parser = parse_positive_duration)]
     pub end_within: Duration,
     /// No messages on standard error but errors
     #[arg(

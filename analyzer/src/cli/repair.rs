@@ -8,28 +8,13 @@ use clap::{ArgGroup, Args, ValueEnum};
 use super::OutputArgs;
 use super::live::ConntrackSource;
 use super::sources::SourceArgs;
-use super::values::parse_seconds;
+use super::values::{DURATION, parse_duration};
 use crate::inputs::Paths;
 use crate::repair::journal::DEFAULT_PATH;
 use crate::repair::rules::Method;
 use crate::types::{MacAddr, Tuple};
 
-pub(super) const EXAMPLES: &str = "\
-Examples:
-  analyzer repair --all
-      What would be done about every stale entry of this node, and about which nothing would be, and why
-  analyzer repair --flow 'udp 192.168.16.230:59943 -> 172.27.0.13:5005' --apply
-      Deletes the entry that keeps this flow at a dead gateway
-  analyzer repair --mac ce:73:29:66:39:a4 --method unpin --apply
-      Frees all flows from this gateway; NAT and TCP state stay
-  analyzer repair --all --conntrack ct.txt --nb-db ovnnb_db.db --sb-db ovnsb_db.db --ct-zones zones.txt
-      What would be done, by dumps: nothing can be changed there
-
-Nothing is changed without --apply. Each entry is looked at once more just before it is changed, and read back after; what
-it was is written into the journal first. docs/repair.md tells the rules, and how an entry is made again. It takes
-CAP_NET_ADMIN in the network namespace of the node, or a right to the control socket of ovs-vswitchd.
-
-Exit status: 0 all was done, or would be, or there is nothing to do; 1 something was refused or failed; 2 could not run.";
+pub(super) const USAGE: &str = "analyzer repair [OPTIONS] SELECTION [CASE_DIR]...";
 
 /// Arguments of `repair`.
 #[derive(Args, Clone, Debug)]
@@ -61,7 +46,7 @@ pub struct RepairArgs {
 
 /// Which entries are meant; those that fit all that is given.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Which entries (at least one of these)")]
+#[command(next_help_heading = "SELECTION: which entries (at least one of these)")]
 pub struct SelectingArgs {
     /// Those of one flow: 'udp 192.168.16.230:59943 -> 172.27.0.13:5005'
     #[arg(long, value_name = "TUPLE")]
@@ -125,7 +110,7 @@ pub struct RulingArgs {
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub max: usize,
     /// How long the next hops must have been what they are. Where nothing tells, --apply watches them for so long
-    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "1m", value_name = DURATION, value_parser = parse_duration)]
     pub settle: Duration,
     /// Delete entries of TCP connections, too: a firewall may not let them go on
     #[arg(long)]
@@ -137,6 +122,6 @@ pub struct RulingArgs {
     #[arg(long, value_name = "MAC")]
     pub allow_mac: Vec<MacAddr>,
     /// How old the last frame from a MAC may be for its router to count as alive
-    #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, default_value = "1m", value_name = DURATION, value_parser = parse_duration)]
     pub heard_window: Duration,
 }

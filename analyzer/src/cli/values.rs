@@ -5,22 +5,44 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::SpanRelativeTo;
+use jiff::fmt::friendly::SpanParser;
+
 use crate::output::escape::Escaped;
 use crate::ovsdb::client::{Remote, RemoteError};
 
-/// Reads a number of seconds, fractions included.
-pub(super) fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds, such as 5 or 0.5".to_owned())?;
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|_| "expected a number of seconds from 0 on that is not beyond all measure".to_owned())
+/// What stands for a duration in help texts; [`DURATIONS`] tells its forms.
+pub(super) const DURATION: &str = "DURATION";
+
+/// The forms of a duration, for the end of help texts.
+pub(super) const DURATIONS: &str = "A DURATION is 250ms, 30s, 5m, 1h or 7d; a number alone is seconds.";
+
+const EXPECTED: &str = "expected a duration such as 250ms, 30s, 5m, 1h or 7d; a number alone is seconds";
+
+/// Reads a duration: a number with a unit, several such as `1h30m`, or a number alone, which is seconds.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let read = match text.parse() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => with_units(text),
+    };
+    read.ok_or_else(|| EXPECTED.to_owned())
 }
 
-/// As [`parse_seconds`], for what takes time.
-pub(super) fn parse_positive_seconds(text: &str) -> Result<Duration, String> {
-    match parse_seconds(text)? {
-        Duration::ZERO => Err("expected more than 0 seconds".to_owned()),
-        seconds => Ok(seconds),
+/// As [`parse_duration`], for what takes time.
+pub(super) fn parse_positive_duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err(format!("more than 0 is needed: {EXPECTED}")),
+        duration => Ok(duration),
     }
+}
+
+/// Days have 24 hours here; months and years have no length of their own.
+fn with_units(text: &str) -> Option<Duration> {
+    let span = SpanParser::new().parse_span(text).ok()?;
+    if span.get_months() != 0 || span.get_years() != 0 {
+        return None;
+    }
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?.try_into().ok()
 }
 
 /// A network interface to watch.
@@ -100,22 +122,57 @@ impl FromStr for PathOrNone {
     }
 }
 
+/// What a node is called.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeName {
+    /// The name.
+    pub name: String,
+    /// The folder that holds what was taken on it; `None` where there is one node.
+    pub folder: Option<PathBuf>,
+}
+
+impl FromStr for NodeName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some(("", _) | (_, "")) => Err("expected NAME or NAME=DIR".to_owned()),
+            Some((name, folder)) => Ok(Self { name: name.to_owned(), folder: Some(folder.into()) }),
+            None => Ok(Self { name: text.to_owned(), folder: None }),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn seconds() {
-        for (text, seconds) in [("0", 0.0), ("0.5", 0.5), ("1e10", 1e10)] {
-            assert_eq!(parse_seconds(text), Ok(Duration::from_secs_f64(seconds)));
+    fn durations() {
+        for (text, seconds) in [
+            ("0", 0.0),
+            ("0.5", 0.5),
+            ("1e10", 1e10),
+            ("250ms", 0.25),
+            ("30s", 30.0),
+            ("5m", 300.0),
+            ("1h", 3600.0),
+            ("7d", 604_800.0),
+            ("1h30m", 5400.0),
+            ("1 h 30 min", 5400.0),
+            ("1.5h", 5400.0),
+            ("0s", 0.0),
+        ] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
         }
-        for text in ["-1", "NaN", "inf", "1e300", "5s", ""] {
-            assert!(
-                parse_seconds(text).is_err_and(|error| error.starts_with("expected a number of seconds")),
-                "{text}"
-            );
+        for text in ["-1", "-5s", "5s ago", "NaN", "inf", "1e300", "5 parsecs", "5M", "1mo", "1y", "PT5M", "s", " ", ""]
+        {
+            assert_eq!(parse_duration(text), Err(EXPECTED.to_owned()), "{text}");
         }
-        assert!(parse_positive_seconds("0").is_err() && parse_positive_seconds("0.1").is_ok());
+        for text in ["0", "0s", "0ms"] {
+            assert!(parse_positive_duration(text).is_err_and(|error| error.starts_with("more than 0")), "{text}");
+        }
+        assert_eq!(parse_positive_duration("1ms"), Ok(Duration::from_millis(1)));
     }
 
     #[test]

@@ -25,19 +25,22 @@ pub(super) struct Prepared {
 
 /// Reads the dumps that were named and those in the folders given.
 pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -> anyhow::Result<Prepared> {
-    let mut captures = Vec::new();
+    let (mut captures, mut warnings) = (Vec::new(), Vec::new());
     for input in given {
         if input.is_dir() {
             let before = captures.len();
             let known = paths.clone();
-            case_dir::add(input, &mut paths, &mut captures)
+            let near = case_dir::add(input, &mut paths, &mut captures)
                 .with_context(|| format!("cannot list {}", input.display()))?;
             if before == captures.len() && known == paths {
+                let near: String = near.iter().map(|near| format!("; {near}")).collect();
                 bail!(
-                    "{} holds no capture and no dump under a well-known name; `analyzer replay --help` lists the names",
+                    "{} holds no capture and no dump under a well-known name; `analyzer replay --help` lists the \
+                     names{near}",
                     input.display()
                 );
             }
+            warnings.extend(near);
         } else {
             captures.push(input.clone());
         }
@@ -45,10 +48,10 @@ pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -
     if captures.iter().chain(paths.files()).filter(|path| *path == Path::new("-")).count() > 1 {
         bail!("- stands for standard input, which can be read only once");
     }
-    let repeated = remove_repeated(&mut captures);
+    warnings.extend(remove_repeated(&mut captures));
     let mut engine = Engine::new(settings);
     let mut loaded = inputs::load(&paths, &mut |fact| engine.add(fact))?;
-    loaded.warnings.splice(0..0, repeated);
+    loaded.warnings.splice(0..0, warnings);
     loaded.history.into_iter().for_each(|start| engine.set_history_start(start));
     engine.set_given(loaded.kinds);
     let (tells_nexthops, tells_connections) = (paths.tells_nexthops(), !paths.conntrack.is_empty());

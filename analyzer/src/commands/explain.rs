@@ -1,15 +1,18 @@
 //! `analyzer explain`: everything known of one flow.
 
 use super::counting::{count, nic_names};
-use super::engine::prepare;
+use super::engine::{Prepared, prepare};
+use super::nodes::{self, Node};
 use super::printing::{frame, print};
 use super::{Status, running, warn};
-use crate::cli::{ExplainArgs, Format, PathOrNone};
+use crate::cli::{ExplainArgs, Format, PathOrNone, ReadingArgs, RunArgs};
 use crate::engine::observation::Observation;
 use crate::engine::settings::Settings;
 use crate::engine::verdict::Verdict;
+use crate::engine::view::Explanation;
 use crate::live::snapshot::Wanted;
-use crate::output::{json, listing};
+use crate::output::{Report, json, listing};
+use crate::types::{Timestamp, Tuple};
 
 pub(super) fn run(ExplainArgs { tuple, inputs, sources, history, run: args }: ExplainArgs) -> anyhow::Result<Status> {
     let settings = Settings { followed: Some(tuple), ..Settings::from(&args.judging) };
@@ -18,35 +21,60 @@ pub(super) fn run(ExplainArgs { tuple, inputs, sources, history, run: args }: Ex
         PathOrNone::Path(path) => Some(path),
     };
     let wanted = Wanted::Flow { tuple, history };
-    let from_running = running::prepare(&inputs, &args.paths, sources, &wanted, settings.clone())?;
-    let mut prepared = match from_running {
-        Some(prepared) => prepared,
-        None => prepare(&inputs, args.paths, settings)?,
-    };
-    warn(&prepared.loaded.warnings);
-    let mut frame = frame(&args.output);
+    let RunArgs { output, reading, paths, .. } = args;
+    let nodes = nodes::of(inputs, &output.node, paths)?;
+    let heading = nodes::Heading::new(&nodes);
+    nodes::each(nodes, |Node { name, inputs, paths }| {
+        let from_running = running::prepare(&inputs, &paths, sources.clone(), &wanted, settings.clone())?;
+        let mut prepared = match from_running {
+            Some(prepared) => prepared,
+            None => prepare(&inputs, paths, settings.clone())?,
+        };
+        warn(&prepared.loaded.warnings);
+        let (frame, explanation) = explained(&mut prepared, tuple, name, &reading)?;
+        print(|out| match output.format {
+            Format::Text => {
+                heading.write(out, frame.node.as_deref())?;
+                listing::write_explanation(out, &explanation)
+            }
+            Format::Json | Format::Jsonl => json::write_explanation(out, &frame, &explanation),
+        })?;
+        Ok(status(&prepared, &explanation))
+    })
+}
+
+/// What is known of the flow, and what it has in common with a report.
+fn explained(
+    prepared: &mut Prepared,
+    tuple: Tuple,
+    node: Option<String>,
+    reading: &ReadingArgs,
+) -> anyhow::Result<(Report, Explanation)> {
+    let mut frame = frame(node);
     let explanation = if prepared.captures.is_empty() {
         let none: [Observation; 0] = [];
         prepared.engine.explain(tuple, none.as_slice())
     } else {
-        let counted = count(&mut prepared, &args.reading)?;
+        let counted = count(prepared, reading, None)?;
         warn(&counted.warnings);
         frame.time_digits = counted.time_digits();
         frame.lacks_times = counted.lacks_times;
         frame.nic_names = nic_names(&counted);
         prepared.engine.explain(tuple, &counted.by_flow())
     };
-    print(|out| match args.output.format {
-        Format::Text => listing::write_explanation(out, &explanation),
-        Format::Json | Format::Jsonl => json::write_explanation(out, &frame, &explanation),
-    })?;
+    Ok((frame, explanation))
+}
+
+fn status(prepared: &Prepared, explanation: &Explanation) -> Status {
     let is_violating = explanation.seen.iter().any(|finding| matches!(finding.verdict, Verdict::Violating(_)))
         || explanation.connections.iter().any(|view| view.standing.is_stale());
-    let is_known = !explanation.seen.is_empty()
+    let is_whole = prepared.engine.gaps(explanation.at.unwrap_or(Timestamp::MAX)).next().is_none();
+    let is_known = is_whole
+        && !explanation.seen.is_empty()
         && explanation.seen.iter().all(|finding| !matches!(finding.verdict, Verdict::Undetermined(_)));
-    Ok(match (is_violating, is_known) {
+    match (is_violating, is_known) {
         (true, _) => Status::Violation,
         (false, true) => Status::Fine,
         (false, false) => Status::Undetermined,
-    })
+    }
 }

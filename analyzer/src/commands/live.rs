@@ -2,18 +2,19 @@
 
 use anyhow::Context;
 
+use super::nodes;
 use super::printing::{print, style};
-use super::replay::status;
 use super::{Status, warn};
 use crate::cli::{Format, LiveArgs};
+use crate::live;
 use crate::live::config::Config;
-use crate::live::{self, Outcome};
 use crate::output::{write_json, write_jsonl, write_text};
 
 pub(super) fn run(args: LiveArgs) -> anyhow::Result<Status> {
     let config = Config::try_from(args)?;
+    nodes::is_one(&config.output.node)?;
     let output = config.output.clone();
-    let Outcome { report, tells_nexthops } = live::run(config)?;
+    let report = live::run(config)?;
     if output.format != Format::Text {
         warn(&report.warnings);
     }
@@ -24,5 +25,5 @@ pub(super) fn run(args: LiveArgs) -> anyhow::Result<Status> {
         Format::Jsonl => write_jsonl(out, &report),
     })
     .context("cannot tell how the run ended")?;
-    Ok(status(&report.summary, &report.skipped, tells_nexthops))
+    Ok(report.answer().into())
 }

@@ -5,8 +5,11 @@ mod counting;
 mod doctor;
 mod engine;
 mod explain;
+mod interrupting;
 mod live;
+mod manual;
 mod nexthops;
+mod nodes;
 mod printing;
 mod repair;
 mod replay;
@@ -19,6 +22,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
+use crate::output::Answer;
 use crate::output::escape::Escaped;
 use crate::types::Warning;
 
@@ -31,8 +35,32 @@ pub enum Status {
     Violation = 1,
     /// Could not run.
     Failed = 2,
-    /// No violation, but something could not be judged.
+    /// No violation, but something could not be judged, or may be one if it goes on.
     Undetermined = 3,
+}
+
+impl Status {
+    /// The one that counts of two nodes'.
+    #[must_use]
+    fn worse(self, other: Self) -> Self {
+        let rank = |status: &Self| match status {
+            Self::Fine => 0,
+            Self::Undetermined => 1,
+            Self::Failed => 2,
+            Self::Violation => 3,
+        };
+        std::cmp::max_by_key(self, other, rank)
+    }
+}
+
+impl From<Answer> for Status {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Violating => Self::Violation,
+            Answer::Grace | Answer::Undetermined => Self::Undetermined,
+            Answer::Ok => Self::Fine,
+        }
+    }
 }
 
 impl From<Status> for ExitCode {
@@ -61,24 +89,17 @@ pub fn run(cli: Cli) -> anyhow::Result<Status> {
             printing::print(|out| out.write_all(&script))?;
             Ok(Status::Fine)
         }
-        Command::Man { command } => {
-            printing::print(|out| manual(command.as_deref())?.render(out))?;
+        Command::Man { all: Some(folder), .. } => {
+            let written = manual::write_all(&folder)?;
+            printing::print(|out| written.iter().try_for_each(|path| writeln!(out, "wrote {}", path.display())))?;
+            Ok(Status::Fine)
+        }
+        Command::Man { command, all: None } => {
+            let page = manual::page(command.as_deref().unwrap_or_default())?;
+            printing::print(|out| out.write_all(&page))?;
             Ok(Status::Fine)
         }
     }
-}
-
-/// The manual page of a command, or that of the whole, which refers to those of the commands.
-fn manual(command: Option<&str>) -> io::Result<clap_mangen::Man> {
-    let mut cli = Cli::command();
-    cli.build();
-    let page = match command {
-        Some(name) => {
-            cli.find_subcommand(name).cloned().ok_or_else(|| io::Error::other(format!("there is no command {name}")))?
-        }
-        None => cli,
-    };
-    Ok(clap_mangen::Man::new(page))
 }
 
 /// Most warnings that are printed one by one.
@@ -86,11 +107,14 @@ const MAX_WARNINGS: usize = 20;
 
 /// Says on standard error what was passed over.
 fn warn(warnings: &[Warning]) {
-    for warning in warnings.iter().take(MAX_WARNINGS) {
-        eprintln!("analyzer: {}", Escaped(&warning.to_string()));
-    }
+    let mut lines: Vec<String> =
+        warnings.iter().take(MAX_WARNINGS).map(|warning| Escaped(&warning.to_string()).to_string()).collect();
     if warnings.len() > MAX_WARNINGS {
-        eprintln!("analyzer: ... and {} more warnings", warnings.len() - MAX_WARNINGS);
+        lines.push(format!("... and {} more warnings", warnings.len() - MAX_WARNINGS));
+    }
+    for line in lines {
+        // Whoever reads messages may have gone; the verdict goes elsewhere.
+        let _ = writeln!(io::stderr(), "analyzer: {line}");
     }
 }
 

@@ -27,8 +27,8 @@ pub(super) fn is_coloured(when: Colour) -> bool {
 }
 
 /// What listings as JSON have in common with a report: the node, and how times are written.
-pub(super) fn frame(args: &OutputArgs) -> Report {
-    Report { node: args.node.clone(), time_digits: 6, ..Report::default() }
+pub(super) fn frame(node: Option<String>) -> Report {
+    Report { node, time_digits: 6, ..Report::default() }
 }
 
 /// Writes to standard output through a buffer.

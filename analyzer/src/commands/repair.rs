@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use super::engine::prepare;
+use super::nodes;
 use super::printing::{frame, print};
 use super::{Status, warn};
 use crate::cli::{ActingArgs, Format, KernelRoutes, RepairArgs, RulingArgs, SelectingArgs};
@@ -29,18 +30,20 @@ use crate::unixctl::conntrack::{Pacing, UserspaceTable};
 
 pub(super) fn run(args: RepairArgs) -> anyhow::Result<Status> {
     let output = args.output.clone();
-    let Ended { repairs, is_partial } = match is_running(&args.inputs, &args.paths) {
+    nodes::is_one(&output.node)?;
+    let Ended { repairs, is_partial, is_whole } = match is_running(&args.inputs, &args.paths) {
         true => on_running(args)?,
         false => on_dumps(args)?,
     };
     let rows: Vec<RepairRow> = repairs.iter().map(Repair::row).collect();
-    let frame = frame(&output);
+    let frame = frame(output.node().map(str::to_owned));
     print(|out| match output.format {
         Format::Text => listing::write_repairs(out, &rows),
         format => json::write_repairs(out, &frame, &rows, format == Format::Jsonl),
     })?;
     Ok(match !is_partial && repairs.iter().all(|repair| repair.outcome.is_fine()) {
-        true => Status::Fine,
+        true if is_whole => Status::Fine,
+        true => Status::Undetermined,
         false => Status::Violation,
     })
 }
@@ -50,12 +53,14 @@ struct Ended {
     repairs: Vec<Repair>,
     /// Whether there may be entries that nobody has seen.
     is_partial: bool,
+    /// Whether all that was given, or told, could be read.
+    is_whole: bool,
 }
 
-/// Whether the entries are those of the running system: no dump of them is given, and nothing that could be as old as one.
+/// Whether the entries are those of the running system: no dump of them is given, and nothing of what changes with each pod.
 fn is_running(inputs: &[PathBuf], paths: &Paths) -> bool {
-    let Paths { nexthops, ct_zones, mac_owners, .. } = paths.clone();
-    inputs.is_empty() && Paths { nexthops, ct_zones, mac_owners, ..Paths::default() } == *paths
+    let Paths { nexthops, ct_zones, mac_owners, logical_flows, .. } = paths.clone();
+    inputs.is_empty() && Paths { nexthops, ct_zones, mac_owners, logical_flows, ..Paths::default() } == *paths
 }
 
 fn rules(acting: &ActingArgs, ruling: &RulingArgs, selecting: &SelectingArgs) -> Rules {
@@ -89,6 +94,9 @@ fn on_dumps(args: RepairArgs) -> anyhow::Result<Ended> {
     if let Some(file) = inputs.iter().find(|input| !input.is_dir()) {
         bail!("{} is no folder: name dumps with options such as --conntrack FILE; --help lists them", file.display());
     }
+    if inputs.len() > 1 {
+        bail!("each folder is a node of its own, and a command of one deletes another's entry: give one folder");
+    }
     let prepared = prepare(&inputs, paths, settings(&ruling))?;
     warn(&prepared.loaded.warnings);
     if !prepared.tells_connections {
@@ -103,7 +111,8 @@ fn on_dumps(args: RepairArgs) -> anyhow::Result<Ended> {
         let outcome = step.verdict.clone().map_or_else(Outcome::Refused, Outcome::Would);
         step.into_repair(&rules, None, at, outcome)
     });
-    Ok(Ended { repairs: rehearsed.collect(), is_partial: false })
+    let is_whole = prepared.engine.gaps(at).next().is_none();
+    Ok(Ended { repairs: rehearsed.collect(), is_partial: false, is_whole })
 }
 
 /// What would be, or is, done about entries of the running system.
@@ -173,7 +182,8 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
         (Table::Userspace(_), false) => userspace::rehearse(steps, &rules, at),
         (Table::Userspace(socket), true) => in_userspace(socket, &mut journal, steps, &rules, &snapshot)?,
     };
-    Ok(Ended { repairs, is_partial: snapshot.is_partial })
+    let is_whole = snapshot.engine.gaps(at).next().is_none();
+    Ok(Ended { repairs, is_partial: snapshot.is_partial, is_whole })
 }
 
 fn in_userspace(

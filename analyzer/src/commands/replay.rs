@@ -1,25 +1,109 @@
 //! `analyzer replay`: the verdict on captures.
 
+use std::io::Write;
+
 use anyhow::Context;
 
 use super::counting::{count, nic_names};
 use super::engine::prepare;
+use super::interrupting::Reading;
+use super::nodes::{self, Node};
 use super::printing::{print, style};
-use super::{Status, telling, warn};
-use crate::cli::{Format, ReplayArgs};
-use crate::engine::finding::Summary;
+use super::{Status, message, telling, warn};
+use crate::cli::{Format, OutputArgs, ReadingArgs, ReplayArgs, RunArgs};
 use crate::engine::settings::Settings;
-use crate::output::{Report, Skipped, write_json, write_jsonl, write_text};
+use crate::output::total::{self, NodeAnswer, NodeEnd};
+use crate::output::{Report, Skipped, json, write_json, write_jsonl, write_text};
+use crate::sinks::config::Config;
 use crate::sinks::target::Target;
 
 pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyhow::Result<Status> {
     let messages = syslog.config(Target::None)?;
     messages.check().context("cannot send alerts")?;
-    let mut prepared = prepare(&inputs, args.paths, Settings::from(&args.judging))?;
+    let RunArgs { output, reading, judging, paths } = args;
+    let nodes = nodes::of(inputs, &output.node, paths)?;
+    let judge = |node| judged(node, &reading, Settings::from(&judging));
+    if nodes.len() > 1 {
+        return several(nodes, &output, &messages, judge);
+    }
+    nodes::each(nodes, |node| {
+        let report = judge(node)?;
+        write(&report, &output)?;
+        telling::tell(&report, &messages)?;
+        Ok(report.answer().into())
+    })
+}
+
+/// Judges nodes one by one, and says what they amount to.
+fn several(
+    nodes: Vec<Node>,
+    output: &OutputArgs,
+    messages: &Config,
+    judge: impl Fn(Node) -> anyhow::Result<Report>,
+) -> anyhow::Result<Status> {
+    let heading = nodes::Heading::new(&nodes);
+    let (mut ends, mut reports, mut is_over) = (Vec::new(), Vec::new(), false);
+    let status = nodes::each(nodes, |node| {
+        let name = node.name.clone().unwrap_or_default();
+        // One who says stop means all of them.
+        if is_over {
+            ends.push(NodeEnd { node: name, result: Err("not read: interrupted".to_owned()) });
+            return Ok(Status::Undetermined);
+        }
+        let report = match judge(node) {
+            Ok(report) => report,
+            Err(error) => {
+                ends.push(NodeEnd { node: name, result: Err(message(&error)) });
+                return Err(error);
+            }
+        };
+        ends.push(NodeEnd { node: name, result: Ok(NodeAnswer::of(&report)) });
+        if output.format == Format::Text {
+            print(|out| heading.write(out, report.node.as_deref()))?;
+        }
+        if output.format != Format::Json {
+            write(&report, output)?;
+        }
+        telling::tell(&report, messages)?;
+        is_over |= report.interrupted;
+        let status = report.answer().into();
+        if output.format == Format::Json {
+            reports.push(report);
+        }
+        Ok(status)
+    })?;
+    print(|out| match output.format {
+        Format::Text => {
+            writeln!(out)?;
+            total::write_total(out, &ends)
+        }
+        Format::Json => json::write_reports(out, &reports, &ends),
+        Format::Jsonl => json::write_total(out, &ends),
+    })?;
+    Ok(status)
+}
+
+fn write(report: &Report, output: &OutputArgs) -> anyhow::Result<()> {
+    if output.format != Format::Text {
+        warn(&report.warnings);
+    }
+    let style = style(output);
+    print(|out| match output.format {
+        Format::Text => write_text(out, report, &style),
+        Format::Json => write_json(out, report),
+        Format::Jsonl => write_jsonl(out, report),
+    })
+}
+
+/// The report on one node.
+fn judged(Node { name, inputs, paths }: Node, reading: &ReadingArgs, settings: Settings) -> anyhow::Result<Report> {
+    let mut prepared = prepare(&inputs, paths, settings)?;
     if prepared.captures.is_empty() {
         anyhow::bail!("no capture given: the folder holds dumps only; name a capture, or - for standard input");
     }
-    let counted = count(&mut prepared, &args.reading)?;
+    let listening = Reading::listen(&prepared.captures, !reading.quiet)?;
+    let counted = count(&mut prepared, reading, Some(listening.interruption()))?;
+    let interrupted = listening.end();
     let conclusion = prepared.engine.conclude(&counted.by_flow());
 
     let totals = &counted.totals;
@@ -38,72 +122,22 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
         unparsed: totals.skipped.unparsed + counted.skipped_by_reader.frames,
         lines: prepared.loaded.skipped_lines + counted.skipped_by_reader.lines,
     };
-    let status = status(&summary, &skipped, prepared.tells_nexthops);
 
     let mut warnings = prepared.loaded.warnings;
     warnings.extend(counted.warnings.iter().cloned());
-    let report = Report {
+    Ok(Report {
         findings: conclusion.findings,
         latent: conclusion.latent,
+        interrupted,
         summary,
+        tells_nexthops: prepared.tells_nexthops,
         skipped,
         warnings,
         files: prepared.captures.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
         nic_names: nic_names(&counted),
         time_digits: counted.time_digits(),
         lacks_times: counted.lacks_times,
-        node: args.output.node.clone(),
+        node: name,
         status: None,
-    };
-    if args.output.format != Format::Text {
-        warn(&report.warnings);
-    }
-    let style = style(&args.output);
-    print(|out| match args.output.format {
-        Format::Text => write_text(out, &report, &style),
-        Format::Json => write_json(out, &report),
-        Format::Jsonl => write_jsonl(out, &report),
-    })?;
-    telling::tell(&report, &messages)?;
-    Ok(status)
-}
-
-/// Absence of data is never conformity: without next hops, or where a packet could not be judged, the run is not fine.
-pub(super) fn status(summary: &Summary, skipped: &Skipped, tells_nexthops: bool) -> Status {
-    let is_whole = tells_nexthops
-        && summary.covered_flows > 0
-        && summary.undetermined_flows == 0
-        && summary.untracked_packets == 0
-        && skipped.truncated == 0
-        && skipped.unparsed == 0;
-    match (summary.violating_packets, is_whole) {
-        (1.., _) => Status::Violation,
-        (0, true) => Status::Fine,
-        (0, false) => Status::Undetermined,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn absence_of_data_is_no_conformity() {
-        let fine = Summary { covered_flows: 1, conforming_flows: 1, ..Summary::default() };
-        let none = Skipped::default();
-        assert_eq!(status(&fine, &Skipped { not_ip: 1, lines: 1, ..none }, true), Status::Fine);
-        let undetermined = [
-            (Summary { covered_flows: 0, ..fine.clone() }, none, true),
-            (Summary { undetermined_flows: 1, ..fine.clone() }, none, true),
-            (Summary { untracked_packets: 1, ..fine.clone() }, none, true),
-            (fine.clone(), Skipped { truncated: 1, ..none }, true),
-            (fine.clone(), Skipped { unparsed: 1, ..none }, true),
-            (fine, none, false),
-        ];
-        for (mut summary, skipped, tells_nexthops) in undetermined {
-            assert_eq!(status(&summary, &skipped, tells_nexthops), Status::Undetermined, "{summary:?} {skipped:?}");
-            summary.violating_packets = 1;
-            assert_eq!(status(&summary, &skipped, tells_nexthops), Status::Violation, "{summary:?} {skipped:?}");
-        }
-    }
+    })
 }

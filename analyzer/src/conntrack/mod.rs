@@ -6,5 +6,6 @@
 mod cursor;
 pub mod flush;
 pub mod index;
+mod lost;
 pub mod reader;
 pub mod text;

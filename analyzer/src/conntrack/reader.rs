@@ -6,10 +6,11 @@
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
-use super::text::{EntryRows, LineError, is_possible, parse_line};
-use crate::engine::fact::Connection;
+use super::lost::{self, MAX_GAPS};
+use super::text::{EntryRows, LineError, parse_line};
+use crate::engine::fact::{Connection, Gap, LostEntry, Scope};
 use crate::paste::{Kind, Line, Lines, Next};
-use crate::types::{Place, Position, Warning};
+use crate::types::{Place, Position, Validity, Warning};
 
 /// Longest entry in bytes, all its lines together. OVS prints less than 1 KiB.
 pub const MAX_ENTRY: usize = 64 * 1024;
@@ -28,6 +29,8 @@ pub struct Reading {
     pub unreadable: usize,
     /// Why, for the first [`MAX_WARNINGS`] of them.
     pub warnings: Vec<Warning>,
+    /// Those of them that may be entries.
+    pub gaps: Vec<Gap>,
 }
 
 /// The file could not be read on.
@@ -64,7 +67,8 @@ pub fn read(
             Next::End => break,
             Next::TooLong => {
                 let message = format!("the line is longer than {MAX_ENTRY} bytes");
-                reading.lose(&file, Position::Line(line.number()), message);
+                // What it holds was not kept.
+                reading.lose(&file, Position::Line(line.number()), lost::any(), message);
             }
             Next::Line if line.kind != Kind::Data => {}
             Next::Line => match parse_line(line.text) {
@@ -85,16 +89,23 @@ impl Reading {
     /// Takes note of a line that cannot be read.
     fn unread(&mut self, file: &Arc<str>, line: &Line<'_>, LineError { column, message }: LineError) {
         let position = line.position(column - 1);
-        if is_possible(line.text) {
-            self.lose(file, position, message)
-        } else {
-            self.pass_over(file, position, message)
+        match lost::entry(line.text) {
+            Some(entry) => self.lose(file, position, entry, message),
+            None => self.pass_over(file, position, message),
         }
     }
 
     /// Takes note of a line that may be an entry and cannot be read: what it told is missing.
-    fn lose(&mut self, file: &Arc<str>, position: Position, message: String) {
+    fn lose(&mut self, file: &Arc<str>, position: Position, entry: LostEntry, message: String) {
         self.pass_over(file, position, message);
+        // The last stands for all further ones.
+        let entry = match self.gaps.len() {
+            MAX_GAPS => lost::any(),
+            kept if kept > MAX_GAPS => return,
+            _ => entry,
+        };
+        let place = Place { file: Arc::clone(file), position };
+        self.gaps.push(Gap { scope: Scope::Connections(entry), place, validity: Validity::ALWAYS });
     }
 
     /// Takes note of a line that is no entry.

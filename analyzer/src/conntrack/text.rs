@@ -81,11 +81,6 @@ fn looks_like_a_rest(text: &str) -> bool {
     })
 }
 
-/// Whether a line that cannot be read may be an entry.
-pub(super) fn is_possible(line: &str) -> bool {
-    line.contains("src=") || line.contains("labels=")
-}
-
 /// The error for a line without an entry.
 pub(super) fn not_an_entry(line: &str) -> LineError {
     let message = if line.contains(" src=") {
@@ -124,6 +119,11 @@ impl Start {
             && bytes[word..].starts_with(b"orig")
             && bytes.get(equals) == Some(&b'=');
         is_start.then_some(Self { proto, proto_end, orig: equals + 1 })
+    }
+
+    /// The protocol, where its name is one.
+    pub(super) fn nw_proto(self, line: &str) -> Option<u8> {
+        known_proto(line.get(self.proto..self.proto_end)?)
     }
 }
 

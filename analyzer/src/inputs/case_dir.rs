@@ -4,17 +4,22 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use hashbrown::HashSet;
+
+use super::near_names::nearest;
 use super::paths::{Paths, RouterFile};
 use crate::capture;
+use crate::types::{Place, Position, Warning};
 
 /// Adds what a folder holds: dumps by their names, captures by their content.
 ///
-/// A file that is neither is passed over, as folders hold notes and logs too. Captures come in the order of their
-/// names.
+/// A file that is neither is passed over, as folders hold notes and logs too; where its name is nearly a well-known one, a
+/// warning says so. Captures come in the order of their names.
 ///
 /// # Errors
 /// When the folder cannot be listed.
-pub fn add(folder: &Path, paths: &mut Paths, captures: &mut Vec<PathBuf>) -> io::Result<()> {
+pub fn add(folder: &Path, paths: &mut Paths, captures: &mut Vec<PathBuf>) -> io::Result<Vec<Warning>> {
+    let (mut names, mut near) = (HashSet::new(), Vec::new());
     let mut files: Vec<PathBuf> = fs::read_dir(folder)?
         .map(|entry| entry.map(|entry| entry.path()))
         .filter(|path| path.as_ref().map_or(true, |path| path.is_file()))
@@ -29,9 +34,16 @@ pub fn add(folder: &Path, paths: &mut Paths, captures: &mut Vec<PathBuf>) -> io:
             paths.lr_routes.push(RouterFile { router, file });
         } else if capture::is_capture(&file, is_capture_text(&name)) {
             captures.push(file);
+        } else if let Some(nearest) = nearest(&name) {
+            let place = Place { file: file.to_string_lossy().into(), position: Position::Whole };
+            near.push((nearest, place));
         }
+        names.insert(name);
     }
-    Ok(())
+    // Beside the file that is read, it is an older one.
+    near.retain(|(nearest, _)| !names.contains(*nearest));
+    let warning = |(nearest, place)| Warning { place, message: format!("not read: the well-known name is {nearest}") };
+    Ok(near.into_iter().map(warning).collect())
 }
 
 /// The list that a file of this name belongs to.
@@ -81,6 +93,23 @@ mod tests {
         assert_eq!(router_of("lr-route-list.GR_worker-08.txt"), Some(Some("GR_worker-08".to_owned())));
         assert_eq!(router_of("lr-route-list-old.txt"), None);
         assert_eq!(router_of("routes.txt"), None);
+    }
+
+    #[test]
+    fn near_misses_are_named_unless_the_file_is_there() {
+        let folder = std::env::temp_dir().join(format!("analyzer-case-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let write = |name: &str| fs::write(folder.join(name), "x").unwrap();
+        ["mac_bindings.txt", "ct_zones.txt", "ct-zones.txt", "notes.txt"].into_iter().for_each(write);
+        let mut paths = Paths::default();
+        let near = add(&folder, &mut paths, &mut Vec::new()).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(paths.ct_zones.len(), 1);
+        let [near] = near.as_slice() else { panic!("{near:?}") };
+        assert!(
+            near.place.file.ends_with("mac_bindings.txt") && near.message.ends_with(" mac_binding.txt"),
+            "{near:?}"
+        );
     }
 
     #[test]

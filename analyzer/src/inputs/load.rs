@@ -10,7 +10,7 @@ use hashbrown::HashSet;
 use super::paths::Paths;
 use crate::capture::{self, CaptureError};
 use crate::conntrack;
-use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Policy};
+use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Gap, Policy, Scope};
 use crate::ovn::{self, Facts, lflows, lr_route_list, mac_owners, nexthops_toml, northbound, southbound, zones};
 use crate::ovsdb::file::{self, FileError};
 use crate::ovsdb::row::{Row, RowVersion, Tables};
@@ -247,6 +247,7 @@ impl Loader<'_> {
         if expected == "OVN_Southbound" && self.database.nb.is_some() {
             // northd goes by the Northbound status, which follows the Southbound one.
             facts.facts.retain(|fact| !matches!(fact, Fact::Bfd(_)));
+            facts.gaps.retain(|gap| !matches!(gap.scope, Scope::Bfd { .. }));
         }
         self.tell(facts);
         Ok(())
@@ -279,7 +280,7 @@ impl Loader<'_> {
         for &(paths, table) in texts {
             for path in paths {
                 let (file, bytes) = read(path)?;
-                let (rows, warnings) = text::parse(&bytes, &file, table)?;
+                let (rows, warnings, lost) = text::parse(&bytes, &file, table)?;
                 check_table(&file, table, &rows)?;
                 if rows.is_empty() && !warnings.is_empty() {
                     return Err(nothing(file, "rows of a table", &warnings));
@@ -289,11 +290,24 @@ impl Loader<'_> {
                 }
                 self.loaded.skipped_lines += warnings.len() as u64;
                 self.loaded.warnings.extend(warnings);
+                self.lose(&file, table, lost);
                 tables.tables.entry(table.into()).or_default().extend(rows);
                 files.push(file);
             }
         }
         Ok((!files.is_empty()).then(|| (files.join(", ").into(), tables)))
+    }
+
+    /// Tells of rows of a table that could not be read, where no database has them.
+    fn lose(&mut self, file: &Arc<str>, table: &str, lost: Vec<Position>) {
+        let Some(scope) = ovn::lost_row(table) else { return };
+        for position in lost {
+            let place = Place { file: Arc::clone(file), position };
+            let gap = Gap { scope: scope.clone(), place, validity: Validity::ALWAYS };
+            if !self.database.covers_gap(&gap) {
+                (self.tell)(Fact::Gap(gap));
+            }
+        }
     }
 
     fn conntrack(&mut self, path: &Path) -> Result<(), InputError> {
@@ -308,6 +322,7 @@ impl Loader<'_> {
             self.silent(&file, "a conntrack entry");
         }
         self.loaded.skipped_lines += reading.unreadable as u64;
+        reading.gaps.into_iter().map(Fact::Gap).for_each(&mut self.tell);
         self.loaded.warnings.extend(reading.warnings);
         Ok(())
     }
@@ -358,6 +373,7 @@ impl Loader<'_> {
                 .collect();
             self.loaded.warnings.extend(contradictions);
             facts.facts.retain(|fact| !told.covers(fact));
+            facts.gaps.retain(|gap| !told.covers_gap(gap));
         }
         self.tell(facts);
         Ok(())
@@ -366,6 +382,7 @@ impl Loader<'_> {
     fn tell(&mut self, facts: Facts) {
         self.loaded.warnings.extend(facts.warnings.into_iter().take(MAX_WARNINGS));
         facts.facts.into_iter().for_each(&mut self.tell);
+        facts.gaps.into_iter().map(Fact::Gap).for_each(&mut self.tell);
         self.loaded.warnings.extend(facts.assumptions);
     }
 }
@@ -378,6 +395,15 @@ impl Told {
             Fact::Binding(_) | Fact::RouterPort(_) | Fact::SwitchPort(_) | Fact::Datapath(_) | Fact::Ovn(_) => {
                 self.sb.is_some()
             }
+            _ => false,
+        }
+    }
+
+    /// Whether a database tells what a text lost.
+    fn covers_gap(&self, gap: &Gap) -> bool {
+        match gap.scope {
+            Scope::Routes { .. } | Scope::Bfd { .. } => self.nb.is_some(),
+            Scope::Bindings { .. } | Scope::Ports | Scope::Behaviour => self.sb.is_some(),
             _ => false,
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod case_dir;
 pub mod load;
+mod near_names;
 pub mod paths;
 
 pub use load::{InputError, Loaded, load};

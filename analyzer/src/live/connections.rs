@@ -191,7 +191,7 @@ impl Connections {
             }
             let reading = read(&way, zones, clock).await;
             // Nobody waits for it any more where this fails.
-            let _ = inbox.send(Event::Labelled(reading)).await;
+            let _ = inbox.send(Event::Labelled(Box::new(reading))).await;
         });
         self.is_reading = true;
         self.wanted.begin(now);
@@ -267,7 +267,8 @@ async fn read_userspace(table: &Mutex<UserspaceTable>, zones: &Zones, clock: Clo
             Err(error) => failure = Some(format!("zone {zone}: {error}")),
         }
     }
-    Ok(Reading { unreadable, failure, ..Reading::new(begun, index, senders) })
+    let ovs = table.release().await;
+    Ok(Reading { unreadable, failure, ovs, ..Reading::new(begun, index, senders) })
 }
 
 /// Reads a zone. Gives the moment at which it was asked for, and the number of its entries that could not be read.

@@ -177,11 +177,15 @@ impl Daemon {
                 let told = self.databases.take(role, event, &mut self.sources, self.clock.now());
                 self.take(told);
             }
+            Event::LogicalFlows(answer) => {
+                let told = self.databases.answered(answer, self.clock.now());
+                self.take(told);
+            }
             Event::Kernel(event) => self.kernel_tells(event),
             Event::KernelLost(error) => self.kernel_lost(error.to_string()),
             Event::Conntrack(event) => self.connections.note(event, &mut self.evidence),
             Event::ConntrackLost(error) => self.failed_because(Request::ConntrackEvents, &error),
-            Event::Labelled(reading) => self.take_reading(reading),
+            Event::Labelled(reading) => self.take_reading(*reading),
             Event::Tick => self.tick().await,
             Event::Idle if self.waiting.is_empty() => self.judge_uncited(),
             Event::Idle => self.judge_waiting(),
@@ -214,6 +218,7 @@ impl Daemon {
         let meanwhile = self.connections.done(&reading);
         match reading {
             Ok(reading) => {
+                self.note_release(reading.ovs);
                 self.evidence.replace(reading.index, reading.senders, reading.begun);
                 meanwhile.into_iter().for_each(|event| self.evidence.note(event));
                 if let Some(failure) = &reading.failure {
@@ -299,6 +304,7 @@ impl Daemon {
             message.iter().for_each(|message| self.news.complain(message));
         }
         self.choose_conntrack();
+        self.databases.ask(&self.sources, self.clock.now());
         // A reading from before the set is known tells nothing of it.
         if self.is_sighted || self.is_late() {
             self.connections.tick(&self.config, self.evidence.zones());

@@ -9,13 +9,14 @@ use tokio::sync::mpsc;
 
 use super::config;
 use super::event::Event;
+use super::flows::{Answer, LogicalFlows, Question};
 use super::sources::{SourceId, Sources};
 use crate::engine::fact::{Delta, EvidenceKinds};
 use crate::ovn;
 use crate::ovn::follow::conditions::{self, Chassis};
-use crate::ovn::follow::{Database, Follower};
+use crate::ovn::follow::{Database, Follower, flows};
 use crate::ovn::local::Node;
-use crate::ovsdb::client::{self, Budget, Handle, Remote, TableRequest};
+use crate::ovsdb::client::{self, Budget, Handle, Remote, TableRequest, TlsFiles};
 use crate::types::{Timestamp, Warning};
 
 /// Batches of changes that wait for us, for each database.
@@ -43,9 +44,15 @@ impl Role {
 }
 
 /// The databases that are followed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Databases {
     followed: BTreeMap<Role, Followed>,
+    /// Logical flows, which are asked for and not followed.
+    flows: LogicalFlows,
+    /// The server that tells the Southbound database, while there is one.
+    southbound: Option<Remote>,
+    tls: Option<TlsFiles>,
+    events: mpsc::Sender<Event>,
     /// How often one told more than there is room for, and was left.
     too_much: u64,
 }
@@ -85,7 +92,14 @@ impl Databases {
         let southbound = config.sb.remotes(Database::Southbound { with_northbound: true });
         let own = config.ovs.remotes(Database::OpenVswitch);
         let with_northbound = northbound.is_some();
-        let mut databases = Self::default();
+        let mut databases = Self {
+            followed: BTreeMap::new(),
+            flows: LogicalFlows::default(),
+            southbound: None,
+            tls: config.tls(),
+            events: events.clone(),
+            too_much: 0,
+        };
         // One for all: together they have to fit into the memory that the daemon may have.
         let budget = Arc::new(Budget::new(client::MAX_ROWS));
         let wanted = [
@@ -95,7 +109,7 @@ impl Databases {
         ];
         for (role, database, remotes) in wanted {
             let Some(remotes) = remotes else { continue };
-            databases.follow(role, database, remotes, &budget, config, states, events, now);
+            databases.follow(role, database, remotes, &budget, config, states, now);
         }
         databases
     }
@@ -109,7 +123,6 @@ impl Databases {
         budget: &Arc<Budget>,
         config: &config::Sources,
         states: &mut Sources,
-        events: &mpsc::Sender<Event>,
         now: Timestamp,
     ) {
         let place = remotes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
@@ -135,7 +148,7 @@ impl Databases {
         };
         let (sender, mut receiver) = mpsc::channel(QUEUE);
         let handle = client::follow(client, sender);
-        let events = events.clone();
+        let events = self.events.clone();
         tokio::spawn(async move {
             while let Some(event) = receiver.recv().await {
                 if events.send(Event::Database(role, event)).await.is_err() {
@@ -176,6 +189,11 @@ impl Databases {
         let mut told = Told::default();
         let Some(followed) = self.followed.get_mut(&role) else { return told };
         match event {
+            client::Event::Connected { remote } if role == Role::Southbound => {
+                let is_central = followed.is_central;
+                self.southbound = Some(remote);
+                told.delta.begun.extend(self.flows.reconnected(is_central, now));
+            }
             client::Event::Connected { .. } => {}
             client::Event::Changes { changes, .. } => {
                 let ovn::follow::Followed { delta, warnings } = followed.follower.apply(&changes);
@@ -198,6 +216,9 @@ impl Databases {
             }
             client::Event::Lost { remote, error, retry_in } => {
                 self.too_much += u64::from(error.is_too_much());
+                if role == Role::Southbound {
+                    self.southbound = None;
+                }
                 let error = format!("{remote}: {error}");
                 let news = states.lost(followed.id, error.clone(), now);
                 told.message = news.map(|source| {
@@ -211,7 +232,46 @@ impl Databases {
             }
             client::Event::Warning(message) => told.message = Some(message),
         }
+        told.delta.begun.extend(self.flows.note(&told.delta, now));
         told
+    }
+
+    /// What is to be asked now of the logical flows of this chassis' routers. `states` tells whether sources have told their
+    /// first set, without which it is not known which routers these are. `is_often` is for who asks over and over: a central
+    /// database is spared that.
+    pub(super) fn question(&mut self, states: &Sources, is_often: bool, now: Timestamp) -> Option<Question> {
+        let followed = self.followed.get(&Role::Southbound)?;
+        if !states.is_synchronised(followed.id) || !states.are_settled() {
+            return None;
+        }
+        let names = conditions::names(&self.chassis(), Some(&followed.follower));
+        let routers = flows::routers(&names, &followed.follower);
+        let remote = self.southbound.as_ref()?;
+        self.flows.question(routers, remote, self.tls.clone(), followed.is_central && is_often, now)
+    }
+
+    /// Asks for logical flows, if it is time to. The answer comes as an event.
+    pub(super) fn ask(&mut self, states: &Sources, now: Timestamp) {
+        if let Some(question) = self.question(states, true, now) {
+            let events = self.events.clone();
+            // The daemon ends where nobody takes it.
+            tokio::spawn(async move { drop(events.send(Event::LogicalFlows(question.ask().await)).await) });
+        }
+    }
+
+    /// Takes over what came of the question.
+    pub(super) fn answered(&mut self, answer: Answer, now: Timestamp) -> Told {
+        let (delta, message) = self.flows.answered(answer, now);
+        Told { delta, message, ..Told::default() }
+    }
+
+    /// Who this node is.
+    fn chassis(&self) -> Chassis {
+        let node = self.node();
+        Chassis {
+            name: node.as_ref().and_then(|node| node.chassis.clone()),
+            hostname: node.as_ref().and_then(|node| node.hostname.clone()),
+        }
     }
 
     /// Asks central databases for what concerns this node, as far as that is known by now. Returns whether that is more,
@@ -220,11 +280,7 @@ impl Databases {
         if !self.followed.values().any(|followed| followed.is_central) {
             return false;
         }
-        let node = self.node();
-        let chassis = Chassis {
-            name: node.as_ref().and_then(|node| node.chassis.clone()),
-            hostname: node.as_ref().and_then(|node| node.hostname.clone()),
-        };
+        let chassis = self.chassis();
         let names = conditions::names(&chassis, self.followed.get(&Role::Southbound).map(|sb| &sb.follower));
         if names.is_empty() && chassis.hostname.is_none() {
             return false;

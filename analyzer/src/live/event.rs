@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::databases::Role;
+use super::flows::Answer;
 use super::senders::Senders;
 use crate::bpf::events;
 use crate::conntrack::index::LabelledIndex;
@@ -10,7 +11,7 @@ use crate::engine::fact::Connection;
 use crate::engine::label::{self, PortForm};
 use crate::netlink::{conntrack, route};
 use crate::ovsdb::client;
-use crate::types::Timestamp;
+use crate::types::{Release, Timestamp};
 
 /// When a reading began, of ovs-vswitchd zone by zone: what changed later it may not know.
 #[derive(Clone, Default, Debug)]
@@ -46,7 +47,7 @@ impl Reading {
             reply.is_some_and(|reply| reply.form == PortForm::Mark)
         };
         let mark_zones = index.iter().filter(is_in_mark).map(|entry| entry.zone).collect();
-        Self { begun, index, senders, mark_zones, is_interrupted: false, unreadable: 0, failure: None }
+        Self { begun, index, senders, mark_zones, is_interrupted: false, unreadable: 0, failure: None, ovs: None }
     }
 }
 
@@ -65,8 +66,10 @@ pub(super) enum Event {
     Conntrack(conntrack::events::Event),
     /// Events of conntrack entries are told no more.
     ConntrackLost(String),
+    /// Logical flows were asked for.
+    LogicalFlows(Answer),
     /// All labelled conntrack entries were read, or could not be.
-    Labelled(Result<Reading, String>),
+    Labelled(Box<Result<Reading, String>>),
     /// A second has passed.
     Tick,
     /// Nothing else is to be done, and flows wait to be judged.
@@ -94,6 +97,8 @@ pub(super) struct Reading {
     pub(super) unreadable: u64,
     /// Why those that tell who sends could not all be read.
     pub(super) failure: Option<String>,
+    /// Release of the ovs-vswitchd that was asked, where it told.
+    pub(super) ovs: Option<Release>,
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use analyzer_ebpf::maps::{Counter, PacketCount};
 use hashbrown::{HashMap, HashSet};
 
-use super::Outcome;
 use super::daemon::Daemon;
 use super::failures::Request;
 use super::set::counters_of;
@@ -36,7 +35,7 @@ pub(super) type Counters = [PacketCount; Counter::COUNT as usize];
 
 impl Daemon {
     /// Detaches, reads what was counted to the last packet, and says what the run amounts to.
-    pub(super) async fn finish(mut self) -> (Outcome, super::news::News) {
+    pub(super) async fn finish(mut self) -> (Report, super::news::News) {
         let nics = self.watching.status();
         self.watching.close();
         self.save_history_now().await;
@@ -51,6 +50,7 @@ impl Daemon {
         let nexthops = self.nexthop_counts();
         let tells_nexthops = self.is_sighted;
         let now = self.clock.now();
+        let gaps = self.engine.gaps(now).cloned().collect();
         let Self { ledger, latent, config, watching, news, started, .. } = self;
         let (remarks, unjudged) = (ledger.remarks(), ledger.unjudged());
         let (findings, mut summary) = ledger.close_all();
@@ -66,6 +66,7 @@ impl Daemon {
         summary.latent_armed = count(LatentState::Armed);
         summary.latent_unused = count(LatentState::Unused);
         summary.history = Some(started);
+        summary.gaps = gaps;
         summary.first_seen = Some(started);
         summary.last_seen = Some(now);
         let of = |counter: Counter| counters[counter as usize].packets;
@@ -78,17 +79,19 @@ impl Daemon {
         let report = Report {
             findings,
             latent,
+            interrupted: false,
             summary,
+            tells_nexthops,
             skipped,
             warnings: Vec::new(),
             files: Vec::new(),
             nic_names: watching.names(),
             time_digits: 6,
             lacks_times: false,
-            node: config.output.node.clone(),
+            node: config.output.node().map(str::to_owned),
             status: Some(status),
         };
-        (Outcome { report, tells_nexthops }, news)
+        (report, news)
     }
 
     /// What was sampled of flows that conform. What was sampled while no set was loaded was judged by nobody and is left

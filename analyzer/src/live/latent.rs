@@ -104,7 +104,7 @@ impl Daemon {
 
     /// Flows that left to a legal next hop since the set is what it is, and not to another MAC since, as far as samples
     /// and what was suspect at first show it. A label whose MAC is outside the set is older than they are.
-    fn conforming_now(&mut self) -> Vec<(Tuple, Timestamp, MacAddr)> {
+    pub(super) fn conforming_now(&mut self) -> Vec<(Tuple, Timestamp, MacAddr)> {
         let conforming = self.conforming();
         let violations = self.ledger.last_violations();
         let present = conforming.iter().filter(|seen| self.is_present(&seen.key)).map(|seen| self.observation(seen));

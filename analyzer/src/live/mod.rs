@@ -36,6 +36,7 @@ mod exporting;
 mod facts;
 mod failures;
 mod finish;
+mod flows;
 pub mod history;
 mod judging;
 pub mod kept;
@@ -60,19 +61,11 @@ mod sweeping;
 pub mod toml_file;
 mod watching;
 
-/// How a live run ended.
-pub struct Outcome {
-    /// What is printed at the end.
-    pub report: Report,
-    /// Whether anything told next hops.
-    pub tells_nexthops: bool,
-}
-
 /// Watches until a signal or the end of [`Config::duration`]. What is found on the way goes to standard output.
 ///
 /// # Errors
 /// When it cannot start, or standard output fails.
-pub fn run(config: Config) -> anyhow::Result<Outcome> {
+pub fn run(config: Config) -> anyhow::Result<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(start::run(config));
     // A name that is not resolved must not hold up the end.

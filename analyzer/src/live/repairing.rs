@@ -22,7 +22,7 @@ use crate::repair::journal::{By, Journal};
 use crate::repair::plan::Step;
 use crate::repair::rules::Rules;
 use crate::repair::{Outcome, Repair, kernel, userspace};
-use crate::types::{MacAddr, Timestamp};
+use crate::types::{MacAddr, Release, Timestamp};
 use crate::unixctl::conntrack::{Pacing, UserspaceTable};
 
 /// Refusals that are said in a minute at most: a dead gateway may have thousands of entries.
@@ -119,6 +119,13 @@ impl Daemon {
         }
     }
 
+    /// Takes note of the release of ovs-vswitchd, by which it can be told to delete more or fewer entries.
+    pub(super) fn note_release(&mut self, ovs: Option<Release>) {
+        if let Some(repairing) = &mut self.repairing {
+            repairing.automatic.set_release(ovs);
+        }
+    }
+
     /// Heals what can be healed now, and tells what came of what was begun before.
     pub(super) fn repair_stale(&mut self) {
         let now = self.clock.now();
@@ -168,8 +175,7 @@ impl Daemon {
             // Until the next look they would be found stale.
             self.latent.retain(|latent| (latent.connection.zone, latent.connection.orig) != (healed.zone, healed.orig));
         }
-        let way = self.connections.way();
-        let datapath = match way {
+        let datapath = match self.connections.way() {
             Way::Kernel => Datapath::Kernel,
             Way::Userspace(_) => Datapath::Userspace,
             Way::Open | Way::None => return ended,
@@ -179,7 +185,7 @@ impl Daemon {
         }
         let now = self.clock.now();
         self.latent.iter().for_each(|latent| repairing.automatic.note_latent(latent, now));
-        if repairing.automatic.is_idle() {
+        if repairing.automatic.is_idle(now) {
             return ended;
         }
         let requests = match self.readings.requests() {
@@ -191,7 +197,9 @@ impl Daemon {
             }
         };
         self.engine.set_senders(senders(&requests, self.clock));
+        let elsewhere = self.conforming_now();
         let Some(repairing) = &mut self.repairing else { return ended };
+        repairing.automatic.note_elsewhere(elsewhere.into_iter().map(|(flow, last, _)| (flow, last)));
         let steps = repairing.automatic.steps(&self.engine, Some(datapath), self.sources.are_current(), now);
         let (begun, refused): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| step.verdict.is_ok());
         let rules = *repairing.automatic.rules();
@@ -204,7 +212,7 @@ impl Daemon {
             repairing.under_way = begun.len();
             let journal = Journal::new(repairing.journal.clone(), By::Daemon);
             let work = Work { journal, steps: begun, rules, clock: self.clock, hand_back: repairing.hand_back.clone() };
-            work.start(way, &self.config);
+            work.start(self.connections.way(), &self.config);
         }
         ended
     }
@@ -253,6 +261,8 @@ impl Work {
         // The limit per minute spares the daemon.
         let pacing = Pacing { zone_interval: Duration::ZERO, share: 1 };
         let mut table = UserspaceTable::new(socket, None, pacing);
+        // It may have been started anew, as another one.
+        self.rules.ovs = table.release().await;
         let (steps, clock) = (std::mem::take(&mut self.steps), self.clock);
         let repairs = userspace::repair(&mut table, &mut self.journal, steps, &self.rules, || clock.now()).await;
         repairs.into_iter().for_each(|repair| self.hand_back(repair));

@@ -166,6 +166,7 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
         bail!("no source could be asked: {}", reasons(&snapshot.warnings));
     }
     if *wanted != Wanted::Nexthops {
+        snapshot.logical_flows(&mut databases, &sources, &mut evidence).await;
         snapshot.owners().await;
         snapshot.connections(asked, wanted, &databases, &mut evidence, clock).await;
     }
@@ -266,6 +267,17 @@ impl Snapshot {
             history.ended().for_each(|fact| self.engine.add(fact));
             self.warnings.extend(warnings);
         }
+    }
+
+    /// Asks what the routers do with labelled entries. Where they do not tell, the next kind of evidence counts.
+    async fn logical_flows(&mut self, databases: &mut Databases, sources: &Sources, evidence: &mut Evidence) {
+        let Some(question) = databases.question(sources, false, self.clock.now()) else { return };
+        let answer = question.ask().await;
+        let told = databases.answered(answer, self.clock.now());
+        if let Some(message) = &told.message {
+            self.warn("sb", message.clone());
+        }
+        self.take(told, evidence, false);
     }
 
     /// Tells which interfaces and virtual functions of this machine have which MAC.

@@ -106,6 +106,11 @@ impl Sources {
         Some(source)
     }
 
+    /// Whether all that the source has is known now.
+    pub(super) fn is_synchronised(&self, id: SourceId) -> bool {
+        self.sources[id.0].phase == Phase::Synchronised
+    }
+
     /// Notes that the source told something.
     pub(super) fn told(&mut self, id: SourceId, at: Timestamp) {
         self.sources[id.0].told = Some(at);

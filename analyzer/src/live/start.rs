@@ -24,6 +24,7 @@ use super::latent::Departures;
 use super::ledger::Ledger;
 use super::news::News;
 use super::nexthop_files::NexthopFiles;
+use super::privileges;
 use super::remembering::Remembering;
 use super::repairing::Repairing;
 use super::set::Set;
@@ -31,7 +32,6 @@ use super::signals::Signals;
 use super::sources::{SourceId, Sources};
 use super::sweeping::Line;
 use super::watching::Watching;
-use super::{Outcome, privileges};
 use crate::bpf::programs::{self, Parts};
 use crate::bpf::sizes::Sizes;
 use crate::cli::{Ingress, KernelRoutes};
@@ -59,7 +59,7 @@ const RECONCILE: Duration = Duration::from_secs(300);
 ///
 /// # Errors
 /// What keeps it from watching at all.
-pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
+pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     let clock = Clock::new();
     let started = clock.now();
     let mut engine = Engine::new(config.judging.clone());
@@ -72,7 +72,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Outcome> {
     let reached = config.reached();
     let kept =
         privileges::drop_unneeded(&reached.iter().map(|(path, access)| (path.as_path(), *access)).collect::<Vec<_>>())?;
-    let frame = Report { node: config.output.node.clone(), time_digits: 6, ..Report::default() };
+    let frame = Report { node: config.output.node().map(str::to_owned), time_digits: 6, ..Report::default() };
     let news =
         News::start(config.output.format, config.quiet, frame.clone()).context("cannot start the writer of news")?;
     let exporting = Exporting::start(listeners)?;

@@ -126,6 +126,7 @@ pub(super) fn incident() -> Report {
             last_seen: Some(time("2022-06-09T22:48:30.074033Z")),
             ..Summary::default()
         },
+        tells_nexthops: true,
         files: vec!["pcaps/bz2095444/capture.pcap".to_owned()],
         nic_names: vec![None],
         time_digits: 6,
@@ -178,6 +179,7 @@ pub(super) fn undetermined() -> Report {
             evicted_flows: 4,
             ..Summary::default()
         },
+        tells_nexthops: true,
         skipped: Skipped { truncated: 1, not_ip: 2, unparsed: 0, lines: 1 },
         warnings: vec![Warning {
             place: Place { file: "conntrack.txt".into(), position: Position::LineColumn(7, 14) },
@@ -315,6 +317,7 @@ pub(super) fn connections() -> Vec<ConnectionView> {
     let view = |standing: Standing| ConnectionView {
         connection: finding.conntrack[0].clone(),
         last_legal: if standing.is_stale() { finding.last_legal.clone() } else { None },
+        assumes: if standing.is_stale() { incident_assumes() } else { Assumes::default() },
         standing,
         known_as: finding.known_as.clone(),
     };

@@ -10,16 +10,19 @@ use serde_json::ser::{Formatter, Serializer};
 
 use self::listing::{ConnectionRow, ExplanationView, ListView, NexthopRow, RepairView};
 use self::status::StatusView;
+use self::total::{ReportsView, TotalView};
 use self::view::{FindingView, LatentView, ReportView, SummaryView};
 use super::escape::is_unprintable;
 use super::repair::RepairRow;
 use super::report::Report;
 use super::status::Status;
+use super::total::NodeEnd;
 use crate::engine::finding::{Finding, Latent};
 use crate::engine::view::{ConnectionView, Explanation, NexthopView};
 
 mod listing;
 mod status;
+mod total;
 mod view;
 
 /// Version of the output's schema. A key that is added does not raise it; one that changes its meaning does.
@@ -50,6 +53,22 @@ pub fn write_jsonl(out: &mut impl io::Write, report: &Report) -> io::Result<()> 
     write_line(out, &SummaryView::new(report))
 }
 
+/// Writes one document for several nodes: `{"schema":1,"type":"reports","reports":[..],"total":{..}}`.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_reports(out: &mut impl io::Write, reports: &[Report], ends: &[NodeEnd]) -> io::Result<()> {
+    write_line(out, &ReportsView::new(reports, ends))
+}
+
+/// Writes what several nodes amount to as a line.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_total(out: &mut impl io::Write, ends: &[NodeEnd]) -> io::Result<()> {
+    write_line(out, &TotalView::new(ends))
+}
+
 /// Writes one finding as a line. `report` tells what lines have in common: the node, the names of NICs, how times look.
 ///
 /// # Errors
@@ -74,34 +93,27 @@ pub fn write_status(out: &mut impl io::Write, report: &Report, status: &Status) 
     write_line(out, &StatusView::new(report, status))
 }
 
-/// Writes the next-hop set: one document `{"schema":1,"type":"nexthops","entries":[..]}`, or an object a line.
+/// Writes the next-hop sets of nodes: one document `{"schema":1,"type":"nexthops","entries":[..]}`, or an object a line.
 ///
 /// # Errors
 /// When `out` fails.
-pub fn write_nexthops(out: &mut impl io::Write, report: &Report, views: &[NexthopView], lines: bool) -> io::Result<()> {
-    let mut rows = views.iter().map(|view| NexthopRow::new(report, view));
-    if lines {
-        return rows.try_for_each(|row| write_line(out, &row));
-    }
-    write_line(out, &ListView::new("nexthops", rows.collect()))
+pub fn write_nexthops(out: &mut impl io::Write, nodes: &[(Report, Vec<NexthopView>)], lines: bool) -> io::Result<()> {
+    let rows = nodes.iter().flat_map(|(report, views)| views.iter().map(move |view| NexthopRow::new(report, view)));
+    write_rows(out, "nexthops", rows, lines)
 }
 
-/// Writes labelled conntrack entries: one document `{"schema":1,"type":"connections","entries":[..]}`, or an object a
-/// line.
+/// Writes labelled conntrack entries of nodes: one document `{"schema":1,"type":"connections","entries":[..]}`, or an
+/// object a line.
 ///
 /// # Errors
 /// When `out` fails.
 pub fn write_connections(
     out: &mut impl io::Write,
-    report: &Report,
-    views: &[ConnectionView],
+    nodes: &[(Report, Vec<ConnectionView>)],
     lines: bool,
 ) -> io::Result<()> {
-    let mut rows = views.iter().map(|view| ConnectionRow::new(report, view));
-    if lines {
-        return rows.try_for_each(|row| write_line(out, &row));
-    }
-    write_line(out, &ListView::new("connections", rows.collect()))
+    let rows = nodes.iter().flat_map(|(report, views)| views.iter().map(move |view| ConnectionRow::new(report, view)));
+    write_rows(out, "connections", rows, lines)
 }
 
 /// Writes repairs: one document `{"schema":1,"type":"repairs","entries":[..]}`, or an object a line.
@@ -109,11 +121,7 @@ pub fn write_connections(
 /// # Errors
 /// When `out` fails.
 pub fn write_repairs(out: &mut impl io::Write, report: &Report, rows: &[RepairRow], lines: bool) -> io::Result<()> {
-    let mut views = rows.iter().map(|row| RepairView::new(report, row));
-    if lines {
-        return views.try_for_each(|view| write_line(out, &view));
-    }
-    write_line(out, &ListView::new("repairs", views.collect()))
+    write_rows(out, "repairs", rows.iter().map(|row| RepairView::new(report, row)), lines)
 }
 
 /// Writes everything known of one flow, as one document.
@@ -122,6 +130,18 @@ pub fn write_repairs(out: &mut impl io::Write, report: &Report, rows: &[RepairRo
 /// When `out` fails.
 pub fn write_explanation(out: &mut impl io::Write, report: &Report, explanation: &Explanation) -> io::Result<()> {
     write_line(out, &ExplanationView::new(report, explanation))
+}
+
+fn write_rows<T: Serialize>(
+    out: &mut impl io::Write,
+    r#type: &'static str,
+    mut rows: impl Iterator<Item = T>,
+    lines: bool,
+) -> io::Result<()> {
+    match lines {
+        true => rows.try_for_each(|row| write_line(out, &row)),
+        false => write_line(out, &ListView::new(r#type, rows.collect())),
+    }
 }
 
 fn write_line(out: &mut impl io::Write, object: &impl Serialize) -> io::Result<()> {

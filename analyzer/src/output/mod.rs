@@ -3,6 +3,7 @@
 //! Everything here is given a finished [`report::Report`]. Names and addresses from outside pass [`escape`] before they
 //! reach a terminal, and the escaping of [`json`] before they reach a file.
 
+pub mod answer;
 pub mod commands;
 pub mod escape;
 #[cfg(test)]
@@ -15,7 +16,9 @@ pub mod repair;
 pub mod report;
 pub mod status;
 pub mod text;
+pub mod total;
 
+pub use self::answer::Answer;
 pub use self::json::{write_json, write_jsonl};
 pub use self::report::{Report, Skipped};
 pub use self::text::write_text;

@@ -12,8 +12,12 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Labelled conntrack entries whose MAC is outside the set while no packet to it was seen.
     pub latent: Vec<Latent>,
+    /// Whether reading was interrupted, so that this is the verdict on what was read until then.
+    pub interrupted: bool,
     /// Counts over the whole run.
     pub summary: Summary,
+    /// Whether anything told next hops.
+    pub tells_nexthops: bool,
     /// What was passed over.
     pub skipped: Skipped,
     /// Why, as far as it is kept.

@@ -4,10 +4,12 @@
 use std::io;
 
 use self::case::Item;
+use self::headline::headline;
 use self::layout::Page;
 pub use self::layout::Style;
 pub use self::line::{finding_sentence, latent_sentence, write_finding_line, write_latent_line};
-use self::words::{count, grouped, leave};
+use self::words::{count, grouped};
+use super::answer::Answer;
 use super::escape::Escaped;
 use super::report::Report;
 use crate::engine::finding::Assumes;
@@ -16,6 +18,7 @@ use crate::types::Timestamp;
 mod assumed;
 mod case;
 mod group;
+mod headline;
 mod layout;
 mod line;
 mod words;
@@ -29,7 +32,7 @@ const WARNINGS: usize = 20;
 /// When `out` fails.
 pub fn write_text(out: &mut impl io::Write, report: &Report, style: &Style) -> io::Result<()> {
     let mut page = Page::new(out, *style);
-    page.head(&headline(report), report.summary.violating_flows > 0)?;
+    page.head(&headline(report), report.answer() == Answer::Violating)?;
     let findings = report.findings.iter().map(Item::Finding);
     let latent = report.latent.iter().map(Item::Latent);
     let common = assumed::common(report);
@@ -39,46 +42,6 @@ pub fn write_text(out: &mut impl io::Write, report: &Report, style: &Style) -> i
     nexthops(&mut page, report)?;
     notes(&mut page, report, &common)?;
     warnings(&mut page, report)
-}
-
-/// The verdict on the whole run, in a line or two.
-fn headline(report: &Report) -> String {
-    let summary = &report.summary;
-    let mut text = if summary.violating_flows > 0 {
-        format!(
-            "{} of {} {} to a MAC that is no current next hop ({} of {}).",
-            grouped(summary.violating_flows),
-            count(summary.flows, "flow"),
-            leave(summary.violating_flows),
-            grouped(summary.violating_packets),
-            count(summary.packets, "packet"),
-        )
-    } else if summary.covered_flows == 0 && summary.undetermined_flows == 0 {
-        format!("Nothing was judged: no known route decides any of {}.", count(summary.packets, "packet"))
-    } else if summary.conforming_flows == summary.covered_flows && summary.undetermined_flows == 0 {
-        match summary.covered_flows {
-            1 => "The only flow that a known route decides leaves to a current next hop.".to_owned(),
-            flows => format!("All {} that a known route decides leave to a current next hop.", count(flows, "flow")),
-        }
-    } else {
-        format!(
-            "No violation seen: {} of {} that a known route decides {} to a current next hop.",
-            grouped(summary.conforming_flows),
-            count(summary.covered_flows, "flow"),
-            leave(summary.conforming_flows),
-        )
-    };
-    if summary.undetermined_flows > 0 {
-        text += &format!(" {} could not be judged.", count(summary.undetermined_flows, "flow"));
-    }
-    if summary.latent_armed > 0 {
-        let entries = match summary.latent_armed {
-            1 => "1 conntrack entry waits".to_owned(),
-            entries => format!("{} conntrack entries wait", grouped(entries)),
-        };
-        text += &format!(" {entries} to send packets to such a MAC.");
-    }
-    text
 }
 
 /// What conformed, by next hop.
@@ -141,7 +104,7 @@ fn notes(page: &mut Page<'_>, report: &Report, common: &Assumes) -> io::Result<(
     let passed_over: Vec<_> = [
         (skipped.truncated, "frame", " cut too short"),
         (skipped.not_ip, "frame", " without IP"),
-        (skipped.unparsed, "frame", " with broken headers"),
+        (skipped.unparsed, "frame", " that cannot be read"),
         (skipped.lines, "line", " of other inputs"),
     ]
     .into_iter()

@@ -19,6 +19,7 @@ use crate::ovsdb::row::{Atom, Change, Datum, Row, RowVersion, Tables};
 use crate::types::{Place, Position, Validity, Warning};
 
 pub mod conditions;
+pub mod flows;
 pub mod monitored;
 mod references;
 pub mod rows;
@@ -260,6 +261,7 @@ impl Follower {
         for part in [joined.as_slice()].into_iter().chain(alone.chunks(CHUNK)) {
             let told = self.database.facts(&self.tables(part), &self.remote);
             facts.facts.extend(told.facts);
+            facts.facts.extend(told.gaps.into_iter().map(Fact::Gap));
             facts.warnings.extend(told.warnings);
         }
         facts
@@ -333,7 +335,7 @@ fn differ(old: Option<&Row>, new: Option<&Row>, columns: &[&str]) -> bool {
 }
 
 /// What two lists of facts, of which some may be told several times, differ in.
-fn difference(before: Vec<Fact>, after: Vec<Fact>) -> Delta {
+pub fn difference(before: Vec<Fact>, after: Vec<Fact>) -> Delta {
     let (ended, begun) = (lacking(&before, &after), lacking(&after, &before));
     let pick = |facts: Vec<Fact>, picked: Vec<bool>| {
         facts.into_iter().zip(picked).filter_map(|(fact, picked)| picked.then_some(fact)).collect()

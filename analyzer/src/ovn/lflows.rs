@@ -12,16 +12,16 @@ use super::Facts;
 use super::history::History;
 use super::lines::each_line;
 use super::rows::{identified, versions};
-use crate::engine::fact::{Fact, Ovn, OvnSays, Policy, PortForm, PortRead, ReplyFlow};
+use crate::engine::fact::{Fact, Ovn, OvnSays, Policy, PortForm, PortRead, ReplyFlow, Scope};
 use crate::ovsdb::file::{Part, Rows};
 use crate::ovsdb::row::{Row, RowVersion, Tables};
 use crate::paste::{Kind, Shape};
 use crate::types::{IpPrefix, Validity};
 
 /// The stage that writes the next hop's MAC.
-const RESOLVES: &str = "lr_in_arp_resolve";
+pub(super) const RESOLVES: &str = "lr_in_arp_resolve";
 /// The stage that looks up the route.
-const ROUTES: &str = "lr_in_ip_routing";
+pub(super) const ROUTES: &str = "lr_in_ip_routing";
 /// What flows for symmetric replies ask for.
 const PORT: &str = "ecmp_reply_port";
 
@@ -139,7 +139,7 @@ pub fn parse(text: &[u8], file: &Arc<str>) -> Facts {
                 facts.facts.extend(flow.and_then(|flow| fact(router.clone(), flow, Validity::ALWAYS)));
             }
         },
-        Err(bad) => facts.lose(file, bad.position(), bad.to_string()),
+        Err(bad) => facts.lose(file, bad.position(), Scope::Behaviour, bad.to_string()),
     });
     facts
 }

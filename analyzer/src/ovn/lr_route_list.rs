@@ -12,13 +12,15 @@
 //!
 //! People hand over excerpts: rows without headings, several listings in one file. Shell prompts tell the router then.
 
+mod lost;
+
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Facts;
 use super::lines::{each_line, words};
-use crate::engine::fact::{BfdRef, Fact, Policy, Route, RouteOrigin, Source};
+use crate::engine::fact::{BfdRef, Fact, Policy, Route, RouteOrigin, Scope, Source};
 use crate::paste::{self, Kind, Line, Shape};
 use crate::types::{IpPrefix, Position, Validity};
 
@@ -44,7 +46,10 @@ pub fn parse(text: &[u8], router: Option<&str>, file: &Arc<str>) -> Facts {
     };
     each_line(text, RouteRows, MAX_LINE, |line| match line {
         Ok(line) => listing.line(&line),
-        Err(bad) => listing.facts.lose(file, bad.position(), bad.to_string()),
+        Err(bad) => {
+            let any = Scope::Routes { router: None, policy: None, prefix: None };
+            listing.facts.lose(file, bad.position(), any, bad.to_string());
+        }
     });
     listing.finish()
 }
@@ -57,7 +62,7 @@ impl Shape for RouteRows {
     const BLANK_FIRST: bool = true;
 
     fn begins(&self, line: &str) -> bool {
-        words(line).next().is_some_and(|(_, word)| word.parse::<IpPrefix>().is_ok() || is_masked(word))
+        words(line).next().is_some_and(|(_, word)| word.parse::<IpPrefix>().is_ok() || lost::is_masked(word))
     }
 
     fn is_whole(&self, line: &str) -> bool {
@@ -136,17 +141,20 @@ impl Listing<'_> {
         } else {
             match self.row(line.text) {
                 Ok(row) => self.take(line, row),
-                Err(NoRow { offset, message }) if is_possible(trimmed) => {
-                    self.facts.lose(self.file, line.position(offset), message);
-                }
                 // Words of the row above that a terminal put here and that do not make it whole.
                 Err(NoRow { offset, message }) if is_torn_off(trimmed) => {
                     if let Some(told) = self.routes.last_mut() {
                         told.is_cut = true;
                     }
-                    self.facts.lose(self.file, line.position(offset), message);
+                    self.facts.warn(self.file, line.position(offset), message);
                 }
-                Err(NoRow { offset, message }) => self.facts.warn(self.file, line.position(offset), message),
+                Err(NoRow { offset, message }) => {
+                    let position = line.position(offset);
+                    match lost::row(trimmed, self.router.clone()) {
+                        Some(scope) => self.facts.lose(self.file, position, scope, message),
+                        None => self.facts.warn(self.file, position, message),
+                    }
+                }
             }
         }
     }
@@ -298,21 +306,6 @@ fn is_port(word: &str) -> bool {
 /// Whether a line holds nothing but flags of a row and parts of them.
 fn is_torn_off(line: &str) -> bool {
     line.split_ascii_whitespace().all(|word| word.len() > 1 && FLAGS.iter().any(|flag| flag.contains(word)))
-}
-
-/// Whether a word is an address in which digits were masked or lost.
-fn is_masked(word: &str) -> bool {
-    let is_part = |byte: u8| byte.is_ascii_digit() || b"./xX*".contains(&byte);
-    word.bytes().all(is_part) && word.matches('.').count() == 3
-}
-
-/// Whether a line that cannot be read may be a row: an address alone, or two of prefix, next hop and policy.
-fn is_possible(line: &str) -> bool {
-    let is_address = |word: &str| word.parse::<IpPrefix>().is_ok() || is_masked(word);
-    let words: Vec<&str> = line.split_ascii_whitespace().collect();
-    let addresses = words.iter().filter(|word| is_address(word)).count();
-    let policies = words.iter().filter(|word| policy(word).is_some()).count();
-    addresses + policies > 1 || addresses == 1 && words.len() == 1
 }
 
 fn policy(word: &str) -> Option<Policy> {

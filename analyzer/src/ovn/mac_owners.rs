@@ -100,7 +100,7 @@ impl Owners<'_> {
         each_line(text, LinkRows, MAX_LINE, |line| match line {
             Ok(line) if line.kind == Kind::Data => self.link_line(&line, &mut interface),
             Ok(_) => {}
-            Err(bad) => self.facts.lose(self.file, bad.position(), bad.to_string()),
+            Err(bad) => self.facts.warn(self.file, bad.position(), bad.to_string()),
         });
     }
 

@@ -19,11 +19,13 @@
 
 use std::sync::Arc;
 
-use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact};
-use crate::types::{Place, Position, Timestamp, Warning};
+pub use self::gaps::of_table as lost_row;
+use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Gap, Scope};
+use crate::types::{Place, Position, Timestamp, Validity, Warning};
 
 mod columns;
 pub mod follow;
+mod gaps;
 mod history;
 pub mod lflows;
 mod lines;
@@ -45,16 +47,13 @@ pub struct Facts {
     pub since: Option<Timestamp>,
     /// What was passed over.
     pub warnings: Vec<Warning>,
+    /// What of it may decide something.
+    pub gaps: Vec<Gap>,
     /// What was taken for granted because the source does not tell it. Nothing was passed over for it.
     pub assumptions: Vec<Warning>,
 }
 
 impl Facts {
-    /// Notes a line that may be a row and cannot be read: what it told is missing.
-    fn lose(&mut self, file: &Arc<str>, position: Position, message: String) {
-        self.warn(file, position, message);
-    }
-
     /// Notes what is taken for granted.
     fn assume(&mut self, file: &Arc<str>, position: Position, message: String) {
         self.assumptions.push(Warning { place: Place { file: Arc::clone(file), position }, message });
@@ -63,6 +62,17 @@ impl Facts {
     /// Notes something that is passed over and is no row.
     fn warn(&mut self, file: &Arc<str>, position: Position, message: String) {
         self.warnings.push(Warning { place: Place { file: Arc::clone(file), position }, message });
+    }
+
+    /// Notes what may be a row of a text and cannot be read: what it told is missing.
+    fn lose(&mut self, file: &Arc<str>, position: Position, scope: Scope, message: String) {
+        self.warn(file, position, message);
+        self.lose_during(file, position, scope, Validity::ALWAYS);
+    }
+
+    /// Notes a row that is lost for some time.
+    fn lose_during(&mut self, file: &Arc<str>, position: Position, scope: Scope, validity: Validity) {
+        self.gaps.push(Gap { scope, place: Place { file: Arc::clone(file), position }, validity });
     }
 }
 

@@ -40,7 +40,7 @@ pub const PARTS: &[Part] = &[Part { table: "NB_Global", columns: &["options"], r
 /// Tables may be missing, as they are when only some were listed. Without `Logical_Router` no fact has a router;
 /// without `BFD` the sessions of routes are known to exist only ([`BfdRef::Attached`]).
 pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
-    let mut reader = RowReader::new(tables, file);
+    let mut reader = RowReader::new(tables, file, TABLES);
     reader.facts.facts.extend(routers(tables));
     reader.facts.facts.extend(southbound::release(tables, "NB_Global"));
     let routers = holders(tables, "static_routes");

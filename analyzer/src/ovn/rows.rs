@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Facts;
 use super::columns::BadColumn;
+use super::gaps;
 use crate::engine::fact::Fact;
 use crate::ovsdb::row::{Row, RowVersion, Tables};
 use crate::types::{Position, Validity};
@@ -31,8 +32,10 @@ pub(super) struct RowReader<'a> {
 }
 
 impl<'a> RowReader<'a> {
-    pub(super) fn new(tables: &'a Tables, file: &'a Arc<str>) -> Self {
-        let facts = Facts { since: tables.since, ..Facts::default() };
+    /// Reads tables, of which those in `bearing` bear on next hops.
+    pub(super) fn new(tables: &'a Tables, file: &'a Arc<str>, bearing: &[&str]) -> Self {
+        let gaps = gaps::of_tables(tables, file, bearing);
+        let facts = Facts { since: tables.since, gaps, ..Facts::default() };
         Self { tables, file, warned: HashSet::new(), facts }
     }
 
@@ -46,7 +49,12 @@ impl<'a> RowReader<'a> {
         for RowVersion { row, validity } in versions(self.tables, table) {
             match read(row, *validity) {
                 Ok(facts) => self.facts.facts.extend(facts),
-                Err(problem) => self.warn(table, row, &problem),
+                Err(problem) => {
+                    self.warn(table, row, &problem);
+                    if let Some(scope) = gaps::scope_of(table, row) {
+                        self.facts.lose_during(self.file, Position::Whole, scope, *validity);
+                    }
+                }
             }
         }
     }

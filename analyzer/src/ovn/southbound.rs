@@ -35,7 +35,7 @@ pub const PARTS: &[Part] = &[
 
 /// The facts that Southbound tables tell. `file` names the source in warnings. Tables may be missing.
 pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
-    let mut reader = RowReader::new(tables, file);
+    let mut reader = RowReader::new(tables, file, TABLES);
     let datapaths = datapaths(tables);
     reader.facts.facts.extend(datapaths.spans().filter_map(|(uuid, owner, validity)| {
         let Owner { name, is_router } = owner.clone();
@@ -68,6 +68,9 @@ pub(super) fn release(tables: &Tables, table: &str) -> Vec<Fact> {
     releases.spans().map(says).map(Fact::Ovn).collect()
 }
 
+/// The key of `Chassis.other_config` by which a chassis says that it can do without masked labels.
+pub(super) const NO_MASKED_LABEL: &str = "ct-no-masked-label";
+
 /// What each chassis can do. Those of other availability zones do not matter to northd.
 fn chassis(tables: &Tables) -> Vec<Fact> {
     let mut abilities = History::default();
@@ -77,7 +80,7 @@ fn chassis(tables: &Tables) -> Vec<Fact> {
             && row.columns.contains_key("other_config")
             && !is_remote
         {
-            abilities.add(name, columns::flag(row, "other_config", "ct-no-masked-label"), *validity);
+            abilities.add(name, columns::flag(row, "other_config", NO_MASKED_LABEL), *validity);
         }
     }
     let says = |(name, &no_masked_label, validity): (&Arc<str>, _, Validity)| Ovn {

@@ -10,11 +10,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::Facts;
 use super::history::History;
 use super::lines::{each_line, words};
 use super::rows::versions;
-use crate::engine::fact::{Fact, Zone};
+use super::{Facts, gaps};
+use crate::engine::fact::{Fact, Scope, Zone};
 use crate::ovsdb::row::{RowVersion, Tables};
 use crate::paste::{Kind, Shape};
 use crate::types::{Position, Validity};
@@ -34,7 +34,8 @@ pub const TABLES: &[&str] = &["Bridge"];
 ///
 /// Only the integration bridge has such keys, so its name, which is configurable, does not matter.
 pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
-    let mut facts = Facts { since: tables.since, ..Facts::default() };
+    let gaps = gaps::of_zones(tables, file);
+    let mut facts = Facts { since: tables.since, gaps, ..Facts::default() };
     let mut unreadable = HashSet::new();
     // The row changes with every configuration that ovn-controller acknowledges; a zone's span goes on.
     let mut zones = History::default();
@@ -46,6 +47,7 @@ pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
                 Err(_) if unreadable.insert((name, value)) => {
                     let message = format!("row {} of Bridge: {}", row.uuid, NotAZone(name, value));
                     facts.warn(file, Position::Whole, message);
+                    facts.lose_during(file, Position::Whole, Scope::Zones, *validity);
                 }
                 Err(_) => {}
             }
@@ -63,7 +65,7 @@ pub fn parse(text: &[u8], file: &Arc<str>) -> Facts {
     each_line(text, ZoneRows, MAX_LINE, |line| {
         let line = match line {
             Ok(line) => line,
-            Err(bad) => return facts.lose(file, bad.position(), bad.to_string()),
+            Err(bad) => return facts.lose(file, bad.position(), Scope::Zones, bad.to_string()),
         };
         let mut found = |offset: usize, name: &str, value: &str| match value.parse() {
             Ok(zone) => {
@@ -72,7 +74,7 @@ pub fn parse(text: &[u8], file: &Arc<str>) -> Facts {
                     facts.facts.push(Fact::Zone(zone));
                 }
             }
-            Err(_) => facts.lose(file, line.position(offset), NotAZone(name, value).to_string()),
+            Err(_) => facts.lose(file, line.position(offset), Scope::Zones, NotAZone(name, value).to_string()),
         };
         if line.kind != Kind::Data {
         } else if line.text.contains(PREFIX) {

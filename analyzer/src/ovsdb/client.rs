@@ -20,6 +20,7 @@ use crate::jsonrpc::MessageError;
 pub mod connection;
 pub mod remote;
 pub mod replica;
+pub mod select;
 pub mod tls;
 
 mod budget;

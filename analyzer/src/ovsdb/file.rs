@@ -15,6 +15,7 @@ mod dates;
 mod history;
 mod log;
 mod standalone;
+mod torn;
 mod transaction;
 mod wanted;
 

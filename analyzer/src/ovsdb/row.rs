@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::types::{Timestamp, Validity};
+use crate::types::{Position, Timestamp, Validity};
 
 /// A scalar value.
 #[derive(Clone, PartialEq, PartialOrd, Debug)]
@@ -67,6 +67,31 @@ pub struct Tables {
     pub last: Option<Timestamp>,
     /// Row versions by table name, as `Logical_Router_Static_Route`.
     pub tables: BTreeMap<Arc<str>, Vec<RowVersion>>,
+    /// What of them could not be read.
+    pub lost: Vec<Lost>,
+}
+
+/// A part of a source that could not be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lost {
+    /// What it is.
+    pub part: LostPart,
+    /// Where it is.
+    pub position: Position,
+    /// From when on it told something; `None` where the source has no history.
+    pub from: Option<Timestamp>,
+}
+
+/// What could not be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LostPart {
+    /// A row of this table, or a column of it.
+    Row(Arc<str>),
+    /// All that follows: the file ends in the middle of a record, or is broken.
+    End {
+        /// Tables that the torn record names, as far as it is there; none where that cannot be told.
+        tables: Vec<String>,
+    },
 }
 
 impl Atom {

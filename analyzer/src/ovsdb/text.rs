@@ -14,12 +14,18 @@ use super::warnings::Warnings;
 use crate::paste::{Shape, Text};
 use crate::types::{Place, Position, Validity, Warning};
 
+/// Places of lost rows that are kept of one text.
+const MAX_LOST: usize = 256;
+
 mod csv;
 mod json;
 mod line;
 mod list;
 mod table;
 mod value;
+
+/// Rows, warnings, and places of rows that are lost.
+pub type Parsed = (Vec<RowVersion>, Vec<Warning>, Vec<Position>);
 
 /// Text that is no printed table.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +51,11 @@ pub enum TextError {
 /// JSON tells them. With `--data=bare` it does not even tell a string with blanks from a set, nor an empty string from
 /// an empty set: the first comes as a set of its words, the second as an empty set.
 ///
+/// The places are those of what may be rows, or values of rows, and could not be read.
+///
 /// # Errors
 /// [`TextError`] where the format is not recognised.
-pub fn parse(text: &[u8], file_name: &str, table: &str) -> Result<(Vec<RowVersion>, Vec<Warning>), TextError> {
+pub fn parse(text: &[u8], file_name: &str, table: &str) -> Result<Parsed, TextError> {
     let pasted = Text::new(text, TableRows);
     let text = pasted.as_str();
     let mut rows = Rows::new(file_name, table);
@@ -62,9 +70,10 @@ pub fn parse(text: &[u8], file_name: &str, table: &str) -> Result<(Vec<RowVersio
             return Err(TextError::Format { place: rows.warnings.place(position) });
         }
     }
-    let (rows, mut warnings) = rows.finish();
-    warnings.iter_mut().for_each(|warning| warning.place.position = pasted.origin(warning.place.position));
-    Ok((rows, warnings))
+    let (rows, mut warnings, mut lost) = rows.finish();
+    let places = warnings.iter_mut().map(|warning| &mut warning.place.position).chain(&mut lost);
+    places.for_each(|position| *position = pasted.origin(*position));
+    Ok((rows, warnings, lost))
 }
 
 /// What lines of a printed table look like.
@@ -163,6 +172,8 @@ struct Rows {
     row: Row,
     rows: Vec<RowVersion>,
     warnings: Warnings,
+    /// Where rows are lost, or values of rows.
+    lost: Vec<Position>,
 }
 
 impl Rows {
@@ -174,6 +185,7 @@ impl Rows {
             row: empty_row(),
             rows: Vec::new(),
             warnings: Warnings::new(file_name),
+            lost: Vec::new(),
         }
     }
 
@@ -205,6 +217,23 @@ impl Rows {
         }
     }
 
+    /// Notes what may be a row, or a part of one, and cannot be read: what it told is missing.
+    fn lose(&mut self, position: Position, message: impl Into<String>) {
+        self.warnings.push(position, message);
+        if self.wanted && self.lost.len() < MAX_LOST {
+            self.lost.push(position);
+        }
+    }
+
+    /// Passes over a line, which may be a row: it goes on with one, or binds an address to a MAC.
+    fn pass_over(&mut self, number: usize, line: &str, message: &str) {
+        let continues = !self.row.uuid.is_empty() || !self.row.columns.is_empty();
+        match continues || line::binds(line) {
+            true => self.lose(Position::Line(number), message),
+            false => self.warnings.push(Position::Line(number), message),
+        }
+    }
+
     /// Whether the row at work has the column already.
     fn has(&self, column: &str) -> bool {
         match column {
@@ -222,16 +251,6 @@ impl Rows {
         name
     }
 
-    /// Takes note of what may be a row, or a part of one, and cannot be read: what it told is missing.
-    fn lose(&mut self, position: Position, message: impl Into<String>) {
-        self.warnings.push(position, message);
-    }
-
-    /// Takes note of a line that is no part of a row.
-    fn pass_over(&mut self, position: Position, message: impl Into<String>) {
-        self.warnings.push(position, message);
-    }
-
     /// Ends the row at work, if anything of it was read.
     fn end_row(&mut self) {
         let row = std::mem::replace(&mut self.row, empty_row());
@@ -240,9 +259,9 @@ impl Rows {
         }
     }
 
-    fn finish(mut self) -> (Vec<RowVersion>, Vec<Warning>) {
+    fn finish(mut self) -> Parsed {
         self.end_row();
-        (self.rows, self.warnings.finish())
+        (self.rows, self.warnings.finish(), self.lost)
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// Programs whose output people paste, and those that they call to get it. A line that begins with one of these words is
 /// the command, not what it printed: programs that complain put a colon behind their name.
-const PROGRAMS: [&str; 49] = [
+const PROGRAMS: [&str; 50] = [
     "arp",
     "awk",
     "bash",
@@ -45,6 +45,7 @@ const PROGRAMS: [&str; 49] = [
     "ovs-vsctl",
     "ovsdb-client",
     "ovsdb-tool",
+    "ping",
     "podman",
     "sed",
     "ssh",
@@ -158,6 +159,10 @@ mod tests {
             "[core@worker-08 ~]$ sudo ovn-sbctl --format=list list mac_binding",
             "sh-4.4# oc exec ovnkube-master-x -c nbdb -- ovn-nbctl find Logical_Router_Static_Route",
             "sh-4.4#",
+            "[root@worker-08 ~]#",
+            "[root@worker-08 ~]# ip route get 10.0.0.1 from 10.0.0.2",
+            "[root@worker-08 ~]# ovs-appctl dpctl/flush-conntrack 'ct_nw_src=192.0.2.230'",
+            "conntrack v1.4.7 (conntrack-tools): 3 flow entries have been shown.",
             "root@worker-08:/var/lib# cat x",
             "(venv) [root@w ~]# ls",
             "worker-08> show",
@@ -175,6 +180,7 @@ mod tests {
         }
         for line in [
             "ip                  : \"198.51.100.15\"",
+            "[pod/x] 192.0.2.230 198.51.100.15 src-ip",
             "ovn-sbctl: no row \"x\" in table BFD",
             "tcpdump: listening on eth0, link-type EN10MB",
             "02:00:00:00:00:01 > 02:00:00:00:00:15, ethertype IPv4 (0x0800), length 94: 192.0.2.230.1 > 192.0.2.1.2: UDP",

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::time::Duration;
 
+use hashbrown::HashMap;
+
 use super::plan::Step;
 use super::rules::{Refusal, Rules, judge};
 use crate::engine::Engine;
 use crate::engine::finding::{Finding, Latent, LatentState};
-use crate::engine::standing::Standing;
+use crate::engine::standing::{Left, Standing};
 use crate::engine::verdict::{Verdict, Violating};
 use crate::output::remedy::Datapath;
-use crate::types::{Timestamp, Tuple};
+use crate::types::{Release, Timestamp, Tuple};
 
 /// Entries that wait at most. A daemon whose limit is ten a minute does not come to the others for hours.
 const MAX_WAITING: usize = 10_000;
@@ -24,6 +26,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// five seconds. One that was healed by itself, as OVN does where its routers are built anew, is not found again, though
 /// its label stays.
 const FRESH: Duration = Duration::from_secs(15);
+/// How long an entry waits for more packets that follow it.
+const NEXT_PACKETS: Duration = Duration::from_secs(5);
 /// How long what was told of an entry is remembered that is not found again.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
@@ -56,6 +60,16 @@ struct Waiting {
     due: Timestamp,
     /// Why it was not repaired, as was told.
     told: Option<&'static str>,
+    /// The last packets that left to its MAC, unless the flow went elsewhere later.
+    followed: Option<Followed>,
+}
+
+/// Packets that left to the MAC of an entry.
+#[derive(Clone, Copy, Debug)]
+struct Followed {
+    /// Their flow on the wire.
+    flow: Tuple,
+    left: Left,
 }
 
 impl Automatic {
@@ -78,6 +92,11 @@ impl Automatic {
         &self.rules
     }
 
+    /// Goes by this release of ovs-vswitchd from now on.
+    pub fn set_release(&mut self, ovs: Option<Release>) {
+        self.rules.ovs = ovs;
+    }
+
     /// Entries that found no room to wait.
     pub fn displaced(&self) -> u64 {
         self.displaced
@@ -89,8 +108,30 @@ impl Automatic {
         if !may_be_by_entry(finding.verdict) {
             return;
         }
-        let carriers = finding.conntrack.iter().filter(|entry| Some(entry.reply_eth) == finding.eth_dst);
-        carriers.for_each(|entry| self.note((entry.zone, entry.orig), now));
+        let Some(eth_dst) = finding.eth_dst else { return };
+        let left = Left { eth_src: finding.eth_src, eth_dst, at: finding.last_seen };
+        for entry in &finding.conntrack {
+            let key = (entry.zone, entry.orig);
+            if entry.reply_eth == eth_dst {
+                self.note(key, now);
+            }
+            if let Some(waiting) = self.waiting.get_mut(&key)
+                && waiting.followed.is_none_or(|followed| followed.left.at <= left.at)
+            {
+                let follows = entry.reply_eth == eth_dst;
+                waiting.followed = follows.then_some(Followed { flow: finding.tuple, left });
+            }
+        }
+    }
+
+    /// Takes note of flows that left to a next hop, and when they last did: what they did before proves no more that OVN
+    /// applies their labels.
+    pub fn note_elsewhere(&mut self, left: impl IntoIterator<Item = (Tuple, Timestamp)>) {
+        let left: HashMap<Tuple, Timestamp> = left.into_iter().collect();
+        for waiting in self.waiting.values_mut() {
+            let went = |followed: &Followed| left.get(&followed.flow).is_some_and(|&at| at > followed.left.at);
+            waiting.followed = waiting.followed.filter(|followed| !went(followed));
+        }
     }
 
     /// Takes note at `now` of an entry that would.
@@ -108,9 +149,13 @@ impl Automatic {
         self.waiting.entry(key).or_default().noted = now;
     }
 
-    /// Whether there is anything to be looked at.
-    pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty()
+    /// Whether there is nothing to be looked at now.
+    pub fn is_idle(&self, now: Timestamp) -> bool {
+        !self.waiting.iter().any(|waiting| self.is_due(&waiting, now))
+    }
+
+    fn is_due(&self, &(key, waiting): &(&Key, &Waiting), now: Timestamp) -> bool {
+        waiting.due <= now && now.since(waiting.noted) <= FRESH && !self.changed.contains_key(key)
     }
 
     /// What is to be done at `now`: steps to be carried out, and steps that are refused for a reason that was not told
@@ -126,7 +171,8 @@ impl Automatic {
         self.forget(now);
         let mut steps = Vec::new();
         for key in self.turn(now) {
-            let Some(pin) = engine.pin(key.1, key.0, now) else {
+            let followed = self.waiting.get(&key).and_then(|waiting| waiting.followed);
+            let Some(pin) = engine.pin(key.1, key.0, followed.map(|followed| followed.left), now) else {
                 // It is gone, or not known any more; should it make packets leave, a finding says so again.
                 self.waiting.remove(&key);
                 continue;
@@ -162,9 +208,7 @@ impl Automatic {
 
     /// The entries whose turn it is.
     fn turn(&mut self, now: Timestamp) -> Vec<Key> {
-        let is_due = |(key, waiting): &(&Key, &Waiting)| {
-            waiting.due <= now && now.since(waiting.noted) <= FRESH && !self.changed.contains_key(*key)
-        };
+        let is_due = |waiting: &(&Key, &Waiting)| self.is_due(waiting, now);
         let start = self.next.map_or(Bound::Unbounded, Bound::Included);
         let behind = self.waiting.range((start, Bound::Unbounded)).filter(is_due);
         let before = self.next.into_iter().flat_map(|next| self.waiting.range(..next)).filter(is_due);
@@ -180,6 +224,10 @@ impl Automatic {
             Refusal::RecentChange { changed, settle } => changed.saturating_add(*settle).max(now),
             // The first change that is a minute ago makes room.
             Refusal::RateLimit { .. } => self.begun.front().map_or(now, |begun| begun.saturating_add(MINUTE)).max(now),
+            // Packets that go on may prove that OVN applies the entry.
+            Refusal::MayNotApply(_) | Refusal::TakenForGranted(_) if waiting.followed.is_some() => {
+                now.saturating_add(NEXT_PACKETS)
+            }
             _ => now.saturating_add(MINUTE),
         };
         match refusal {

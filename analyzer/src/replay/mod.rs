@@ -34,8 +34,9 @@ pub use self::counted::{Counted, Skipped, Totals};
 pub use self::parallel::{PcapFile, count_pcap};
 pub use self::serial::count_reader;
 pub use self::sink::OrderedSink;
-use crate::capture::{self, CaptureError, Merge, Progress};
+use crate::capture::{self, CaptureError, Interruption, Merge, Progress};
 use crate::engine::epoch::Epochs;
+use crate::types::{Place, Position, Warning};
 
 /// Threads beyond this gain nothing: one of them at a time walks the chain of records.
 const MAX_DEFAULT_THREADS: usize = 8;
@@ -51,6 +52,8 @@ pub struct Options<'a> {
     pub chunk_len: NonZero<u32>,
     /// Told now and then how far the captures have been read.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+    /// What may end the counting early.
+    pub interruption: Option<&'a Arc<Interruption>>,
 }
 
 impl Default for Options<'_> {
@@ -61,6 +64,7 @@ impl Default for Options<'_> {
             max_flows: 2_000_000,
             chunk_len: const { NonZero::new(512 * 1024).expect("not zero") },
             progress: None,
+            interruption: None,
         }
     }
 }
@@ -68,7 +72,8 @@ impl Default for Options<'_> {
 /// Counts captures; several are taken as one, in the order of time. `-` is standard input.
 ///
 /// # Errors
-/// A capture cannot be used at all. One that is cut or damaged can: it is counted up to there, and a warning says so.
+/// A capture cannot be used at all. One that is cut or damaged can: it is counted up to there, and a warning says so. So it
+/// is where reading was interrupted, also before there was a frame.
 pub fn count(
     captures: &[PathBuf],
     capture_options: &capture::Options,
@@ -81,10 +86,31 @@ pub fn count(
     {
         return Ok(count_pcap(&file, epochs, options, sink));
     }
+    let capture_options = capture::Options { interruption: options.interruption.cloned(), ..capture_options.clone() };
     let mut readers = Vec::with_capacity(captures.len());
+    let mut unread = Vec::new();
     for path in captures {
         let name: Arc<str> = path.to_string_lossy().into();
-        readers.push((name, capture::open(path, capture_options)?));
+        match capture::open(path, &capture_options) {
+            Ok(reader) => readers.push((name, reader)),
+            Err(error) if options.was_interrupted() => unread.push(cut_before_frames(name, &error)),
+            Err(error) => return Err(error),
+        }
     }
-    count_reader(&mut Merge::new(readers), epochs, options, sink)
+    let mut counted = count_reader(&mut Merge::new(readers), epochs, options, sink)?;
+    counted.warnings.append(&mut unread);
+    Ok(counted)
+}
+
+/// Of a capture of which too little was read to see a frame in it, because reading was interrupted.
+fn cut_before_frames(file: Arc<str>, error: &CaptureError) -> Warning {
+    let message = format!("reading was interrupted before its first frame: {error}");
+    Warning { place: Place { file, position: Position::Whole }, message }
+}
+
+impl Options<'_> {
+    /// Whether reading was interrupted.
+    fn was_interrupted(&self) -> bool {
+        self.interruption.is_some_and(|interruption| interruption.was_met())
+    }
 }

@@ -21,7 +21,7 @@ use super::ordered::Ordered;
 use super::sink::OrderedSink;
 use super::walk::{Unordered, Walk};
 use crate::capture::pcap::{GLOBAL_HEADER_LEN, GlobalHeader};
-use crate::capture::{EarlyEnd, Interface, LinkType, Progress};
+use crate::capture::{EarlyEnd, Interface, Interruption, LinkType, Progress};
 use crate::engine::epoch::Epochs;
 use crate::types::{Place, Position, Warning};
 
@@ -43,6 +43,10 @@ pub struct PcapFile {
 impl PcapFile {
     /// Opens a file. `None` where it is anything else, or cannot be opened: [`crate::capture::open`] tells more.
     pub fn open(path: &Path) -> Option<Self> {
+        // A pipe is opened once, by whoever reads it: its writer would see a reader come and go.
+        if !path.metadata().ok()?.is_file() {
+            return None;
+        }
         let file = File::open(path).ok()?;
         let metadata = file.metadata().ok()?;
         let mut header = [0; GLOBAL_HEADER_LEN];
@@ -67,6 +71,7 @@ pub fn count_pcap(pcap: &PcapFile, epochs: Epochs, options: &Options<'_>, sink: 
         records: Records { file: &pcap.file, header: pcap.header, len: pcap.len },
         chunk_len,
         progress: options.progress,
+        interruption: options.interruption.map(Arc::as_ref),
         untaken: AtomicU64::new(0),
         walk: Mutex::new(Walk::new(ordered)),
         advanced: Condvar::new(),
@@ -93,6 +98,7 @@ struct Run<'a> {
     records: Records<'a>,
     chunk_len: u32,
     progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+    interruption: Option<&'a Interruption>,
     /// The first chunk that no thread has taken.
     untaken: AtomicU64,
     walk: Mutex<Walk<'a>>,
@@ -140,9 +146,11 @@ impl<'a> Run<'a> {
             if walk.stopped.is_some() {
                 break;
             }
-            match read {
-                Ok(()) => walk.go(&self.records, &mut chunk, (start, end), &mut unordered, &mut counter),
-                Err(error) => walk.stop(&EarlyEnd::Failed(&error)),
+            let interrupted = self.interruption.and_then(Interruption::meet);
+            match (interrupted, read) {
+                (Some(why), _) => walk.stop(&EarlyEnd::Interrupted(why)),
+                (None, Ok(())) => walk.go(&self.records, &mut chunk, (start, end), &mut unordered, &mut counter),
+                (None, Err(error)) => walk.stop(&EarlyEnd::Failed(&error)),
             }
             walk.chunk += 1;
             if let Some(progress) = self.progress.filter(|_| index.is_multiple_of(PROGRESS_INTERVAL)) {

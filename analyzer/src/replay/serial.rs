@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use analyzer_ebpf::parse::{Frame, ParseError};
 
-use super::Options;
 use super::counted::Counted;
 use super::counter::{Counter, Record};
 use super::hash::Seed;
 use super::link::{frame_of_text, parse_frame};
 use super::ordered::{Effect, Ordered};
 use super::sink::OrderedSink;
+use super::{Options, cut_before_frames};
 use crate::capture::{CaptureError, CaptureReader, FrameRef, Item, TextRecord};
 use crate::engine::epoch::Epochs;
 
@@ -32,7 +32,17 @@ pub fn count_reader(
     let mut serial = Serial { ordered, counter };
     let mut warnings = Vec::new();
     let mut frames: u64 = 0;
-    while let Some(item) = reader.next()? {
+    loop {
+        let item = match reader.next() {
+            Ok(Some(item)) => item,
+            Ok(None) => break,
+            // Too little was read to see what it is.
+            Err(error) if options.was_interrupted() => {
+                warnings.push(cut_before_frames("captures".into(), &error));
+                break;
+            }
+            Err(error) => return Err(error),
+        };
         serial.count(&item);
         frames += 1;
         if frames.is_multiple_of(PROGRESS_INTERVAL) {

@@ -10,7 +10,7 @@ use super::{UnixctlError, call};
 use crate::conntrack::flush::Flush;
 use crate::conntrack::reader::{self, Reading};
 use crate::engine::fact::Connection;
-use crate::types::Timestamp;
+use crate::types::{Release, Timestamp};
 
 /// How long a dump may take: the daemon may be busy with its own work before it comes to ours.
 pub const WAIT: Duration = Duration::from_secs(10);
@@ -33,6 +33,11 @@ impl UserspaceTable {
     /// Asks this socket from now on: a daemon that was started again has another one.
     pub fn go_to(&mut self, socket: PathBuf) {
         self.socket = socket;
+    }
+
+    /// The release of the daemon, where it tells.
+    pub async fn release(&self) -> Option<Release> {
+        super::release(&self.socket).await
     }
 
     /// Gives the entries of one zone to `sink` (`dpctl/dump-conntrack zone=N`). `clock` is read before and after.

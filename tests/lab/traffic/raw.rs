@@ -1,13 +1,13 @@
 //! Ends of flows whose packets a test writes itself, by raw IP sockets.
 
 use std::cell::Cell;
-use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, bind, socket_with};
 
 use super::{End, TURN};
 use crate::netns::Netns;
+use crate::received::unless_late;
 
 /// Whether a message is meant.
 type Filter = dyn Fn(&[u8]) -> bool;
@@ -53,11 +53,7 @@ impl End for RawSocket {
     fn receive(&self) -> Option<IpAddr> {
         let mut buffer = [0; 256];
         loop {
-            let (len, from) = match self.socket.recv_from(&mut buffer) {
-                Ok(received) => received,
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return None,
-                Err(error) => panic!("{error}"),
-            };
+            let (len, from) = unless_late(|| self.socket.recv_from(&mut buffer))?;
             // Of IPv4 the header comes too; its length is in words of 4 bytes.
             let header = if from.is_ipv4() { usize::from(buffer[0] & 0xf) * 4 } else { 0 };
             if (self.is_awaited)(&buffer[header..len]) {

@@ -1,6 +1,5 @@
 //! UDP.
 
-use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use analyzer::types::Tuple;
@@ -9,6 +8,7 @@ use analyzer::types::tuple::proto;
 use super::{Conversation, End, PAYLOAD, TURN};
 use crate::netns::Netns;
 use crate::node::Node;
+use crate::received::unless_late;
 
 /// A socket and who it sends to.
 struct Socket {
@@ -45,10 +45,7 @@ impl End for Socket {
     }
 
     fn receive(&self) -> Option<IpAddr> {
-        match self.socket.recv_from(&mut [0; 64]) {
-            Ok((_, from)) => Some(from.ip()),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
-            Err(error) => panic!("{error}"),
-        }
+        let (_, from) = unless_late(|| self.socket.recv_from(&mut [0; 64]))?;
+        Some(from.ip())
     }
 }

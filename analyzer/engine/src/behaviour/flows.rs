@@ -10,7 +10,7 @@ use crate::types::Timestamp;
 /// `lr_in_arp_resolve` writes the MAC, whatever packet has the port; `lr_in_ip_routing` is what sends a packet out of that
 /// port, and is for the flows of one route.
 pub(super) fn applies(flows: &RouterFlows, asked: &Asked<'_>, at: Timestamp) -> Option<Applies> {
-    let others: Vec<&ReplyFlow> = flows.others(at).collect();
+    let others: Vec<&ReplyFlow> = current(flows, at)?;
     let resolving = others.iter().filter_map(|flow| match flow {
         ReplyFlow::Resolves(read) => Some(read),
         _ => None,
@@ -33,6 +33,22 @@ pub(super) fn applies(flows: &RouterFlows, asked: &Asked<'_>, at: Timestamp) -> 
     } else {
         Applies::No("no logical flow of the router reads the port of the entry")
     })
+}
+
+/// Whether the router may have flows that hold only while another was learned; `None` where its flows are not told.
+pub(super) fn may_learn(flows: &RouterFlows, at: Timestamp) -> Option<bool> {
+    Some(current(flows, at)?.into_iter().any(|flow| match flow {
+        ReplyFlow::Resolves(read) => read.while_learned,
+        ReplyFlow::Unclear => true,
+        ReplyFlow::Routes { .. } | ReplyFlow::Default | ReplyFlow::Outdated => false,
+    }))
+}
+
+/// The router's flows that are for no prefix; `None` where none is told, or what was told is over.
+fn current(flows: &RouterFlows, at: Timestamp) -> Option<Vec<&ReplyFlow>> {
+    let others: Vec<&ReplyFlow> = flows.others(at).collect();
+    let is_told = !others.is_empty() && !others.iter().any(|flow| matches!(flow, ReplyFlow::Outdated));
+    is_told.then_some(others)
 }
 
 /// The same where flows read the port.

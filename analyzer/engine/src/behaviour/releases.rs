@@ -55,6 +55,11 @@ pub(super) fn applies(behaviour: &Behaviour<'_>, asked: &Asked<'_>) -> Applies {
     [Some(forgets), alone, opener].into_iter().flatten().fold(port_is_read(behaviour, asked), Applies::max)
 }
 
+/// Whether northd's release surely applies labels without flows that it learned.
+pub(super) fn never_learns(behaviour: &Behaviour<'_>) -> bool {
+    surely_has(behaviour, WITHOUT_LEARNING) == Some(true)
+}
+
 /// Whether northd's release has a change for certain; `None` where nothing tells the release.
 fn surely_has(behaviour: &Behaviour<'_>, firsts: &[Release]) -> Option<bool> {
     let releases = behaviour.northd.iter().map(|release| release.surely_has(firsts));

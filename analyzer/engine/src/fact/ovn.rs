@@ -54,6 +54,8 @@ pub enum ReplyFlow {
     },
     /// One of these stages that asks for the port in words that are not known.
     Unclear,
+    /// No flow: what the flows rest on changed since they were told, so that they tell nothing now.
+    Outdated,
 }
 
 /// Which entries a logical flow applies to.

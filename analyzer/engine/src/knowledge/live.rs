@@ -28,6 +28,7 @@ impl Knowledge {
             Fact::Zone(zone) => self.zones.begin(zone),
             Fact::Datapath(datapath) => self.zones.begin_datapath(datapath),
             Fact::Ovn(ovn) => self.ovn.begin(ovn),
+            Fact::Gap(gap) => self.gaps.begin(gap),
             Fact::Connection(_) | Fact::MacOwner(_) => self.add(fact),
         }
     }
@@ -49,6 +50,7 @@ impl Knowledge {
             Fact::Zone(zone) => self.zones.end(zone, at),
             Fact::Datapath(datapath) => self.zones.end_datapath(datapath, at),
             Fact::Ovn(ovn) => self.ovn.end(ovn, at),
+            Fact::Gap(gap) => self.gaps.end(gap, at),
             Fact::MacOwner(owner) => {
                 let owners = self.mac_owners.entry(owner.mac).or_default();
                 let found = owners.iter().rposition(|told| told == owner);
@@ -153,6 +155,7 @@ impl Knowledge {
         self.reroute_policies.forget(&is_forgotten);
         self.zones.forget(&is_forgotten);
         self.ovn.forget(&is_forgotten);
+        self.gaps.forget(&is_forgotten);
         let of_routes = self.routes.all().map(|route| &route.router);
         let routers = of_routes.chain(self.ports.all().map(|port| &port.router)).flatten();
         routers.for_each(|router| self.zones.add_router(router));
@@ -171,5 +174,6 @@ impl Knowledge {
             .chain(self.zones.all().map(|zone| zone.validity))
             .chain(self.zones.all_datapaths().map(|datapath| datapath.validity))
             .chain(self.ovn.all().map(|ovn| ovn.validity))
+            .chain(self.gaps.all().map(|gap| gap.validity))
     }
 }

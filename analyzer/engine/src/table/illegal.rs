@@ -14,13 +14,40 @@ pub(super) fn grace(case: &Case<'_, '_>) -> Option<Ruling> {
     (case.at().since(last.until) < case.knowledge.settings.grace).then(|| Ruling::of(Verdict::Grace))
 }
 
+/// What was lost may make right what looks wrong. What is worth knowing, and no fault, stays so.
+pub(super) fn unreadable(case: &Case<'_, '_>) -> Option<Ruling> {
+    let mac = case.seen.eth_dst().filter(|_| !case.knowledge.gaps.is_empty())?;
+    let packet = case.packet(mac);
+    let mut deciding = packet.decided_by();
+    let first = deciding.next()?;
+    if is_worth_knowing(case, mac) {
+        return None;
+    }
+    let more = deciding.count();
+    let beside = if more == 0 { String::new() } else { format!(", and {more} more") };
+    let remark =
+        format!("{} could not be read{beside}: what it told of {} may decide", first.place, first.scope.words());
+    Some(ruling(case, Undetermined::UnreadableInput).with_remark(remark).with_remarks(otherwise(case, mac)))
+}
+
+/// Whether row 10 applies, and none before it.
+fn is_worth_knowing(case: &Case<'_, '_>, mac: MacAddr) -> bool {
+    let is_resolved = case.routes().is_some_and(|routes| routes.all.unresolved().is_none());
+    let is_wrong = || is_down(case, mac) || former_as(case, mac).is_some() || is_stale_neighbour(case, mac);
+    is_resolved && !is_wrong() && live_gateway(case).is_some()
+}
+
 pub(super) fn unresolved(case: &Case<'_, '_>) -> Option<Ruling> {
     let (hop, mac) = (case.routes()?.all.unresolved()?, case.seen.eth_dst()?);
-    let otherwise = is_down(case, mac).then_some(Violating::NexthopDown).or_else(|| former_as(case, mac));
-    let otherwise = otherwise.and_then(|reason| Verdict::from(reason).reason());
-    let otherwise = otherwise.map(|reason| format!("if it is not, the packets are violating, {reason}"));
     let ruling = ruling(case, Undetermined::NexthopUnresolved).with_remark(why_it_may_be_its(hop));
-    Some(ruling.with_remarks(otherwise))
+    Some(ruling.with_remarks(otherwise(case, mac)))
+}
+
+/// What is wrong with the MAC if what is not known does not make it right.
+fn otherwise(case: &Case<'_, '_>, mac: MacAddr) -> Option<String> {
+    let reason = is_down(case, mac).then_some(Violating::NexthopDown).or_else(|| former_as(case, mac));
+    let reason = reason.and_then(|reason| Verdict::from(reason).reason());
+    reason.map(|reason| format!("if it is not, the packets are violating, {reason}"))
 }
 
 pub(super) fn down(case: &Case<'_, '_>) -> Option<Ruling> {
@@ -32,8 +59,7 @@ pub(super) fn former(case: &Case<'_, '_>) -> Option<Ruling> {
 }
 
 pub(super) fn stale_neighbour(case: &Case<'_, '_>) -> Option<Ruling> {
-    let mac = case.seen.eth_dst()?;
-    (case.is_older(mac) && !case.is_carried(mac)).then(|| ruling(case, Violating::StaleNeighbour))
+    is_stale_neighbour(case, case.seen.eth_dst()?).then(|| ruling(case, Violating::StaleNeighbour))
 }
 
 pub(super) fn live_gateway(case: &Case<'_, '_>) -> Option<Ruling> {
@@ -69,6 +95,11 @@ pub(super) fn unknown(case: &Case<'_, '_>) -> Option<Ruling> {
 fn is_down(case: &Case<'_, '_>, mac: MacAddr) -> bool {
     let is_down = |hop: &Hop<'_>| hop.liveness == Liveness::Down;
     case.routes().is_some_and(|routes| routes.all.having(mac).any(is_down))
+}
+
+/// Whether older evidence for a next hop names the MAC, and no label carries it.
+fn is_stale_neighbour(case: &Case<'_, '_>, mac: MacAddr) -> bool {
+    case.is_older(mac) && !case.is_carried(mac)
 }
 
 /// What is wrong where the MAC was a next hop's in the past.

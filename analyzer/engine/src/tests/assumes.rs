@@ -20,11 +20,11 @@ const KINDS: [EvidenceKind; 9] = [
 ];
 
 /// The codes of the first finding, where these kinds of evidence are whole.
-fn codes(world: &World, given: impl IntoIterator<Item = EvidenceKind>) -> Vec<&'static str> {
+fn codes(world: &World, given: impl IntoIterator<Item = EvidenceKind>) -> Vec<String> {
     let mut engine = world.engine();
     engine.set_given(given.into_iter().collect());
     let conclusion = engine.conclude(world.seen.as_slice());
-    conclusion.findings[0].assumes.codes().collect()
+    conclusion.findings[0].assumes.codes().map(String::from).collect()
 }
 
 /// The incident as it was told: routes and bindings as texts, and the entry; packets to a next hop show who the node is.
@@ -51,8 +51,8 @@ fn the_incident_names_what_could_turn_it() {
     let with_owner = incident(|world| world.facts.push(zone(35, "GR_worker-08_dnat")));
     assert_eq!(codes(&with_owner, TEXTS), [&all[..3], &all[4..]].concat());
     let with_requests = incident(|world| world.seen.push(packet(102, flow(59943).reversed(), GW15, NODE)));
-    assert!(!codes(&with_requests, TEXTS).contains(&"one-direction"));
-    assert!(codes(&with_requests, TEXTS).contains(&"no-neighbours"), "they would have come in, too");
+    assert!(!codes(&with_requests, TEXTS).iter().any(|code| code == "one-direction"));
+    assert!(codes(&with_requests, TEXTS).iter().any(|code| code == "no-neighbours"), "they would have come in, too");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Whether OVN applies a label: every kind of evidence by itself, and which of two counts.
 
-use super::world::{DEAD, GW15, NODE, POD, ROUTER, World, entry, flow, label, packet, zone};
+use super::world::{DEAD, GW15, NODE, POD, ROUTER, World, at, binding, entry, flow, label, mac, packet, zone};
+use crate::assumes::Assumption;
 use crate::fact::{Connection, Fact, Ovn, OvnSays, Policy, PortForm, PortRead, ReplyFlow};
-use crate::standing::Standing;
+use crate::finding::LatentState;
+use crate::standing::{Left, Standing};
 use crate::types::{Release, Timestamp, Tuple, Validity, tuple::proto};
 
 fn fact(says: OvnSays) -> Fact {
@@ -175,4 +177,106 @@ fn a_flow_that_was_seen_going_elsewhere_proves_that_its_label_is_out_of_use() {
     assert_eq!(world.conclude().summary.latent_unused, 0, "nothing tells");
     world.seen.push(packet(100, flow(59943), NODE, GW15));
     assert_eq!(world.conclude().summary.latent_unused, 1);
+}
+
+/// The pin of the incident's flow, whose last packets left to the dead gateway's MAC.
+#[track_caller]
+fn followed(world: &World, live: bool, seconds: u64) -> (Standing, Vec<std::borrow::Cow<'static, str>>) {
+    let engine = if live { super::live::live(world) } else { world.engine() };
+    let entry = entry(35, flow(59943), 0).orig;
+    let last = Left { eth_src: mac(NODE), eth_dst: mac(DEAD), at: at(seconds) };
+    let pin = engine.pin(entry, 35, Some(last), at(1000)).unwrap();
+    (pin.standing, pin.assumes.codes().filter(|code| code == "version-unknown").collect())
+}
+
+/// The gateway's replacement at 50 s in a history, and its entry.
+fn replaced(facts: impl IntoIterator<Item = Fact>) -> World {
+    let mut world = World::with_history();
+    world.each_connection(|connection| (connection.label, connection.mark) = (label(DEAD, 0), 2 << 16));
+    world.each_route(|route| route.router = Some(ROUTER.into()));
+    world.facts.push(zone(35, &format!("{ROUTER}_dnat")));
+    world.facts.extend(facts);
+    world
+}
+
+#[test]
+fn what_rests_on_no_word_of_the_version_says_so() {
+    let codes = |world: &World| {
+        let armed = world.conclude().latent.remove(0).assumes;
+        let listed = world.engine().connections(Timestamp::MAX).remove(0).assumes;
+        assert!(armed == listed, "{armed:?}, {listed:?}");
+        let left = armed.after_looking().contains(Assumption::VersionUnknown);
+        assert_eq!(left, armed.contains(Assumption::VersionUnknown), "no look answers it");
+        left
+    };
+    assert!(codes(&world(PortForm::Mark, [])));
+    assert!(!codes(&world(PortForm::Mark, [northd("26.03.1")])));
+    assert!(!codes(&world(PortForm::Mark, flows([MARK]))));
+    // A flow that was seen going elsewhere is out of use, whatever OVN this is.
+    let mut elsewhere = world(PortForm::Mark, []);
+    elsewhere.seen.push(packet(100, flow(59943), NODE, GW15));
+    let latent = elsewhere.conclude().latent.remove(0);
+    assert_eq!(latent.state, LatentState::Unused);
+    assert!(!latent.assumes.contains(Assumption::VersionUnknown));
+    // Packets prove their pin, unless a binding of a next hop explains them, too.
+    let mut seen = world(PortForm::Mark, []);
+    seen.seen.push(packet(100, flow(59943), NODE, DEAD));
+    let is_open = |world: &World| world.conclude().findings[0].assumes.contains(Assumption::VersionUnknown);
+    assert!(!is_open(&seen));
+    seen.hear(90, "198.19.3.15", GW15);
+    seen.unbind("198.19.3.15");
+    seen.bindings([binding("198.19.3.15", DEAD)]);
+    assert_eq!(seen.verdicts(), ["violating stale-conntrack"]);
+    assert!(is_open(&seen));
+    seen.facts.push(northd("26.03.1"));
+    assert!(!is_open(&seen));
+}
+
+#[test]
+fn packets_that_follow_a_label_prove_it_once_no_learned_flow_can_be_left() {
+    for live in [false, true] {
+        // Era B may be: 30 s.
+        for (facts, name) in [(vec![], "stale"), (vec![northd("23.03.1")], "undetermined")] {
+            let world = replaced(facts);
+            let (standing, codes) = followed(&world, live, 79);
+            assert_eq!((standing.name(), codes.is_empty()), (name, name != "stale"), "{live}");
+            assert_eq!(followed(&world, live, 80), (Standing::Stale, vec![]), "{live}");
+        }
+        // Where it cannot be, the grace period: one route is left, or so the release.
+        let mut world = replaced([northd("24.09.0")]);
+        world.facts.remove(1);
+        assert_eq!(followed(&world, live, 54).0.name(), "undetermined");
+        assert_eq!(followed(&world, live, 55).0, Standing::Stale);
+        let learned = PortRead { while_learned: true, of_replies: true, ..MARK };
+        let by_flows = replaced(flows([learned]).into_iter().chain([northd("26.03.1")]));
+        assert_eq!(followed(&by_flows, live, 79).0.name(), "undetermined");
+        assert_eq!(followed(&by_flows, live, 80).0, Standing::Stale);
+    }
+    let mut watched = replaced([]);
+    watched.facts.retain(|fact| !matches!(fact, Fact::Binding(binding) if binding.mac == Some(mac(DEAD))));
+    let mut engine = watched.engine();
+    engine.set_blind(at(0));
+    engine.set_sighted(at(900));
+    let orig = entry(35, flow(59943), 0).orig;
+    let proved = |seconds| {
+        let last = Left { eth_src: mac(NODE), eth_dst: mac(DEAD), at: at(seconds) };
+        let pin = engine.pin(orig, 35, Some(last), at(1000)).unwrap();
+        !pin.assumes.contains(Assumption::VersionUnknown)
+    };
+    assert!(!proved(929) && proved(930), "it may have left the set just before anybody looked");
+}
+
+#[test]
+fn flows_that_are_out_of_date_tell_nothing() {
+    let mut facts = flows([LABEL]);
+    facts.push(northd("26.03.1"));
+    stands(&world(PortForm::Mark, facts.clone()), "unused", "in the mark");
+    facts.push(logical(ReplyFlow::Outdated));
+    stands(&world(PortForm::Mark, facts.clone()), "stale", "");
+    facts.pop();
+    facts.pop();
+    facts.push(logical(ReplyFlow::Outdated));
+    let world = world(PortForm::Mark, facts);
+    stands(&world, "stale", "");
+    assert!(world.conclude().latent[0].assumes.contains(Assumption::VersionUnknown));
 }

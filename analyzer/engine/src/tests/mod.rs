@@ -4,6 +4,7 @@ mod assumes;
 mod behaviour;
 mod classes;
 mod explanation;
+mod gaps;
 mod last_legal;
 mod latent;
 mod live;

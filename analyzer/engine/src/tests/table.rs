@@ -1546,7 +1546,18 @@ fn all_next_hops_down_and_another_way() {
             || changed(changed(world(), labelled), to(GW15)),
             &["violating nexthop-down"],
         ),
+        (
+            "to what a static binding overrides for one of the next hops",
+            || changed(changed(world(), overridden), to(GW15)),
+            &["not-covered on-link"],
+        ),
     ]);
+    fn overridden(w: &mut World) {
+        w.bindings([Binding {
+            kind: BindingKind::StaticMacBinding { override_dynamic_mac: true },
+            ..binding("198.19.3.15", "02:00:00:00:03:15")
+        }]);
+    }
     /// The flow's own entry: with all next hops of its symmetric route down nothing pins it. A route by destination of the
     /// network's length stands behind the connected one.
     fn labelled(w: &mut World) {

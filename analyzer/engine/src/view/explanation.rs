@@ -150,7 +150,8 @@ impl Engine {
 fn connections(knowledge: &Knowledge, inner: Tuple, seen: &[Finding], at: Timestamp) -> Vec<ConnectionView> {
     let last = seen.iter().max_by_key(|finding| finding.last_seen);
     let violating = last.filter(|last| matches!(last.verdict, Verdict::Violating(_)));
-    let left = violating.and_then(|last| Some(Left { eth_src: last.eth_src, eth_dst: last.eth_dst? }));
+    let left =
+        violating.and_then(|last| Some(Left { eth_src: last.eth_src, eth_dst: last.eth_dst?, at: last.last_seen }));
     let (epochs, mut remembered) = (Epochs::default(), Remembered::default());
     let pinned = Standings::new(knowledge, &epochs, at).of_flow(inner, left);
     pinned.into_iter().map(|pinned| connection_view(knowledge, &mut remembered, pinned, at)).collect()

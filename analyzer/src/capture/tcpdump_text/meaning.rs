@@ -128,15 +128,6 @@ pub(super) fn is_tunnel(text: &str) -> bool {
     ["VXLAN, ", "Geneve, ", "GREv0, ", "TEB, "].iter().any(|word| text.contains(word))
 }
 
-/// Whether a line that cannot be read may tell of a frame.
-pub(super) fn is_possible(line: &str) -> bool {
-    let is_pair = |(at, _): (usize, &str)| {
-        let before = line[..at].rsplit(' ').next().unwrap_or_default();
-        mac(before).is_some() && mac(&line[at + " > ".len()..]).is_some()
-    };
-    line.match_indices(" > ").any(is_pair) || stamped(line.trim_start()).is_some() && line.contains("ethertype ")
-}
-
 /// Whether a line is one of tshark's: number, time, `A -> B` with an arrow of one character or two, protocol.
 pub(super) fn is_of_tshark(line: &str) -> bool {
     let words: Vec<&str> = line.split_whitespace().take(4).collect();
@@ -202,4 +193,32 @@ fn is_banner(line: &str) -> bool {
 fn listening_on(line: &str) -> Option<&str> {
     let line = line.strip_prefix("tcpdump: ").unwrap_or(line);
     line.strip_prefix("listening on ")?.split_once(',').map(|(nic, _)| nic)
+}
+
+/// Whether a line that is not read may be a frame: it holds two MACs as tcpdump prints them, or a time and the word
+/// `ethertype`.
+pub(super) fn is_possible_frame(text: &str) -> bool {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let is_mac = |word: &str| mac(word).is_some();
+    let has_macs = || words.windows(3).any(|three| is_mac(three[0]) && three[1] == ">" && is_mac(three[2]));
+    let has_time = || words.iter().any(|word| text.find(word).is_some_and(|at| stamp(&text[at..]).is_some()));
+    has_macs() || words.contains(&"ethertype") && has_time()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_may_be_frames() {
+        for line in [
+            "22:48:28.2 02:00:00:00:00:01 > [K02:00:00:00:00:99, ethertype IPv4 (0x0800), length 94: 192.0.2.230.1 > x",
+            "| 02:00:00:00:00:01 > 02:00:00:00:00:99, IPv4, length 94",
+        ] {
+            assert!(is_possible_frame(line), "{line}");
+        }
+        for line in ["", "a packet of 02:00:00:00:00:01", "at 22:48:28.2 it went wrong", "its ethertype is IPv4"] {
+            assert!(!is_possible_frame(line), "{line}");
+        }
+    }
 }

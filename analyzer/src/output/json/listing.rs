@@ -1,5 +1,6 @@
 //! The shape of the listings: next hops, labelled entries, repairs, the story of one flow.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde::Serialize;
@@ -38,6 +39,7 @@ impl<T> ListView<T> {
 pub(super) struct NexthopRow<'a> {
     schema: u32,
     r#type: &'static str,
+    node: Option<&'a str>,
     route: RouteView<'a>,
     symmetric_reply: bool,
     nexthop: Option<IpAddr>,
@@ -52,11 +54,12 @@ pub(super) struct NexthopRow<'a> {
 }
 
 impl<'a> NexthopRow<'a> {
-    pub(super) fn new(report: &Report, view: &'a NexthopView) -> Self {
+    pub(super) fn new(report: &'a Report, view: &'a NexthopView) -> Self {
         let time = |at: Option<Timestamp>| at.map(|at| at.to_rfc3339(report.time_digits));
         Self {
             schema: SCHEMA,
             r#type: "nexthop",
+            node: report.node.as_deref(),
             route: RouteView::new(&view.route),
             symmetric_reply: view.symmetric_reply,
             nexthop: view.nexthop,
@@ -100,12 +103,14 @@ impl<'a> BindingRow<'a> {
 pub(super) struct ConnectionRow<'a> {
     schema: u32,
     r#type: &'static str,
+    node: Option<&'a str>,
     standing: &'static str,
     reason: Option<&'static str>,
     flow: FlowView,
     nexthops: &'a [IpAddr],
     conntrack: ConntrackView<'a>,
     last_legal: Option<LastLegalView>,
+    assumes: Vec<Cow<'static, str>>,
     known_as: Vec<KnownAsView<'a>>,
     remedy: Vec<RemedyView>,
     #[serde(skip_serializing_if = "LeftOut::is_empty")]
@@ -113,17 +118,19 @@ pub(super) struct ConnectionRow<'a> {
 }
 
 impl<'a> ConnectionRow<'a> {
-    pub(super) fn new(report: &Report, view: &'a ConnectionView) -> Self {
+    pub(super) fn new(report: &'a Report, view: &'a ConnectionView) -> Self {
         let entry = &view.connection;
         Self {
             schema: SCHEMA,
             r#type: "connection",
+            node: report.node.as_deref(),
             standing: view.standing.name(),
             reason: view.standing.reason(),
             flow: FlowView::new(leaving(entry), false),
             nexthops: view.standing.nexthops(),
             conntrack: ConntrackView::new(entry),
             last_legal: view.last_legal.as_ref().map(|legal| LastLegalView::new(report, legal)),
+            assumes: view.assumes.codes().collect(),
             known_as: view.known_as.iter().map(|known| KnownAsView::new(report, known)).collect(),
             remedy: match view.standing.is_stale() {
                 true => RemedyView::all(entry).collect(),

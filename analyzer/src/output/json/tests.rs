@@ -5,6 +5,7 @@ use crate::engine::finding::Listed;
 use crate::output::fixtures::{
     connections, explanation, hostile, incident, nexthops, nothing_found, repairs, undetermined,
 };
+use crate::output::total::NodeAnswer;
 
 fn written(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
     let mut out = Vec::new();
@@ -52,9 +53,9 @@ fn the_incident_summary() {
         "info_flows":0,"uncovered_packets":0,"latent":{"armed":0,"unused":0},
         "nexthops":[{"lladdr":"ee:8d:82:db:f9:c4","nexthops":["198.19.3.15"],"packets":4,"bytes":376},
         {"lladdr":"76:9c:19:34:50:26","nexthops":["198.19.3.16"],"packets":10,"bytes":940}],
-        "skipped":{"truncated":0,"not_ip":0,"unparsed":0,"lines":0},"history":"none","estimated":false,
+        "skipped":{"truncated":0,"not_ip":0,"unparsed":0,"lines":0},"interrupted":false,"history":"none","estimated":false,
         "first_seen":"2022-06-09T22:48:28.272309Z","last_seen":"2022-06-09T22:48:30.074033Z",
-        "evicted_flows":0,"untracked_packets":0,"omitted_findings":0,"unattributed_fragments":0,"ignored_neighbours":0,"unsplit_epochs":0,"node":null,"files":["pcaps/bz2095444/capture.pcap"],"warnings":[]}"#,
+        "evicted_flows":0,"untracked_packets":0,"omitted_findings":0,"unattributed_fragments":0,"ignored_neighbours":0,"unsplit_epochs":0,"gaps":[],"conforming_in_gaps":0,"node":null,"files":["pcaps/bz2095444/capture.pcap"],"warnings":[]}"#,
     );
     assert_eq!(jsonl(&incident()).last(), Some(&expected));
 }
@@ -141,9 +142,7 @@ fn lists_that_are_cut_say_so() {
 /// Every object holds against the published schema, and the schema takes nothing else.
 #[test]
 fn the_schema() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/output.schema.json");
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).expect(path)).expect(path);
-    let validator = jsonschema::draft202012::new(&schema).expect("the schema is one");
+    let validator = validator();
     for report in [incident(), nothing_found(), undetermined(), hostile(), cut(), Report::default()] {
         let mut objects = jsonl(&report);
         objects.push(written(|out| write_json(out, &report)));
@@ -171,16 +170,42 @@ fn repairs_and_their_commands() {
     assert!(repair_objects().iter().all(|object| !object.trim_end().contains(is_unprintable)));
 }
 
+#[test]
+fn several_nodes_follow_the_schema() {
+    let reports = [incident(), hostile()];
+    let mut ends: Vec<NodeEnd> = ["a", "b\u{1b}"]
+        .iter()
+        .zip(&reports)
+        .map(|(node, report)| NodeEnd { node: (*node).to_owned(), result: Ok(NodeAnswer::of(report)) })
+        .collect();
+    ends.push(NodeEnd { node: "c".to_owned(), result: Err("cannot\u{202e} open".to_owned()) });
+    let validator = validator();
+    for object in [written(|out| write_reports(out, &reports, &ends)), written(|out| write_total(out, &ends))] {
+        assert!(!object.trim_end().contains(is_unprintable), "{object}");
+        holds(&validator, &object);
+    }
+    let total: Value = serde_json::from_str(&written(|out| write_total(out, &ends))).unwrap();
+    assert_eq!(total["packets"], 38);
+    let answers: Vec<&Value> = total["nodes"].as_array().unwrap().iter().map(|node| &node["answer"]).collect();
+    assert_eq!(answers, [&Value::from("violating"), &Value::from("violating"), &Value::Null]);
+}
+
 /// What the commands beside `replay` write, each as one document and object by object.
 fn listings() -> Vec<String> {
     let report = hostile();
     let mut objects = vec![written(|out| write_explanation(out, &report, &explanation()))];
     for lines in [false, true] {
-        let nexthops = written(|out| write_nexthops(out, &report, &nexthops(), lines));
-        let connections = written(|out| write_connections(out, &report, &connections(), lines));
+        let nexthops = written(|out| write_nexthops(out, &[(report.clone(), nexthops())], lines));
+        let connections = written(|out| write_connections(out, &[(report.clone(), connections())], lines));
         objects.extend(nexthops.lines().chain(connections.lines()).map(str::to_owned));
     }
     objects
+}
+
+fn validator() -> jsonschema::Validator {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/output.schema.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).expect(path)).expect(path);
+    jsonschema::draft202012::new(&schema).expect("the schema is one")
 }
 
 fn holds(validator: &jsonschema::Validator, object: &str) {

@@ -1,5 +1,6 @@
 //! The shape of the JSON, key by key in the order of output. The engine's types know nothing of it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -7,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::SCHEMA;
 use super::status::StatusView;
+use crate::engine::fact::Gap;
 use crate::engine::finding::{
     CitedConnection, ExpectedNexthop, Finding, KnownAs, LastLegal, Latent, LatentState, NexthopCount, RouteId, Summary,
 };
@@ -89,7 +91,7 @@ pub(super) struct FindingView<'a> {
     conntrack: Vec<ConntrackView<'a>>,
     last_legal: Option<LastLegalView>,
     heard: Option<HeardView>,
-    assumes: Vec<&'static str>,
+    assumes: Vec<Cow<'static, str>>,
     known_as: Vec<KnownAsView<'a>>,
     later_fragments: bool,
     evidence: &'a [String],
@@ -152,7 +154,7 @@ pub(super) struct LatentView<'a> {
     expected: Vec<ExpectedView>,
     conntrack: [ConntrackView<'a>; 1],
     last_legal: Option<LastLegalView>,
-    assumes: Vec<&'static str>,
+    assumes: Vec<Cow<'static, str>>,
     known_as: Vec<KnownAsView<'a>>,
     evidence: &'a [String],
     remedy: Vec<RemedyView>,
@@ -389,6 +391,7 @@ pub(super) struct SummaryView<'a> {
     latent: LatentCounts,
     nexthops: Vec<NexthopView<'a>>,
     skipped: SkippedView,
+    interrupted: bool,
     history: String,
     estimated: bool,
     first_seen: Option<String>,
@@ -399,6 +402,8 @@ pub(super) struct SummaryView<'a> {
     unattributed_fragments: u64,
     ignored_neighbours: u64,
     unsplit_epochs: u64,
+    gaps: Vec<GapView>,
+    conforming_in_gaps: u64,
     node: Option<&'a str>,
     files: &'a [String],
     warnings: Vec<WarningView<'a>>,
@@ -426,6 +431,7 @@ impl<'a> SummaryView<'a> {
             latent: LatentCounts { armed: summary.latent_armed, unused: summary.latent_unused },
             nexthops: summary.nexthops.iter().map(NexthopView::new).collect(),
             skipped: SkippedView { truncated, not_ip, unparsed, lines },
+            interrupted: report.interrupted,
             history: summary.history.map_or_else(|| "none".to_owned(), time),
             estimated: summary.estimated,
             first_seen: summary.first_seen.map(time),
@@ -436,10 +442,24 @@ impl<'a> SummaryView<'a> {
             unattributed_fragments: summary.unattributed_fragments,
             ignored_neighbours: summary.ignored_neighbours,
             unsplit_epochs: summary.unsplit_epochs,
+            gaps: summary.gaps.iter().map(GapView::new).collect(),
+            conforming_in_gaps: summary.conforming_in_gaps,
             node: report.node.as_deref(),
             files: &report.files,
             warnings: report.warnings.iter().map(WarningView::new).collect(),
         }
+    }
+}
+
+#[derive(Serialize)]
+struct GapView {
+    code: String,
+    of: &'static str,
+}
+
+impl GapView {
+    fn new(gap: &Gap) -> Self {
+        Self { code: Gap::code(&gap.place), of: gap.scope.name() }
     }
 }
 

@@ -3,7 +3,10 @@
 use std::io;
 
 /// Writes rows with each column as wide as its widest cell. The last column is not padded.
-pub(super) fn write_columns<const N: usize>(out: &mut impl io::Write, rows: &[[String; N]]) -> io::Result<()> {
+pub(in crate::output) fn write_columns<const N: usize>(
+    out: &mut impl io::Write,
+    rows: &[[String; N]],
+) -> io::Result<()> {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {

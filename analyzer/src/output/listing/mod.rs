@@ -6,7 +6,8 @@ mod explanation;
 mod nexthops;
 mod repairs;
 
-pub use self::connections::write_connections;
+pub(in crate::output) use self::columns::write_columns;
+pub use self::connections::{EntryCounts, write_connections, write_stale};
 pub use self::explanation::write_explanation;
 pub use self::nexthops::write_nexthops;
 pub(super) use self::repairs::is_there;

@@ -4,6 +4,7 @@ use std::io;
 
 use super::layout::Page;
 use crate::engine::finding::Assumes;
+use crate::output::escape::Escaped;
 use crate::output::report::Report;
 
 /// Codes shown with one finding.
@@ -19,14 +20,14 @@ pub(super) fn common(report: &Report) -> Assumes {
 
 /// The sentence on it.
 pub(super) fn note(common: &Assumes) -> Option<String> {
-    let codes: Vec<_> = common.codes().collect();
+    let codes: Vec<_> = common.codes().map(|code| Escaped(&code).to_string()).collect();
     let codes = codes.join(", ");
     (!common.is_empty()).then(|| format!("Taken for granted, as nothing tells it (docs/verdicts.md): {codes}."))
 }
 
 /// Writes what one flow takes for granted beside that.
 pub(super) fn write(page: &mut Page<'_>, indent: usize, assumes: &Assumes) -> io::Result<()> {
-    let codes: Vec<_> = assumes.codes().collect();
+    let codes: Vec<_> = assumes.codes().map(|code| Escaped(&code).to_string()).collect();
     if codes.is_empty() {
         return Ok(());
     }

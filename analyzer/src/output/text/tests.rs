@@ -1,10 +1,12 @@
 use super::*;
+use crate::engine::fact::{Gap, Scope};
 use crate::engine::finding::Assumption::{NoBfd, NoBindings, NoConntrack, NoPorts};
-use crate::engine::finding::{Assumes, CtDirection, Finding, Listed, RouteId, Summary};
+use crate::engine::finding::{Assumes, CtDirection, Finding, Listed, RouteId};
 use crate::engine::verdict::{NotCovered, Undetermined, Verdict, Violating};
 use crate::output::escape::is_unprintable;
 use crate::output::fixtures::{hostile, incident, nothing_found, pinned, undetermined};
 use crate::types::tuple::proto;
+use crate::types::{Place, Position, Validity};
 
 fn text(report: &Report) -> String {
     styled(report, &Style::default())
@@ -19,7 +21,8 @@ fn styled(report: &Report, style: &Style) -> String {
 #[test]
 fn the_incident() {
     let expected = "\
-2 of 10 flows leave to a MAC that is no current next hop (5 of 19 packets).
+VIOLATING since 2022-06-09T22:48:28.272315Z: 2 of 10 flows leave to ce:73:29:66:39:a4, which is no
+current next hop (5 of 19 packets).
 
 violating, stale-conntrack: 2 flows, 5 packets, 509 bytes to ce:73:29:66:39:a4
   The flow's conntrack entry holds this MAC in its label, so OVN answers to it, although it is no
@@ -64,9 +67,16 @@ Notes
 }
 
 #[test]
+fn an_interrupted_run_says_so_at_once() {
+    let report = Report { interrupted: true, ..incident() };
+    let text = text(&report).replace('\n', " ");
+    assert!(text.contains("(5 of 19 packets). Reading was interrupted: this is the answer so far."), "{text}");
+}
+
+#[test]
 fn nothing_is_wrong() {
     let expected = "\
-All 10 flows that a known route decides leave to a current next hop.
+OK: all 10 flows that a known route decides leave to a current next hop.
 
 Conforming packets by next hop
   ee:8d:82:db:f9:c4  198.19.3.15   4 packets  376 bytes
@@ -82,8 +92,8 @@ Notes
 #[test]
 fn some_could_not_be_judged() {
     let expected = "\
-No violation seen: 0 of 2 flows that a known route decides leave to a current next hop. 2 flows
-could not be judged.
+UNDETERMINED on worker-08: no flow that a known route decides could be judged. Not judged: 2 flows,
+3 untracked packets, 1 cut frame.
 
 undetermined, nexthop-unresolved: 2 flows, 2 packets, 236 bytes to ce:73:29:66:39:a4
   A next hop that is up, or may be, has no known MAC, so this MAC may be its own.
@@ -116,42 +126,6 @@ Warnings
 }
 
 #[test]
-fn headlines() {
-    type Change = fn(&mut Summary);
-    let cases: [(Change, &str); 6] = [
-        (|_| (), "Nothing was judged: no known route decides any of 5 packets."),
-        (
-            |s| (s.violating_flows, s.violating_packets) = (1, 1),
-            "1 of 4 flows leaves to a MAC that is no current next hop (1 of 5 packets).",
-        ),
-        (
-            |s| (s.covered_flows, s.conforming_flows) = (1, 1),
-            "The only flow that a known route decides leaves to a current next hop.",
-        ),
-        (
-            |s| (s.covered_flows, s.conforming_flows, s.info_flows) = (4, 3, 1),
-            "No violation seen: 3 of 4 flows that a known route decides leave to a current next hop.",
-        ),
-        (
-            |s| (s.covered_flows, s.conforming_flows, s.latent_armed) = (4, 4, 1),
-            "All 4 flows that a known route decides leave to a current next hop. 1 conntrack entry waits to send packets \
-             to such a MAC.",
-        ),
-        (
-            |s| (s.violating_flows, s.violating_packets, s.undetermined_flows) = (2, 3, 1),
-            "2 of 4 flows leave to a MAC that is no current next hop (3 of 5 packets). 1 flow could not be judged.",
-        ),
-    ];
-    for (change, expected) in cases {
-        let mut report = Report::default();
-        (report.summary.packets, report.summary.flows) = (5, 4);
-        change(&mut report.summary);
-        assert_eq!(headline(&report), expected);
-    }
-}
-
-/// Whatever a name holds, a terminal sees nothing but lines of text.
-#[test]
 fn hostile_names() {
     let text = text(&hostile());
     assert!(!text.replace('\n', "").contains(is_unprintable), "{text:?}");
@@ -180,7 +154,7 @@ fn only_commands_are_longer_than_the_width() {
 fn colours_only_where_asked_for() {
     assert!(!text(&incident()).contains('\x1b'));
     let coloured = styled(&incident(), &Style { colour: true, ..Style::default() });
-    assert!(coloured.starts_with("\x1b[1;31m2 of 10 flows"), "{coloured}");
+    assert!(coloured.starts_with("\x1b[1;31mVIOLATING since"), "{coloured}");
     let plain = coloured.replace("\x1b[1;31m", "").replace("\x1b[1m", "").replace("\x1b[0m", "");
     assert_eq!(plain, text(&incident()));
 }
@@ -279,4 +253,16 @@ fn what_all_take_for_granted_is_said_once() {
     let text = text(&report);
     assert_eq!(text.matches("no-history").count(), 1, "{text}");
     assert!(text.contains("    assumes     no-bfd, no-bindings, no-conntrack and 1 more (--format json)\n"), "{text}");
+}
+
+#[test]
+fn what_could_not_be_read_stands_in_the_headline() {
+    let place = Place { file: "lr\u{1b}list.txt".into(), position: Position::Line(7) };
+    let mut report = incident();
+    report.summary.gaps = vec![Gap { scope: Scope::Ports, place, validity: Validity::ALWAYS }];
+    let headline = |report: &Report| text(report).lines().take(4).collect::<Vec<_>>().join(" ");
+    assert!(headline(&report).contains("Not read: 1 part of the input."), "{}", headline(&report));
+    report.summary.conforming_in_gaps = 2;
+    let expected = "Not read: 1 part of the input, which may decide 2 flows that conform by the rest.";
+    assert!(headline(&report).contains(expected), "{}", headline(&report));
 }

@@ -44,6 +44,10 @@ pub(super) fn meaning(verdict: Verdict) -> &'static str {
                 "Requests of the flow came from this MAC and stopped, and nothing tells whether its owner died before or \
                  after that, or since when it is no next hop."
             }
+            Undetermined::UnreadableInput => {
+                "The MAC is no current next hop's by what was read, but something that was given could not be read, and may \
+                 make it one."
+            }
         },
         Verdict::Violating(reason) => match reason {
             Violating::NexthopDown => "The MAC is that of a configured next hop whose BFD session is down.",
@@ -86,6 +90,9 @@ pub(super) fn advice(verdict: Verdict) -> Option<&'static str> {
         }
         Verdict::Undetermined(Undetermined::HeardUndated) => {
             Some("Give what dates the next hops: the databases (--nb-db, --sb-db), or since and until in --nexthops.")
+        }
+        Verdict::Undetermined(Undetermined::UnreadableInput) => {
+            Some("Give what could not be read again, whole: the warnings name file and line.")
         }
         _ => None,
     }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::Follower;
 use crate::engine::fact::is_inner_port;
-use crate::ovn::southbound;
+use crate::ovn::southbound::{self, NO_MASKED_LABEL};
 use crate::ovsdb::row::Row;
 
 /// Who this node is in OVN.
@@ -51,6 +51,10 @@ pub enum Clause {
     Pair(&'static str, &'static str, Arc<str>),
     /// A column holds this truth value.
     Flag(&'static str, bool),
+    /// A map does not hold this text under this key.
+    Lacks(&'static str, &'static str, &'static str),
+    /// Whatever it holds.
+    Any,
 }
 
 impl Clause {
@@ -60,6 +64,8 @@ impl Clause {
             Self::Uuid(column, uuid) => json!([column, "==", ["uuid", &**uuid]]),
             Self::Pair(column, key, value) => json!([column, "includes", ["map", [[key, &**value]]]]),
             Self::Flag(column, value) => json!([column, "==", value]),
+            Self::Lacks(column, key, value) => json!([column, "excludes", ["map", [[key, value]]]]),
+            Self::Any => Value::Bool(true),
         }
     }
 }
@@ -97,10 +103,8 @@ pub fn names(chassis: &Chassis, southbound: Option<&Follower>) -> BTreeSet<Arc<s
 pub fn southbound(chassis: &Chassis, follower: &Follower) -> Vec<Condition> {
     let names = names(chassis, Some(follower));
     let rows = follower.rows();
-    let ports: Vec<&Arc<Row>> = rows
-        .of("Port_Binding")
-        .filter(|row| row.map_text("options", "l3gateway-chassis").is_some_and(|name| names.contains(name)))
-        .collect();
+    let ports: Vec<&Arc<Row>> =
+        rows.of("Port_Binding").filter(|row| gateway_chassis(row).is_some_and(|name| names.contains(name))).collect();
     // A gateway router's ports are bound together with the switch ports at their other ends, so the datapaths are those
     // of switches too, of which one spans all nodes. Only the rows of the datapaths tell them apart.
     let datapaths: BTreeSet<Arc<str>> = ports.iter().filter_map(|row| row.text("datapath")).map(Arc::from).collect();
@@ -118,7 +122,10 @@ pub fn southbound(chassis: &Chassis, follower: &Follower) -> Vec<Condition> {
     let chassis_rows = names.iter().map(|name| Clause::Text("name", Arc::clone(name)));
     let host = chassis.hostname.iter().map(|name| Clause::Text("hostname", Arc::clone(name)));
     let conditions = [
-        condition("Chassis", chassis_rows.chain(host)),
+        // northd puts ports into the mark where all chassis can do without masked labels. Those that cannot are few, or all
+        // of an old cluster; where none is told, all can.
+        condition("Chassis", chassis_rows.chain(host).chain([Clause::Lacks("other_config", NO_MASKED_LABEL, "true")])),
+        condition("SB_Global", [Clause::Any]),
         condition(
             "Port_Binding",
             names
@@ -138,6 +145,11 @@ pub fn southbound(chassis: &Chassis, follower: &Follower) -> Vec<Condition> {
     ];
     let monitored = follower.database().monitored();
     conditions.into_iter().filter(|asked| monitored.iter().any(|read| read.table == asked.table)).collect()
+}
+
+/// The chassis of the gateway router whose port a `Port_Binding` is, or to which it leads.
+pub(super) fn gateway_chassis(row: &Row) -> Option<&str> {
+    row.map_text("options", "l3gateway-chassis")
 }
 
 /// Datapaths of the switches by which the routers of this chassis leave the cluster: those at the other ends of `ports`.

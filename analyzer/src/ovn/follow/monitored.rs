@@ -33,11 +33,13 @@ pub const NORTHBOUND: &[TableColumns] = &[
     read("Static_MAC_Binding", &["ip", "logical_port", "mac", "override_dynamic_mac"]),
 ];
 
-/// What [`southbound::facts`](crate::ovn::southbound::facts) reads, and `Chassis`, by which
-/// [`conditions`](super::conditions) tell this chassis' name. `BFD` is left out: northd goes by the Northbound status,
+/// What [`southbound::facts`](crate::ovn::southbound::facts) reads, and of `Chassis` the `hostname`, by which
+/// [`conditions`](super::conditions) tell this chassis' name. Logical flows are asked for once ([`flows`](super::flows)). `BFD`
+/// is left out: northd goes by the Northbound status,
 /// which follows the Southbound one.
 pub const SOUTHBOUND: &[TableColumns] = &[
-    read("Chassis", &["hostname", "name"]),
+    read("SB_Global", &["options"]),
+    read("Chassis", &["hostname", "name", "other_config"]),
     read("Datapath_Binding", &["external_ids", "type"]),
     read("Port_Binding", &["datapath", "logical_port", "mac", "options", "tunnel_key", "type"]),
     read("Learned_Route", &["datapath", "ip_prefix", "logical_port", "nexthop"]),
@@ -47,7 +49,7 @@ pub const SOUTHBOUND: &[TableColumns] = &[
 
 /// [`SOUTHBOUND`] with `BFD`, for where no Northbound database is followed.
 pub const SOUTHBOUND_ALONE: &[TableColumns] =
-    &[SOUTHBOUND[0], SOUTHBOUND[1], SOUTHBOUND[2], SOUTHBOUND[3], SOUTHBOUND[4], SOUTHBOUND[5], BFD];
+    &[SOUTHBOUND[0], SOUTHBOUND[1], SOUTHBOUND[2], SOUTHBOUND[3], SOUTHBOUND[4], SOUTHBOUND[5], SOUTHBOUND[6], BFD];
 
 /// What [`zones::facts`](crate::ovn::zones::facts) and [`local`](crate::ovn::local) read.
 pub const OPEN_VSWITCH: &[TableColumns] = &[

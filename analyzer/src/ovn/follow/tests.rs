@@ -3,6 +3,7 @@ use std::time::Instant;
 use proptest::prelude::*;
 
 use super::*;
+use crate::engine::fact::{Gap, Scope};
 
 fn string(text: &str) -> Atom {
     Atom::String(text.into())
@@ -142,6 +143,16 @@ fn made_row(table: &'static str, number: usize, choices: [u8; 4]) -> Arc<Row> {
             ("ip_prefix", text("10.0.0.0/24")),
             ("nexthop", ip()),
         ],
+        // There is one row at most.
+        "SB_Global" if number == 0 => {
+            let version = one_of(a, &["23.06.2-20.27.1-70.6", "26.03.1-21.8.0-82.14", "none"]);
+            vec![("options", map(&[("northd_internal_version", version)]))]
+        }
+        "Chassis" => {
+            let can =
+                [("ct-no-masked-label", one_of(a, &["true", "false"])), ("is-remote", one_of(b, &["true", "false"]))];
+            vec![("name", text(&uuid("chassis", number))), ("other_config", map(&can))]
+        }
         "Bridge" => {
             let zone = one_of(b, &["1", "2", "none"]);
             vec![
@@ -180,7 +191,8 @@ fn adds_up(database: Database, steps: Vec<Vec<Step>>) -> Result<(), TestCaseErro
         prop_assert!(followed.delta.ended.iter().all(|fact| !followed.delta.begun.contains(fact)));
         take_over(&mut told, followed.delta);
         let all = database.facts(&tables(&rows), &"unix:db.sock".into());
-        prop_assert_eq!(&told, &counted(all.facts));
+        let gaps = all.gaps.into_iter().map(Fact::Gap);
+        prop_assert_eq!(&told, &counted(all.facts.into_iter().chain(gaps)));
         prop_assert_eq!(follower.unreadable(), all.warnings.len());
         prop_assert_eq!(follower.apply(&changes[changes.len()..]), Followed::default());
     }
@@ -234,12 +246,17 @@ fn a_row_that_cannot_be_read_is_told_once() {
         put("MAC_Binding", row("m", columns))
     };
     let followed = follower.apply(&[binding("soon", 1)]);
-    assert_eq!(followed.delta, Delta::default());
+    let place = Place { file: "unix:db.sock".into(), position: Position::Whole };
+    let scope = Scope::Bindings { ip: Some("192.0.2.1".parse().unwrap()) };
+    let gap = Fact::Gap(Gap { scope, place, validity: Validity::ALWAYS });
+    assert_eq!(followed.delta, Delta { ended: vec![], begun: vec![gap.clone()] });
     let warnings: Vec<_> = followed.warnings.iter().map(ToString::to_string).collect();
     let reason = "\"soon\" is no MAC address: expected six octets in hexadecimal, such as ce:73:29:66:39:a4";
     assert_eq!(warnings, [format!("unix:db.sock: row m of MAC_Binding: column mac: {reason}")]);
     assert_eq!((follower.apply(&[binding("soon", 2)]).warnings, follower.unreadable()), (vec![], 1));
-    assert_eq!(follower.apply(&[binding("02:00:00:00:00:01", 2)]).delta.begun.len(), 1);
+    // It is a gap until the source sends a better one.
+    let mended = follower.apply(&[binding("02:00:00:00:00:01", 2)]).delta;
+    assert_eq!((mended.ended, mended.begun.len()), (vec![gap], 1));
     assert_eq!(follower.unreadable(), 0);
 
     let many: Vec<_> = (0..150).map(|number| put("NAT", row(&uuid("NAT", number), vec![]))).collect();
@@ -399,6 +416,14 @@ fn full_rows(database: Database) -> Vec<(&'static str, Arc<Row>)> {
                 ("nexthop", text("192.0.2.1")),
                 ("external_ids", map(&[])),
             ];
+            let global =
+                vec![("options", map(&[("northd_internal_version", "23.06.2-20.27.1-70.6")])), ("nb_cfg", integer(7))];
+            let chassis = vec![
+                ("name", text("0fe3")),
+                ("hostname", text("worker-08")),
+                ("other_config", map(&[("ct-no-masked-label", "true")])),
+                ("encaps", refs(["x1".to_owned()])),
+            ];
             let mut rows = vec![
                 datapath("d1", None, &[("name", "GR_a"), ("logical-router", "l1")]),
                 datapath("d2", Some("logical-router"), &[("name", "GR_b")]),
@@ -408,6 +433,8 @@ fn full_rows(database: Database) -> Vec<(&'static str, Arc<Row>)> {
                 port("p3", "d9", "l3gateway"),
                 ("MAC_Binding", row("m1", binding)),
                 ("Learned_Route", row("e1", learned)),
+                ("SB_Global", row("g1", global)),
+                ("Chassis", row("c1", chassis)),
                 static_binding(),
             ];
             rows.extend((!with_northbound).then(|| session("b1")));
@@ -428,13 +455,8 @@ fn full_rows(database: Database) -> Vec<(&'static str, Arc<Row>)> {
 }
 
 /// Columns that are monitored for other readers than the converters.
-const FOR_OTHERS: &[(&str, &str)] = &[
-    ("Chassis", "hostname"),
-    ("Chassis", "name"),
-    ("Bridge", "name"),
-    ("Bridge", "datapath_type"),
-    ("Bridge", "ports"),
-];
+const FOR_OTHERS: &[(&str, &str)] =
+    &[("Chassis", "hostname"), ("Bridge", "name"), ("Bridge", "datapath_type"), ("Bridge", "ports")];
 
 #[test]
 fn the_columns_that_are_monitored_are_those_that_are_read() {
@@ -477,7 +499,7 @@ fn the_tables_that_are_monitored_are_those_that_are_read() {
     let names = |database: Database| BTreeSet::from_iter(database.monitored().iter().map(|read| read.table));
     let set = |tables: &[&'static str]| BTreeSet::from_iter(tables.iter().copied());
     assert_eq!(names(Database::Northbound), &set(northbound::TABLES) - &set(&["Logical_Switch"]));
-    let southbound = &set(southbound::TABLES) | &set(&["Chassis"]);
+    let southbound = &set(southbound::TABLES) | &set(&["Chassis", "SB_Global"]);
     assert_eq!(names(Database::Southbound { with_northbound: false }), southbound);
     assert_eq!(names(Database::Southbound { with_northbound: true }), &southbound - &set(&["BFD"]));
     assert!(names(Database::OpenVswitch).is_superset(&set(zones::TABLES)));

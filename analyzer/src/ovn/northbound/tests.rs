@@ -1,4 +1,5 @@
 use super::*;
+use crate::engine::fact::Scope;
 use crate::ovsdb::row::{Atom, Datum};
 use crate::types::Timestamp;
 use proptest::prelude::*;
@@ -316,6 +317,21 @@ fn rows_that_cannot_be_read_are_named_once() {
     for (warning, expected) in warnings.iter().zip(expected) {
         assert!(warning.starts_with(expected), "{warning}");
     }
+    // What they may decide is a gap for as long as they stood so.
+    let gaps = super::facts(&tables, &"ovnnb.db".into()).gaps;
+    let routes = |prefix: Option<&str>| Scope::Routes {
+        router: None,
+        policy: Some(Policy::DstIp),
+        prefix: prefix.map(|prefix| prefix.parse().unwrap()),
+    };
+    let told: Vec<_> = gaps.into_iter().map(|gap| (gap.scope, gap.validity)).collect();
+    let expected = [
+        (routes(None), validity(None, Some(1))),
+        (routes(Some("10.0.0.0/8")), validity(None, Some(1))),
+        (routes(None), validity(Some(1), None)),
+        (Scope::Policies, validity(None, None)),
+    ];
+    assert_eq!(told, expected);
 }
 
 /// A router changes with each of its routes; of its option one fact is told for each time that it changes.

@@ -103,6 +103,7 @@ fn rows_of_the_bridge() {
     let tables = Tables {
         since,
         last: Some(Timestamp::from_nanos(5)),
+        lost: Vec::new(),
         tables: [(
             Arc::from("Bridge"),
             vec![

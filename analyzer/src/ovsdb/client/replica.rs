@@ -368,7 +368,7 @@ fn warn_once(told: &mut BTreeSet<String>, outputs: &mut VecDeque<Output>, messag
     }
 }
 
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN).collect();
     if shown.len() < text.len() {
         shown.push_str("...");

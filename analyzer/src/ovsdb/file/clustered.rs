@@ -117,7 +117,7 @@ pub(super) fn read<R: BufRead>(
             Err(error) => Err(error.to_string()),
         };
         if let Err(reason) = taken {
-            stop(&reason, records, warnings);
+            stop(&reason, records, &mut cluster.history, warnings);
             break;
         }
     }

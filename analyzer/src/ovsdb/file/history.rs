@@ -8,10 +8,11 @@ use serde_json::{Map, Value};
 
 use super::super::datum::{self, DatumError};
 use super::super::diff;
-use super::super::row::{Datum, Row, RowVersion, Tables};
+use super::super::row::{Datum, Lost, LostPart, Row, RowVersion, Tables};
 use super::super::schema::{Column, ColumnType, Schema, TableSchema};
 use super::super::warnings::Warnings;
 use super::dates;
+use super::torn;
 use super::transaction::Transaction;
 use super::wanted::{self, Part, Wanted};
 use crate::types::{Position, Timestamp, Validity};
@@ -42,6 +43,9 @@ pub(super) struct History {
     dates: Vec<Option<Timestamp>>,
     /// Number of the transaction before which all is forgotten.
     start: usize,
+    /// Rows that could not be read: table, number of the transaction, and where it is.
+    lost: Vec<(Arc<str>, usize, Position)>,
+    torn: Option<Lost>,
 }
 
 #[derive(Default)]
@@ -106,11 +110,20 @@ impl History {
             self.end_others(transaction, number);
         }
         for (name, rows) in &transaction.tables {
+            let lost = &mut self.lost;
+            let mut lose = || {
+                // Of a file that is broken throughout, one row of a table stands for the others.
+                if !lost.iter().any(|(table, ..)| table == name) {
+                    lost.push((Arc::clone(name), number, position));
+                }
+            };
             let Some(table) = self.tables.get_mut(name) else {
+                lose();
                 warnings.push(position, format!("{name} is no table of the schema; its rows are passed over"));
                 continue;
             };
             let Value::Object(rows) = rows else {
+                lose();
                 warnings.push(position, format!("{name}: expected an object with rows"));
                 continue;
             };
@@ -119,6 +132,7 @@ impl History {
                 let mut warn = |problem: String| warnings.push(position, format!("{name} {uuid}: {problem}"));
                 let Some(uuid) = datum::uuid(uuid) else {
                     warn("expected a UUID; the row is passed over".to_owned());
+                    lose();
                     continue;
                 };
                 let base = table.row(&uuid).filter(|_| scope == Scope::Change);
@@ -132,14 +146,26 @@ impl History {
                         // A new row is given by its values, whatever the transaction says of the others.
                         let is_diff = transaction.is_diff && base.is_some();
                         let row = base.cloned().unwrap_or_else(|| table.new_row(&uuid));
-                        let row = table.changed(row, columns, is_diff, &mut warn);
+                        let (row, is_whole) = table.changed(row, columns, is_diff, &mut warn);
                         table.put(row, number);
+                        if !is_whole {
+                            lose();
+                        }
                     }
-                    _ => warn("expected an object with columns, or null; the row is passed over".to_owned()),
+                    _ => {
+                        warn("expected an object with columns, or null; the row is passed over".to_owned());
+                        lose();
+                    }
                 }
             }
         }
         self.bound(position, MAX_VALUES, warnings);
+    }
+
+    /// Notes that the file is of no use from the record at `position` on, of which these bytes are there.
+    pub(super) fn tear(&mut self, position: Position, bytes: &[u8]) {
+        let part = LostPart::End { tables: torn::tables(bytes) };
+        self.torn = Some(Lost { part, position, from: torn::date(bytes) });
     }
 
     /// Forgets the past where the versions hold too much. The rows of now stay.
@@ -180,6 +206,9 @@ impl History {
         let since = settled.dates.get(start).or(settled.dates.last()).copied().flatten();
         let last = settled.dates.last().copied().flatten();
         let date = |number: usize| settled.dates.get(number).copied().flatten().or(last);
+        let row = |(table, number, position)| Lost { part: LostPart::Row(table), position, from: date(number) };
+        let torn = self.torn.map(|torn| Lost { from: torn.from.max(last), ..torn });
+        let lost = self.lost.into_iter().map(row).chain(torn).collect();
         let version = |version: Version| RowVersion {
             row: version.row,
             validity: Validity { from: date(version.from.max(start)), until: version.until.and_then(date) },
@@ -189,7 +218,7 @@ impl History {
             let known = |version: &Version| since.is_some() || version.until.is_none();
             (name, table.versions.into_iter().filter(known).map(version).collect())
         });
-        Tables { tables: tables.collect(), since, last }
+        Tables { tables: tables.collect(), since, last, lost }
     }
 }
 
@@ -208,8 +237,16 @@ impl Table {
         Row { uuid: Arc::clone(uuid), columns: persistent.filter_map(default).collect() }
     }
 
-    /// The row after a change of `columns`. A column whose value cannot be read is absent from it: it did change.
-    fn changed(&self, mut row: Row, columns: &Map<String, Value>, is_diff: bool, warn: &mut impl FnMut(String)) -> Row {
+    /// The row after a change of `columns`, and whether all of it could be read. A column whose value cannot be read is absent
+    /// from it: it did change.
+    fn changed(
+        &self,
+        mut row: Row,
+        columns: &Map<String, Value>,
+        is_diff: bool,
+        warn: &mut impl FnMut(String),
+    ) -> (Row, bool) {
+        let mut is_whole = true;
         for (name, json) in columns {
             let Some((name, column)) = self.schema.get_key_value(name.as_str()) else {
                 warn(format!("{name} is no column of the schema; it is passed over"));
@@ -223,10 +260,13 @@ impl Table {
             match new_value(old, value, column_type, is_diff) {
                 Ok(Some(value)) => drop(row.columns.insert(Arc::clone(name), value)),
                 Ok(None) => {}
-                Err(error) => warn(format!("{name}: {error}; the column is passed over")),
+                Err(error) => {
+                    warn(format!("{name}: {error}; the column is passed over"));
+                    is_whole = false;
+                }
             }
         }
-        row
+        (row, is_whole)
     }
 
     /// Makes `row` the current version of itself, unless it is that already.

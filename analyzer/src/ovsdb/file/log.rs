@@ -37,16 +37,23 @@ pub(super) struct Records<R> {
     /// Where the next one begins.
     end: u64,
     buffer: Vec<u8>,
+    /// Whether the buffer holds what is there of a record that is cut.
+    is_cut: bool,
 }
 
 impl<R: BufRead> Records<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, kind: None, start: 0, end: 0, buffer: Vec::new() }
+        Self { reader, kind: None, start: 0, end: 0, buffer: Vec::new(), is_cut: false }
     }
 
     /// Offset in the file of the record last asked for.
     pub(super) fn offset(&self) -> u64 {
         self.start
+    }
+
+    /// What is there of the record at which reading ended, where the file ends within it.
+    pub(super) fn torn(&self) -> &[u8] {
+        if self.is_cut { &self.buffer } else { &[] }
     }
 
     /// Reads a record; `None` at the end of the file. After an error there is no telling where the next one begins.
@@ -68,6 +75,7 @@ impl<R: BufRead> Records<R> {
         // Grows with what the file really holds, whatever the header claims.
         let found = (&mut self.reader).take(header.length).read_to_end(&mut self.buffer)? as u64;
         if found < header.length {
+            self.is_cut = true;
             return Err(RecordError::Cut { found, expected: header.length });
         }
         if Sha1::digest(&self.buffer).as_slice() != header.sha1 {

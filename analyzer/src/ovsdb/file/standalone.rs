@@ -31,11 +31,11 @@ pub(super) fn read<R: BufRead>(
             }
             // What follows may be differences to what this one made.
             Ok(Some(Err(error))) => {
-                stop(&format!("the record is no transaction: {error}"), records, warnings);
+                stop(&format!("the record is no transaction: {error}"), records, &mut history, warnings);
                 break;
             }
             Err(error) => {
-                stop(&error.to_string(), records, warnings);
+                stop(&error.to_string(), records, &mut history, warnings);
                 break;
             }
         }
@@ -43,8 +43,9 @@ pub(super) fn read<R: BufRead>(
     (history, info)
 }
 
-/// Warns that the rest of the file is not used.
-pub(super) fn stop<R: BufRead>(reason: &str, records: &Records<R>, warnings: &mut Warnings) {
+/// Warns that the rest of the file is not used, and notes what is lost with it.
+pub(super) fn stop<R: BufRead>(reason: &str, records: &Records<R>, history: &mut History, warnings: &mut Warnings) {
+    history.tear(Position::Offset(records.offset()), records.torn());
     warnings.push(Position::Offset(records.offset()), format!("{reason}; the file is used up to here"));
 }
 

@@ -19,7 +19,7 @@
 
 use std::fmt::Write;
 
-use super::super::row::{Atom, Datum, RowVersion};
+use super::super::row::{Atom, Datum, Lost, LostPart, RowVersion};
 use super::log::tests::record;
 use super::*;
 use crate::types::{Timestamp, Validity};
@@ -165,6 +165,41 @@ fn any_cut_gives_the_history_up_to_it() {
         warnings,
         ["a.db at offset 1208: the file ends in mid-record, after 89 of 90 bytes; the file is used up to here"]
     );
+}
+
+/// The third transaction has a date of its own, which stands behind its rows.
+#[test]
+fn what_a_torn_end_tells_is_told() {
+    let at = |row: &str, columns: &str, date: u64| {
+        format!(r#"{{"A":{{"{row}":{columns}}},"_comment":"what follows is lost","_date":{date}000,"_is_diff":true}}"#)
+    };
+    let whole = standalone(&[at(ROW, r#"{"set":"a"}"#, T), at(ROW, r#"{"set":"b"}"#, T + 9)]);
+    let start = standalone(&[at(ROW, r#"{"set":"a"}"#, T)]).len();
+    let lost = |left_out: usize| {
+        let (tables, ..) = read_all(&whole[..whole.len() - left_out], &["A"]);
+        tables.lost
+    };
+    assert_eq!(lost(0), []);
+    let end = |tables: &[&str], seconds: u64| Lost {
+        part: LostPart::End { tables: tables.iter().map(|&table| table.to_owned()).collect() },
+        position: Position::Offset(start as u64),
+        from: millis(seconds * 1000),
+    };
+    assert_eq!(lost(1), [end(&["A"], T + 9)]);
+    assert_eq!(lost(40), [end(&["A"], T)], "without its date, from the last whole one on");
+    assert_eq!(lost(whole.len() - start - 10), [end(&[], T)], "nothing of it tells a table");
+    let mut broken = whole.clone();
+    *broken.last_mut().unwrap() ^= 1;
+    assert_eq!(read_all(&broken, &["A"]).0.lost, [end(&[], T)], "more may follow");
+}
+
+#[test]
+fn a_value_that_cannot_be_read_is_lost_from_its_date_on() {
+    let (tables, _, warnings) =
+        read_all(&standalone(&[change(T, ROW, r#"{"set":"a"}"#), change(T + 1, ROW, r#"{"n":["map",3]}"#)]), &["A"]);
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(tables.lost.len(), 1);
+    assert_eq!((&tables.lost[0].part, tables.lost[0].from), (&LostPart::Row("A".into()), millis((T + 1) * 1000)));
 }
 
 #[test]

@@ -69,7 +69,8 @@ impl<'de> Visitor<'de> for TransactionVisitor<'_> {
     }
 }
 
-fn timestamp(date: u64) -> Timestamp {
+/// The date that a record bears.
+pub(super) fn timestamp(date: u64) -> Timestamp {
     let seconds = date < SECONDS_BELOW;
     Timestamp::from_millis(if seconds { date.saturating_mul(1000) } else { date })
 }

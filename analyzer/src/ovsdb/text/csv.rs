@@ -52,7 +52,7 @@ pub(super) fn read(text: &str, rows: &mut Rows) {
         } else if between && is_heading(line) {
             headings = line.split(',').collect();
         } else if between {
-            rows.pass_over(Position::Line(number), "expected column names; the line is passed over");
+            rows.pass_over(number, line, "expected column names; the line is passed over");
         } else {
             record(&mut cursor, &headings, rows);
             continue;

@@ -1,5 +1,9 @@
 //! Lines of a pasted text, and those among them that are no part of any table.
 
+use std::net::IpAddr;
+
+use crate::types::MacAddr;
+
 /// A line without its end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line<'a> {
@@ -41,6 +45,13 @@ pub(super) fn caption(line: &str) -> Option<&str> {
 fn is_time(line: &str) -> bool {
     let shape = |byte: u8| if byte.is_ascii_digit() { b'0' } else { byte };
     line.trim_ascii().bytes().map(shape).eq("0000-00-00 00:00:00.000".bytes())
+}
+
+/// Whether a line holds an address and a MAC, as every row of bindings does.
+pub(super) fn binds(line: &str) -> bool {
+    let mut words = line.split(|c: char| c.is_ascii_whitespace() || matches!(c, '"' | '|' | ',' | ';' | '[' | ']'));
+    let is_mac = |word: &str| word.parse::<MacAddr>().is_ok();
+    words.clone().any(is_mac) && words.any(|word| word.parse::<IpAddr>().is_ok())
 }
 
 /// Whether `text` can be the name of a table or column (RFC 7047 section 3.1, `<id>`).

@@ -1,10 +1,8 @@
 //! `--format=list`: a line `column : value` for each column, a blank line after each row.
 
-use std::net::IpAddr;
-
 use super::line::{caption, is_identifier, is_passed_over, lines};
 use super::{Rows, value};
-use crate::types::{MacAddr, Position};
+use crate::types::Position;
 
 /// Width to which column names are filled up, so that a shorter one has a blank before the colon.
 const NAME_WIDTH: usize = 20;
@@ -18,14 +16,6 @@ pub(super) fn field(line: &str) -> Option<(&str, &str, usize)> {
     let separated = value.is_empty() || value.starts_with([' ', '\t']);
     let filled_up = name.len() < filled.len() || name.len() >= NAME_WIDTH;
     (is_identifier(name) && separated && filled_up).then_some((name, value, colon + 1))
-}
-
-/// Whether a line that cannot be read may be part of a row: `key : value`, or an address with a MAC.
-fn is_possible(line: &str) -> bool {
-    let is_key = line.split_once(" : ").is_some_and(|(name, _)| !name.trim().contains(' '));
-    let mut words = line.split([' ', '"', ',', '[', ']']);
-    let has_mac = words.clone().any(|word| word.parse::<MacAddr>().is_ok());
-    is_key || has_mac && words.any(|word| word.parse::<IpAddr>().is_ok())
 }
 
 pub(super) fn read(text: &str, rows: &mut Rows) {
@@ -43,12 +33,7 @@ pub(super) fn read(text: &str, rows: &mut Rows) {
             rows.end_row();
             caption(line.text).into_iter().for_each(|table| rows.caption(table));
         } else {
-            let message = "expected a line `column : value`; it is passed over";
-            if is_possible(line.text) {
-                rows.lose(Position::Line(line.number), message);
-            } else {
-                rows.pass_over(Position::Line(line.number), message);
-            }
+            rows.pass_over(line.number, line.text, "expected a line `column : value`; it is passed over");
         }
     }
 }

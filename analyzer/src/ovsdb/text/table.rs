@@ -47,7 +47,7 @@ pub(super) fn read(text: &str, rows: &mut Rows) {
                 rows.lose(Position::Line(line.number), "the row does not fit the headings; it is passed over");
             }
         } else {
-            rows.pass_over(Position::Line(line.number), "no headings before this line; it is passed over");
+            rows.pass_over(line.number, line.text, "no headings before this line; it is passed over");
         }
     }
 }

@@ -38,7 +38,7 @@ const PRETTY: &str = include_str!("fixtures/pretty.txt");
 const ALL: [&str; 8] = [LIST, LIST_JSON, TABLE, TABLE_JSON, CSV, CSV_JSON, JSON, PRETTY];
 
 fn read_as(text: &str, table: &str) -> (Vec<String>, Vec<String>) {
-    let (rows, warnings) = parse(text.as_bytes(), "dump.txt", table).unwrap();
+    let (rows, warnings, _) = parse(text.as_bytes(), "dump.txt", table).unwrap();
     assert!(rows.iter().all(|version| version.validity == Validity::ALWAYS));
     (rows.iter().map(|version| show(&version.row)).collect(), warnings.iter().map(Warning::to_string).collect())
 }
@@ -73,7 +73,7 @@ fn formats_tell_the_same() {
     for text in ALL {
         assert_eq!(rows(text), EXPECTED, "{text}");
         assert_eq!(rows(&stripped(text)), EXPECTED, "{text}");
-        let (rows, _) = parse(text.as_bytes(), "dump.txt", "Port_Binding").unwrap();
+        let (rows, ..) = parse(text.as_bytes(), "dump.txt", "Port_Binding").unwrap();
         let row = &rows[1].row;
         assert_eq!(&*row.uuid, "260a47b1-1323-4309-a375-ca1b7164f24d");
         assert_eq!(
@@ -158,7 +158,7 @@ mac                 : "ce:73:29:66:39:a4"
              logical_port[rtoe-GR_worker-08] mac[ce:73:29:66:39:a4]",
         ]
     );
-    let (rows, _) = parse(text.as_bytes(), "mac_binding.txt", "MAC_Binding").unwrap();
+    let (rows, ..) = parse(text.as_bytes(), "mac_binding.txt", "MAC_Binding").unwrap();
     assert_eq!(&*rows[1].row.uuid, "1ffb3b76-86d5-4e82-8eb4-704a2b71b8a2");
 }
 
@@ -271,4 +271,21 @@ proptest::proptest! {
         }
         let _ = parse(&bytes, "dump.txt", "Port_Binding");
     }
+}
+
+/// A line is a row that is lost if it goes on with one, or binds an address; all else is no data.
+#[test]
+fn what_may_be_a_row_is_lost() {
+    let uuid = "_uuid : 397895cc-03b0-4dc0-8746-e9459fe83e2d\n";
+    let lost = |text: &str| {
+        let (_, _, lost) = parse(text.as_bytes(), "mac_binding.txt", "MAC_Binding").unwrap();
+        lost
+    };
+    let row = format!("{uuid}ip : \"198.51.100.15\"\nmac : \"02:00:00:00:00:15\"\n");
+    assert_eq!(lost(&row), []);
+    assert_eq!(lost(&format!("seen by the worker\n{row}\nand so on\n")), []);
+    assert_eq!(lost(&format!("{row}\n[root@w ~]# ping -I 02:00:00:00:00:01 198.51.100.1\n")), []);
+    assert_eq!(lost(&format!("{row}rest of a line that was wrapped\n")), [Position::Line(4)]);
+    assert_eq!(lost(&format!("{row}\n198.51.100.16 is at 02:00:00:00:00:16\n")), [Position::Line(5)]);
+    assert_eq!(lost(&row.replace("\"02", "\"\\x02")).len(), 1, "a value that cannot be read");
 }

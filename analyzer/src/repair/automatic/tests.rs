@@ -1,9 +1,14 @@
+use analyzer_ebpf::abi::{Direction, LinkTags};
+
 use super::*;
 use crate::engine::fact::BfdRef;
-use crate::engine::fact::{Binding, BindingKind, Connection, Fact, Policy, Route, RouteOrigin, Source, Zone};
+use crate::engine::fact::{
+    Binding, BindingKind, Connection, Fact, Ovn, OvnSays, Policy, Route, RouteOrigin, Source, Zone,
+};
+use crate::engine::observation::Observation;
 use crate::engine::settings::Settings;
 use crate::repair::rules::Method;
-use crate::types::{MacAddr, Validity};
+use crate::types::{MacAddr, Release, Validity};
 
 const DEAD: MacAddr = MacAddr([0xce, 0x73, 0x29, 0x66, 0x39, 0xa4]);
 
@@ -26,6 +31,13 @@ fn entry(port: u16) -> Connection {
 }
 
 fn engine(ports: impl IntoIterator<Item = u16>) -> Engine {
+    let mut engine = engine_of_no_version(ports);
+    let says = OvnSays::Northd(Release::new(25, 3, 0));
+    engine.add(Fact::Ovn(Ovn { says, validity: Validity::ALWAYS }));
+    engine
+}
+
+fn engine_of_no_version(ports: impl IntoIterator<Item = u16>) -> Engine {
     let mut engine = Engine::new(Settings::default());
     let nexthop = "172.18.0.101".parse().unwrap();
     engine.add(Fact::Route(Route {
@@ -214,4 +226,55 @@ fn many_entries_take_turns() {
     }
     assert_eq!(automatic.waiting.len(), MAX_WAITING);
     assert_eq!(automatic.displaced(), u64::from(u16::MAX) - MAX_WAITING as u64);
+}
+
+/// What is said of packets of the flow that left to the dead gateway at `now`.
+fn followed(engine: &mut Engine, port: u16, now: Timestamp) -> Finding {
+    let seen = Observation {
+        nic: 0,
+        tags: LinkTags::NONE.with_direction(Direction::Outbound),
+        eth_src: MacAddr([2, 0, 0, 0, 0, 4]),
+        eth_dst: DEAD,
+        tuple: entry(port).reply,
+        packets: 1,
+        bytes: 60,
+        first: now,
+        last: now,
+    };
+    engine.assess(&seen, &[]).finding.expect("it violates")
+}
+
+#[test]
+fn packets_that_follow_a_label_prove_that_ovn_applies_it_until_the_flow_goes_elsewhere() {
+    let mut engine = engine_of_no_version([7, 8, 9]);
+    let mut automatic = automatic(10);
+    note(&mut automatic, &engine, at(0));
+    assert_eq!(steps(&mut automatic, &engine, at(0)), (vec![], vec!["taken-for-granted"; 3]), "no packet was seen");
+    let findings = [7, 8, 9].map(|port| followed(&mut engine, port, at(59)));
+    findings.iter().for_each(|finding| automatic.note_finding(finding, at(59)));
+    // To a next hop, as a sample shows, and to a third MAC.
+    automatic.note_elsewhere([(findings[1].tuple, at(60)), (findings[0].tuple, at(58))]);
+    let third = Finding { eth_dst: Some(MacAddr([2, 0, 0, 0, 1, 9])), last_seen: at(60), ..findings[2].clone() };
+    automatic.note_finding(&third, at(60));
+    assert_eq!(steps(&mut automatic, &engine, at(60)), (vec![7], vec![]));
+    // One that went elsewhere and came back.
+    automatic.note_finding(&followed(&mut engine, 8, at(119)), at(119));
+    assert_eq!(steps(&mut automatic, &engine, at(120)).0, [8]);
+}
+
+/// Where OVN may apply a label for 30 s, packets that go on are waited for.
+#[test]
+fn a_proof_is_waited_for_while_packets_go_on() {
+    let mut engine = engine_of_no_version([7]);
+    engine.set_blind(at(0));
+    engine.set_sighted(at(100));
+    let mut automatic = automatic(10);
+    automatic.rules.settle = Duration::ZERO;
+    let mut done = Vec::new();
+    for second in 100..140 {
+        automatic.note_finding(&followed(&mut engine, 7, at(second)), at(second));
+        let (now, _) = steps(&mut automatic, &engine, at(second));
+        done.extend(now.into_iter().map(|port| (port, second)));
+    }
+    assert_eq!(done, [(7, 130)]);
 }

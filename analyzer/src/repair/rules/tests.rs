@@ -1,11 +1,12 @@
 use super::*;
 use crate::engine::Engine;
 use crate::engine::fact::{
-    Bfd, BfdRef, BfdStatus, Binding, BindingKind, EvidenceKind, Fact, Policy, Route, RouteOrigin, RouterPort, Source,
-    Zone,
+    Bfd, BfdRef, BfdStatus, Binding, BindingKind, EvidenceKind, Fact, Ovn, OvnSays, Policy, Route, RouteOrigin,
+    RouterPort, Source, Zone,
 };
 use crate::engine::observation::HeardNeighbour;
 use crate::engine::settings::Settings;
+use crate::engine::standing::Left;
 use crate::repair::plan::{Selection, plan};
 use crate::types::{Tuple, Validity};
 
@@ -75,6 +76,11 @@ fn zone(zone: u16, name: &str) -> Zone {
     Zone { zone, name: name.into(), validity: Validity::ALWAYS }
 }
 
+/// A release that applies labels wherever one may.
+fn northd() -> Fact {
+    Fact::Ovn(Ovn { says: OvnSays::Northd(Release::new(25, 3, 0)), validity: Validity::ALWAYS })
+}
+
 /// A node whose pod has two gateways, and an entry that names a third.
 struct Node {
     routes: Vec<Route>,
@@ -106,7 +112,7 @@ impl Node {
             routes: vec![route("172.18.0.101"), route("172.18.0.102")],
             bindings: vec![binding("172.18.0.101", Some(GW1)), binding("172.18.0.102", Some(GW2))],
             zones: vec![zone(35, "GR_worker-08_dnat"), zone(36, "pod")],
-            others: vec![Fact::RouterPort(port)],
+            others: vec![Fact::RouterPort(port), northd()],
             entries: vec![entry(LEAVING, DEAD)],
             settings: Settings::default(),
             rules: Rules {
@@ -136,7 +142,7 @@ impl Node {
     /// What is to be done about the first entry at a time.
     fn judged_by(&self, engine: &Engine) -> Result<Action, Refusal> {
         let entry = &self.entries[0];
-        let pin = engine.pin(entry.orig, entry.zone, at(1000)).expect("it is labelled");
+        let pin = engine.pin(entry.orig, entry.zone, None, at(1000)).expect("it is labelled");
         judge(&pin, &self.rules, self.datapath, at(1000))
     }
 
@@ -367,6 +373,28 @@ fn zones() {
 }
 
 #[test]
+fn packets_that_follow_a_label_prove_that_ovn_applies_it() {
+    let untold = node(|node| node.others.retain(|fact| !matches!(fact, Fact::Ovn(_))));
+    assert!(untold.judged().unwrap_err().to_string().contains("version-unknown"));
+    let old = node(|node| {
+        let release = OvnSays::Northd(Release::new(23, 3, 1));
+        node.others.pop();
+        node.others.push(Fact::Ovn(Ovn { says: release, validity: Validity::ALWAYS }));
+    });
+    assert_eq!(old.refusal(), "ovn-undetermined");
+    for node in [untold, old] {
+        let (engine, entry) = (node.engine(), &node.entries[0]);
+        let judged = |eth_dst| {
+            let last = Left { eth_src: MacAddr([2, 0, 0, 0, 0, 4]), eth_dst, at: at(990) };
+            let pin = engine.pin(entry.orig, entry.zone, Some(last), at(1000)).expect("it is labelled");
+            judge(&pin, &node.rules, node.datapath, at(1000))
+        };
+        assert_eq!(judged(DEAD), Ok(Action::Delete));
+        assert!(judged(GW1).is_err(), "they went elsewhere");
+    }
+}
+
+#[test]
 fn entries_that_ovn_does_not_apply() {
     assert_eq!(node(|node| node.entries[0].mark = 2).refusal(), "not-pinned");
     let unused: [fn(&mut Node); 4] = [
@@ -388,7 +416,12 @@ fn entries_that_ovn_does_not_apply() {
         assert_eq!(wanted.judged(), Ok(Action::Delete));
     }
     // The others are not told one by one.
-    let label_form = node(|node| (node.entries[0].label |= 2 << 80, node.entries[0].mark = 0).1);
+    let label_form = node(|node| {
+        node.entries[0].label |= 2 << 80;
+        node.entries[0].mark = 0;
+        node.others.retain(|fact| !matches!(fact, Fact::Ovn(_)));
+        node.datapath = None;
+    });
     let mut engine = label_form.engine();
     assert_eq!(label_form.judged_by(&engine), Ok(Action::Delete));
     engine.set_mark_zones([36].into());

@@ -31,6 +31,8 @@ fn meets(row: &Row, clause: &Clause) -> bool {
         Clause::Uuid(column, wanted) => row.text(column) == Some(wanted),
         Clause::Pair(column, key, wanted) => row.map_text(column, key) == Some(wanted),
         Clause::Flag(column, wanted) => row.boolean(column) == Some(*wanted),
+        Clause::Lacks(column, key, value) => row.map_text(column, key) != Some(value),
+        Clause::Any => true,
     }
 }
 
@@ -74,7 +76,9 @@ fn southbound_rows() -> Vec<(&'static str, Arc<Row>)> {
     let mut rows = vec![row("Datapath_Binding", "join".to_owned(), &[("external_ids", map("logical-switch", "x"))])];
     for node in nodes() {
         let id = |kind: &str| format!("{kind}-{node}");
-        let columns = [("name", text(&id("chassis"))), ("hostname", text(&id("host")))];
+        // Node a cannot do without masked labels, and the others can.
+        let can = map("ct-no-masked-label", if node == "a" { "false" } else { "true" });
+        let columns = [("name", text(&id("chassis"))), ("hostname", text(&id("host"))), ("other_config", can)];
         rows.push(row("Chassis", id("c"), &columns));
         rows.push(row("Datapath_Binding", id("GR"), &[("external_ids", router())]));
         for (port, datapath) in [("rtoe", id("GR")), ("rtoj", id("GR")), ("jtor", "join".to_owned())] {
@@ -90,15 +94,17 @@ fn southbound_rows() -> Vec<(&'static str, Arc<Row>)> {
         }
         rows.push(row("BFD", id("b"), &[("logical_port", text(&id("rtoe")))]));
     }
+    rows.push(row("SB_Global", "global".to_owned(), &[]));
     rows
 }
 
 #[test]
-fn of_a_central_southbound_only_this_chassis_rows_are_asked_for() {
+fn of_a_central_southbound_only_what_concerns_this_chassis_is_asked_for() {
     let by_name = Chassis { name: Some("chassis-b".into()), hostname: None };
     let by_host = Chassis { name: None, hostname: Some("host-b".into()) };
     let ours = [
         "BFD b-b",
+        "Chassis c-a",
         "Chassis c-b",
         "Datapath_Binding GR-b",
         "Datapath_Binding join",
@@ -107,6 +113,7 @@ fn of_a_central_southbound_only_this_chassis_rows_are_asked_for() {
         "Port_Binding jtor-b",
         "Port_Binding rtoe-b",
         "Port_Binding rtoj-b",
+        "SB_Global global",
         "Static_MAC_Binding m-b",
     ];
     // The name, the ports, the datapaths, and what hangs on these. None of these routers leads out by a switch.
@@ -202,7 +209,8 @@ fn without_a_name_nothing_is_asked_for() {
     let unnamed = Chassis { name: Some("".into()), hostname: None };
     for condition in southbound(&unnamed, &follower) {
         let asked = condition.json();
-        assert!(condition.table == "Chassis" || asked == [Value::Bool(false)], "{condition:?}");
+        let is_of_all = matches!(condition.table, "Chassis" | "SB_Global");
+        assert!(is_of_all || asked == [Value::Bool(false)], "{condition:?}");
     }
 }
 
@@ -214,12 +222,16 @@ fn notation() {
         Clause::Uuid("_uuid", uuid.into()),
         Clause::Pair("options", "l3gateway-chassis", "a".into()),
         Clause::Flag("enabled", false),
+        Clause::Lacks("other_config", "ct-no-masked-label", "true"),
+        Clause::Any,
     ];
     let expected = json!([
         ["name", "==", "a"],
         ["_uuid", "==", ["uuid", uuid]],
         ["options", "includes", ["map", [["l3gateway-chassis", "a"]]]],
         ["enabled", "==", false],
+        ["other_config", "excludes", ["map", [["ct-no-masked-label", "true"]]]],
+        true,
     ]);
     assert_eq!(Value::from(condition("Port_Binding", clauses).json()), expected);
     assert_eq!(condition("BFD", []).json(), [Value::Bool(false)]);

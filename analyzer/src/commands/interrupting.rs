@@ -1,0 +1,144 @@
+//! SIGINT and SIGTERM while captures are read: the verdict so far, instead of none.
+
+use std::future::{pending, ready};
+use std::io::{self, Write};
+use std::path::Path;
+use std::process;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until};
+
+use crate::capture::Interruption;
+
+/// How long a pipe is read on: whoever writes into it flushes on the same signal, and ends.
+const STREAMS_GO_ON: Duration = Duration::from_secs(2);
+
+/// What a shell adds to a signal's number for the exit status of a process that the signal ended.
+const ENDED_BY_SIGNAL: i32 = 128;
+
+/// Reading that the first signal ends. The second one ends the process, whatever it does by then.
+pub(super) struct Reading {
+    interruption: Arc<Interruption>,
+    has_streams: bool,
+    over: oneshot::Sender<mpsc::Sender<()>>,
+}
+
+impl Reading {
+    /// Listens from now on. `says` whether signals are answered on standard error.
+    pub(super) fn listen(captures: &[impl AsRef<Path>], says: bool) -> anyhow::Result<Self> {
+        const REFUSED: &str = "cannot listen to signals";
+        let interruption = Arc::new(Interruption::new().context(REFUSED)?);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context(REFUSED)?;
+        let signals = {
+            let _context = runtime.enter();
+            Signals::new().context(REFUSED)?
+        };
+        let has_streams = captures.iter().any(|capture| !capture.as_ref().is_file());
+        let (over, is_over) = oneshot::channel();
+        let ended = Arc::clone(&interruption);
+        let listen = move || runtime.block_on(signals.listen(&ended, is_over, says.then_some(has_streams)));
+        thread::Builder::new().name("signals".into()).spawn(listen).context(REFUSED)?;
+        Ok(Self { interruption, has_streams, over })
+    }
+
+    pub(super) fn interruption(&self) -> &Arc<Interruption> {
+        &self.interruption
+    }
+
+    /// Whether a signal came before all was read. One that is on its way to the thread that listens counts, too: where a
+    /// pipe ends by the same signal, its end is here first now and then.
+    pub(super) fn end(self) -> bool {
+        let (answer, answered) = mpsc::channel();
+        if self.over.send(answer).is_ok() {
+            // Without an answer there is no signal.
+            let _ = answered.recv();
+        }
+        self.interruption.was_met() || self.has_streams && self.interruption.meet().is_some()
+    }
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// The name of the next signal, and its number.
+    async fn next(&mut self) -> (&'static str, i32) {
+        tokio::select! {
+            _ = self.interrupt.recv() => ("SIGINT", SignalKind::interrupt().as_raw_value()),
+            _ = self.terminate.recv() => ("SIGTERM", SignalKind::terminate().as_raw_value()),
+        }
+    }
+
+    /// Ends the reading at the first signal, the process at the second. `says` whether streams are among what is read,
+    /// where anything is to be said.
+    async fn listen(
+        mut self,
+        interruption: &Interruption,
+        mut over: oneshot::Receiver<mpsc::Sender<()>>,
+        says: Option<bool>,
+    ) {
+        let (mut is_first, mut is_over) = (true, false);
+        let (mut streams_end, mut asker) = (None, None);
+        loop {
+            tokio::select! {
+                // Signals first: who asks whether all is over waits for those that came before.
+                biased;
+                (name, number) = self.next() => {
+                    if !is_first {
+                        process::exit(ENDED_BY_SIGNAL + number);
+                    }
+                    is_first = false;
+                    interruption.end_files(name);
+                    streams_end = Some(Instant::now() + STREAMS_GO_ON);
+                    if let Some(has_streams) = says {
+                        answer(name, has_streams && !is_over);
+                    }
+                }
+                () = at(streams_end) => {
+                    interruption.end_streams();
+                    streams_end = None;
+                }
+                () = ready(()), if asker.is_some() => {
+                    // Whoever asks waits for it.
+                    let _ = asker.take().map(|asker: mpsc::Sender<()>| asker.send(()));
+                }
+                asked = &mut over, if !is_over => {
+                    is_over = true;
+                    asker = asked.ok();
+                    // What the kernel has handed over meanwhile is heard before the answer.
+                    yield_now().await;
+                }
+            }
+        }
+    }
+}
+
+/// Waits until a moment; for ever where there is none.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}
+
+/// Says on standard error what comes of the first signal. Whoever reads it may have ended by the same one.
+fn answer(name: &str, has_streams: bool) {
+    let follows = if has_streams {
+        format!("pipes are read to their end, for at most {} s", STREAMS_GO_ON.as_secs())
+    } else {
+        "the verdict so far follows".to_owned()
+    };
+    let _ = writeln!(io::stderr(), "analyzer: {name}: {follows}; once more ends at once");
+}

@@ -1,0 +1,122 @@
+use super::*;
+use crate::engine::fact::{Policy, Route, RouteOrigin, Source};
+use crate::types::Release;
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000 + seconds * 1000)
+}
+
+fn routers() -> Routers {
+    Routers::from([("dp".into(), "GR_worker-08".into())])
+}
+
+fn says(flow: ReplyFlow) -> Fact {
+    Fact::Ovn(Ovn { says: OvnSays::Flow { router: Some("GR_worker-08".into()), flow }, validity: Validity::ALWAYS })
+}
+
+fn version(release: Release) -> Delta {
+    let says = OvnSays::Northd(release);
+    Delta { ended: Vec::new(), begun: vec![Fact::Ovn(Ovn { says, validity: Validity::ALWAYS })] }
+}
+
+fn route(symmetric_reply: bool) -> Delta {
+    let route = Route {
+        router: Some("GR_worker-08".into()),
+        route_table: "".into(),
+        policy: Policy::SrcIp,
+        prefix: "10.244.0.5/32".parse().unwrap(),
+        nexthop: Some("172.18.0.101".parse().unwrap()),
+        output_port: None,
+        symmetric_reply,
+        override_connected: false,
+        origin: RouteOrigin::Static,
+        bfd: crate::engine::fact::BfdRef::None,
+        port_key: None,
+        source: Source::Ovn,
+        validity: Validity::ALWAYS,
+    };
+    Delta { ended: vec![Fact::Route(route)], begun: Vec::new() }
+}
+
+fn question(flows: &mut LogicalFlows, is_spared: bool, second: u64) -> Option<Timestamp> {
+    let remote = Remote::Unix("sb.sock".into());
+    flows.question(routers(), &remote, None, is_spared, at(second)).map(|question| question.asked)
+}
+
+fn answered(flows: &mut LogicalFlows, asked: Timestamp, told: Result<Vec<Fact>, NoFlows>) -> (Delta, Option<String>) {
+    flows.answered(Answer { flows: told, asked }, asked.saturating_add(Duration::from_secs(1)))
+}
+
+fn delta<const E: usize, const B: usize>(ended: [Fact; E], begun: [Fact; B]) -> Delta {
+    Delta { ended: ended.into(), begun: begun.into() }
+}
+
+#[test]
+fn what_changes_is_asked_for_again_and_nothing_is_believed_meanwhile() {
+    let mut flows = LogicalFlows::default();
+    assert_eq!(flows.note(&version(Release::new(23, 6, 2)), at(0)), [], "nothing was asked yet");
+    let asked = question(&mut flows, false, 1).expect("the routers are known");
+    assert_eq!(question(&mut flows, false, 20), None, "one question at a time");
+    let (default, unclear, outdated) = (says(ReplyFlow::Default), says(ReplyFlow::Unclear), says(ReplyFlow::Outdated));
+    let first = answered(&mut flows, asked, Ok(vec![default.clone()]));
+    assert_eq!(first, (delta([], [default.clone()]), None));
+    assert_eq!(question(&mut flows, false, 1000), None, "nothing has changed");
+
+    assert_eq!(flows.note(&route(false), at(1000)), [], "no flow of ours rests on it");
+    let joins = |no_masked_label| {
+        let says = OvnSays::Chassis { name: "77aa".into(), no_masked_label };
+        delta([], [Fact::Ovn(Ovn { says, validity: Validity::ALWAYS })])
+    };
+    assert_eq!(flows.note(&joins(true), at(1000)), [], "one more that can do it");
+    assert!(makes_flows(&joins(false).begun[0]));
+    assert_eq!(flows.note(&version(Release::new(26, 3, 1)), at(1000)), vec![outdated.clone()]);
+    assert_eq!(flows.note(&route(true), at(1005)), [], "said already");
+    assert_eq!(question(&mut flows, false, 1014), None, "northd has its time");
+    let asked = question(&mut flows, false, 1015).expect("it is due");
+    // Both in the place of what was told before.
+    let second = answered(&mut flows, asked, Ok(vec![unclear.clone()]));
+    assert_eq!(second.0, delta([default, outdated.clone()], [unclear.clone()]));
+
+    // What changes while the answer is on its way may not be in it.
+    assert_eq!(flows.note(&route(true), at(2000)), vec![outdated.clone()]);
+    let asked = question(&mut flows, false, 2010).expect("it is due");
+    assert_eq!(flows.note(&route(true), at(2011)), []);
+    assert_eq!(answered(&mut flows, asked, Ok(vec![unclear.clone()])).0, delta([], []));
+    let asked = question(&mut flows, false, 2021).expect("it is due again");
+    assert_eq!(answered(&mut flows, asked, Ok(vec![unclear])).0, delta([outdated], []));
+}
+
+#[test]
+fn without_an_answer_the_next_kind_of_evidence_counts_and_that_is_said_once() {
+    let mut flows = LogicalFlows::default();
+    let asked = question(&mut flows, false, 0).expect("the routers are known");
+    let default = says(ReplyFlow::Default);
+    answered(&mut flows, asked, Ok(vec![default.clone()]));
+    let outdated = flows.reconnected(false, at(100));
+    let asked = question(&mut flows, false, 100).expect("it is due");
+    let (ended, message) = answered(&mut flows, asked, Err(SelectError::TooLarge(LIMITS.bytes).into()));
+    assert_eq!(ended, Delta { ended: [vec![default], outdated].concat(), begun: Vec::new() });
+    let message = message.expect("it is news");
+    assert!(
+        message.contains("the answer has more than 4194304 bytes") && message.contains("northd's release"),
+        "{message}"
+    );
+    assert_eq!(question(&mut flows, false, 200), None, "it would be as large again");
+    let asked = question(&mut flows, false, 800).expect("some time later it may not be");
+    assert_eq!(answered(&mut flows, asked, Err(SelectError::TooLarge(LIMITS.bytes).into())), (delta([], []), None));
+    let asked = question(&mut flows, false, 2000).expect("it is due");
+    assert!(answered(&mut flows, asked, Err(SelectError::Closed.into())).1.is_some(), "another reason");
+}
+
+#[test]
+fn a_central_database_is_spared() {
+    let mut flows = LogicalFlows::default();
+    let first = (0..=30).find_map(|second| question(&mut flows, true, second)).expect("soon after the start");
+    answered(&mut flows, first, Ok(vec![says(ReplyFlow::Default)]));
+    flows.note(&route(true), first);
+    let spared = (1..=1260).find(|&second| {
+        flows.note(&Delta::default(), at(second));
+        question(&mut flows, true, second).is_some()
+    });
+    assert!(spared.is_some_and(|second| second >= 600), "{spared:?}");
+}
