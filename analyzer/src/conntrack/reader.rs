@@ -104,7 +104,7 @@ impl Reading {
             kept if kept > MAX_GAPS => return,
             _ => entry,
         };
-        let place = Place { file: Arc::clone(file), position };
+        let place = Place { file: Arc::clone(file), position: position.whole_line() };
         self.gaps.push(Gap { scope: Scope::Connections(entry), place, validity: Validity::ALWAYS });
     }
 

@@ -67,7 +67,7 @@ impl Facts {
     /// Notes what may be a row of a text and cannot be read: what it told is missing.
     fn lose(&mut self, file: &Arc<str>, position: Position, scope: Scope, message: String) {
         self.warn(file, position, message);
-        self.lose_during(file, position, scope, Validity::ALWAYS);
+        self.lose_during(file, position.whole_line(), scope, Validity::ALWAYS);
     }
 
     /// Notes a row that is lost for some time.

@@ -221,7 +221,7 @@ impl Rows {
     fn lose(&mut self, position: Position, message: impl Into<String>) {
         self.warnings.push(position, message);
         if self.wanted && self.lost.len() < MAX_LOST {
-            self.lost.push(position);
+            self.lost.push(position.whole_line());
         }
     }
 

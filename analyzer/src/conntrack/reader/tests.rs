@@ -130,3 +130,26 @@ proptest! {
         prop_assert_eq!((entries, reading.unwrap()), whole);
     }
 }
+
+/// What is lost is told by its line in the user's file, and by what of it can be read.
+#[test]
+fn lost_entries_are_gaps() {
+    let masked = ENTRY.replace("src=172.27.0.13", "src=172.27.xxx.13").replace(",reply", ",\n> reply");
+    let flush = "[root@w ~]# ovs-appctl dpctl/flush-conntrack 'ct_nw_src=192.0.2.230'";
+    let (entries, reading) = read_text(format!("> {flush}\n> {ENTRY}\n> {masked}\n> and so on\n"));
+    let gaps: Vec<_> = reading.gaps.iter().map(|gap| Gap::code(&gap.place)).collect();
+    assert_eq!((entries.len(), reading.unreadable, gaps), (1, 2, vec!["gap:conntrack.txt:3".to_owned()]));
+    let Scope::Connections(lost) = &reading.gaps[0].scope else { panic!("{:?}", reading.gaps) };
+    let flow = entries[0].0.reply;
+    assert!(lost.may_be_of(flow) && !lost.may_be_of(crate::types::Tuple { tp_src: 1, ..flow }));
+}
+
+#[test]
+fn many_lost_entries_are_one_gap_in_the_end() {
+    let masked = ENTRY.replace("172.27.0.13", "172.27.xxx.13") + "\n";
+    let (_, reading) = read_text(masked.repeat(MAX_GAPS + 10));
+    assert_eq!((reading.unreadable, reading.gaps.len()), (MAX_GAPS + 10, MAX_GAPS + 1));
+    assert_eq!(reading.gaps[MAX_GAPS].scope, Scope::Connections(lost::any()));
+    let (_, reading) = read_text(format!("{ENTRY}\n{}\n", "x".repeat(MAX_ENTRY + 1)));
+    assert_eq!(reading.gaps.len(), 1, "what a line holds that is too long is not known");
+}

@@ -1,6 +1,8 @@
 use super::*;
 use proptest::prelude::*;
 
+use crate::engine::fact::Gap;
+
 /// `ovn-nbctl lr-route-list GR_worker-08` of OVN 23.03.1, after routes of every kind were added.
 const MODERN: &str = "\
 IPv4 Routes
@@ -292,4 +294,26 @@ proptest! {
         parse(text.concat().as_bytes(), Some("r"), &"f".into());
         parse(text.join(" ").as_bytes(), None, &"f".into());
     }
+}
+
+/// What is lost is told by its line in the user's file, and by what of it can be read.
+#[test]
+fn lost_rows_are_gaps() {
+    let row = "10.168.16.230 198.19.3.15 src-ip rtoe-GR_w ecmp ecmp-symmetric-reply";
+    let gaps = |text: &str| {
+        let gaps = parse(text.as_bytes(), Some("GR_w"), &"lr.txt".into()).gaps;
+        gaps.into_iter().map(|gap| (Gap::code(&gap.place), gap.scope)).collect::<Vec<_>>()
+    };
+    let routes = |router: Option<&str>, prefix: Option<&str>| Scope::Routes {
+        router: router.map(Arc::from),
+        policy: prefix.map(|_| Policy::SrcIp),
+        prefix: prefix.map(|prefix| prefix.parse().unwrap()),
+    };
+    let masked = row.replace("3.15", "x.15");
+    let quoted = format!("> w# ip route get 10.0.0.1 from 10.0.0.2\n>\n> {row}\n> {masked}\n> so far\n");
+    assert_eq!(gaps(&quoted), [("gap:lr.txt:4".to_owned(), routes(Some("GR_w"), Some("10.168.16.230")))]);
+    let long = format!("{row}\n{}\n", "x".repeat(MAX_LINE + 1));
+    assert_eq!(gaps(&long), [("gap:lr.txt:2".to_owned(), routes(None, None))]);
+    // Words of the row above: what is not known of it is no row.
+    assert_eq!(gaps(&format!("{row}\necmp-symm\n")), []);
 }
