@@ -37,6 +37,22 @@ pub(super) fn stamp(text: &str) -> Option<(Stamp, &str)> {
     Some((Stamp::Epoch(nanos), rest))
 }
 
+/// Whether a line surely begins with a time. Most do, and it is cheaper than [`stamp`], which tells of the others.
+pub(super) fn begins_plainly(text: &str) -> bool {
+    let text = text.as_bytes();
+    let fits = |text: &[u8], form: &[u8]| {
+        let fits = |(byte, form): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { byte == form };
+        text.len() >= form.len() && text.iter().zip(form).all(fits)
+    };
+    let is_time = |text: &[u8]| {
+        fits(text, b"00:00:00.000000 ") && &text[..2] < b"24".as_slice() && text[3] < b'6' && text[6] < b'6'
+    };
+    // Every month has these days.
+    let is_in = |part: &[u8], last: &[u8]| part > b"00".as_slice() && part <= last;
+    let is_date = || fits(text, b"0000-00-00 ") && is_in(&text[5..7], b"12") && is_in(&text[8..10], b"28");
+    is_time(text) || is_date() && is_time(&text[11..])
+}
+
 fn date(word: &str) -> Option<Date> {
     let (year, rest) = word.split_once('-')?;
     let (month, day) = rest.split_once('-')?;
@@ -178,6 +194,20 @@ mod tests {
         }
         assert_eq!(clock.at(stamp("1960-01-01 00:00:00.0 x").unwrap().0), None);
         assert_eq!(clock.at(stamp("9999-01-01 00:00:00.0 x").unwrap().0), None);
+    }
+
+    #[test]
+    fn most_times_are_plain() {
+        for text in ["22:48:28.272309 x", "2022-06-09 22:48:28.272309 x", "2022-12-28 00:00:59.000000 "] {
+            assert!(begins_plainly(text), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn plain_times_are_times(text in "([0-9]{4}-[01][0-9]-[0-3][0-9] )?[0-2][0-9]:[0-6][0-9]:[0-6][0-9]\\.[0-9]{5,7} ?x") {
+            proptest::prop_assert!(!begins_plainly(&text) || stamp(&text).is_some());
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a line means.
 
-use super::clock::{Stamp, stamp};
+use super::clock::{Stamp, begins_plainly, stamp};
 use super::head::{EthType, Head, HeadError, head, is_whole_type, mac};
 use super::payload::{self, Ipv4Header, Packet};
 use crate::paste::Shape;
@@ -95,6 +95,9 @@ impl Shape for FrameRows {
 
     fn begins(&self, line: &str) -> bool {
         let trimmed = line.trim_start();
+        if begins_plainly(trimmed) {
+            return true;
+        }
         match stamped(trimmed) {
             // In `file:22:48:28.272309` the seconds of a time of day are none since 1970.
             Some((Stamp::Epoch(nanos), _)) => nanos >= MIN_EPOCH,
