@@ -303,7 +303,7 @@ fn a_torn_end_of_a_database_leaves_open_what_it_may_decide() {
     let (status, stdout, _) = run(&["replay", case]);
     assert_eq!(status, Some(3), "{stdout}");
     assert!(stdout.contains("undetermined, unreadable-input") && !stdout.contains("conntrack -D"), "{stdout}");
-    assert!(stdout.contains("1 part of the input could not be read."), "{stdout}");
+    assert!(stdout.contains("Not read: 1 part of the input."), "{stdout}");
     let (status, _, _) = run(&["conntrack", "--stale", case]);
     assert_eq!(status, Some(3));
 }

@@ -7,6 +7,7 @@ pub use analyzer_engine::types;
 pub mod jsonrpc;
 pub mod net;
 pub mod owned;
+pub mod paste;
 
 pub mod capture;
 pub mod conntrack;

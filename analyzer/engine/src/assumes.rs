@@ -279,7 +279,7 @@ fn has_open_session(way: &Way<'_>) -> bool {
 
 /// Whether a session watches, or watched, a next hop of a route of the flow: when it was down bears on what was legal when.
 fn was_watched(knowledge: &Knowledge, tuple: Tuple) -> bool {
-    let is_watched = |route: &Route| matches!(route.bfd, BfdRef::Session { .. } | BfdRef::Attached);
+    let is_watched = |route: &Route| matches!(route.bfd, BfdRef::Session { .. } | BfdRef::Attached | BfdRef::Unread);
     knowledge.routes.versions_for(tuple.src, tuple.dst).any(is_watched)
 }
 

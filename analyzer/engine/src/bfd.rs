@@ -87,6 +87,10 @@ impl BfdSessions {
                 Some(nexthop) => self.of_session(route.output_port.as_ref(), nexthop, at),
                 None => Liveness::Unknown,
             },
+            BfdRef::Unread => {
+                let state = route.nexthop.map(|nexthop| self.of_session(route.output_port.as_ref(), nexthop, at));
+                if state == Some(Liveness::Up) { Liveness::Up } else { Liveness::Unknown }
+            }
         }
     }
 

@@ -7,7 +7,6 @@ use std::cell::{OnceCell, RefCell, RefMut};
 use std::cmp::max_by_key;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
 use analyzer_ebpf::abi::Direction;
 
@@ -24,8 +23,6 @@ use super::observation::Observation;
 use super::routes::Group;
 use crate::types::{MacAddr, Timestamp};
 
-/// A packet that left so long after the last one heard from its receiver left to one that was alive.
-const STILL: Duration = Duration::from_secs(1);
 /// Times for which it is remembered what lies inside the cluster.
 const MAX_TIMES: usize = 64;
 
@@ -240,7 +237,7 @@ impl<'a, 'c> Case<'a, 'c> {
     /// From when on packets from the MAC show that its owner was alive as the last packet left, where nothing tells since
     /// when the MAC is outside the set.
     fn still_sends_from(&self, mac: MacAddr) -> Option<Timestamp> {
-        self.outside_since(mac).is_none().then(|| self.seen.last.saturating_sub(STILL))
+        self.outside_since(mac).is_none().then(|| self.seen.last.saturating_sub(self.knowledge.settings.still))
     }
 
     /// From when on the MAC is known to be outside the set: it left it then, or the set is known from then on.

@@ -149,6 +149,9 @@ pub enum BfdRef {
     Attached,
     /// The source tells the state itself.
     Status(BfdStatus),
+    /// The source was cut where it would tell whether a session does. The next hop is up if the session of its address is;
+    /// else nothing tells.
+    Unread,
 }
 
 /// `BFD.status` (RFC 5880 section 4.1, "State").

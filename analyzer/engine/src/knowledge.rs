@@ -276,7 +276,7 @@ impl Knowledge {
         let Some(nexthop) = route.nexthop else { return Vec::new() };
         let peer = match &route.bfd {
             BfdRef::Session { logical_port, dst_ip } => Some((*dst_ip, Some(logical_port))),
-            BfdRef::Attached => Some((nexthop, route.output_port.as_ref())),
+            BfdRef::Attached | BfdRef::Unread => Some((nexthop, route.output_port.as_ref())),
             BfdRef::None | BfdRef::Status(_) => None,
         };
         let sessions = peer.into_iter().flat_map(|(peer, port)| self.bfd.with(peer, port)).map(|bfd| bfd.validity);

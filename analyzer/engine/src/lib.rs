@@ -144,6 +144,12 @@ impl Engine {
         self.remembered.clear();
     }
 
+    /// Tells that the packets' times are made up and their order alone is known. Who was heard before a packet left need
+    /// not have been alive then.
+    pub fn set_order_only(&mut self) {
+        self.knowledge.settings.still = std::time::Duration::ZERO;
+    }
+
     /// Tells that all there is of these kinds of evidence was told, or will be: findings do not take it for granted.
     pub fn set_given(&mut self, kinds: EvidenceKinds) {
         self.knowledge.given.insert_all(kinds);

@@ -11,6 +11,8 @@ pub struct Settings {
     pub grace: Duration,
     /// How old the last packet of a flow's other direction may be for its sender to count as alive.
     pub heard_window: Duration,
+    /// A packet that left so long after the last one heard from its receiver left to one that was alive.
+    pub still: Duration,
     /// MACs that are never a violation: physical MACs of VRRP or HSRP routers, say.
     pub allowed: Vec<MacAddr>,
     /// A flow whose conntrack entries are all kept. Of others those without label and translation bear on no verdict.
@@ -26,6 +28,7 @@ impl Default for Settings {
         Self {
             grace: Duration::from_secs(5),
             heard_window: Duration::from_secs(60),
+            still: Duration::from_secs(1),
             allowed: Vec::new(),
             followed: None,
             max_findings: 100_000,

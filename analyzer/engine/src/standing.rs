@@ -123,7 +123,7 @@ const TRANSLATED: &str = "the source is a translated one, and nothing tells whos
 fn found_by(hop: &Hop<'_>) -> impl Iterator<Item = IpAddr> + use<> {
     let peer = match &hop.route.bfd {
         BfdRef::Session { dst_ip, .. } => Some(*dst_ip),
-        BfdRef::None | BfdRef::Attached | BfdRef::Status(_) => None,
+        BfdRef::None | BfdRef::Attached | BfdRef::Status(_) | BfdRef::Unread => None,
     };
     std::iter::once(hop.ip).chain(peer)
 }

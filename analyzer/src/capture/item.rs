@@ -148,6 +148,11 @@ pub trait CaptureReader {
     /// How far the file has been read.
     fn progress(&self) -> Progress;
 
+    /// Whether frames have no times: those given tell their order, and no more.
+    fn lacks_times(&self) -> bool {
+        false
+    }
+
     /// Steps to the next frame and gives it; `None` at the end.
     ///
     /// # Errors

@@ -92,6 +92,10 @@ impl CaptureReader for Merge {
             total: sum.total.zip(one.total).map(|(sum, one)| sum.saturating_add(one)),
         })
     }
+
+    fn lacks_times(&self) -> bool {
+        self.inputs.iter().any(|input| input.reader.lacks_times())
+    }
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ use self::pcapng::PcapngReader;
 use self::source::Source;
 use self::stream::ByteStream;
 use self::tcpdump_text::TextReader;
+use crate::paste::encoding;
 
 /// Bytes looked at to tell text from other content.
 const TEXT_PROBE_LEN: usize = 512;
@@ -44,6 +45,8 @@ const TEXT_PROBE_LEN: usize = 512;
 pub struct Options {
     /// Day of the first line of a text whose times have no date.
     pub date: Option<jiff::civil::Date>,
+    /// Whether text without times is read. The order of its lines is all that is known then.
+    pub without_times: bool,
     /// What may end the reading early.
     pub interruption: Option<Arc<Interruption>>,
 }
@@ -113,7 +116,6 @@ fn format(stream: &mut ByteStream) -> Result<Format, &'static str> {
         (head.starts_with(&[0xfd, b'7', b'z', b'X']), "packed by xz; unpack it first"),
         (head.starts_with(b"BZh"), "packed by bzip2; unpack it first"),
         (head.starts_with(b"PK\x03\x04"), "a zip archive; unpack it first"),
-        (head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff"), "text in UTF-16; convert it with iconv"),
         (head.starts_with(b"snoo"), "a snoop capture; convert it with `editcap -F pcap`"),
         (head.starts_with(b"GMBU"), "a capture of Network Monitor; convert it with `editcap -F pcap`"),
     ];
@@ -122,9 +124,7 @@ fn format(stream: &mut ByteStream) -> Result<Format, &'static str> {
     }
     let probe = stream.peek(1);
     let probe = probe.get(..TEXT_PROBE_LEN).unwrap_or(probe);
-    let is_text =
-        !probe.is_empty() && probe.iter().all(|&byte| byte >= b' ' || matches!(byte, b'\t' | b'\n' | b'\r' | 0x1b));
-    if is_text { Ok(Format::Text) } else { Err("binary data of an unknown kind") }
+    if encoding::is_text(probe) { Ok(Format::Text) } else { Err("binary data of an unknown kind") }
 }
 
 #[cfg(test)]

@@ -15,9 +15,7 @@ use super::interruption::{Interruptible, Interruption};
 use super::stream::ByteStream;
 use super::zstd::{self, ZstdFrames};
 use super::{CaptureError, Progress};
-
-/// U+FEFF in UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+use crate::paste::encoding::{self, Encoding, Utf16};
 
 /// A file that is being read.
 pub(super) struct Source {
@@ -72,12 +70,22 @@ impl Source {
     pub(super) fn new(file: Arc<str>, bytes: impl Read + Send + 'static, size: Option<u64>) -> Self {
         let meter = Meter { consumed: Arc::default(), total: size };
         let metered = Metered { inner: bytes, consumed: Arc::clone(&meter.consumed) };
-        let mut stream = unpacked(ByteStream::new(Box::new(metered)));
-        // Editors on Windows begin a text with it. No binary format that is read begins so.
-        if stream.peek(BYTE_ORDER_MARK.len()).starts_with(BYTE_ORDER_MARK) {
-            stream.drop_front(BYTE_ORDER_MARK.len());
-        }
+        let stream = in_utf8(unpacked(ByteStream::new(Box::new(metered))));
         Self { file, stream, meter }
+    }
+}
+
+/// Texts from Windows begin with a byte order mark or are UTF-16. No binary format that is read begins so.
+fn in_utf8(mut stream: ByteStream) -> ByteStream {
+    match encoding::of(stream.peek(encoding::PROBE_LEN)) {
+        Encoding::Bytes { mark } => {
+            stream.drop_front(mark);
+            stream
+        }
+        Encoding::Utf16 { big_endian, mark } => {
+            stream.drop_front(mark);
+            ByteStream::new(Box::new(Utf16::new(stream, big_endian)))
+        }
     }
 }
 

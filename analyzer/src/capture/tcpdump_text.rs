@@ -6,28 +6,31 @@
 mod clock;
 mod head;
 mod icmp;
-mod lines;
 mod meaning;
 mod payload;
 mod services;
 
 use self::clock::{Clock, Stamp};
 use self::head::Head;
-use self::lines::{Line, Lines};
-use self::meaning::{Content, Meaning, is_possible_frame, meaning};
+use self::meaning::{Before, Content, FrameRows, Meaning, is_of_tshark, is_possible_frame, is_tunnel, meaning};
 use self::payload::{Ipv4Header, Packet};
 use super::nics::Nics;
 use super::source::{Meter, Source};
+use super::stream::ByteStream;
 use super::warnings::Warnings;
 use super::{CaptureError, CaptureReader, Interface, Item, Options, Progress, Skipped, TextPayload, TextRecord};
+use crate::paste::{Kind, Lines, Next};
 use crate::types::{Position, Warning};
+
+/// Longest line read. tcpdump with every option stays below it.
+const MAX_LINE_LEN: usize = 64 * 1024;
 
 /// Lines read before a text without any packet is taken for something else.
 const MAX_FOREIGN_LINES: u64 = 1000;
 
 /// A text that is being read.
 pub(super) struct TextReader {
-    lines: Lines,
+    lines: Lines<ByteStream, FrameRows>,
     meter: Meter,
     warnings: Warnings,
     nics: Nics,
@@ -39,6 +42,12 @@ pub(super) struct TextReader {
     record: Option<TextRecord>,
     /// Whether a packet was met.
     recognised: bool,
+    /// Whether lines of tshark were met.
+    is_of_tshark: bool,
+    /// Whether text without times is read.
+    may_lack_times: bool,
+    /// Whether the frame before holds another.
+    in_tunnel: bool,
     /// Service names that stand for several ports and were told of.
     ambiguous: Vec<&'static str>,
     skipped: Skipped,
@@ -56,7 +65,7 @@ struct Begun {
 impl TextReader {
     pub(super) fn new(source: Source, options: &Options) -> Self {
         Self {
-            lines: Lines::new(source.stream),
+            lines: Lines::new(source.stream, FrameRows, MAX_LINE_LEN),
             meter: source.meter,
             warnings: Warnings::new(source.file),
             nics: Nics::default(),
@@ -65,6 +74,9 @@ impl TextReader {
             begun: None,
             record: None,
             recognised: false,
+            is_of_tshark: false,
+            may_lack_times: options.without_times,
+            in_tunnel: false,
             ambiguous: Vec::new(),
             skipped: Skipped::default(),
             ended: false,
@@ -73,17 +85,17 @@ impl TextReader {
 
     /// Reads the line that was reached.
     fn read_line(&mut self) -> Result<(), CaptureError> {
-        let number = self.lines.number();
         let begun = self.begun.take();
-        let (text, whole) = match self.lines.line() {
-            Line::Text { text, whole } => (text, whole),
-            Line::Binary => {
-                let is_frame = is_possible_frame(&String::from_utf8_lossy(self.lines.bytes()));
-                return self.skip(number, "no UTF-8 text", is_frame);
-            }
-            Line::TooLong => return self.skip(number, "longer than any line of tcpdump", false),
+        let line = self.lines.line();
+        let number = line.number();
+        let text = if line.kind == Kind::Data { line.text } else { "" };
+        let before = Before {
+            begun: begun.map(|begun| begun.header),
+            recognised: self.recognised,
+            without_times: if self.recognised { self.clock.lacks_times() } else { self.may_lack_times },
+            in_tunnel: std::mem::take(&mut self.in_tunnel),
         };
-        let meaning = meaning(text, whole, begun.map(|begun| begun.header), self.recognised);
+        let meaning = meaning(text, line.is_whole, before);
         if let (Some(begun), false) = (begun, matches!(meaning, Meaning::Addresses(_))) {
             unfinished(begun, &mut self.skipped, &mut self.warnings);
         }
@@ -104,9 +116,10 @@ impl TextReader {
                 let interface =
                     self.nics.intern(nic).ok_or_else(|| CaptureError::TooManyInterfaces { file: file() })?;
                 self.recognised = true;
+                self.in_tunnel = stamp == Stamp::Missing && is_tunnel(text);
                 let Head { eth_src, eth_dst, tags, length, .. } = head;
                 let Some(at) = self.clock.at(stamp) else {
-                    return self.skip(number, "a time before 1970 or after 2554", true);
+                    return self.lose(number, "a time before 1970 or after 2554");
                 };
                 let record = TextRecord { at, interface, tags, eth_src, eth_dst, length, payload: TextPayload::Other };
                 match content {
@@ -120,18 +133,21 @@ impl TextReader {
                     self.finish(begun.record, packet);
                     Ok(())
                 }
-                (begun, Err(reason)) => self.skip(number, &reason, begun.is_some()),
+                (_, Err(reason)) => self.lose(number, &reason),
                 (None, Ok(_)) => Ok(()),
             },
             Meaning::Unreadable(reason) => {
                 self.recognised = true;
                 let is_frame = is_possible_frame(text);
-                self.skip(number, &reason, is_frame)
+                if is_frame { self.lose(number, &reason) } else { self.skip(number, &reason) }
             }
-            Meaning::NoMacs => self.skip(number, "a packet without MAC addresses", false),
+            Meaning::NoMacs => self.skip(number, "a packet without MAC addresses"),
+            Meaning::NoTime | Meaning::Foreign if is_possible_frame(text) => {
+                self.lose(number, "no line of `tcpdump -e`")
+            }
             Meaning::NoTime | Meaning::Foreign => {
-                let is_frame = is_possible_frame(text);
-                self.skip(number, "no line of `tcpdump -e`", is_frame)
+                self.is_of_tshark |= is_of_tshark(text);
+                self.skip(number, "no line of `tcpdump -e`")
             }
         }
     }
@@ -140,7 +156,7 @@ impl TextReader {
         if let Some(service) = packet.ambiguous.filter(|service| !self.ambiguous.contains(service)) {
             self.ambiguous.push(service);
             let (name, ports) = service.split_once(' ').unwrap_or((service, ""));
-            self.warnings.push(Position::Line(self.lines.number()), || {
+            self.warnings.push(Position::Line(self.lines.line().number()), || {
                 format!(
                     "service name {name} stands for the ports {ports}; the first is taken, `tcpdump -n` tells which"
                 )
@@ -150,12 +166,19 @@ impl TextReader {
         self.record = Some(TextRecord { tags, payload: packet.payload, ..record });
     }
 
-    /// Passes over a line. Of one that `is_frame`, or may be one, it is not known what left.
-    fn skip(&mut self, number: usize, reason: &str, is_frame: bool) -> Result<(), CaptureError> {
-        match is_frame {
-            true => self.skipped.frames += 1,
-            false => self.skipped.lines += 1,
-        }
+    /// Passes over a line that is a frame, or may be one: it is not known what left.
+    fn lose(&mut self, number: usize, reason: &str) -> Result<(), CaptureError> {
+        self.skipped.frames += 1;
+        self.pass_over(number, reason)
+    }
+
+    /// Passes over a line that is no frame.
+    fn skip(&mut self, number: usize, reason: &str) -> Result<(), CaptureError> {
+        self.skipped.lines += 1;
+        self.pass_over(number, reason)
+    }
+
+    fn pass_over(&mut self, number: usize, reason: &str) -> Result<(), CaptureError> {
         if !self.recognised && self.skipped.lines + self.skipped.frames >= MAX_FOREIGN_LINES {
             return Err(self.foreign());
         }
@@ -164,7 +187,11 @@ impl TextReader {
     }
 
     fn foreign(&self) -> CaptureError {
-        CaptureError::Unrecognised { file: self.warnings.file(), found: "text without a packet as tcpdump prints it" }
+        let found = match self.is_of_tshark {
+            true => "the one-line text of tshark, which names no MACs: give the capture that it read",
+            false => "text without a packet as tcpdump prints it",
+        };
+        CaptureError::Unrecognised { file: self.warnings.file(), found }
     }
 
     fn end(&mut self) -> Result<(), CaptureError> {
@@ -175,9 +202,14 @@ impl TextReader {
         if !self.recognised && self.skipped != Skipped::default() {
             return Err(self.foreign());
         }
-        let stream = self.lines.stream();
+        let stream = self.lines.reader();
         if let Some(reason) = stream.early_end() {
             self.warnings.push(Position::Offset(stream.offset()), || reason);
+        }
+        if self.clock.lacks_times() {
+            self.warnings.push(Position::Whole, || {
+                "the lines have no times (option -t): when these packets left is not known, only their order".to_owned()
+            });
         }
         if self.clock.date_missed() {
             self.warnings.push(Position::Whole, || {
@@ -193,10 +225,11 @@ impl CaptureReader for TextReader {
     fn advance(&mut self) -> Result<bool, CaptureError> {
         self.record = None;
         while !self.ended {
-            if self.lines.advance() {
-                self.read_line()?;
-            } else {
-                self.end()?;
+            match self.lines.advance() {
+                Ok(Next::Line) => self.read_line()?,
+                Ok(Next::TooLong) => self.lose(self.lines.line().number(), "longer than any line of tcpdump")?,
+                // Why a stream fails, it tells at its end.
+                Ok(Next::End) | Err(_) => self.end()?,
             }
             if self.record.is_some() {
                 return Ok(true);
@@ -223,6 +256,10 @@ impl CaptureReader for TextReader {
 
     fn progress(&self) -> Progress {
         self.meter.progress()
+    }
+
+    fn lacks_times(&self) -> bool {
+        self.clock.lacks_times()
     }
 }
 

@@ -1,15 +1,14 @@
 //! Captures counted, with a progress bar where that takes a while.
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::engine::Prepared;
 use crate::capture::{self, Interruption, Progress};
 use crate::cli::ReadingArgs;
-use crate::engine::Engine;
 use crate::replay::{self, Counted};
 
 /// How long a run lasts before its progress is worth showing.
@@ -17,11 +16,12 @@ const QUIET_START: Duration = Duration::from_secs(1);
 
 /// Counts the captures, unless interrupted before their end; what is heard on the way goes to the engine.
 pub(super) fn count(
-    engine: &mut Engine,
-    captures: &[PathBuf],
+    prepared: &mut Prepared,
     args: &ReadingArgs,
     interruption: Option<&Arc<Interruption>>,
 ) -> anyhow::Result<Counted> {
+    let without_times = prepared.holds_at_any_time() && prepared.captures.len() == 1;
+    let Prepared { engine, captures, .. } = prepared;
     let bar = Bar::new(args.quiet);
     let show = |progress: Progress| bar.show(progress);
     let mut options = replay::Options { progress: Some(&show), interruption, ..replay::Options::default() };
@@ -30,10 +30,14 @@ pub(super) fn count(
     }
     options.max_flows = usize::try_from(args.max_flows).unwrap_or(usize::MAX);
     let epochs = engine.epochs().clone();
-    let capture_options = capture::Options { date: args.date, ..capture::Options::default() };
+    let capture_options = capture::Options { date: args.date, without_times, ..capture::Options::default() };
     let counted = replay::count(captures, &capture_options, epochs, &options, engine);
     bar.clear();
-    Ok(counted?)
+    let counted = counted?;
+    if counted.lacks_times {
+        engine.set_order_only();
+    }
+    Ok(counted)
 }
 
 /// Name of each NIC by its index, where the captures tell it.

@@ -7,6 +7,7 @@ use hashbrown::HashSet;
 
 use crate::cli::JudgingArgs;
 use crate::engine::Engine;
+use crate::engine::fact::EvidenceKind;
 use crate::engine::settings::Settings;
 use crate::inputs::{self, Loaded, Paths, case_dir};
 use crate::types::{Place, Position, Timestamp, Warning};
@@ -84,6 +85,11 @@ pub(super) fn prepare_dumps(given: &[PathBuf], paths: Paths, settings: Settings)
 }
 
 impl Prepared {
+    /// Whether no source tells since when next hops were some: all that is told holds at any time.
+    pub(super) fn holds_at_any_time(&self) -> bool {
+        self.loaded.history.is_none() && !self.loaded.kinds.contains(EvidenceKind::History)
+    }
+
     /// The time that the next hops are asked for: the one given, else the latest known.
     ///
     /// # Errors
@@ -106,6 +112,7 @@ impl From<&JudgingArgs> for Settings {
             allowed: args.allow_mac.clone(),
             followed: None,
             max_findings: args.max_findings,
+            ..Self::default()
         }
     }
 }

@@ -55,9 +55,10 @@ fn explained(
         let none: [Observation; 0] = [];
         prepared.engine.explain(tuple, none.as_slice())
     } else {
-        let counted = count(&mut prepared.engine, &prepared.captures, reading, None)?;
+        let counted = count(prepared, reading, None)?;
         warn(&counted.warnings);
         frame.time_digits = counted.time_digits();
+        frame.lacks_times = counted.lacks_times;
         frame.nic_names = nic_names(&counted);
         prepared.engine.explain(tuple, &counted.by_flow())
     };

@@ -102,7 +102,7 @@ fn judged(Node { name, inputs, paths }: Node, reading: &ReadingArgs, settings: S
         anyhow::bail!("no capture given: the folder holds dumps only; name a capture, or - for standard input");
     }
     let listening = Reading::listen(&prepared.captures, !reading.quiet)?;
-    let counted = count(&mut prepared.engine, &prepared.captures, reading, Some(listening.interruption()))?;
+    let counted = count(&mut prepared, reading, Some(listening.interruption()))?;
     let interrupted = listening.end();
     let conclusion = prepared.engine.conclude(&counted.by_flow());
 
@@ -111,8 +111,9 @@ fn judged(Node { name, inputs, paths }: Node, reading: &ReadingArgs, settings: S
     summary.packets = totals.packets;
     summary.bytes = totals.bytes;
     summary.uncovered_packets += totals.skipped.not_ip;
-    summary.first_seen = totals.span.map(|(first, _)| first);
-    summary.last_seen = totals.span.map(|(_, last)| last);
+    let span = totals.span.filter(|_| !counted.lacks_times);
+    summary.first_seen = span.map(|(first, _)| first);
+    summary.last_seen = span.map(|(_, last)| last);
     summary.untracked_packets = totals.untracked_packets;
     summary.unattributed_fragments = totals.unattributed_fragments;
     let skipped = Skipped {
@@ -135,6 +136,7 @@ fn judged(Node { name, inputs, paths }: Node, reading: &ReadingArgs, settings: S
         files: prepared.captures.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
         nic_names: nic_names(&counted),
         time_digits: counted.time_digits(),
+        lacks_times: counted.lacks_times,
         node: name,
         status: None,
     })

@@ -7,14 +7,14 @@
 //!     [,protoinfo=(..)][,helper=..][,parent=(TUPLE)]
 //! ```
 //!
-//! An absent zone, mark or label is 0. Beside what OVS prints, lines as people paste them are read: with the file name
-//! and line number that grep puts before them, with white space around the commas, and without the parenthesis that
-//! opens a tuple.
+//! An absent zone, mark or label is 0. Beside what OVS prints, lines are read with white space around the commas, and
+//! without the parenthesis that opens a tuple.
 
 use std::net::IpAddr;
 
 use super::cursor::Cursor;
 use crate::engine::fact::Connection;
+use crate::paste::{self, Kind, Shape};
 use crate::types::Tuple;
 use crate::types::tuple::{proto, proto_number};
 
@@ -33,44 +33,52 @@ pub struct LineError {
     pub message: String,
 }
 
-/// Reads one line. `None` for a line that holds nothing and claims nothing: blank, a shell prompt with its command, a
-/// separator of grep or of a pasted code block.
+/// Reads one line. `None` for a line that is no row, whatever it holds: blank, a rule, a shell's prompt or a command.
 ///
 /// # Errors
 /// When the line is neither that nor an entry, with the place at which reading ended.
 pub fn parse_line(line: &str) -> Result<Option<Connection>, LineError> {
-    match Line::classify(line) {
-        Line::Silent => Ok(None),
-        Line::Entry(start) => parse_entry(line, start).map(Some),
-        Line::Other => Err(not_an_entry(line)),
+    match Start::find(line) {
+        Some(start) => parse_entry(line, start).map(Some),
+        None if paste::kind(line) == Kind::Data => Err(not_an_entry(line)),
+        None => Ok(None),
     }
 }
 
-/// What a line seems to be.
-pub(super) enum Line {
-    /// Nothing that has to do with conntrack entries.
-    Silent,
-    /// An entry.
-    Entry(Start),
-    /// Something that cannot be read, or the rest of an entry that was wrapped.
-    Other,
+/// What entries look like.
+pub(super) struct EntryRows;
+
+impl Shape for EntryRows {
+    fn begins(&self, line: &str) -> bool {
+        Start::find(line).is_some()
+    }
+
+    fn is_whole(&self, line: &str) -> bool {
+        Start::find(line).is_some_and(|start| parse_entry(line, start).is_ok())
+    }
+
+    fn may_follow(&self, _: &str, rest: &str) -> bool {
+        looks_like_a_rest(rest.trim_ascii())
+    }
+
+    fn is_surely_rest(&self, rest: &str) -> bool {
+        rest.starts_with(',') || rest.contains('=')
+    }
 }
 
-impl Line {
-    pub(super) fn classify(line: &str) -> Self {
-        let trimmed = line.trim_ascii();
-        match trimmed.as_bytes() {
-            [] | [b'$' | b'#' | b'`', ..] => return Self::Silent,
-            [b'-', rest @ ..] if rest.iter().all(|&byte| byte == b'-') => return Self::Silent,
-            _ => {}
-        }
-        match Start::find(line) {
-            Some(start) => Self::Entry(start),
-            // `[root@worker-08 ~]# ovs-dpctl dump-conntrack`
-            None if trimmed.contains("dump-conntrack") => Self::Silent,
-            None => Self::Other,
-        }
-    }
+/// Whether a line may be the rest of a wrapped entry: only what entries are made of, and white space only behind a
+/// comma.
+fn looks_like_a_rest(text: &str) -> bool {
+    let mut after_comma = true;
+    text.bytes().all(|byte| {
+        let fits = match byte {
+            b' ' | b'\t' => after_comma,
+            b',' | b'=' | b'(' | b')' | b':' | b'.' | b'|' | b'_' | b'-' | b'/' => true,
+            _ => byte.is_ascii_alphanumeric(),
+        };
+        after_comma = matches!(byte, b' ' | b'\t' | b',');
+        fits
+    })
 }
 
 /// The error for a line without an entry.
@@ -95,20 +103,22 @@ pub(super) struct Start {
 }
 
 impl Start {
-    /// Finds `PROTO,orig=`, with anything before it. `state_orig=` and the like inside `protoinfo=` are no start.
+    /// Finds `PROTO,orig=` at the start of a line.
     pub(super) fn find(line: &str) -> Option<Self> {
-        // In a line as OVS prints it, the first `=` is the one.
-        for (equals, _) in line.bytes().enumerate().filter(|&(_, byte)| byte == b'=') {
-            let before = line[..equals].strip_suffix("orig").map(str::trim_ascii_end);
-            if let Some(before) = before.and_then(|before| before.strip_suffix(',')) {
-                let before = before.trim_ascii_end();
-                let word = before.bytes().rev().take_while(u8::is_ascii_alphanumeric).count();
-                if word > 0 {
-                    return Some(Self { proto: before.len() - word, proto_end: before.len(), orig: equals + 1 });
-                }
-            }
-        }
-        None
+        let bytes = line.as_bytes();
+        let skip = |from: usize, passes: fn(&u8) -> bool| {
+            bytes[from..].iter().position(|byte| !passes(byte)).map_or(bytes.len(), |count| from + count)
+        };
+        let proto = skip(0, u8::is_ascii_whitespace);
+        let proto_end = skip(proto, u8::is_ascii_alphanumeric);
+        let comma = skip(proto_end, u8::is_ascii_whitespace);
+        let word = skip((comma + 1).min(bytes.len()), u8::is_ascii_whitespace);
+        let equals = skip((word + 4).min(bytes.len()), u8::is_ascii_whitespace);
+        let is_start = proto < proto_end
+            && bytes.get(comma) == Some(&b',')
+            && bytes[word..].starts_with(b"orig")
+            && bytes.get(equals) == Some(&b'=');
+        is_start.then_some(Self { proto, proto_end, orig: equals + 1 })
     }
 
     /// The protocol, where its name is one.

@@ -71,12 +71,6 @@ pub enum InputError {
         /// The file.
         file: Arc<str>,
     },
-    /// Text in another encoding.
-    #[error("{file} is text in UTF-16; convert it with `iconv -f UTF-16 -t UTF-8`")]
-    Utf16 {
-        /// The file.
-        file: Arc<str>,
-    },
     /// Rows of another table than this one.
     #[error("{file} holds no rows of {table}; list that table with all its columns")]
     OtherTable {
@@ -454,9 +448,6 @@ fn read(path: &Path) -> Result<(Arc<str>, Vec<u8>), InputError> {
     bounded.read_to_end(&mut bytes).map_err(|source| InputError::Read { file: Arc::clone(&file), source })?;
     if bytes.len() as u64 > MAX_TEXT {
         return Err(InputError::TooLong { file });
-    }
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err(InputError::Utf16 { file });
     }
     if bytes.starts_with(b"OVSDB ") {
         return Err(InputError::IsDatabase { file });

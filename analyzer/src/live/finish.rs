@@ -87,6 +87,7 @@ impl Daemon {
             files: Vec::new(),
             nic_names: watching.names(),
             time_digits: 6,
+            lacks_times: false,
             node: config.output.node().map(str::to_owned),
             status: Some(status),
         };

@@ -3,7 +3,7 @@
 use crate::engine::finding::{CitedConnection, CtDirection, Finding, Latent, Summary};
 use crate::engine::verdict::Verdict;
 use crate::output::status::Status;
-use crate::types::{Tuple, Warning};
+use crate::types::{Timestamp, Tuple, Warning};
 
 /// All that a run has to say.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -28,6 +28,8 @@ pub struct Report {
     pub nic_names: Vec<Option<String>>,
     /// Fractional digits of the capture's times: 6 or 9.
     pub time_digits: u8,
+    /// Whether the capture has no times, so that those of packets tell their order only.
+    pub lacks_times: bool,
     /// Name of the node, where known.
     pub node: Option<String>,
     /// How the daemon was doing at the end; `None` where there was none.
@@ -48,6 +50,11 @@ pub struct Skipped {
 }
 
 impl Report {
+    /// A packet's time as text; `None` where the capture has no times.
+    pub fn packet_time(&self, at: Timestamp) -> Option<String> {
+        (!self.lacks_times).then(|| at.to_rfc3339(self.time_digits))
+    }
+
     /// Name of the NIC with an index.
     pub fn nic_name(&self, nic: u8) -> Option<&str> {
         self.nic_names.get(usize::from(nic))?.as_deref()

@@ -10,12 +10,13 @@ use serde_json::{Map, Value};
 
 use super::Facts;
 use super::history::History;
-use super::lines::lines;
+use super::lines::each_line;
 use super::rows::{identified, versions};
-use crate::engine::fact::{Fact, Ovn, OvnSays, Policy, PortForm, PortRead, ReplyFlow};
+use crate::engine::fact::{Fact, Ovn, OvnSays, Policy, PortForm, PortRead, ReplyFlow, Scope};
 use crate::ovsdb::file::{Part, Rows};
 use crate::ovsdb::row::{Row, RowVersion, Tables};
-use crate::types::{IpPrefix, Position, Validity};
+use crate::paste::{Kind, Shape};
+use crate::types::{IpPrefix, Validity};
 
 /// The stage that writes the next hop's MAC.
 pub(super) const RESOLVES: &str = "lr_in_arp_resolve";
@@ -128,20 +129,40 @@ pub(super) fn facts(
 pub fn parse(text: &[u8], file: &Arc<str>) -> Facts {
     let mut facts = Facts::default();
     let mut router: Option<Arc<str>> = None;
-    for (number, line) in lines(text, MAX_LINE) {
-        match line {
-            Ok(line) => match line.split_once("Datapath:") {
-                Some((_, heading)) => router = name_in(heading).map(Arc::from),
-                None => {
-                    let flow =
-                        of_line(line).and_then(|(stage, priority, expression)| reply_flow(stage, priority, expression));
-                    facts.facts.extend(flow.and_then(|flow| fact(router.clone(), flow, Validity::ALWAYS)));
-                }
-            },
-            Err(bad) => facts.warn(file, Position::Line(number), bad.to_string()),
-        }
-    }
+    each_line(text, FlowRows, MAX_LINE, |line| match line {
+        Ok(line) if line.kind != Kind::Data => {}
+        Ok(line) => match line.text.split_once("Datapath:") {
+            Some((_, heading)) => router = name_in(heading).map(Arc::from),
+            None => {
+                let flow = of_line(line.text)
+                    .and_then(|(stage, priority, expression)| reply_flow(stage, priority, expression));
+                facts.facts.extend(flow.and_then(|flow| fact(router.clone(), flow, Validity::ALWAYS)));
+            }
+        },
+        Err(bad) => facts.lose(file, bad.position(), Scope::Behaviour, bad.to_string()),
+    });
     facts
+}
+
+/// What lines of lflow-list look like.
+struct FlowRows;
+
+impl Shape for FlowRows {
+    const BLANKS: bool = true;
+
+    fn begins(&self, line: &str) -> bool {
+        let line = line.trim_start();
+        line.starts_with("table=") || line.starts_with("Datapath:")
+    }
+
+    fn is_whole(&self, line: &str) -> bool {
+        let line = line.trim();
+        line.starts_with("Datapath:") || of_line(line).is_some() && line.ends_with(')')
+    }
+
+    fn may_follow(&self, row: &str, _: &str) -> bool {
+        row.trim_start().starts_with("table=")
+    }
 }
 
 /// The name in ` "GR_worker-08" (34f0d159-...)  Pipeline: ingress`.

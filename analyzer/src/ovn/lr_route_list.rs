@@ -10,8 +10,7 @@
 //! and the words of ECMP and BFD follow. `Route Table` headings came with 21.12. Before 21.03 the words `ecmp`,
 //! `ecmp-symmetric-reply` and `bfd` were not printed.
 //!
-//! People hand over excerpts: rows without headings, what `grep -n`, `-H` or `-A` printed, several listings in one
-//! file. Shell prompts tell the router then.
+//! People hand over excerpts: rows without headings, several listings in one file. Shell prompts tell the router then.
 
 mod lost;
 
@@ -20,15 +19,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Facts;
-use super::lines::{lines, words};
-use crate::engine::fact::{BfdRef, Fact, Policy, Route, RouteOrigin, Source};
-use crate::types::{IpPrefix, Place, Position, Validity, Warning};
+use super::lines::{each_line, words};
+use crate::engine::fact::{BfdRef, Fact, Policy, Route, RouteOrigin, Scope, Source};
+use crate::paste::{self, Kind, Line, Shape};
+use crate::types::{IpPrefix, Position, Validity};
 
 /// Longest line that is read, in bytes. A row of OVN has less than 200.
 const MAX_LINE: usize = 4096;
 
-/// Most separators in front of a row that may end what grep printed before it.
-const MAX_GREP_PREFIXES: usize = 24;
+/// Words that follow a route's port, or its policy.
+const FLAGS: [&str; 5] = ["ecmp", "ecmp-symmetric-reply", "(learned)", "override-connected", "bfd"];
 
 /// The routes of a listing. `router` is the router that the rows belong to, where the caller knows it; a prompt in
 /// the text (`# ovn-nbctl lr-route-list GR_worker-08`) overrides it for the rows below.
@@ -38,23 +38,47 @@ pub fn parse(text: &[u8], router: Option<&str>, file: &Arc<str>) -> Facts {
         given: router,
         router: router.map(Arc::from),
         route_table: "".into(),
-        numbered: false,
         tells_ecmp: false,
+        longest: 0,
         routes: Vec::new(),
         known: HashSet::new(),
         facts: Facts::default(),
     };
-    let raw = text.split(|&byte| byte == b'\n');
-    for ((number, line), raw) in lines(text, MAX_LINE).zip(raw) {
-        match line {
-            Ok(line) => listing.line(number, line),
-            Err(bad) => {
-                listing.facts.warn(file, Position::Line(number), bad.to_string());
-                listing.lose(number, &String::from_utf8_lossy(raw));
-            }
+    each_line(text, RouteRows, MAX_LINE, |line| match line {
+        Ok(line) => listing.line(&line),
+        Err(bad) => {
+            let any = Scope::Routes { router: None, policy: None, prefix: None };
+            listing.facts.lose(file, bad.position(), any, bad.to_string());
         }
-    }
+    });
     listing.finish()
+}
+
+/// What rows of lr-route-list look like.
+struct RouteRows;
+
+impl Shape for RouteRows {
+    const BLANKS: bool = true;
+    const BLANK_FIRST: bool = true;
+
+    fn begins(&self, line: &str) -> bool {
+        words(line).next().is_some_and(|(_, word)| word.parse::<IpPrefix>().is_ok() || lost::is_masked(word))
+    }
+
+    fn is_whole(&self, line: &str) -> bool {
+        let Some((_, _, mut rest)) = destination(line) else { return false };
+        let has_policy = rest.next().is_some_and(|(_, word)| policy(word).is_some());
+        let is_known = |(nth, (_, word)): (usize, (usize, &str))| FLAGS.contains(&word) || nth == 0 && is_port(word);
+        has_policy && rest.enumerate().all(is_known)
+    }
+
+    fn may_follow(&self, _: &str, rest: &str) -> bool {
+        !is_heading(rest.trim())
+    }
+
+    fn is_surely_rest(&self, rest: &str) -> bool {
+        rest.split(' ').all(|word| FLAGS.contains(&word))
+    }
 }
 
 /// A row that was understood.
@@ -66,10 +90,22 @@ struct Row {
     unknown: Vec<(usize, String)>,
 }
 
-/// Why a line is no row, and the column at which it shows.
+/// Why a line is no row, and the offset at which it shows.
 struct NoRow {
-    column: usize,
+    offset: usize,
     message: String,
+}
+
+/// A route, and the line that told it.
+struct Told {
+    number: usize,
+    route: Route,
+    /// Columns of its last line on the screen.
+    columns: usize,
+    /// Whether more words may have followed.
+    may_go_on: bool,
+    /// Whether it ends in part of a word.
+    is_cut: bool,
 }
 
 struct Listing<'a> {
@@ -78,78 +114,79 @@ struct Listing<'a> {
     given: Option<&'a str>,
     router: Option<Arc<str>>,
     route_table: Arc<str>,
-    /// Whether lines carry the numbers of `grep -n`. Then `23:fd00::/64` is line 23, not an address.
-    numbered: bool,
     /// Whether anything shows that the format has the words of ECMP.
     tells_ecmp: bool,
-    /// The routes and their lines.
-    routes: Vec<(usize, Route)>,
+    /// Columns of the longest line on the screen.
+    longest: usize,
+    routes: Vec<Told>,
     known: HashSet<Route>,
     facts: Facts,
 }
 
 impl Listing<'_> {
-    fn line(&mut self, number: usize, line: &str) {
-        let trimmed = line.trim();
-        // Rules between excerpts, and what grep printed before an empty line.
-        let is_rule = trimmed.bytes().all(|byte| matches!(byte, b'-' | b'='));
-        if is_rule || trimmed.ends_with([':', '-']) && !trimmed.contains(' ') {
-            return;
-        }
-        self.numbered |= after_line_number(line).is_some_and(|rest| rest.starts_with([' ', 'I', 'R']));
-        if let Some(arguments) = command(trimmed) {
-            self.router = router_argument(arguments).or(self.given).map(Arc::from);
+    fn line(&mut self, line: &Line<'_>) {
+        self.longest = self.longest.max(line.columns);
+        let trimmed = line.text.trim();
+        if line.kind == Kind::Command {
+            if let Some(arguments) = command(trimmed) {
+                self.router = router_argument(arguments).or(self.given).map(Arc::from);
+                self.route_table = "".into();
+            }
+        } else if line.kind == Kind::Silent {
+        } else if trimmed == "IPv4 Routes" || trimmed == "IPv6 Routes" {
             self.route_table = "".into();
-        } else if heads(trimmed, "IPv4 Routes") == Some("") || heads(trimmed, "IPv6 Routes") == Some("") {
-            self.route_table = "".into();
-        } else if let Some(table) = heads(trimmed, "Route Table").and_then(|rest| rest.strip_suffix(':')) {
+        } else if let Some(table) = route_table(trimmed) {
             self.tells_ecmp = true;
-            let table = table.trim();
             self.route_table = if table == "<main>" { "".into() } else { table.into() };
         } else {
-            match self.row(line) {
-                Ok(row) => {
-                    for (column, word) in &row.unknown {
-                        let message =
-                            format!("the word {word:?} is not known and was passed over; the rest of the row was read");
-                        self.facts.warn(self.file, Position::LineColumn(number, *column), message);
+            match self.row(line.text) {
+                Ok(row) => self.take(line, row),
+                // Words of the row above that a terminal put here and that do not make it whole.
+                Err(NoRow { offset, message }) if is_torn_off(trimmed) => {
+                    if let Some(told) = self.routes.last_mut() {
+                        told.is_cut = true;
                     }
-                    self.tells_ecmp |= row.has_new_words;
-                    // The same row in two excerpts is one route.
-                    if self.known.insert(row.route.clone()) {
-                        self.routes.push((number, row.route));
-                    }
+                    self.facts.warn(self.file, line.position(offset), message);
                 }
-                Err(NoRow { column, message }) => {
-                    self.facts.warn(self.file, Position::LineColumn(number, column), message);
-                    self.lose(number, line);
+                Err(NoRow { offset, message }) => {
+                    let position = line.position(offset);
+                    match lost::row(trimmed, self.router.clone()) {
+                        Some(scope) => self.facts.lose(self.file, position, scope, message),
+                        None => self.facts.warn(self.file, position, message),
+                    }
                 }
             }
         }
     }
 
-    /// Notes a line that cannot be read, if it may be a row.
-    fn lose(&mut self, number: usize, line: &str) {
-        if let Some(scope) = lost::row(line, self.router.clone()) {
-            self.facts.lose(self.file, Position::Line(number), scope);
+    fn take(&mut self, line: &Line<'_>, row: Row) {
+        let is_cut = row.unknown.last().is_some_and(|(offset, word)| {
+            line.text.trim_end().len() == offset + word.len()
+                && FLAGS.iter().any(|flag| flag.starts_with(word.as_str()))
+        });
+        let unknown = if is_cut { &row.unknown[..row.unknown.len() - 1] } else { &row.unknown[..] };
+        for (offset, word) in unknown {
+            let message = format!("the word {word:?} is not known and was passed over; the rest of the row was read");
+            self.facts.warn(self.file, line.position(*offset), message);
+        }
+        if line.has_comment {
+            let message = "the comment behind this row was not read".to_owned();
+            self.facts.assume(self.file, Position::Line(line.number()), message);
+        }
+        self.tells_ecmp |= row.has_new_words;
+        // The same row in two excerpts is one route.
+        if self.known.insert(row.route.clone()) {
+            let (number, columns) = (line.number(), line.columns);
+            let may_go_on = !line.has_comment && row.route.bfd == BfdRef::None;
+            self.routes.push(Told { number, route: row.route, columns, may_go_on, is_cut });
         }
     }
 
-    /// Reads a row, with or without what grep printed before it.
     fn row(&self, line: &str) -> Result<Row, NoRow> {
-        let first_word = line.split_ascii_whitespace().next().unwrap_or_default();
-        // grep prints nothing before a row but file and number, without spaces in front.
-        let separators = if line.starts_with(first_word) { first_word } else { "" };
-        let ends: Vec<usize> = separators.match_indices([':', '-']).map(|(at, _)| at + 1).collect();
-        let ends = &ends[ends.len().saturating_sub(MAX_GREP_PREFIXES)..];
-        let whole = (!self.numbered || after_line_number(line).is_none()).then_some(0);
-        for start in whole.into_iter().chain(ends.iter().copied()) {
-            if let Some((prefix, nexthop, rest)) = destination(line, start) {
-                return self.route(prefix, nexthop, rest);
-            }
+        match destination(line) {
+            Some((prefix, nexthop, rest)) => self.route(prefix, nexthop, rest),
+            None => Err(no_destination(line)),
         }
-        let start = if separators.ends_with([':', '-']) { separators.len() } else { 0 };
-        Err(no_destination(line, start))
     }
 
     /// Reads what follows prefix and next hop.
@@ -159,10 +196,10 @@ impl Listing<'_> {
         nexthop: Option<IpAddr>,
         mut rest: impl Iterator<Item = (usize, &'l str)>,
     ) -> Result<Row, NoRow> {
-        let (column, word) = rest.next().unwrap_or((1, ""));
+        let (offset, word) = rest.next().unwrap_or((0, ""));
         let Some(policy) = policy(word) else {
             let message = format!("{word:?} is no policy: expected src-ip or dst-ip after the next hop");
-            return Err(NoRow { column, message });
+            return Err(NoRow { offset, message });
         };
         let mut route = Route {
             router: self.router.clone(),
@@ -181,7 +218,7 @@ impl Listing<'_> {
         };
         let mut has_new_words = false;
         let mut unknown = Vec::new();
-        for (nth, (column, word)) in rest.enumerate() {
+        for (nth, (offset, word)) in rest.enumerate() {
             has_new_words |= matches!(word, "ecmp" | "ecmp-symmetric-reply" | "bfd");
             match word {
                 "ecmp" => {}
@@ -189,8 +226,8 @@ impl Listing<'_> {
                 "(learned)" => route.origin = RouteOrigin::Learned,
                 "override-connected" => route.override_connected = true,
                 "bfd" => route.bfd = BfdRef::Attached,
-                port if nth == 0 => route.output_port = Some(port.into()),
-                other => unknown.push((column, other.to_owned())),
+                port if nth == 0 && is_port(port) => route.output_port = Some(port.into()),
+                other => unknown.push((offset, other.to_owned())),
             }
         }
         Ok(Row { route, has_new_words, unknown })
@@ -204,36 +241,37 @@ impl Listing<'_> {
             (router.clone(), Arc::clone(route_table), *policy, *prefix)
         };
         let mut nexthops = HashMap::new();
-        for (_, route) in self.routes.iter().filter(|_| !self.tells_ecmp) {
-            *nexthops.entry(key(route)).or_insert(0) += 1;
+        for told in self.routes.iter().filter(|_| !self.tells_ecmp) {
+            *nexthops.entry(key(&told.route)).or_insert(0) += 1;
         }
-        let mut first = None;
-        for (number, mut route) in self.routes {
+        let (mut first_old, mut first_cut) = (None, None);
+        for Told { number, mut route, columns, may_go_on, is_cut } in self.routes {
             if nexthops.get(&key(&route)).is_some_and(|&nexthops| nexthops > 1) {
                 route.symmetric_reply = true;
-                first.get_or_insert(number);
+                first_old.get_or_insert(number);
+            }
+            if is_cut || may_go_on && paste::is_cut(columns, self.longest) {
+                route.symmetric_reply = true;
+                route.bfd = BfdRef::Unread;
+                first_cut.get_or_insert(number);
             }
             self.facts.facts.push(Fact::Route(route));
         }
-        if let Some(number) = first {
+        if let Some(number) = first_old {
             let message = "this format does not tell whether replies are symmetric; taken as symmetric";
-            let place = Place { file: Arc::clone(self.file), position: Position::Line(number) };
-            self.facts.assumptions.push(Warning { place, message: message.into() });
+            self.facts.assume(self.file, Position::Line(number), message.to_owned());
+        }
+        if let Some(number) = first_cut {
+            let message = "rows end where this text seems to be cut: whether BFD watches their next hops is not known";
+            self.facts.assume(self.file, Position::Line(number), message.to_owned());
         }
         self.facts
     }
 }
 
-/// What follows the number that `grep -n` prints before a line (`23:` of a match, `23-` of context).
-fn after_line_number(line: &str) -> Option<&str> {
-    let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
-    if rest.len() == line.len() { None } else { rest.strip_prefix([':', '-']) }
-}
-
 /// What follows `lr-route-list` in a shell command.
 fn command(line: &str) -> Option<&str> {
     let (before, after) = line.split_once("lr-route-list")?;
-    // A file name that grep prints in front of a row may hold the word too, but not as a word of its own.
     let is_word = (before.is_empty() || before.ends_with(' ')) && (after.is_empty() || after.starts_with(' '));
     is_word.then_some(after)
 }
@@ -251,10 +289,23 @@ fn router_argument(arguments: &str) -> Option<&str> {
     (!router.is_empty() && !router.starts_with('$') && !is_uuid).then_some(router)
 }
 
-/// What follows the words of a heading, before which grep may have printed file and number.
-fn heads<'l>(line: &'l str, heading: &str) -> Option<&'l str> {
-    let (before, after) = line.split_once(heading)?;
-    (before.is_empty() || before.ends_with([':', '-'])).then_some(after)
+/// The table that a heading names.
+fn route_table(line: &str) -> Option<&str> {
+    line.strip_prefix("Route Table ")?.strip_suffix(':').map(str::trim)
+}
+
+fn is_heading(line: &str) -> bool {
+    line == "IPv4 Routes" || line == "IPv6 Routes" || route_table(line).is_some()
+}
+
+/// Whether a word may be the name of a port: what begins a comment is none.
+fn is_port(word: &str) -> bool {
+    !word.starts_with(['#', '<', '(']) && !word.starts_with("//")
+}
+
+/// Whether a line holds nothing but flags of a row and parts of them.
+fn is_torn_off(line: &str) -> bool {
+    line.split_ascii_whitespace().all(|word| word.len() > 1 && FLAGS.iter().any(|flag| flag.contains(word)))
 }
 
 fn policy(word: &str) -> Option<Policy> {
@@ -265,9 +316,9 @@ fn policy(word: &str) -> Option<Policy> {
     }
 }
 
-/// Prefix and next hop at `start`, and the words from the policy on.
-fn destination(line: &str, start: usize) -> Option<(IpPrefix, Option<IpAddr>, impl Iterator<Item = (usize, &str)>)> {
-    let mut rest = words(line.get(start..)?).map(move |(column, word)| (start + column, word)).peekable();
+/// Prefix and next hop, and the words from the policy on.
+fn destination(line: &str) -> Option<(IpPrefix, Option<IpAddr>, impl Iterator<Item = (usize, &str)>)> {
+    let mut rest = words(line).peekable();
     let prefix = rest.next()?.1.parse().ok()?;
     // A route without a next hop leaves its column blank.
     let nexthop = match rest.next_if(|(_, word)| policy(word).is_none()) {
@@ -277,24 +328,24 @@ fn destination(line: &str, start: usize) -> Option<(IpPrefix, Option<IpAddr>, im
     Some((prefix, nexthop, rest))
 }
 
-/// What keeps the words at `start` from being prefix and next hop.
-fn no_destination(line: &str, start: usize) -> NoRow {
-    let mut found = words(line.get(start..).unwrap_or_default()).map(|(column, word)| (start + column, word));
-    let (column, prefix) = found.next().unwrap_or((1, ""));
+/// What keeps the first words from being prefix and next hop.
+fn no_destination(line: &str) -> NoRow {
+    let mut found = words(line);
+    let (offset, prefix) = found.next().unwrap_or((0, ""));
     let is_row = words(line).any(|(_, word)| policy(word).is_some());
     if !is_row {
         let message = "this is no row, heading or command of lr-route-list".to_owned();
-        return NoRow { column, message };
+        return NoRow { offset, message };
     }
-    let (column, word, problem) = match prefix.parse::<IpPrefix>() {
-        Err(error) => (column, prefix, error.to_string()),
+    let (offset, word, problem) = match prefix.parse::<IpPrefix>() {
+        Err(error) => (offset, prefix, error.to_string()),
         Ok(_) => {
-            let (column, word) = found.next().unwrap_or((column, ""));
-            (column, word, format!("{word:?} is no next hop: expected an IP address or the word discard"))
+            let (offset, word) = found.next().unwrap_or((offset, ""));
+            (offset, word, format!("{word:?} is no next hop: expected an IP address or the word discard"))
         }
     };
     let hint = if word.contains(['x', 'X', '*']) { "; where addresses were masked, put the real ones in" } else { "" };
-    NoRow { column, message: problem + hint }
+    NoRow { offset, message: problem + hint }
 }
 
 #[cfg(test)]

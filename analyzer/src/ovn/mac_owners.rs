@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::lines::{lines, words};
+use super::lines::{each_line, words};
 use super::{Facts, Unreadable};
 use crate::engine::fact::{Fact, MacOwner};
+use crate::paste::{Kind, Line, Shape, Text};
 use crate::types::{MacAddr, Place, Position};
 
 /// Longest line of `ip link` that is read, in bytes.
@@ -35,9 +36,33 @@ pub fn parse(text: &[u8], file: &Arc<str>) -> Result<Facts, Unreadable> {
             let pods = Pods::deserialize_all(text, file)?;
             pods.iter().for_each(|pod| owners.pod(pod));
         }
-        _ => owners.link_text(text),
+        _ => match pasted_json(text) {
+            Some((json, lines)) => return parse(json.as_bytes(), file).map_err(|error| below(error, lines)),
+            None => owners.link_text(text),
+        },
     }
     Ok(owners.facts)
+}
+
+/// The JSON in a text that holds more, such as the prompt above it, and the number of the lines before it.
+fn pasted_json(text: &[u8]) -> Option<(String, usize)> {
+    let pasted = Text::new(text, LinkRows);
+    let starts = |line: &str| line.trim_start().starts_with(['{', '[']) && LinkRows.begins(line);
+    let before = pasted.as_str().lines().position(starts)?;
+    let json = pasted.as_str().split_inclusive('\n').skip(before).collect();
+    match pasted.origin(Position::Line(before + 1)) {
+        Position::Line(line) => Some((json, line.saturating_sub(1))),
+        _ => None,
+    }
+}
+
+/// An error in JSON that stands below so many lines.
+fn below(error: Unreadable, lines: usize) -> Unreadable {
+    let position = match error.place.position {
+        Position::LineColumn(line, column) => Position::LineColumn(line + lines, column),
+        other => other,
+    };
+    Unreadable { place: Place { position, ..error.place }, ..error }
 }
 
 fn json<'a, T: Deserialize<'a>>(text: &'a [u8], file: &Arc<str>) -> Result<T, Unreadable> {
@@ -72,34 +97,32 @@ impl Owners<'_> {
     /// Text of `ip link`. Only lines that name a MAC matter; the rest, such as statistics, is no concern of ours.
     fn link_text(&mut self, text: &[u8]) {
         let mut interface: Option<String> = None;
-        for (number, line) in lines(text, MAX_LINE) {
-            let position = Position::Line(number);
-            let line = match line {
-                Ok(line) => line,
-                Err(bad) => {
-                    self.facts.warn(self.file, position, bad.to_string());
-                    continue;
-                }
+        each_line(text, LinkRows, MAX_LINE, |line| match line {
+            Ok(line) if line.kind == Kind::Data => self.link_line(&line, &mut interface),
+            Ok(_) => {}
+            Err(bad) => self.facts.warn(self.file, bad.position(), bad.to_string()),
+        });
+    }
+
+    fn link_line(&mut self, line: &Line<'_>, interface: &mut Option<String>) {
+        if let Some(name) = link_name(line.text) {
+            *interface = Some(name.to_owned());
+            return;
+        }
+        let mut words = words(line.text).map(|(_, word)| word.trim_end_matches(',')).peekable();
+        let owner = match words.next_if_eq(&"vf") {
+            Some(_) => vf_owner(words.next().unwrap_or_default(), interface.as_deref()),
+            None => interface_owner(interface.as_deref()),
+        };
+        while let Some(word) = words.next() {
+            let owner = match word {
+                // Older iproute2 writes `MAC` before that of a VF.
+                "link/ether" | "MAC" => owner.clone(),
+                "permaddr" => format!("{owner} (permanent address)"),
+                _ => continue,
             };
-            if let Some(name) = link_name(line) {
-                interface = Some(name.to_owned());
-                continue;
-            }
-            let mut words = words(line).map(|(_, word)| word.trim_end_matches(',')).peekable();
-            let owner = match words.next_if_eq(&"vf") {
-                Some(_) => vf_owner(words.next().unwrap_or_default(), interface.as_deref()),
-                None => interface_owner(interface.as_deref()),
-            };
-            while let Some(word) = words.next() {
-                let owner = match word {
-                    // Older iproute2 writes `MAC` before that of a VF.
-                    "link/ether" | "MAC" => owner.clone(),
-                    "permaddr" => format!("{owner} (permanent address)"),
-                    _ => continue,
-                };
-                if let Some(mac) = words.next() {
-                    self.add(position, mac, owner, Vec::new());
-                }
+            if let Some(mac) = words.next() {
+                self.add(Position::Line(line.number()), mac, owner, Vec::new());
             }
         }
     }
@@ -168,6 +191,26 @@ fn link_name(line: &str) -> Option<&str> {
     let (name, _) = rest.split_once(": <")?;
     let is_index = !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit());
     is_index.then(|| name.split_once('@').map_or(name, |(name, _)| name))
+}
+
+/// What lines of `ip link` look like. Shape that a terminal wrapped have what matters in front.
+struct LinkRows;
+
+impl Shape for LinkRows {
+    fn begins(&self, line: &str) -> bool {
+        let trimmed = line.trim_start();
+        let vf = trimmed.strip_prefix("vf ").is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
+        let is_json = ["{\"", "[{"].iter().any(|start| trimmed.starts_with(start)) || matches!(trimmed, "{" | "[");
+        link_name(line).is_some() || trimmed.starts_with("link/") || vf || is_json
+    }
+
+    fn is_whole(&self, line: &str) -> bool {
+        self.begins(line)
+    }
+
+    fn may_follow(&self, _: &str, _: &str) -> bool {
+        false
+    }
 }
 
 fn interface_owner(interface: Option<&str>) -> String {

@@ -54,14 +54,20 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Notes something that is passed over.
+    /// Notes what is taken for granted.
+    fn assume(&mut self, file: &Arc<str>, position: Position, message: String) {
+        self.assumptions.push(Warning { place: Place { file: Arc::clone(file), position }, message });
+    }
+
+    /// Notes something that is passed over and is no row.
     fn warn(&mut self, file: &Arc<str>, position: Position, message: String) {
         self.warnings.push(Warning { place: Place { file: Arc::clone(file), position }, message });
     }
 
-    /// Notes a row of a text that is lost.
-    fn lose(&mut self, file: &Arc<str>, position: Position, scope: Scope) {
-        self.lose_during(file, position, scope, Validity::ALWAYS);
+    /// Notes what may be a row of a text and cannot be read: what it told is missing.
+    fn lose(&mut self, file: &Arc<str>, position: Position, scope: Scope, message: String) {
+        self.warn(file, position, message);
+        self.lose_during(file, position.whole_line(), scope, Validity::ALWAYS);
     }
 
     /// Notes a row that is lost for some time.

@@ -11,11 +11,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::history::History;
-use super::lines::{lines, words};
+use super::lines::{each_line, words};
 use super::rows::versions;
 use super::{Facts, gaps};
 use crate::engine::fact::{Fact, Scope, Zone};
 use crate::ovsdb::row::{RowVersion, Tables};
+use crate::paste::{Kind, Shape};
 use crate::types::{Position, Validity};
 
 /// Longest line that is read, in bytes: a map of all 65,536 zones with names of 100 bytes.
@@ -61,42 +62,66 @@ pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
 pub fn parse(text: &[u8], file: &Arc<str>) -> Facts {
     let mut facts = Facts::default();
     let mut known = HashSet::new();
-    for (number, line) in lines(text, MAX_LINE) {
-        let mut found = |column: usize, name: &str, value: &str| match value.parse() {
+    each_line(text, ZoneRows, MAX_LINE, |line| {
+        let line = match line {
+            Ok(line) => line,
+            Err(bad) => return facts.lose(file, bad.position(), Scope::Zones, bad.to_string()),
+        };
+        let mut found = |offset: usize, name: &str, value: &str| match value.parse() {
             Ok(zone) => {
                 let zone = Zone { zone, name: name.into(), validity: Validity::ALWAYS };
                 if known.insert(zone.clone()) {
                     facts.facts.push(Fact::Zone(zone));
                 }
             }
-            Err(_) => {
-                facts.warn(file, Position::LineColumn(number, column), NotAZone(name, value).to_string());
-                facts.lose(file, Position::Line(number), Scope::Zones);
-            }
+            Err(_) => facts.lose(file, line.position(offset), Scope::Zones, NotAZone(name, value).to_string()),
         };
-        match line {
-            Ok(line) if line.contains(PREFIX) => {
-                for pair in pairs(line) {
-                    if let Some(name) = zone_key(&pair.key) {
-                        found(pair.column, name, &pair.value);
-                    }
+        if line.kind != Kind::Data {
+        } else if line.text.contains(PREFIX) {
+            for pair in pairs(line.text) {
+                if let Some(name) = zone_key(&pair.key) {
+                    found(pair.offset, name, &pair.value);
                 }
             }
-            Ok(line) => match words(line).collect::<Vec<_>>()[..] {
-                [(_, name), (column, zone)] if !is_column(name) && zone.bytes().all(|byte| byte.is_ascii_digit()) => {
-                    found(column, name, zone);
-                }
-                [(_, first), ..] if !is_column_of(line, first) && !is_command(line) => {
-                    let message =
-                        "this line names no zone: expected NAME ZONE, as ct-zone-list prints, or ct-zone-NAME=ZONE";
-                    facts.warn(file, Position::Line(number), message.to_owned());
-                }
-                _ => {}
-            },
-            Err(bad) => facts.warn(file, Position::Line(number), bad.to_string()),
+        } else if let Some((name, offset, zone)) = named_zone(line.text) {
+            found(offset, name, zone);
+        } else if !is_column(line.text) {
+            let message = "this line names no zone: expected NAME ZONE, as ct-zone-list prints, or ct-zone-NAME=ZONE";
+            facts.warn(file, Position::Line(line.number()), message.to_owned());
         }
-    }
+    });
     facts
+}
+
+/// What lines that name zones look like.
+struct ZoneRows;
+
+impl Shape for ZoneRows {
+    const BLANKS: bool = true;
+
+    fn begins(&self, line: &str) -> bool {
+        let trimmed = line.trim_start();
+        let is_map = trimmed.starts_with(['{', '"']) || trimmed.starts_with(PREFIX) || is_column(line);
+        is_map && line.contains(PREFIX) || named_zone(line).is_some_and(|(name, ..)| !name.contains([':', '|', '>']))
+    }
+
+    fn is_whole(&self, line: &str) -> bool {
+        !line.contains('{') || line.trim_end().ends_with('}')
+    }
+
+    fn may_follow(&self, row: &str, rest: &str) -> bool {
+        row.contains('{') && !is_column(rest)
+    }
+}
+
+/// Name and zone of a line of ct-zone-list, and the offset of the zone.
+fn named_zone(line: &str) -> Option<(&str, usize, &str)> {
+    match words(line).collect::<Vec<_>>()[..] {
+        [(_, name), (offset, zone)] if !name.ends_with(':') && zone.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some((name, offset, zone))
+        }
+        _ => None,
+    }
 }
 
 /// A value that is no zone.
@@ -109,24 +134,16 @@ fn zone_key(key: &str) -> Option<&str> {
     key.strip_prefix(PREFIX).filter(|name| !name.is_empty() && key != RANGE)
 }
 
-/// Whether a word is the name of a column, with its colon, in the output of `list`.
-fn is_column(word: &str) -> bool {
-    word.ends_with(':')
-}
-
-/// Whether a line is another column in the output of `list`: `name                : br-int`.
-fn is_column_of(line: &str, first: &str) -> bool {
-    is_column(first) || words(line).nth(1).is_some_and(|(_, word)| word == ":")
-}
-
-/// Whether a line is the command that printed the rest.
-fn is_command(line: &str) -> bool {
-    ["ovs-vsctl", "ovn-appctl", "ovs-appctl"].iter().any(|command| line.contains(command))
+/// Whether a line is a column in the output of `list`: `name                : br-int`.
+fn is_column(line: &str) -> bool {
+    let mut words = words(line);
+    let first = words.next().map_or("", |(_, word)| word);
+    first.is_empty() || first.ends_with(':') || words.next().is_some_and(|(_, word)| word == ":")
 }
 
 /// A pair of a map as OVS prints it.
 struct Pair {
-    column: usize,
+    offset: usize,
     key: String,
     value: String,
 }
@@ -136,12 +153,12 @@ fn pairs(line: &str) -> Vec<Pair> {
     let mut pairs = Vec::new();
     let mut rest = line;
     while !rest.is_empty() {
-        let column = line.len() - rest.len() + 1;
+        let offset = line.len() - rest.len();
         let (key, after) = token(rest);
         let value = after.strip_prefix('=').map(token);
         rest = match (key, value) {
             (Some(key), Some((Some(value), after))) => {
-                pairs.push(Pair { column, key, value });
+                pairs.push(Pair { offset, key, value });
                 after
             }
             (Some(_), _) => after,

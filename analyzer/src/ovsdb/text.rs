@@ -2,8 +2,8 @@
 //! dump`, with `--format` `list`, `table`, `csv` or `json` and `--data` `string`, `bare` or `json` (ovn-nbctl(8), "Table
 //! Formatting Options").
 //!
-//! Text comes by mail and out of tickets: with the prompt and the command above it, with lines of `=====` between the
-//! records, without its trailing blanks. What is not understood is passed over with a warning.
+//! Text comes by mail and out of tickets, so it is read without its decoration ([`crate::paste`]). What is not
+//! understood is passed over with a warning.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::datum;
 use super::row::{Datum, Row, RowVersion};
 use super::warnings::Warnings;
-use crate::types::command::is_command;
+use crate::paste::{Shape, Text};
 use crate::types::{Place, Position, Validity, Warning};
 
 /// Places of lost rows that are kept of one text.
@@ -56,19 +56,44 @@ pub enum TextError {
 /// # Errors
 /// [`TextError`] where the format is not recognised.
 pub fn parse(text: &[u8], file_name: &str, table: &str) -> Result<Parsed, TextError> {
-    let text = String::from_utf8_lossy(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text));
+    let pasted = Text::new(text, TableRows);
+    let text = pasted.as_str();
     let mut rows = Rows::new(file_name, table);
-    match recognise(&text) {
+    match recognise(text) {
         Recognised::Empty => {}
-        Recognised::Format(Format::List) => list::read(&text, &mut rows),
-        Recognised::Format(Format::Table) => table::read(&text, &mut rows),
-        Recognised::Format(Format::Csv) => csv::read(&text, &mut rows),
-        Recognised::Format(Format::Json { start }) => json::read(&text, start, &mut rows),
+        Recognised::Format(Format::List) => list::read(text, &mut rows),
+        Recognised::Format(Format::Table) => table::read(text, &mut rows),
+        Recognised::Format(Format::Csv) => csv::read(text, &mut rows),
+        Recognised::Format(Format::Json { start }) => json::read(text, start, &mut rows),
         Recognised::Nothing { line } => {
-            return Err(TextError::Format { place: rows.warnings.place(Position::Line(line)) });
+            let position = pasted.origin(Position::Line(line));
+            return Err(TextError::Format { place: rows.warnings.place(position) });
         }
     }
-    Ok(rows.finish())
+    let (rows, mut warnings, mut lost) = rows.finish();
+    let places = warnings.iter_mut().map(|warning| &mut warning.place.position).chain(&mut lost);
+    places.for_each(|position| *position = pasted.origin(*position));
+    Ok((rows, warnings, lost))
+}
+
+/// What lines of a printed table look like.
+struct TableRows;
+
+impl Shape for TableRows {
+    const STOPS: bool = true;
+    const BLANKS: bool = true;
+
+    fn begins(&self, line: &str) -> bool {
+        list::field(line).is_some() || table::is_underline(line) || csv::shows(line) || json::shows(line)
+    }
+
+    fn is_whole(&self, line: &str) -> bool {
+        list::field(line).is_some_and(|(_, value, _)| value::parse(value).is_ok())
+    }
+
+    fn may_follow(&self, row: &str, rest: &str) -> bool {
+        list::field(row).is_some() && !line::is_passed_over(rest)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,32 +119,47 @@ enum Recognised {
     },
 }
 
-/// Recognises the format by the first line that belongs to one.
+/// Recognises the format by what most lines speak for: a caption may look like the heading of another.
 fn recognise(text: &str) -> Recognised {
     let mut foreign = None;
+    let mut found: Option<(usize, Format)> = None;
     let mut lines = line::lines(text).peekable();
     while let Some(line) = lines.next() {
         let content = line.text.trim_ascii();
         if line::is_passed_over(line.text) {
             continue;
         }
+        let next = lines.peek().map_or("", |next| next.text);
         let format = if content.starts_with('{') {
-            Some(Format::Json { start: line.offset + (line.text.len() - line.text.trim_ascii_start().len()) })
-        } else if lines.peek().is_some_and(|next| table::columns(line.text, next.text).is_some()) {
-            Some(Format::Table)
+            let start = line.offset + (line.text.len() - line.text.trim_ascii_start().len());
+            Some((json::readable(&text[start..]), Format::Json { start }))
+        } else if table::columns(line.text, next).is_some() {
+            Some((1, Format::Table))
         } else if list::field(line.text).is_some() {
-            Some(Format::List)
-        } else if csv::begins(content, lines.peek().map_or("", |next| next.text)) {
-            Some(Format::Csv)
+            // One line of a list is less than a table's heading, and more than a word.
+            Some((1, Format::List))
+        } else if csv::begins(content, next) {
+            Some((csv::readable(&text[line.offset..]), Format::Csv))
         } else {
             None
         };
         match format {
-            Some(format) => return Recognised::Format(format),
+            Some((readable, format)) if found.is_none_or(|(most, _)| readable > most) => {
+                found = Some((readable, format));
+                // A heading that nothing follows may be a caption.
+                if readable > 0 {
+                    break;
+                }
+            }
+            Some(_) => {}
             None => foreign = foreign.or(Some(line.number)),
         }
     }
-    foreign.map_or(Recognised::Empty, |line| Recognised::Nothing { line })
+    match (found, foreign) {
+        (Some((_, format)), _) => Recognised::Format(format),
+        (None, Some(line)) => Recognised::Nothing { line },
+        (None, None) => Recognised::Empty,
+    }
 }
 
 /// The rows read so far, the one at work, and the warnings.
@@ -177,20 +217,20 @@ impl Rows {
         }
     }
 
-    /// Passes over a row, or a part of one.
+    /// Notes what may be a row, or a part of one, and cannot be read: what it told is missing.
     fn lose(&mut self, position: Position, message: impl Into<String>) {
         self.warnings.push(position, message);
         if self.wanted && self.lost.len() < MAX_LOST {
-            self.lost.push(position);
+            self.lost.push(position.whole_line());
         }
     }
 
     /// Passes over a line, which may be a row: it goes on with one, or binds an address to a MAC.
-    fn pass_over(&mut self, line: &line::Line<'_>, message: &str) {
+    fn pass_over(&mut self, number: usize, line: &str, message: &str) {
         let continues = !self.row.uuid.is_empty() || !self.row.columns.is_empty();
-        match !is_command(line.text) && (continues || line::binds(line.text)) {
-            true => self.lose(Position::Line(line.number), message),
-            false => self.warnings.push(Position::Line(line.number), message),
+        match continues || line::binds(line) {
+            true => self.lose(Position::Line(number), message),
+            false => self.warnings.push(Position::Line(number), message),
         }
     }
 

@@ -20,6 +20,8 @@ pub struct Counted {
     pub skipped_by_reader: capture::Skipped,
     /// Where a capture is cut or damaged.
     pub warnings: Vec<Warning>,
+    /// Whether frames have no times: those given tell their order, and no more.
+    pub lacks_times: bool,
     pub(super) tables: Tables,
 }
 

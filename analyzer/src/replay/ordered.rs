@@ -99,6 +99,7 @@ impl<'a> Ordered<'a> {
             epochs: Arc::unwrap_or_clone(self.epochs),
             skipped_by_reader: capture::Skipped::default(),
             warnings: Vec::new(),
+            lacks_times: false,
             tables,
         }
     }

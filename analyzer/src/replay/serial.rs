@@ -56,6 +56,7 @@ pub fn count_reader(
     let mut counted = serial.ordered.finish(serial.counter);
     counted.interfaces = reader.interfaces().to_vec();
     counted.skipped_by_reader = reader.skipped();
+    counted.lacks_times = reader.lacks_times();
     counted.warnings = warnings;
     Ok(counted)
 }

@@ -160,8 +160,8 @@ impl<'a> Packet<'_, 'a> {
     fn may_be_watched(&self, route: &Route, peer: Option<IpAddr>) -> bool {
         let (port, watched) = match (&route.bfd, route.nexthop) {
             (BfdRef::Session { logical_port, dst_ip }, _) => (Some(logical_port), *dst_ip),
-            (BfdRef::Attached, Some(nexthop)) => (route.output_port.as_ref(), nexthop),
-            (BfdRef::Attached, None) => return true,
+            (BfdRef::Attached | BfdRef::Unread, Some(nexthop)) => (route.output_port.as_ref(), nexthop),
+            (BfdRef::Attached | BfdRef::Unread, None) => return true,
             (BfdRef::None | BfdRef::Status(_), _) => return false,
         };
         let is_known =

@@ -101,12 +101,18 @@ fn is_same(told: &Told, route: &Route) -> bool {
 /// The route that names router and port is kept.
 fn put_together(kept: &mut Route, route: Route) {
     let tells_state = |route: &Route| matches!(route.bfd, BfdRef::Session { .. } | BfdRef::Status(_));
-    if !tells_state(kept) && tells_state(&route) {
+    let is_unread = |route: &Route| route.bfd == BfdRef::Unread;
+    if is_unread(kept) && !is_unread(&route) {
         kept.bfd = route.bfd;
+        kept.symmetric_reply = route.symmetric_reply;
+    } else if !is_unread(&route) {
+        kept.symmetric_reply |= route.symmetric_reply;
+        if !tells_state(kept) && tells_state(&route) {
+            kept.bfd = route.bfd;
+        }
     }
     kept.router = kept.router.take().or(route.router);
     kept.output_port = kept.output_port.take().or(route.output_port);
-    kept.symmetric_reply |= route.symmetric_reply;
 }
 
 /// Routes by what one route has in common with itself in whatever dump.

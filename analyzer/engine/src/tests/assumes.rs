@@ -3,6 +3,8 @@
 use super::table::changed;
 use super::world::*;
 use crate::fact::{BfdStatus, EvidenceKind, Fact};
+use crate::observation::Observation;
+use crate::types::Timestamp;
 use crate::verdict::Undetermined;
 
 const KINDS: [EvidenceKind; 9] = [
@@ -61,6 +63,28 @@ fn a_database_dates_nothing_of_what_texts_tell() {
     });
     let findings = world.engine().conclude(world.seen.as_slice()).findings;
     assert_eq!(findings[0].verdict, Undetermined::HeardUndated.into());
+}
+
+/// Where only the order of packets is known, who was heard before a packet left need not have been alive then.
+#[test]
+fn times_that_are_made_up_show_nobody_alive() {
+    let heard_at = |later: u64| {
+        incident(|world| {
+            let heard = Timestamp::from_nanos(world.seen[0].last.as_nanos() + later - 1000);
+            let reply = Observation { first: heard, last: heard, ..packet(0, flow(59943).reversed(), DEAD, NODE) };
+            world.seen.push(reply);
+        })
+    };
+    let verdict = |world: &World, is_order_only: bool| {
+        let mut engine = world.engine();
+        if is_order_only {
+            engine.set_order_only();
+        }
+        engine.conclude(world.seen.as_slice()).findings[0].verdict
+    };
+    assert_eq!(verdict(&heard_at(0), false).name(), "info");
+    assert_eq!(verdict(&heard_at(0), true), Undetermined::HeardUndated.into());
+    assert_eq!(verdict(&heard_at(2000), true).name(), "info");
 }
 
 #[test]

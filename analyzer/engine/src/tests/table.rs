@@ -374,6 +374,40 @@ fn bfd_sessions() {
             &["violating nexthop-down"],
         ),
         (
+            "a row that was cut, and the table: down, if it is watched",
+            || {
+                incident(|w| {
+                    w.each_route(|r| r.bfd = BfdRef::Unread);
+                    w.facts.push(Fact::Bfd(bfd("198.19.3.15", BfdStatus::Up)));
+                    w.facts.push(Fact::Bfd(bfd("198.19.3.16", BfdStatus::Down)));
+                    w.seen[0].eth_dst = mac(GW16);
+                })
+            },
+            &[NO_DATA],
+        ),
+        (
+            "a row that was cut, and the table: up, watched or not",
+            || {
+                incident(|w| {
+                    w.each_route(|r| r.bfd = BfdRef::Unread);
+                    w.facts.push(Fact::Bfd(bfd("198.19.3.15", BfdStatus::Up)));
+                    w.facts.push(Fact::Bfd(bfd("198.19.3.16", BfdStatus::Down)));
+                    w.seen[0].eth_dst = mac(GW15);
+                })
+            },
+            &["conforming"],
+        ),
+        (
+            "a row that was cut, and no table",
+            || {
+                incident(|w| {
+                    w.each_route(|r| r.bfd = BfdRef::Unread);
+                    w.seen[0].eth_dst = mac(GW16);
+                })
+            },
+            &[NO_DATA],
+        ),
+        (
             "all states unknown: the next route may decide",
             || {
                 incident(|w| {

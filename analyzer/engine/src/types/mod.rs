@@ -1,6 +1,5 @@
 //! Values that every part of the analyzer speaks in. No I/O, no clock.
 
-pub mod command;
 pub mod mac;
 pub mod place;
 pub mod prefix;

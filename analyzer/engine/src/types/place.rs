@@ -33,6 +33,15 @@ impl Position {
         let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
         Self::LineColumn(line, before.len() - line_start + 1)
     }
+
+    /// The line that it is on, where it is on one.
+    #[must_use]
+    pub fn whole_line(self) -> Self {
+        match self {
+            Self::LineColumn(line, _) => Self::Line(line),
+            other => other,
+        }
+    }
 }
 
 /// Something in an input that was passed over. What surrounds it was read.

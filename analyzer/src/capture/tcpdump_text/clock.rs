@@ -18,6 +18,8 @@ pub(super) enum Stamp {
     Dated(Date, u64),
     /// Nanoseconds since 1970 (option -tt).
     Epoch(u64),
+    /// None (option -t).
+    Missing,
 }
 
 /// Reads the time that `text` starts with, and gives what follows the space behind it.
@@ -33,6 +35,22 @@ pub(super) fn stamp(text: &str) -> Option<(Stamp, &str)> {
     let (secs, fraction) = word.split_once('.')?;
     let nanos = digits(secs)?.checked_mul(SECOND)?.checked_add(nanos(fraction)?)?;
     Some((Stamp::Epoch(nanos), rest))
+}
+
+/// Whether a line surely begins with a time. Most do, and it is cheaper than [`stamp`], which tells of the others.
+pub(super) fn begins_plainly(text: &str) -> bool {
+    let text = text.as_bytes();
+    let fits = |text: &[u8], form: &[u8]| {
+        let fits = |(byte, form): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { byte == form };
+        text.len() >= form.len() && text.iter().zip(form).all(fits)
+    };
+    let is_time = |text: &[u8]| {
+        fits(text, b"00:00:00.000000 ") && &text[..2] < b"24".as_slice() && text[3] < b'6' && text[6] < b'6'
+    };
+    // Every month has these days.
+    let is_in = |part: &[u8], last: &[u8]| part > b"00".as_slice() && part <= last;
+    let is_date = || fits(text, b"0000-00-00 ") && is_in(&text[5..7], b"12") && is_in(&text[8..10], b"28");
+    is_time(text) || is_date() && is_time(&text[11..])
 }
 
 fn date(word: &str) -> Option<Date> {
@@ -78,13 +96,24 @@ pub(super) struct Clock {
     last: Option<u64>,
     date_given: bool,
     date_missed: bool,
+    /// Lines without time.
+    missing: u64,
 }
+
+/// What lies between two lines without time: something, as their order is known.
+const STEP: u64 = 1000;
 
 impl Clock {
     /// A clock whose lines without date start on `date`, else on 1970-01-01.
     pub(super) fn new(date: Option<Date>) -> Self {
         let midnight = date.and_then(midnight);
-        Self { midnight: midnight.unwrap_or(0), last: None, date_given: midnight.is_some(), date_missed: false }
+        Self {
+            midnight: midnight.unwrap_or(0),
+            last: None,
+            date_given: midnight.is_some(),
+            date_missed: false,
+            missing: 0,
+        }
     }
 
     /// The time that `stamp` means on the line after those before; `None` where it is before 1970 or too late.
@@ -92,6 +121,10 @@ impl Clock {
         let nanos = match stamp {
             Stamp::Epoch(nanos) => nanos,
             Stamp::Dated(date, time) => midnight(date)?.checked_add(time)?,
+            Stamp::Missing => {
+                self.missing += 1;
+                self.midnight.checked_add(self.missing.checked_mul(STEP)?)?
+            }
             Stamp::TimeOfDay(time) => {
                 self.date_missed |= !self.date_given;
                 self.turn_page(time);
@@ -104,6 +137,11 @@ impl Clock {
     /// Whether a line needed a date that was not given.
     pub(super) fn date_missed(&self) -> bool {
         self.date_missed
+    }
+
+    /// Whether lines have no time.
+    pub(super) fn lacks_times(&self) -> bool {
+        self.missing > 0
     }
 
     /// Goes to the next day where the time of day fell back by more than half a day. Lines around midnight may be
@@ -156,6 +194,20 @@ mod tests {
         }
         assert_eq!(clock.at(stamp("1960-01-01 00:00:00.0 x").unwrap().0), None);
         assert_eq!(clock.at(stamp("9999-01-01 00:00:00.0 x").unwrap().0), None);
+    }
+
+    #[test]
+    fn most_times_are_plain() {
+        for text in ["22:48:28.272309 x", "2022-06-09 22:48:28.272309 x", "2022-12-28 00:00:59.000000 "] {
+            assert!(begins_plainly(text), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn plain_times_are_times(text in "([0-9]{4}-[01][0-9]-[0-3][0-9] )?[0-2][0-9]:[0-6][0-9]:[0-6][0-9]\\.[0-9]{5,7} ?x") {
+            proptest::prop_assert!(!begins_plainly(&text) || stamp(&text).is_some());
+        }
     }
 
     #[test]

@@ -138,6 +138,18 @@ fn eth_number(kind: &str) -> Option<u16> {
     }
 }
 
+/// Whether an EtherType is printed to its end: `IPv4 (0x0800)`, or a name alone.
+pub(super) fn is_whole_type(kind: &str) -> bool {
+    let name = kind.strip_prefix("ethertype ").unwrap_or(kind);
+    match name.split_once('(') {
+        Some((_, number)) => number
+            .strip_prefix("0x")
+            .and_then(|number| number.strip_suffix(')'))
+            .is_some_and(|number| number.len() == 4),
+        None => !name.contains(' '),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,13 +1,12 @@
 //! What a line means.
 
-use super::clock::{Stamp, stamp};
-use super::head::{EthType, Head, HeadError, head, mac};
+use super::clock::{Stamp, begins_plainly, stamp};
+use super::head::{EthType, Head, HeadError, head, is_whole_type, mac};
 use super::payload::{self, Ipv4Header, Packet};
-use crate::types::command::is_command;
+use crate::paste::Shape;
 
 /// What tcpdump and the shell print around the packets, by its start.
-const BANNERS: [&str; 7] =
-    ["tcpdump: ", "reading from ", "dropped privs ", "Warning: ", "^C", "$ tcpdump ", "# tcpdump "];
+const BANNERS: [&str; 5] = ["tcpdump: ", "reading from ", "dropped privs ", "Warning: ", "^C"];
 
 /// What tcpdump prints at its end, by how it goes on behind a number.
 const COUNTS: [&str; 3] = [" packets captured", " packets received by filter", " packets dropped by "];
@@ -42,17 +41,29 @@ pub(super) enum Content {
     Begun(Ipv4Header),
 }
 
-/// Finds out what a line means. `whole` tells whether the line has an end, `begun` is the IPv4 header that the line
-/// before began a packet with, `recognised` tells whether there was any packet before.
-pub(super) fn meaning(text: &str, whole: bool, begun: Option<Ipv4Header>, recognised: bool) -> Meaning<'_> {
+/// What the lines before a line told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before {
+    /// The IPv4 header that the line before began a packet with.
+    pub(super) begun: Option<Ipv4Header>,
+    /// Whether there was any packet.
+    pub(super) recognised: bool,
+    /// Whether lines without time tell of frames.
+    pub(super) without_times: bool,
+    /// Whether the frame before holds another, which has a line of its own.
+    pub(super) in_tunnel: bool,
+}
+
+/// Finds out what a line means. `whole` tells whether the line has an end.
+pub(super) fn meaning(text: &str, whole: bool, before: Before) -> Meaning<'_> {
     let trimmed = text.trim_start();
     let indented = trimmed.len() < text.len();
-    if let Some((stamp, rest)) = stamp(trimmed).or_else(|| stamp(unnumbered(trimmed)?)) {
+    if let Some((stamp, rest)) = stamped(trimmed) {
         return frame(stamp, rest, whole);
     }
-    match begun {
+    match before.begun {
         Some(header) if indented => return Meaning::Addresses(packet(trimmed, header, whole)),
-        _ if trimmed.is_empty() || (indented && recognised) => return Meaning::More,
+        _ if trimmed.is_empty() || (indented && before.recognised) => return Meaning::More,
         _ => {}
     }
     match listening_on(trimmed) {
@@ -60,11 +71,81 @@ pub(super) fn meaning(text: &str, whole: bool, begun: Option<Ipv4Header>, recogn
         Some("any") => Meaning::More,
         Some(nic) => Meaning::Listening(nic),
         None if is_banner(trimmed) => Meaning::More,
+        None if before.without_times && !before.in_tunnel && begins_without_time(trimmed) => {
+            frame(Stamp::Missing, trimmed, whole)
+        }
         // The frame in a VXLAN or Geneve packet stands on a line of its own, without time.
-        None if mac(trimmed).is_some() && recognised => Meaning::More,
+        None if mac(trimmed).is_some() && before.recognised => Meaning::More,
         None if mac(trimmed).is_some() => Meaning::NoTime,
         None => Meaning::Foreign,
     }
+}
+
+/// Blanks before the second line of a packet (option -v).
+const INDENT: usize = 4;
+
+/// Nanoseconds since 1970 that a line's time has at least where it is one of option -tt: it is of 1973 or later.
+const MIN_EPOCH: u64 = 100_000_000_000_000_000;
+
+/// What lines of frames look like.
+pub(super) struct FrameRows;
+
+impl Shape for FrameRows {
+    const BLANKS: bool = true;
+
+    fn begins(&self, line: &str) -> bool {
+        let trimmed = line.trim_start();
+        if begins_plainly(trimmed) {
+            return true;
+        }
+        match stamped(trimmed) {
+            // In `file:22:48:28.272309` the seconds of a time of day are none since 1970.
+            Some((Stamp::Epoch(nanos), _)) => nanos >= MIN_EPOCH,
+            Some(_) => true,
+            None => begins_without_time(trimmed),
+        }
+    }
+
+    fn is_whole(&self, line: &str) -> bool {
+        let trimmed = line.trim_start();
+        let (stamp, rest) = stamped(trimmed).unwrap_or((Stamp::Missing, trimmed));
+        // A line that is cut in these words would be one of another kind.
+        let head = rest.split_once(", length ").map_or(rest, |(head, _)| head);
+        let kind = head.split_once("ethertype ").map(|(_, kind)| kind).or_else(|| head.rsplit(", ").next());
+        kind.is_some_and(is_whole_type) && matches!(frame(stamp, rest, false), Meaning::Frame { .. })
+    }
+
+    fn may_follow(&self, row: &str, rest: &str) -> bool {
+        let trimmed = rest.trim_start();
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        // What options -v and -x print has lines of its own.
+        indent(rest) < indent(row) + INDENT
+            && !trimmed.starts_with("0x")
+            && !is_banner(trimmed)
+            && listening_on(trimmed).is_none()
+    }
+}
+
+/// Whether a line tells of a frame that holds another.
+pub(super) fn is_tunnel(text: &str) -> bool {
+    ["VXLAN, ", "Geneve, ", "GREv0, ", "TEB, "].iter().any(|word| text.contains(word))
+}
+
+/// Whether a line is one of tshark's: number, time, `A -> B` with an arrow of one character or two, protocol.
+pub(super) fn is_of_tshark(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().take(4).collect();
+    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    matches!(words[..], [number, time, _, "\u{2192}" | "->"] if is_number(number) && is_number(time))
+}
+
+/// Whether a line begins as option -t prints it.
+fn begins_without_time(line: &str) -> bool {
+    mac(line).is_some_and(|(_, rest)| rest.strip_prefix(" > ").is_some_and(|rest| mac(rest).is_some()))
+}
+
+/// The time that a line begins with, with or without the packet's number (option --number), and what follows.
+fn stamped(line: &str) -> Option<(Stamp, &str)> {
+    stamp(line).or_else(|| stamp(unnumbered(line)?))
 }
 
 fn frame(stamp: Stamp, rest: &str, whole: bool) -> Meaning<'_> {
@@ -124,7 +205,7 @@ pub(super) fn is_possible_frame(text: &str) -> bool {
     let is_mac = |word: &str| mac(word).is_some();
     let has_macs = || words.windows(3).any(|three| is_mac(three[0]) && three[1] == ">" && is_mac(three[2]));
     let has_time = || words.iter().any(|word| text.find(word).is_some_and(|at| stamp(&text[at..]).is_some()));
-    !is_command(text) && (has_macs() || words.contains(&"ethertype") && has_time())
+    has_macs() || words.contains(&"ethertype") && has_time()
 }
 
 #[cfg(test)]

@@ -130,6 +130,8 @@ fn forms_that_cannot_be_judged_are_refused() {
     assert!(error(&format!(" 00:00:00.000000 {MACS}{ADDRESSES}UDP, length 52\n")).contains("-ttt"));
     assert!(error(&format!("{MACS}{ADDRESSES}UDP, length 52\n")).contains("without the time of day"));
     assert!(error(&"x\n".repeat(5000)).contains("text without a packet"));
+    let tshark = "    1 0.000000000 192.168.16.230 \u{2192} 172.27.0.13  UDP 94 59943 \u{2192} 5005 Len=52\n";
+    assert!(error(tshark).contains("text of tshark"));
     assert!(error("no packet at all").contains("text without a packet"));
     assert!(told("0 packets captured\n", &Options::default()).unwrap().records.is_empty());
 }

@@ -1,4 +1,4 @@
-use std::io::{BufReader, Cursor};
+use std::io::{BufReader, Cursor, Read};
 
 use proptest::prelude::*;
 
@@ -47,10 +47,10 @@ fn masked_addresses_are_told_by_line_and_column() {
 fn wrapped_entries() {
     let whole = read_text(ENTRY).0[0].0.clone();
     for cut in 14..ENTRY.len() {
-        let text = format!("{}\r\n    {}\n\n{ENTRY}\n", &ENTRY[..cut], &ENTRY[cut..]);
-        let (entries, reading) = read_text(&text);
-        assert_eq!(entries, [(whole.clone(), 1), (whole.clone(), 4)], "{text}");
-        assert_eq!(reading.unreadable, 0, "{text}");
+        let wrapped = format!("{}\r\n{}\n\n", &ENTRY[..cut], &ENTRY[cut..]);
+        let (entries, reading) = read_text(format!("{wrapped}{wrapped}"));
+        assert_eq!(entries, [(whole.clone(), 1), (whole.clone(), 4)], "{wrapped}");
+        assert_eq!(reading.unreadable, 0, "{wrapped}");
     }
     let in_three = ENTRY.replace(",reply", ",\n reply").replace(",zone", "\n,zone");
     assert_eq!(read_text(in_three).0, [(whole, 1)]);
@@ -66,7 +66,7 @@ fn an_error_in_a_wrapped_entry_has_the_place_in_its_own_line() {
 
 #[test]
 fn what_follows_an_entry_does_not_spoil_it() {
-    for rest in ["exit", "command terminated with exit code 1", "done."] {
+    for rest in ["bye", "command terminated with exit code 1", "done."] {
         let (entries, reading) = read_text(format!("{ENTRY}\n{rest}\n{ENTRY}"));
         assert_eq!(entries.iter().map(|(_, line)| *line).collect::<Vec<_>>(), [1, 3], "{rest}");
         assert_eq!(reading.unreadable, 1, "{rest}");
@@ -81,7 +81,10 @@ fn bytes_that_are_no_text() {
     bytes.extend_from_slice(ENTRY.as_bytes());
     let (entries, reading) = read_text(bytes);
     assert_eq!(entries.len(), 2);
-    assert_eq!(warnings(&reading)[1], "conntrack.txt:3:3: no UTF-8 text");
+    assert_eq!(
+        warnings(&reading)[1],
+        "conntrack.txt:3:1: no conntrack entry; expected text of `ovs-appctl dpctl/dump-conntrack`: udp,orig=(src=...),reply=(...)"
+    );
 }
 
 #[test]
@@ -126,4 +129,27 @@ proptest! {
         let reading = read(BufReader::with_capacity(size, text.as_bytes()), "conntrack.txt", |entry, line| entries.push((entry, line)));
         prop_assert_eq!((entries, reading.unwrap()), whole);
     }
+}
+
+/// What is lost is told by its line in the user's file, and by what of it can be read.
+#[test]
+fn lost_entries_are_gaps() {
+    let masked = ENTRY.replace("src=172.27.0.13", "src=172.27.xxx.13").replace(",reply", ",\n> reply");
+    let flush = "[root@w ~]# ovs-appctl dpctl/flush-conntrack 'ct_nw_src=192.0.2.230'";
+    let (entries, reading) = read_text(format!("> {flush}\n> {ENTRY}\n> {masked}\n> and so on\n"));
+    let gaps: Vec<_> = reading.gaps.iter().map(|gap| Gap::code(&gap.place)).collect();
+    assert_eq!((entries.len(), reading.unreadable, gaps), (1, 2, vec!["gap:conntrack.txt:3".to_owned()]));
+    let Scope::Connections(lost) = &reading.gaps[0].scope else { panic!("{:?}", reading.gaps) };
+    let flow = entries[0].0.reply;
+    assert!(lost.may_be_of(flow) && !lost.may_be_of(crate::types::Tuple { tp_src: 1, ..flow }));
+}
+
+#[test]
+fn many_lost_entries_are_one_gap_in_the_end() {
+    let masked = ENTRY.replace("172.27.0.13", "172.27.xxx.13") + "\n";
+    let (_, reading) = read_text(masked.repeat(MAX_GAPS + 10));
+    assert_eq!((reading.unreadable, reading.gaps.len()), (MAX_GAPS + 10, MAX_GAPS + 1));
+    assert_eq!(reading.gaps[MAX_GAPS].scope, Scope::Connections(lost::any()));
+    let (_, reading) = read_text(format!("{ENTRY}\n{}\n", "x".repeat(MAX_ENTRY + 1)));
+    assert_eq!(reading.gaps.len(), 1, "what a line holds that is too long is not known");
 }

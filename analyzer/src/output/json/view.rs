@@ -82,8 +82,8 @@ pub(super) struct FindingView<'a> {
     eth_dst: Option<Shown<MacAddr>>,
     packets: u64,
     bytes: u64,
-    first_seen: String,
-    last_seen: String,
+    first_seen: Option<String>,
+    last_seen: Option<String>,
     estimated: bool,
     route: Option<RouteView<'a>>,
     routes: Vec<RouteView<'a>>,
@@ -102,7 +102,7 @@ pub(super) struct FindingView<'a> {
 
 impl<'a> FindingView<'a> {
     pub(super) fn new(report: &'a Report, finding: &'a Finding) -> Self {
-        let time = |at: Timestamp| at.to_rfc3339(report.time_digits);
+        let time = |at: Timestamp| report.packet_time(at);
         Self {
             schema: SCHEMA,
             r#type: "finding",
@@ -311,19 +311,19 @@ impl<'a> ConntrackView<'a> {
 
 #[derive(Serialize)]
 pub(super) struct LastLegalView {
-    at: String,
+    at: Option<String>,
     nexthop: IpAddr,
 }
 
 impl LastLegalView {
     pub(super) fn new(report: &Report, legal: &LastLegal) -> Self {
-        Self { at: legal.until.to_rfc3339(report.time_digits), nexthop: legal.nexthop }
+        Self { at: report.packet_time(legal.until), nexthop: legal.nexthop }
     }
 }
 
 #[derive(Serialize)]
 struct HeardView {
-    last: String,
+    last: Option<String>,
     packets: u64,
 }
 

@@ -203,8 +203,11 @@ impl<'a> Case<'a> {
     pub(super) fn write(&self, page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         page.line(2, &self.flow())?;
         if let Some(Traffic { packets, bytes, first, last }) = self.traffic {
-            let [first, last] = [first, last].map(|at| at.to_rfc3339(report.time_digits));
-            let when = if first == last { format!("at {first}") } else { format!("{first} to {last}") };
+            let when = match (report.packet_time(first), report.packet_time(last)) {
+                (Some(first), Some(last)) if first == last => format!("at {first}"),
+                (Some(first), Some(last)) => format!("{first} to {last}"),
+                _ => "at a time that is not known".to_owned(),
+            };
             page.line(4, &format!("{}, {}, {when}", count(packets, "packet"), count(bytes, "byte")))?;
         }
         for entry in self.conntrack {
@@ -212,9 +215,9 @@ impl<'a> Case<'a> {
         }
         write_left_out(page, 4, self.entries_left_out)?;
         if let Some(Heard { last, packets }) = self.heard {
-            let last = last.to_rfc3339(report.time_digits);
+            let last = report.packet_time(last).map_or(String::new(), |last| format!(", the last at {last}"));
             let packets = count(packets, "packet");
-            page.labelled(4, "heard", &format!("{packets} of the other direction from this MAC, the last at {last}"))?;
+            page.labelled(4, "heard", &format!("{packets} of the other direction from this MAC{last}"))?;
         }
         Ok(())
     }
@@ -260,7 +263,7 @@ impl Way<'_> {
         write_left_out(page, indent, self.expected.left_out())?;
         match self.last_legal {
             Some(LastLegal { until, nexthop }) => {
-                let until = until.to_rfc3339(report.time_digits);
+                let until = report.packet_time(*until).unwrap_or_else(|| "a time that is not known".to_owned());
                 page.labelled(indent, "last legal", &format!("until {until}, as {nexthop}"))
             }
             None if kind.is_wrong() => page.labelled(indent, "last legal", "not known"),

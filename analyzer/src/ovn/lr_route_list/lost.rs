@@ -6,16 +6,12 @@ use super::policy;
 use crate::engine::fact::{Policy, Scope};
 use crate::ovn::lines::words;
 use crate::types::IpPrefix;
-use crate::types::command::is_command;
 
 /// What the row may decide that a line may be; `None` for a line that is none. A row has a prefix, mostly a next hop, and a
 /// policy: two of them make a line one, or an address alone.
 pub(super) fn row(line: &str, router: Option<Arc<str>>) -> Option<Scope> {
-    if is_command(line) {
-        return None;
-    }
     let words: Vec<&str> = words(line).map(|(_, word)| word).collect();
-    let addresses: Vec<usize> = (0..words.len()).filter(|&at| words[at].parse::<IpPrefix>().is_ok()).collect();
+    let addresses: Vec<usize> = (0..words.len()).filter(|&at| is_address(words[at])).collect();
     let told = words.iter().position(|word| policy(word).is_some());
     let is_alone = words.len() == 1 && addresses.len() == 1;
     if !is_alone && addresses.len() + usize::from(told.is_some()) < 2 {
@@ -30,6 +26,21 @@ pub(super) fn row(line: &str, router: Option<Arc<str>>) -> Option<Scope> {
     };
     let policy: Option<Policy> = told.and_then(|at| policy(words[at]));
     Some(Scope::Routes { router, policy, prefix })
+}
+
+fn is_address(word: &str) -> bool {
+    word.parse::<IpPrefix>().is_ok() || is_masked(word)
+}
+
+/// Whether a word is an address in which digits were masked or lost.
+pub(super) fn is_masked(word: &str) -> bool {
+    let is_mask = |byte: u8| b"xX*".contains(&byte);
+    let is_of =
+        |others: fn(&u8) -> bool| word.bytes().all(|byte| others(&byte) || is_mask(byte) || b"./".contains(&byte));
+    let is_v4 =
+        word.split('.').count() == 4 && word.split('.').all(|part| !part.is_empty()) && is_of(u8::is_ascii_digit);
+    let is_v6 = word.matches(':').count() > 1 && is_of(|byte| byte.is_ascii_hexdigit() || *byte == b':');
+    is_v4 || is_v6 && word.bytes().any(is_mask)
 }
 
 #[cfg(test)]
@@ -47,10 +58,13 @@ mod tests {
             ("   192.0.2.230    198.51.x.15 src-ip ecmp", routes(Some(Policy::SrcIp), Some("192.0.2.230"))),
             ("   192.0.2.230    198.51.100.15", routes(None, None)),
             ("192.0.2.0/24", routes(None, None)),
+            ("10.0.xx.5 198.51.xx.15", routes(None, None)),
+            ("fd00:10:xx::5 fd00:19::* src-ip ecmp", routes(Some(Policy::SrcIp), None)),
+            ("...", None),
+            ("22:48:28 src-ip", None),
             ("IPv4 Routes of worker 3", None),
             ("seen on 192.0.2.230", None),
             ("it is a src-ip route", None),
-            ("[root@w ~]# ip route get 10.0.0.1 from 10.0.0.2", None),
         ] {
             assert_eq!(row(line, None), expected, "{line}");
         }

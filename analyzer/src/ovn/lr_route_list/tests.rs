@@ -1,6 +1,8 @@
 use super::*;
 use proptest::prelude::*;
 
+use crate::engine::fact::Gap;
+
 /// `ovn-nbctl lr-route-list GR_worker-08` of OVN 23.03.1, after routes of every kind were added.
 const MODERN: &str = "\
 IPv4 Routes
@@ -225,6 +227,35 @@ fn what_grep_prints_before_rows() {
     assert_eq!(read("23:fd00:1:2:3::/64 fe80::1 dst-ip\n", None).0[0].prefix.to_string(), "23:fd00:1:2::/64");
 }
 
+/// Rows that a terminal wrapped twice, or that end where a text is cut, do not tell that BFD watches nothing.
+#[test]
+fn flags_that_were_lost_are_unknown() {
+    let row = "               192.0.2.5             198.51.100.15 src-ip rtoe-GR_worker2 ecmp";
+    for (text, expected) in [
+        (format!("{row}\n"), BfdRef::Unread),
+        (format!("{row} e\n"), BfdRef::Unread),
+        (format!("{row} ecmp-symm\nwhat else\n"), BfdRef::Unread),
+        (format!("{}\n{row}\n", "a longer line".repeat(9)), BfdRef::None),
+        (format!("{row} ecmp-symmetric-reply bfd\n"), BfdRef::Attached),
+        (format!("{row} ecmp-symmetric\n-reply bf\nand more of\n{}\n", "a longer line".repeat(9)), BfdRef::Unread),
+        (format!("{row}\nbfd\n"), BfdRef::Attached),
+    ] {
+        let (routes, warnings) = read(&text, None);
+        assert_eq!(routes[0].bfd, expected, "{text}: {warnings:?}");
+        assert_eq!(routes[0].output_port.as_deref(), Some("rtoe-GR_worker2"));
+        let is_told = warnings.iter().any(|warning| warning.contains("seems to be cut"));
+        assert_eq!(is_told, expected == BfdRef::Unread, "{text}: {warnings:?}");
+    }
+}
+
+#[test]
+fn a_comment_ends_a_row() {
+    let (routes, warnings) =
+        lines_of("  192.0.2.230  198.51.100.15 src-ip rtoe-GR_w  # replaced .14, no bfd yet\n", None);
+    assert_eq!(routes, ["- [] SrcIp 192.0.2.230/32 198.51.100.15 rtoe-GR_w"]);
+    assert_eq!(warnings, ["lr.txt:1: the comment behind this row was not read"]);
+}
+
 #[test]
 fn what_is_not_understood_is_named() {
     let cases = [
@@ -263,4 +294,26 @@ proptest! {
         parse(text.concat().as_bytes(), Some("r"), &"f".into());
         parse(text.join(" ").as_bytes(), None, &"f".into());
     }
+}
+
+/// What is lost is told by its line in the user's file, and by what of it can be read.
+#[test]
+fn lost_rows_are_gaps() {
+    let row = "10.168.16.230 198.19.3.15 src-ip rtoe-GR_w ecmp ecmp-symmetric-reply";
+    let gaps = |text: &str| {
+        let gaps = parse(text.as_bytes(), Some("GR_w"), &"lr.txt".into()).gaps;
+        gaps.into_iter().map(|gap| (Gap::code(&gap.place), gap.scope)).collect::<Vec<_>>()
+    };
+    let routes = |router: Option<&str>, prefix: Option<&str>| Scope::Routes {
+        router: router.map(Arc::from),
+        policy: prefix.map(|_| Policy::SrcIp),
+        prefix: prefix.map(|prefix| prefix.parse().unwrap()),
+    };
+    let masked = row.replace("3.15", "x.15");
+    let quoted = format!("> w# ip route get 10.0.0.1 from 10.0.0.2\n>\n> {row}\n> {masked}\n> so far\n");
+    assert_eq!(gaps(&quoted), [("gap:lr.txt:4".to_owned(), routes(Some("GR_w"), Some("10.168.16.230")))]);
+    let long = format!("{row}\n{}\n", "x".repeat(MAX_LINE + 1));
+    assert_eq!(gaps(&long), [("gap:lr.txt:2".to_owned(), routes(None, None))]);
+    // Words of the row above: what is not known of it is no row.
+    assert_eq!(gaps(&format!("{row}\necmp-symm\n")), []);
 }

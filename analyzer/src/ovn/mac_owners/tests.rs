@@ -63,6 +63,21 @@ fn text_of_links() {
     assert!(warnings[0].starts_with("mac-owners.txt:13: interface veth1: \"9e:9e\" is no MAC address"), "{warnings:?}");
 }
 
+#[test]
+fn json_below_a_prompt() {
+    let json = r#"[{"ifname":"ens5f1","link_type":"ether","address":"94:42:c9:c3:f7:92"}]"#;
+    let expected = told(&[("94:42:c9:c3:f7:92", "interface ens5f1")]);
+    for text in [
+        format!("[core@worker-19 ~]$ ip -j -d link\n{json}\n[core@worker-19 ~]$ \n"),
+        format!("```json\n{json}\n```\n"),
+        format!("> {json}\n"),
+    ] {
+        assert_eq!(owners(&text), (expected.clone(), vec![]), "{text}");
+    }
+    let error = parse(b"$ ip -j link\n\n[{\"ifname\":}]\n", &"f".into()).unwrap_err().to_string();
+    assert!(error.starts_with("f:3:12: "), "{error}");
+}
+
 /// `ip -j -d link`, shortened.
 #[test]
 fn json_of_links() {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::super::datum;
 use super::line::{caption, is_identifier, is_passed_over};
 use super::{Rows, value};
 use crate::types::Position;
@@ -9,6 +10,22 @@ use crate::types::Position;
 /// Whether a line names columns.
 fn is_heading(line: &str) -> bool {
     line.split(',').all(is_identifier)
+}
+
+/// Whether a line by itself shows that it is of this format: several columns, or a row that its UUID begins.
+pub(super) fn shows(line: &str) -> bool {
+    let first = line.split(',').next().unwrap_or_default();
+    first.len() < line.len() && (is_heading(line.trim_ascii_end()) || datum::uuid(first).is_some())
+}
+
+/// How many lines below a heading are rows of it.
+pub(super) fn readable(text: &str) -> usize {
+    let mut lines = text.lines().map(str::trim_ascii_end);
+    let columns = lines.next().unwrap_or_default().split(',').count();
+    let is_row = |line: &&str| {
+        !line.is_empty() && (columns > 1 || !line.contains([' ', '\t']) || line.starts_with(['"', '[', '{']))
+    };
+    lines.take_while(is_row).filter(|line| columns == 1 || line.split(',').count() >= columns).count()
 }
 
 /// Whether a table begins with `line`. A word alone may begin any text; it is a heading if no sentence follows, for a
@@ -35,7 +52,7 @@ pub(super) fn read(text: &str, rows: &mut Rows) {
         } else if between && is_heading(line) {
             headings = line.split(',').collect();
         } else if between {
-            rows.warnings.push(Position::Line(number), "expected column names; the line is passed over");
+            rows.pass_over(number, line, "expected column names; the line is passed over");
         } else {
             record(&mut cursor, &headings, rows);
             continue;

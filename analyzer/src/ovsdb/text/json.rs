@@ -16,6 +16,18 @@ struct Table<'a> {
     data: Vec<Vec<&'a RawValue>>,
 }
 
+/// Whether a line by itself shows that it is of this format.
+pub(super) fn shows(line: &str) -> bool {
+    let line = line.trim_ascii();
+    ["{\"", "\"headings\"", "\"data\"", "\"caption\""].iter().any(|start| line.starts_with(start)) || line == "{"
+}
+
+/// How many objects begin a text that can be read: one or none.
+pub(super) fn readable(text: &str) -> usize {
+    let table = serde_json::Deserializer::from_str(text).into_iter::<Table<'_>>().next();
+    usize::from(matches!(table, Some(Ok(_))))
+}
+
 /// Reads the objects from offset `start` on.
 pub(super) fn read(text: &str, start: usize, rows: &mut Rows) {
     let position = Positions::new(text);
@@ -41,7 +53,7 @@ pub(super) fn read(text: &str, start: usize, rows: &mut Rows) {
     }
 }
 
-/// Offset of what comes after `start` and is no prompt or blank line.
+/// Offset of what comes after `start` and is no blank line or caption.
 fn next_object(text: &str, start: usize) -> Option<usize> {
     let rest = text.get(start..)?;
     let line = lines(rest).find(|line| !is_passed_over(line.text))?;

@@ -33,7 +33,7 @@ pub(super) fn read(text: &str, rows: &mut Rows) {
             rows.end_row();
             caption(line.text).into_iter().for_each(|table| rows.caption(table));
         } else {
-            rows.pass_over(&line, "expected a line `column : value`; it is passed over");
+            rows.pass_over(line.number, line.text, "expected a line `column : value`; it is passed over");
         }
     }
 }

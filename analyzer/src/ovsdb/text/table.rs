@@ -24,6 +24,12 @@ pub(super) fn columns<'a>(headings: &'a str, dashes: &str) -> Option<Vec<Column<
     headings.get(last_end..).unwrap_or_default().is_empty().then_some(columns)
 }
 
+/// Whether a line may stand under headings.
+pub(super) fn is_underline(line: &str) -> bool {
+    let line = line.trim_ascii();
+    line.len() > 2 && line.bytes().all(|byte| matches!(byte, b'-' | b' '))
+}
+
 pub(super) fn read(text: &str, rows: &mut Rows) {
     let mut table: Option<Vec<Column<'_>>> = None;
     let mut lines = lines(text).peekable();
@@ -38,10 +44,10 @@ pub(super) fn read(text: &str, rows: &mut Rows) {
             table = None;
         } else if let Some(columns) = &table {
             if !row(line.text, line.number, columns, rows) {
-                rows.pass_over(&line, "the row does not fit the headings; it is passed over");
+                rows.lose(Position::Line(line.number), "the row does not fit the headings; it is passed over");
             }
         } else {
-            rows.pass_over(&line, "no headings before this line; it is passed over");
+            rows.pass_over(line.number, line.text, "no headings before this line; it is passed over");
         }
     }
 }

@@ -288,4 +288,13 @@ fn what_may_be_a_row_is_lost() {
     assert_eq!(lost(&format!("{row}rest of a line that was wrapped\n")), [Position::Line(4)]);
     assert_eq!(lost(&format!("{row}\n198.51.100.16 is at 02:00:00:00:00:16\n")), [Position::Line(5)]);
     assert_eq!(lost(&row.replace("\"02", "\"\\x02")).len(), 1, "a value that cannot be read");
+    let quoted = format!("# list\n\n{row}\n198.51.100.16 is at 02:00:00:00:00:16\n").replace('\n', "\n> ");
+    assert_eq!(lost(&format!("> {quoted}")), [Position::Line(7)], "the place is that of the user's file");
+    let headings = "ip                mac\n----------------- -------------------\n";
+    let fits = "\"198.51.100.15\"   \"02:00:00:00:00:15\"\n";
+    assert_eq!(lost(&format!("{headings}{fits}")), []);
+    assert_eq!(
+        lost(&format!("{headings}{fits}\"198.51.100.xxx16\"  \"02:00:00:00:00:16\"\n\nthe end\n")),
+        [Position::Line(4)]
+    );
 }

@@ -145,6 +145,7 @@ enum BfdRefDto {
     },
     Attached,
     Status(#[serde(with = "BfdStatusDto")] BfdStatus),
+    Unread,
 }
 
 #[derive(Serialize, Deserialize)]
