@@ -22,7 +22,7 @@ const MAX_PARTS: usize = 24;
 
 /// The lines of a text.
 ///
-/// Memory is bounded by the longest line: what is looked at ahead are [`HEAD_LINES`] lines until the first row is met,
+/// Memory is bounded by the longest line: what is looked at ahead is its first thousand lines until the first row is met,
 /// and then the lines that one row may be wrapped into.
 pub struct Lines<R, F> {
     reader: R,
