@@ -148,6 +148,24 @@ fn no_violation_so_far_is_undetermined() {
     assert_eq!(summary["violating_packets"], 0);
 }
 
+/// Of several nodes those that come after the signal are not read, and their captures are not judged.
+#[test]
+fn one_signal_ends_all_nodes() {
+    let folder = TempDir::new();
+    endless(&folder);
+    let first = folder.path().to_str().unwrap();
+    let mut replay = Replay::start(&["--node", &format!("first={first}"), first], "pcaps/silent", Stdio::null());
+    replay.reach(8 << 20);
+    replay.signal(Signal::INT);
+    let output = replay.output();
+    let document: Value = serde_json::from_slice(&output.stdout).expect("one document");
+    let nodes: Vec<_> = document["total"]["nodes"].as_array().expect("a list").iter().collect();
+    assert_eq!((output.status.code(), nodes.len()), (Some(1), 2), "{document}");
+    assert_eq!((&nodes[0]["node"], &nodes[0]["answer"]), (&"first".into(), &"violating".into()));
+    assert_eq!((&nodes[1]["answer"], &nodes[1]["error"]), (&Value::Null, &"not read: interrupted".into()));
+    assert_eq!(document["reports"][0]["summary"]["interrupted"], true);
+}
+
 /// A replay of a pipe, and the other end of the pipe.
 fn piped() -> (Replay, ChildStdin) {
     piped_with(&[])

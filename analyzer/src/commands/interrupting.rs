@@ -26,12 +26,12 @@ const ENDED_BY_SIGNAL: i32 = 128;
 pub(super) struct Reading {
     interruption: Arc<Interruption>,
     has_streams: bool,
-    over: oneshot::Sender<mpsc::Sender<()>>,
+    over: Option<oneshot::Sender<mpsc::Sender<()>>>,
 }
 
 impl Reading {
-    /// Listens from now on. `says` whether signals are answered on standard error.
-    pub(super) fn listen(captures: &[impl AsRef<Path>], says: bool) -> anyhow::Result<Self> {
+    /// Listens from now on to the end of the process. `says` whether signals are answered on standard error.
+    pub(super) fn listen(inputs: &[impl AsRef<Path>], says: bool) -> anyhow::Result<Self> {
         const REFUSED: &str = "cannot listen to signals";
         let interruption = Arc::new(Interruption::new().context(REFUSED)?);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context(REFUSED)?;
@@ -39,25 +39,32 @@ impl Reading {
             let _context = runtime.enter();
             Signals::new().context(REFUSED)?
         };
-        let has_streams = captures.iter().any(|capture| !capture.as_ref().is_file());
+        let has_streams = inputs.iter().map(AsRef::as_ref).any(|input| !input.is_file() && !input.is_dir());
         let (over, is_over) = oneshot::channel();
         let ended = Arc::clone(&interruption);
         let listen = move || runtime.block_on(signals.listen(&ended, is_over, says.then_some(has_streams)));
         thread::Builder::new().name("signals".into()).spawn(listen).context(REFUSED)?;
-        Ok(Self { interruption, has_streams, over })
+        Ok(Self { interruption, has_streams, over: Some(over) })
     }
 
     pub(super) fn interruption(&self) -> &Arc<Interruption> {
         &self.interruption
     }
 
-    /// Whether a signal came before all was read. One that is on its way to the thread that listens counts, too: where a
-    /// pipe ends by the same signal, its end is here first now and then.
-    pub(super) fn end(self) -> bool {
-        let (answer, answered) = mpsc::channel();
-        if self.over.send(answer).is_ok() {
-            // Without an answer there is no signal.
-            let _ = answered.recv();
+    /// Whether a signal came, after which nothing more is to be read.
+    pub(super) fn is_over(&self) -> bool {
+        self.interruption.meet().is_some()
+    }
+
+    /// Whether a signal came before all was read that was begun. One that is on its way to the thread that listens counts,
+    /// too: where a pipe ends by the same signal, its end is here first now and then.
+    pub(super) fn end(&mut self) -> bool {
+        if let Some(over) = self.over.take() {
+            let (answer, answered) = mpsc::channel();
+            if over.send(answer).is_ok() {
+                // Without an answer there is no signal.
+                let _ = answered.recv();
+            }
         }
         self.interruption.was_met() || self.has_streams && self.interruption.meet().is_some()
     }

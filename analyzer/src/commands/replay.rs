@@ -21,13 +21,14 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
     let messages = syslog.config(Target::None)?;
     messages.check().context("cannot send alerts")?;
     let RunArgs { output, reading, judging, paths } = args;
+    let mut signals = Reading::listen(&inputs, !reading.quiet)?;
     let nodes = nodes::of(inputs, &output.node, paths)?;
-    let judge = |node| judged(node, &reading, Settings::from(&judging));
+    let judge = |node, signals: &mut Reading| judged(node, &reading, Settings::from(&judging), signals);
     if nodes.len() > 1 {
-        return several(nodes, &output, &messages, judge);
+        return several(nodes, &output, &messages, signals, judge);
     }
     nodes::each(nodes, |node| {
-        let report = judge(node)?;
+        let report = judge(node, &mut signals)?;
         write(&report, &output)?;
         telling::tell(&report, &messages)?;
         Ok(report.answer().into())
@@ -39,18 +40,19 @@ fn several(
     nodes: Vec<Node>,
     output: &OutputArgs,
     messages: &Config,
-    judge: impl Fn(Node) -> anyhow::Result<Report>,
+    mut signals: Reading,
+    judge: impl Fn(Node, &mut Reading) -> anyhow::Result<Report>,
 ) -> anyhow::Result<Status> {
     let heading = nodes::Heading::new(&nodes);
-    let (mut ends, mut reports, mut is_over) = (Vec::new(), Vec::new(), false);
+    let (mut ends, mut reports) = (Vec::new(), Vec::new());
     let status = nodes::each(nodes, |node| {
         let name = node.name.clone().unwrap_or_default();
         // One who says stop means all of them.
-        if is_over {
+        if signals.is_over() {
             ends.push(NodeEnd { node: name, result: Err("not read: interrupted".to_owned()) });
             return Ok(Status::Undetermined);
         }
-        let report = match judge(node) {
+        let report = match judge(node, &mut signals) {
             Ok(report) => report,
             Err(error) => {
                 ends.push(NodeEnd { node: name, result: Err(message(&error)) });
@@ -65,7 +67,6 @@ fn several(
             write(&report, output)?;
         }
         telling::tell(&report, messages)?;
-        is_over |= report.interrupted;
         let status = report.answer().into();
         if output.format == Format::Json {
             reports.push(report);
@@ -96,14 +97,18 @@ fn write(report: &Report, output: &OutputArgs) -> anyhow::Result<()> {
 }
 
 /// The report on one node.
-fn judged(Node { name, inputs, paths }: Node, reading: &ReadingArgs, settings: Settings) -> anyhow::Result<Report> {
+fn judged(
+    Node { name, inputs, paths }: Node,
+    reading: &ReadingArgs,
+    settings: Settings,
+    signals: &mut Reading,
+) -> anyhow::Result<Report> {
     let mut prepared = prepare(&inputs, paths, settings)?;
     if prepared.captures.is_empty() {
         anyhow::bail!("no capture given: the folder holds dumps only; name a capture, or - for standard input");
     }
-    let listening = Reading::listen(&prepared.captures, !reading.quiet)?;
-    let counted = count(&mut prepared, reading, Some(listening.interruption()))?;
-    let interrupted = listening.end();
+    let counted = count(&mut prepared, reading, Some(signals.interruption()))?;
+    let interrupted = signals.end();
     let conclusion = prepared.engine.conclude(&counted.by_flow());
 
     let totals = &counted.totals;
