@@ -328,6 +328,7 @@ pub(super) fn connections() -> Vec<ConnectionView> {
 pub(super) fn repairs() -> Vec<RepairRow> {
     let finding = hostile().findings.remove(0);
     let row = |outcome, reason, message: &str| RepairRow {
+        assumes: vec!["gap:\u{1b}.txt:1".into()],
         at: Some(finding.last_seen),
         method: "delete",
         datapath: Some(Datapath::Kernel),

@@ -1,5 +1,6 @@
 //! What a repair looks like, for text and JSON.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::engine::finding::{CitedConnection, ExpectedNexthop, KnownAs, LastLegal, Listed};
@@ -27,6 +28,8 @@ pub struct RepairRow {
     pub id: Option<u32>,
     /// The next hop and the MAC that a relabelled entry gets.
     pub relabel: Option<(IpAddr, MacAddr)>,
+    /// Codes of what is taken for granted.
+    pub assumes: Vec<Cow<'static, str>>,
     /// The next hops of the flow.
     pub expected: Listed<ExpectedNexthop>,
     /// When the MAC was last legal.

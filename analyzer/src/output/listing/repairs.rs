@@ -25,6 +25,9 @@ pub fn write_repairs(out: &mut impl io::Write, rows: &[RepairRow]) -> io::Result
             entry.zone, entry.orig, entry.reply_eth, entry.reply_port
         )?;
         writeln!(out, "    {}", escaped(&row.message))?;
+        if row.outcome == "would" && !row.assumes.is_empty() {
+            writeln!(out, "    taken for granted (docs/verdicts.md): {}", escaped(&row.assumes.join(", ")))?;
+        }
         if row.has_remedy() {
             for remedy in remedies(entry).into_iter().flatten().filter(|remedy| is_there(row, remedy.datapath)) {
                 writeln!(out, "    by hand: {}", remedy.command)?;
