@@ -6,6 +6,7 @@ use super::nodes::{self, Node};
 use super::printing::{frame, print};
 use super::{Status, running, warn};
 use crate::cli::{ExplainArgs, Format, PathOrNone, ReadingArgs, RunArgs};
+use crate::engine::finding::Finding;
 use crate::engine::observation::Observation;
 use crate::engine::settings::Settings;
 use crate::engine::verdict::Verdict;
@@ -31,7 +32,7 @@ pub(super) fn run(ExplainArgs { tuple, inputs, sources, history, run: args }: Ex
             None => prepare(&inputs, paths, settings.clone())?,
         };
         warn(&prepared.loaded.warnings);
-        let (frame, explanation) = explained(&mut prepared, tuple, name, &reading)?;
+        let Explained { frame, explanation, is_whole } = explained(&mut prepared, tuple, name, &reading)?;
         print(|out| match output.format {
             Format::Text => {
                 heading.write(out, frame.node.as_deref())?;
@@ -39,18 +40,27 @@ pub(super) fn run(ExplainArgs { tuple, inputs, sources, history, run: args }: Ex
             }
             Format::Json | Format::Jsonl => json::write_explanation(out, &frame, &explanation),
         })?;
-        Ok(status(&prepared, &explanation))
+        Ok(status(&explanation, is_whole))
     })
 }
 
-/// What is known of the flow, and what it has in common with a report.
+/// What is known of a flow.
+struct Explained {
+    explanation: Explanation,
+    /// What it has in common with a report.
+    frame: Report,
+    /// Whether all that was given could be read: what was lost may be of the flow.
+    is_whole: bool,
+}
+
+/// What the inputs tell of the flow.
 fn explained(
     prepared: &mut Prepared,
     tuple: Tuple,
     node: Option<String>,
     reading: &ReadingArgs,
-) -> anyhow::Result<(Report, Explanation)> {
-    let mut frame = frame(node);
+) -> anyhow::Result<Explained> {
+    let (mut frame, mut is_whole) = (frame(node), true);
     let explanation = if prepared.captures.is_empty() {
         let none: [Observation; 0] = [];
         prepared.engine.explain(tuple, none.as_slice())
@@ -60,18 +70,22 @@ fn explained(
         frame.time_digits = counted.time_digits();
         frame.lacks_times = counted.lacks_times;
         frame.nic_names = nic_names(&counted);
+        let totals = &counted.totals;
+        let lost = totals.skipped.truncated + totals.skipped.unparsed + counted.skipped_by_reader.frames;
+        is_whole = lost + totals.untracked_packets == 0;
         prepared.engine.explain(tuple, &counted.by_flow())
     };
-    Ok((frame, explanation))
+    is_whole &= prepared.engine.gaps(explanation.at.unwrap_or(Timestamp::MAX)).next().is_none();
+    Ok(Explained { explanation, frame, is_whole })
 }
 
-fn status(prepared: &Prepared, explanation: &Explanation) -> Status {
+fn status(explanation: &Explanation, is_whole: bool) -> Status {
     let is_violating = explanation.seen.iter().any(|finding| matches!(finding.verdict, Verdict::Violating(_)))
         || explanation.connections.iter().any(|view| view.standing.is_stale());
-    let is_whole = prepared.engine.gaps(explanation.at.unwrap_or(Timestamp::MAX)).next().is_none();
-    let is_known = is_whole
-        && !explanation.seen.is_empty()
-        && explanation.seen.iter().all(|finding| !matches!(finding.verdict, Verdict::Undetermined(_)));
+    let is_judged = |finding: &Finding| {
+        !matches!(finding.verdict, Verdict::Undetermined(_) | Verdict::Grace) && finding.assumes.gaps().is_empty()
+    };
+    let is_known = is_whole && !explanation.seen.is_empty() && explanation.seen.iter().all(is_judged);
     match (is_violating, is_known) {
         (true, _) => Status::Violation,
         (false, true) => Status::Fine,
