@@ -35,6 +35,9 @@ fn misuse_fails_and_tells_the_way_out() {
             &["replay", CASE, HISTORY, CAPTURE],
             "each folder is a node of its own: put pcaps/bz2095444/capture.pcap into",
         ),
+        (&["replay", CASE, HISTORY, "missing"], "cannot open missing: No such file"),
+        (&["replay", "--node", "a", "--node", "b", CASE], "name one node"),
+        (&["replay", "--node", "", CASE], "expected NAME or NAME=DIR"),
         (&["replay", "--node", "worker-08", CASE, HISTORY], "--node worker-08=pcaps/bz2095444"),
         (&["replay", "--node", "worker-08=pcaps", CASE], "--node names pcaps, which is none of the folders"),
         (&["repair", "--all", CASE, HISTORY], "give one folder"),
@@ -154,7 +157,9 @@ fn each_folder_is_a_node() {
 
 #[test]
 fn a_reader_that_has_gone() {
-    for args in [&["completions", "bash"][..], &["man"], &["replay", CASE], &["nexthops", CASE]] {
+    let alone = [&["completions", "bash"][..], &["man"], &["replay", CASE], &["nexthops", CASE]];
+    let several = [&["replay", CASE, "pcaps/silent"][..], &["conntrack", CASE, "pcaps/silent"]];
+    for args in alone.into_iter().chain(several) {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let output = analyzer(args).stdout(writer).output().expect("the analyzer starts");

@@ -138,6 +138,7 @@ impl FromStr for NodeName {
         match text.split_once('=') {
             Some(("", _) | (_, "")) => Err("expected NAME or NAME=DIR".to_owned()),
             Some((name, folder)) => Ok(Self { name: name.to_owned(), folder: Some(folder.into()) }),
+            None if text.is_empty() => Err("expected NAME or NAME=DIR".to_owned()),
             None => Ok(Self { name: text.to_owned(), folder: None }),
         }
     }

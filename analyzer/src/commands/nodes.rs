@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use super::printing::Unwritable;
 use super::{Status, message};
 use crate::cli::NodeName;
 use crate::inputs::{Paths, case_dir};
@@ -23,32 +24,41 @@ pub(super) struct Node {
 /// other nodes' folders those that tell whose MAC it was.
 ///
 /// # Errors
-/// Where it cannot be told which node a capture or a name is of, or a folder cannot be listed.
+/// Where it cannot be told which node a capture or a name is of.
 pub(super) fn of(given: Vec<PathBuf>, names: &[NodeName], paths: Paths) -> anyhow::Result<Vec<Node>> {
     let folders: Vec<PathBuf> = given.iter().filter(|input| input.is_dir()).cloned().collect();
-    if let Some(unknown) =
-        names.iter().filter_map(|name| name.folder.as_ref()).find(|&folder| !folders.contains(folder))
-    {
+    let of_folders = || names.iter().filter_map(|name| name.folder.as_ref());
+    if let Some(unknown) = of_folders().find(|named| !folders.iter().any(|folder| is_same(folder, named))) {
         bail!("--node names {}, which is none of the folders given", unknown.display());
     }
-    let name_of = |folder: Option<&PathBuf>| names.iter().find(|name| name.folder.as_ref() == folder);
-    let plain = name_of(None).map(|name| name.name.clone());
+    let mut plain = names.iter().filter(|name| name.folder.is_none()).map(|name| &name.name);
+    let (plain, another) = (plain.next(), plain.next());
+    if let (Some(one), Some(other)) = (plain, another) {
+        bail!("--node {one} and --node {other} name one node: with several folders each is --node NAME=DIR");
+    }
+    let name_of = |folder: &Path| {
+        let is_named = |name: &&NodeName| name.folder.as_ref().is_some_and(|named| is_same(folder, named));
+        names.iter().find(is_named).map(|name| name.name.clone())
+    };
     if folders.len() < 2 {
-        let name = folders.first().and_then(|folder| name_of(Some(folder))).map(|name| name.name.clone()).or(plain);
+        let name = folders.first().and_then(|folder| name_of(folder)).or_else(|| plain.cloned());
         return Ok(vec![Node { name, inputs: given, paths }]);
     }
     if let Some(name) = plain {
         bail!("--node {name} names one node, and each folder is one: --node {name}={}", folders[0].display());
     }
     if let Some(capture) = given.iter().find(|input| !input.is_dir()) {
+        if capture.as_os_str() != "-" {
+            capture.metadata().with_context(|| format!("cannot open {}", capture.display()))?;
+        }
         bail!("each folder is a node of its own: put {} into that of its node", capture.display());
     }
-    let owners = folders.iter().map(|folder| owners(folder)).collect::<anyhow::Result<Vec<_>>>()?;
+    let owners: Vec<_> = folders.iter().map(|folder| owners(folder)).collect();
     let nodes = folders.iter().enumerate().map(|(at, folder)| {
         let others = owners.iter().enumerate().filter(|(other, _)| *other != at).flat_map(|(_, files)| files);
         let mut paths = paths.clone();
         paths.mac_owners.extend(others.cloned());
-        let name = name_of(Some(folder)).map_or_else(|| label(folder, &folders), |name| name.name.clone());
+        let name = name_of(folder).unwrap_or_else(|| label(folder, &folders));
         Node { name: Some(name), inputs: vec![folder.clone()], paths }
     });
     Ok(nodes.collect())
@@ -62,11 +72,18 @@ pub(super) fn is_one(names: &[NodeName]) -> anyhow::Result<()> {
     }
 }
 
-/// The files of a folder that tell whose MAC it was.
-fn owners(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// The files of a folder that tell whose MAC it was. A folder that cannot be listed has none, and says so in its turn.
+fn owners(folder: &Path) -> Vec<PathBuf> {
     let mut paths = Paths::default();
-    case_dir::add(folder, &mut paths, &mut Vec::new()).with_context(|| format!("cannot list {}", folder.display()))?;
-    Ok(paths.mac_owners)
+    match case_dir::add(folder, &mut paths, &mut Vec::new()) {
+        Ok(_) => paths.mac_owners,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Whether two paths lead to one folder.
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The folder's name, or its whole path where another one has that name too.
@@ -81,7 +98,7 @@ fn label(folder: &Path, all: &[PathBuf]) -> String {
 /// Does something for each node. One that fails is told on standard error and does not end the others, if there are any.
 ///
 /// # Errors
-/// Where the only node fails.
+/// Where the only node fails, or what is said of one cannot be written.
 pub(super) fn each(nodes: Vec<Node>, mut run: impl FnMut(Node) -> anyhow::Result<Status>) -> anyhow::Result<Status> {
     let is_only = nodes.len() == 1;
     let mut worst = Status::Fine;
@@ -89,7 +106,7 @@ pub(super) fn each(nodes: Vec<Node>, mut run: impl FnMut(Node) -> anyhow::Result
         let name = node.name.clone();
         let status = match run(node) {
             Ok(status) => status,
-            Err(error) if is_only => return Err(error),
+            Err(error) if is_only || error.is::<Unwritable>() => return Err(error),
             Err(error) => {
                 complain(name.as_deref(), &error);
                 Status::Failed

@@ -1,5 +1,6 @@
 //! Standard output.
 
+use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use anyhow::Context;
@@ -31,8 +32,18 @@ pub(super) fn frame(node: Option<String>) -> Report {
     Report { node, time_digits: 6, ..Report::default() }
 }
 
+/// Standard output takes nothing more.
+#[derive(Debug)]
+pub(super) struct Unwritable;
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot write to standard output")
+    }
+}
+
 /// Writes to standard output through a buffer.
 pub(super) fn print(write: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> io::Result<()>) -> anyhow::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    write(&mut out).and_then(|()| out.flush()).context("cannot write to standard output")
+    write(&mut out).and_then(|()| out.flush()).context(Unwritable)
 }
