@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::config;
 use super::event::Event;
-use super::flows::{Answer, LogicalFlows, Question};
+use super::flows::{Answer, Asks, LogicalFlows, Question};
 use super::sources::{SourceId, Sources};
 use crate::engine::fact::{Delta, EvidenceKinds};
 use crate::ovn;
@@ -188,11 +188,12 @@ impl Databases {
     pub(super) fn take(&mut self, role: Role, event: client::Event, states: &mut Sources, now: Timestamp) -> Told {
         let mut told = Told::default();
         let Some(followed) = self.followed.get_mut(&role) else { return told };
+        let is_first = !states.is_whole(followed.id);
         match event {
             client::Event::Connected { remote } if role == Role::Southbound => {
                 let is_central = followed.is_central;
                 self.southbound = Some(remote);
-                told.delta.begun.extend(self.flows.reconnected(is_central, now));
+                told.delta.begun.extend(self.flows.reconnected(is_central, is_first, now));
             }
             client::Event::Connected { .. } => {}
             client::Event::Changes { changes, .. } => {
@@ -232,13 +233,12 @@ impl Databases {
             }
             client::Event::Warning(message) => told.message = Some(message),
         }
-        told.delta.begun.extend(self.flows.note(&told.delta, now));
+        told.delta.begun.extend(self.flows.note(&told.delta, is_first, now));
         told
     }
 
     /// What is to be asked now of the logical flows of this chassis' routers. `states` tells whether sources have told their
-    /// first set, without which it is not known which routers these are. `is_often` is for who asks over and over: a central
-    /// database is spared that.
+    /// first set, without which it is not known which routers these are. `is_often` is for who asks over and over.
     pub(super) fn question(&mut self, states: &Sources, is_often: bool, now: Timestamp) -> Option<Question> {
         let followed = self.followed.get(&Role::Southbound)?;
         if !states.is_synchronised(followed.id) || !states.are_settled() {
@@ -247,7 +247,8 @@ impl Databases {
         let names = conditions::names(&self.chassis(), Some(&followed.follower));
         let routers = flows::routers(&names, &followed.follower);
         let remote = self.southbound.as_ref()?;
-        self.flows.question(routers, remote, self.tls.clone(), followed.is_central && is_often, now)
+        let asks = if is_often { Asks::Often { is_central: followed.is_central } } else { Asks::Once };
+        self.flows.question(routers, remote, self.tls.clone(), asks, now)
     }
 
     /// Asks for logical flows, if it is time to. The answer comes as an event.

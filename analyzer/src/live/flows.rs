@@ -2,8 +2,9 @@
 //!
 //! They are asked for once all sources have told their first set, and again where something changed that northd makes them
 //! of: its release, what chassis can do, the routers, routes with symmetric reply, BFD sessions. From the change to the next
-//! answer they tell nothing ([`ReplyFlow::Outdated`]). Each question has a central database look through all flows of the
-//! cluster, so that one is asked rarely; what chassis and northd's release say holds meanwhile.
+//! answer they tell nothing ([`ReplyFlow::Outdated`]), and northd has its time before they are asked for. Each question has
+//! a central database look through all flows of the cluster, so that one is asked rarely; what chassis and northd's release
+//! say holds meanwhile.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -33,7 +34,7 @@ const NORTHD: Duration = Duration::from_secs(10);
 const SPACING: Duration = Duration::from_secs(10);
 /// The same for a central one.
 const CENTRAL_SPACING: Duration = Duration::from_secs(600);
-/// Time in which the nodes of a cluster ask a central database at first, each at its own moment.
+/// Time in which the nodes of a cluster ask a central database at first, once northd had its time, each at its own moment.
 const CENTRAL_START: Duration = Duration::from_secs(30);
 
 /// What is known of the logical flows of this chassis' routers.
@@ -56,6 +57,15 @@ pub(super) struct LogicalFlows {
     is_asking: bool,
     /// Why there was no answer, as was told.
     failure: Option<String>,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Asks {
+    /// A command, which cannot wait: what it is told first is taken for what northd has written already.
+    Once,
+    /// A daemon. A central database is spared: all nodes ask it.
+    Often { is_central: bool },
 }
 
 /// What is to be asked, and of whom.
@@ -127,34 +137,43 @@ impl Question {
 }
 
 impl LogicalFlows {
-    /// Takes note at `now` of what sources tell. Returns the facts that this makes begin.
-    pub(super) fn note(&mut self, delta: &Delta, now: Timestamp) -> Vec<Fact> {
+    /// Takes note at `now` of what a source tells; `is_first` says that it has not told its first set before. Returns the
+    /// facts that this makes begin.
+    pub(super) fn note(&mut self, delta: &Delta, is_first: bool, now: Timestamp) -> Vec<Fact> {
         match delta.ended.iter().chain(&delta.begun).any(makes_flows) {
-            true => self.outdate(now, NORTHD),
+            true => self.outdate(is_first, now),
             false => Vec::new(),
         }
     }
 
-    /// What was told is over, and is asked for again after `pause`. Returns the facts that this makes begin.
-    fn outdate(&mut self, now: Timestamp, pause: Duration) -> Vec<Fact> {
-        // Before the first question there is nothing that could be over.
-        if !self.was_asked {
+    /// What was told is over, and is asked for again. Returns the facts that this makes begin.
+    fn outdate(&mut self, is_first: bool, now: Timestamp) -> Vec<Fact> {
+        // What a source tells first was so before; only what was asked for without it may be over.
+        if is_first && !self.was_asked {
             return Vec::new();
         }
-        self.changed = Some(now);
-        self.due = Some(now.saturating_add(pause));
+        (self.changed, self.due) = (Some(now), Some(now));
         self.end_trust()
     }
 
-    /// The database is there again, and what changed meanwhile is not known. Returns the facts that this makes begin.
-    pub(super) fn reconnected(&mut self, is_central: bool, now: Timestamp) -> Vec<Fact> {
-        // All nodes of a cluster lose a central one at a time.
-        self.outdate(now, if is_central { random_part(CENTRAL_SPACING) } else { Duration::ZERO })
+    /// The database is there, again unless `is_first`, and what changed meanwhile is not known. Returns the facts that this
+    /// makes begin.
+    pub(super) fn reconnected(&mut self, is_central: bool, is_first: bool, now: Timestamp) -> Vec<Fact> {
+        if is_central && !is_first {
+            // All nodes of a cluster lose a central one at a time. What changes meanwhile does not bring them together.
+            self.spare(now.saturating_add(random_part(CENTRAL_SPACING)));
+        }
+        self.outdate(is_first, now)
     }
 
-    /// Says that what was told is over. Returns the facts that say so, where they are new.
+    /// Asks nothing until then.
+    fn spare(&mut self, until: Timestamp) {
+        self.spared = self.spared.max(until);
+    }
+
+    /// Says of each router, where it is not said yet, that what was told is over. Returns the facts that say so.
     fn end_trust(&mut self) -> Vec<Fact> {
-        if self.told.is_empty() || !self.outdated.is_empty() {
+        if self.told.is_empty() {
             return Vec::new();
         }
         let names: BTreeSet<&Arc<str>> = self.routers.values().collect();
@@ -162,30 +181,41 @@ impl LogicalFlows {
             let says = OvnSays::Flow { router: Some(Arc::clone(name)), flow: ReplyFlow::Outdated };
             Fact::Ovn(Ovn { says, validity: Validity::ALWAYS })
         };
-        self.outdated = names.into_iter().map(outdated).collect();
-        self.outdated.clone()
+        let news: Vec<Fact> = names.into_iter().map(outdated).filter(|fact| !self.outdated.contains(fact)).collect();
+        self.outdated.extend_from_slice(&news);
+        news
     }
 
-    /// What is to be asked at `now` of the routers that there are, if it is time to. Of a central database all nodes ask:
-    /// `is_spared` says whether it is to be spared.
+    /// What is to be asked at `now` of the routers that there are, if it is time to.
     pub(super) fn question(
         &mut self,
         routers: Routers,
         remote: &Remote,
         tls: Option<TlsFiles>,
-        is_spared: bool,
+        asks: Asks,
         now: Timestamp,
     ) -> Option<Question> {
         if routers != self.routers {
-            self.routers = routers;
-            // Each node has its own moment.
-            let pause = if is_spared && !self.was_asked { random_part(CENTRAL_START) } else { Duration::ZERO };
-            self.due = Some(now.saturating_add(pause));
+            (self.routers, self.due) = (routers, Some(now));
+            if !self.was_asked
+                && let Asks::Often { is_central } = asks
+            {
+                // What changed just before the start is not known.
+                self.changed = Some(now);
+                if is_central {
+                    self.spare(now.saturating_add(NORTHD + random_part(CENTRAL_START)));
+                }
+            }
         }
-        if self.is_asking || self.routers.is_empty() || self.spared > now || self.due.is_none_or(|due| due > now) {
+        let is_northd_busy = self.changed.is_some_and(|changed| changed.saturating_add(NORTHD) > now);
+        let is_due = self.due.is_some_and(|due| due <= now) && self.spared <= now && !is_northd_busy;
+        if self.is_asking || self.routers.is_empty() || !is_due {
             return None;
         }
-        let spacing = if is_spared { CENTRAL_SPACING + random_part(CENTRAL_SPACING) } else { SPACING };
+        let spacing = match asks {
+            Asks::Often { is_central: true } => CENTRAL_SPACING + random_part(CENTRAL_SPACING),
+            _ => SPACING,
+        };
         (self.due, self.spared) = (None, now.saturating_add(spacing));
         (self.was_asked, self.is_asking) = (true, true);
         Some(Question { remote: remote.clone(), tls, routers: self.routers.clone(), asked: now })
@@ -213,8 +243,8 @@ impl LogicalFlows {
         };
         let mut delta = difference(std::mem::take(&mut self.told), told.clone());
         self.told = told;
-        match self.changed.is_some_and(|changed| changed > answer.asked) {
-            // What changed while it was on its way may not be in it.
+        match self.changed.is_some_and(|changed| changed.saturating_add(NORTHD) > answer.asked) {
+            // What changed while it was on its way may not be in it, and is due to be asked for.
             true => delta.begun.extend(self.end_trust()),
             false => delta.ended.append(&mut self.outdated),
         }

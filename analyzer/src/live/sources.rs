@@ -111,6 +111,11 @@ impl Sources {
         self.sources[id.0].phase == Phase::Synchronised
     }
 
+    /// Whether the source has told all that it has, once.
+    pub(super) fn is_whole(&self, id: SourceId) -> bool {
+        self.sources[id.0].is_whole()
+    }
+
     /// Notes that the source told something.
     pub(super) fn told(&mut self, id: SourceId, at: Timestamp) {
         self.sources[id.0].told = Some(at);

@@ -40,6 +40,8 @@ pub struct Automatic {
     rules: Rules,
     per_minute: u32,
     waiting: BTreeMap<Key, Waiting>,
+    /// Entries whose MAC packets of a flow on the wire left to.
+    followed: HashMap<Tuple, Vec<Key>>,
     /// Where the next look goes on.
     next: Option<Key>,
     /// When each of the latest changes was begun.
@@ -79,6 +81,7 @@ impl Automatic {
             rules,
             per_minute,
             waiting: BTreeMap::new(),
+            followed: HashMap::new(),
             next: None,
             begun: VecDeque::new(),
             changed: BTreeMap::new(),
@@ -103,13 +106,15 @@ impl Automatic {
     }
 
     /// Takes note at `now` of the entries that make packets leave to a MAC that is none of the next hops', or that of one
-    /// that is down. To be told each time that packets are found so, not the first time only.
+    /// that is down. To be told each time that packets are found so, not the first time only, and of all others, too:
+    /// packets that left to another MAC end the proof that OVN applies the entry, whatever their verdict.
     pub fn note_finding(&mut self, finding: &Finding, now: Timestamp) {
+        let Some(eth_dst) = finding.eth_dst else { return };
+        let left = Left { eth_src: finding.eth_src, eth_dst, at: finding.last_seen };
+        self.end_proofs(finding.tuple, left);
         if !may_be_by_entry(finding.verdict) {
             return;
         }
-        let Some(eth_dst) = finding.eth_dst else { return };
-        let left = Left { eth_src: finding.eth_src, eth_dst, at: finding.last_seen };
         for entry in &finding.conntrack {
             let key = (entry.zone, entry.orig);
             if entry.reply_eth == eth_dst {
@@ -120,6 +125,24 @@ impl Automatic {
             {
                 let follows = entry.reply_eth == eth_dst;
                 waiting.followed = follows.then_some(Followed { flow: finding.tuple, left });
+                if follows {
+                    let keys = self.followed.entry(finding.tuple).or_default();
+                    if !keys.contains(&key) {
+                        keys.push(key);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Packets of the flow left so: those that left to another MAC before prove no more that OVN applies a label.
+    fn end_proofs(&mut self, flow: Tuple, left: Left) {
+        for key in self.followed.get(&flow).into_iter().flatten() {
+            if let Some(waiting) = self.waiting.get_mut(key) {
+                let ends = |followed: &Followed| {
+                    followed.flow == flow && followed.left.eth_dst != left.eth_dst && followed.left.at <= left.at
+                };
+                waiting.followed = waiting.followed.filter(|followed| !ends(followed));
             }
         }
     }
@@ -241,6 +264,13 @@ impl Automatic {
             self.begun.pop_front();
         }
         self.waiting.retain(|_, waiting| now.since(waiting.noted) < REMEMBERED);
+        let follows = |flow: Tuple, key: &Key| {
+            self.waiting.get(key).and_then(|waiting| waiting.followed).is_some_and(|followed| followed.flow == flow)
+        };
+        self.followed.retain(|flow, keys| {
+            keys.retain(|key| follows(*flow, key));
+            !keys.is_empty()
+        });
         self.changed.retain(|_, &mut changed| now.since(changed) < MINUTE);
     }
 }

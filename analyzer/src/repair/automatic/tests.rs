@@ -246,20 +246,30 @@ fn followed(engine: &mut Engine, port: u16, now: Timestamp) -> Finding {
 
 #[test]
 fn packets_that_follow_a_label_prove_that_ovn_applies_it_until_the_flow_goes_elsewhere() {
-    let mut engine = engine_of_no_version([7, 8, 9]);
+    let mut engine = engine_of_no_version([7, 8, 9, 10, 11]);
     let mut automatic = automatic(10);
     note(&mut automatic, &engine, at(0));
-    assert_eq!(steps(&mut automatic, &engine, at(0)), (vec![], vec!["taken-for-granted"; 3]), "no packet was seen");
-    let findings = [7, 8, 9].map(|port| followed(&mut engine, port, at(59)));
+    assert_eq!(steps(&mut automatic, &engine, at(0)), (vec![], vec!["taken-for-granted"; 5]), "no packet was seen");
+    let findings = [7, 8, 9, 10, 11].map(|port| followed(&mut engine, port, at(59)));
     findings.iter().for_each(|finding| automatic.note_finding(finding, at(59)));
     // To a next hop, as a sample shows, and to a third MAC.
     automatic.note_elsewhere([(findings[1].tuple, at(60)), (findings[0].tuple, at(58))]);
     let third = Finding { eth_dst: Some(MacAddr([2, 0, 0, 0, 1, 9])), last_seen: at(60), ..findings[2].clone() };
     automatic.note_finding(&third, at(60));
-    assert_eq!(steps(&mut automatic, &engine, at(60)), (vec![7], vec![]));
+    // To a third MAC that no entry explains; and to one before.
+    let third = |of: usize, second: u64| {
+        let verdict = Verdict::Violating(Violating::FormerNexthop);
+        let eth_dst = Some(MacAddr([2, 0, 0, 0, 1, 9]));
+        Finding { verdict, eth_dst, last_seen: at(second), conntrack: Default::default(), ..findings[of].clone() }
+    };
+    automatic.note_finding(&third(3, 60), at(60));
+    automatic.note_finding(&third(4, 58), at(60));
+    assert_eq!(steps(&mut automatic, &engine, at(60)), (vec![7, 11], vec![]));
     // One that went elsewhere and came back.
     automatic.note_finding(&followed(&mut engine, 8, at(119)), at(119));
     assert_eq!(steps(&mut automatic, &engine, at(120)).0, [8]);
+    steps(&mut automatic, &engine, at(121));
+    assert!(automatic.followed.is_empty(), "not remembered for ever: {:?}", automatic.followed);
 }
 
 /// Where OVN may apply a label for 30 s, packets that go on are waited for.
