@@ -6,6 +6,10 @@
 mod packet;
 mod rest;
 
+use std::mem;
+
+use hashbrown::HashSet;
+
 pub(super) use self::packet::Packet;
 
 use self::rest::{Kind, Rest};
@@ -23,6 +27,8 @@ pub(super) struct Gaps {
     told: Versions<Gap>,
     /// What stands for those that are not kept apart.
     rest: Rest,
+    /// What stands for those that were forgotten. They decide nothing any more.
+    forgotten: Rest,
 }
 
 impl Gaps {
@@ -76,8 +82,11 @@ impl Gaps {
     }
 
     pub(super) fn forget(&mut self, is_forgotten: impl Fn(Validity) -> bool) {
+        let mut forgotten = mem::take(&mut self.forgotten);
+        self.all().filter(|gap| is_forgotten(gap.validity)).for_each(|gap| forgotten.join(gap));
         self.told.retain(|gap| !is_forgotten(gap.validity));
         self.rest.forget(is_forgotten);
+        self.forgotten = forgotten;
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Gap> {
@@ -95,8 +104,14 @@ impl Gaps {
 
     /// Gaps whose time had begun at `at`, and was not over at `since`.
     pub(super) fn within(&self, since: Timestamp, at: Timestamp) -> impl Iterator<Item = &Gap> {
-        let overlaps = move |validity: Validity| validity.from.is_none_or(|from| from <= at) && !validity.ended(since);
-        self.all().filter(move |gap| overlaps(gap.validity))
+        self.all().filter(move |gap| gap.is_of(since, at))
+    }
+
+    /// The same with those that were forgotten. What says the same stands here once, whenever it held.
+    pub(super) fn ever_within(&self, since: Timestamp, at: Timestamp) -> impl Iterator<Item = &Gap> {
+        let mut met = HashSet::new();
+        let all = self.all().chain(self.forgotten.all());
+        all.filter(move |gap| gap.is_of(since, at) && met.insert((&gap.scope, &gap.place)))
     }
 
     fn is_full(&self, gap: &Gap) -> bool {
@@ -167,6 +182,8 @@ mod tests {
         assert_eq!(gaps.holding(at(40)).map(|gap| &gap.place.position).collect::<Vec<_>>(), [&Position::Line(1)]);
         gaps.forget(|validity| validity.ended(at(30)));
         assert_eq!(gaps.all().count(), 1);
+        assert!(gaps.ever_within(at(24), at(30)).any(|gap| is_any(&gap)), "that it was is known for ever");
+        assert_eq!(gaps.ever_within(at(25), at(30)).count(), 0);
     }
 
     #[test]

@@ -177,6 +177,27 @@ fn a_gap_has_a_time() {
     assert_eq!(is_torn, [false, true]);
 }
 
+#[test]
+fn a_run_has_the_gaps_that_its_judgements_name() {
+    let run = |is_heard: bool| {
+        let mut world = World::with_history();
+        let Fact::Gap(told) = gap(routes(None)) else { panic!("it is a gap") };
+        let torn = Gap { validity: between(60, 70), ..told };
+        // One that nothing names.
+        let other = Place { position: Position::Line(8), ..torn.place.clone() };
+        world.facts.push(Fact::Gap(Gap { place: other, validity: between(10, 20), ..torn.clone() }));
+        world.facts.push(Fact::Gap(torn));
+        world.history = Some(at(30));
+        world.seen.push(packet(101, flow(1), NODE, GW15));
+        world.seen.extend(is_heard.then(|| packet(100, flow(1).reversed(), GW15, NODE)));
+        let summary = world.conclude().summary;
+        let lines: Vec<Position> = summary.gaps.iter().map(|gap| gap.place.position).collect();
+        (summary.conforming_flows, summary.conforming_in_gaps, lines)
+    };
+    assert_eq!(run(false), (1, 0, vec![]));
+    assert_eq!(run(true), (1, 1, vec![Position::Line(7)]), "what its receiver ever was matters");
+}
+
 fn place() -> Place {
     Place { file: "lost.txt".into(), position: Position::Line(7) }
 }
@@ -233,6 +254,9 @@ fn a_gap_of_a_daemon_begins_and_ends() {
     assert_eq!(engine.gaps(at(129)).count() + engine.gaps(at(130)).count(), 1);
     assert_eq!(verdict(&mut engine, 132), Some("unreadable-input"), "within the grace period");
     assert_eq!(verdict(&mut engine, 140), Some("stale-conntrack"));
+    let told = |engine: &Engine, since| engine.gaps_between(at(since), at(1000)).cloned().collect::<Vec<_>>();
+    assert_eq!((told(&engine, 50).len(), told(&engine, 130).len()), (1, 0));
     engine.forget(at(1000), 0);
     assert_eq!(engine.gaps(at(120)).count(), 0);
+    assert_eq!((told(&engine, 50).len(), told(&engine, 130).len()), (1, 0), "a run had it, though it decides nothing");
 }
