@@ -6,6 +6,7 @@ use crate::Engine;
 use crate::fact::{BfdRef, BfdStatus, Binding, BindingKind, Fact, Gap, LostEntry, LostTuple, Route, Scope};
 use crate::finding::Assumption;
 use crate::standing::Standing;
+use crate::types::work::steps_of;
 use crate::types::{Place, Position, Timestamp, Validity};
 
 fn gap(scope: Scope) -> Fact {
@@ -175,6 +176,21 @@ fn a_gap_has_a_time() {
     let findings = world.conclude().findings;
     let is_torn: Vec<bool> = findings.iter().map(|finding| finding.assumes.contains(Assumption::TornEnd)).collect();
     assert_eq!(is_torn, [false, true]);
+}
+
+/// Gaps and versions of the packet's route add up: not every gap goes through all of them.
+#[test]
+fn many_gaps_ask_once_for_the_routes() {
+    const COUNT: u64 = 250;
+    let mut world = World::with_history();
+    let version = |number| Route { validity: between(number, number + 1), ..route(POD, "198.19.3.15") };
+    world.routes((0..COUNT).map(version));
+    let lost = |number| gap(Scope::Bindings { ip: Some(std::net::Ipv4Addr::from_bits(number as u32).into()) });
+    world.facts.extend((0..COUNT).map(lost));
+    world.seen.push(packet(1000, flow(1), NODE, GW15));
+    let mut engine = world.engine();
+    let steps = steps_of(|| assert_eq!(engine.conclude(world.seen.as_slice()).summary.conforming_flows, 1));
+    assert!(steps < 40 * COUNT, "{steps} steps");
 }
 
 #[test]
