@@ -4,6 +4,7 @@
 //! says what it was judged without.
 
 mod packet;
+mod particular;
 mod rest;
 
 use std::mem;
@@ -12,10 +13,11 @@ use hashbrown::HashSet;
 
 pub(super) use self::packet::Packet;
 
+use self::particular::Particulars;
 use self::rest::{Kind, Rest};
 use super::fact::Gap;
 use super::versions::{End, Versions};
-use crate::types::{Timestamp, Validity};
+use crate::types::{Timestamp, Tuple, Validity};
 
 /// Gaps of one kind that are kept apart: so many without end, and as many that ended. Of a file that is broken throughout the
 /// rest is one gap, of which nothing could be read.
@@ -29,20 +31,28 @@ pub(super) struct Gaps {
     rest: Rest,
     /// What stands for those that were forgotten. They decide nothing any more.
     forgotten: Rest,
+    /// What tells flows apart to which the gaps matter, of gaps that are no longer there, too.
+    particulars: Particulars,
 }
 
 impl Gaps {
     pub(super) fn add(&mut self, gap: Gap) {
         match self.is_full(&gap) {
             true => self.rest.join(&gap),
-            false => self.told.push_new(gap),
+            false => {
+                self.particulars.insert(&gap);
+                self.told.push_new(gap);
+            }
         }
     }
 
     pub(super) fn begin(&mut self, gap: Gap) {
         match self.is_full(&gap) {
             true => self.rest.join(&gap),
-            false => self.told.begin(gap),
+            false => {
+                self.particulars.insert(&gap);
+                self.told.begin(gap);
+            }
         }
     }
 
@@ -79,6 +89,7 @@ impl Gaps {
             }
             is_kept
         });
+        self.particulars = Particulars::of(self.all());
     }
 
     pub(super) fn forget(&mut self, is_forgotten: impl Fn(Validity) -> bool) {
@@ -87,6 +98,7 @@ impl Gaps {
         self.told.retain(|gap| !is_forgotten(gap.validity));
         self.rest.forget(is_forgotten);
         self.forgotten = forgotten;
+        self.particulars = Particulars::of(self.all());
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Gap> {
@@ -95,6 +107,11 @@ impl Gaps {
 
     pub(super) fn is_empty(&self) -> bool {
         self.told.is_empty() && self.rest.is_empty()
+    }
+
+    /// Whether a gap may matter to this flow and not to others with the same routes, MACs, time and protocol.
+    pub(super) fn may_single_out(&self, flow: Tuple) -> bool {
+        self.particulars.may_be_of(flow)
     }
 
     /// Gaps of the time `at`.

@@ -228,11 +228,21 @@ impl Engine {
     /// The verdict on each observation, by time.
     #[cfg(test)]
     fn verdicts(&self, observations: &[Observation]) -> Vec<Verdict> {
+        self.judged(observations).into_iter().map(|(_, verdict, _)| verdict).collect()
+    }
+
+    /// Of each observation its flow, the verdict and what that takes for granted, by time.
+    #[cfg(test)]
+    fn judged(&self, observations: &[Observation]) -> Vec<(Tuple, Verdict, assumes::Assumes)> {
         let epochs = self.epochs.clone().unwrap_or_else(|| self.knowledge.epochs());
         let mut context = self.context(&epochs, observations);
         let mut seen: Vec<&Observation> = observations.iter().collect();
         seen.sort_by_key(|seen| seen.first);
-        seen.into_iter().map(|seen| table::judge(&self.knowledge, &mut context, seen).verdict).collect()
+        let judged = seen.into_iter().map(|seen| {
+            let judgement = table::judge(&self.knowledge, &mut context, seen);
+            (seen.tuple, judgement.verdict, judgement.assumes)
+        });
+        judged.collect()
     }
 
     /// Judges all observations.

@@ -5,6 +5,7 @@ use super::world::*;
 use crate::Engine;
 use crate::fact::{BfdRef, BfdStatus, Binding, BindingKind, Fact, Gap, LostEntry, LostTuple, Route, Scope};
 use crate::finding::Assumption;
+use crate::observation::Observation;
 use crate::standing::Standing;
 use crate::types::work::steps_of;
 use crate::types::{Place, Position, Timestamp, Validity};
@@ -191,6 +192,63 @@ fn many_gaps_ask_once_for_the_routes() {
     let mut engine = world.engine();
     let steps = steps_of(|| assert_eq!(engine.conclude(world.seen.as_slice()).summary.conforming_flows, 1));
     assert!(steps < 40 * COUNT, "{steps} steps");
+}
+
+/// Flows that no lost part singles out share what is said of them, gaps or none.
+#[test]
+fn many_flows_go_through_many_gaps_once() {
+    let steps = |gaps: u16, flows: u16| {
+        let mut world = World::incident();
+        let orig = |port| LostTuple { dst: Some(ip("10.0.0.1")), sport: Some(port), ..LostTuple::default() };
+        let lost = |port| LostEntry { orig: orig(port), reply: orig(port), may_be_labelled: true, nw_proto: None };
+        world.facts.extend((0..gaps).map(|port| gap(Scope::Connections(lost(port)))));
+        let peers =
+            (0..gaps).map(|number| Scope::Bfd { peer: Some(std::net::Ipv4Addr::from_bits(number.into()).into()) });
+        world.facts.extend(peers.map(gap));
+        world.facts.push(gap(Scope::Ports));
+        world.seen = (0..flows).map(|port| packet(100, flow(port), NODE, GW15)).collect();
+        let mut engine = world.engine();
+        steps_of(|| {
+            let summary = engine.conclude(world.seen.as_slice()).summary;
+            assert_eq!(summary.conforming_in_gaps, u64::from(flows), "what a port tells may decide each");
+            assert_eq!(summary.gaps.len(), usize::from(gaps) * 2 + 1);
+        })
+    };
+    let (few, many) = (steps(20, 1000), steps(200, 1000));
+    assert!(many < few + 10_000, "{few} steps with 20 gaps of each kind, {many} with 200");
+}
+
+/// What is shared with gaps is what each flow by itself is told.
+#[test]
+fn flows_that_a_gap_singles_out_are_judged_by_themselves() {
+    let incoming = |number| packet(99, flow(number).reversed(), GW15, NODE);
+    let mut world = World::with_history();
+    let Fact::Gap(told) = gap(Scope::Connections(LostEntry::default())) else { panic!("it is a gap") };
+    let mut lose = |line, scope, validity| {
+        let place = Place { position: Position::Line(line), ..told.place.clone() };
+        world.facts.push(Fact::Gap(Gap { scope, place, validity }));
+    };
+    lose(1, lost_entry(Some(3), true), Validity::ALWAYS);
+    lose(2, routes(None), between(60, 70));
+    lose(3, Scope::Connections(LostEntry { nw_proto: Some(17), ..LostEntry::default() }), Validity::ALWAYS);
+    lose(4, routes(Some("172.27.0.0/16")), between(60, 70));
+    let numbers = || (1..=6).rev();
+    world.seen = numbers().map(|number| packet(100, flow(number), NODE, GW15)).collect();
+    world.seen.extend([2, 5].map(incoming));
+    world.seen[0].tuple.nw_proto = 17;
+    let engine = world.engine();
+    let together = engine.judged(world.seen.as_slice());
+    let alone = |seen: &Observation| {
+        let received = world.seen.iter().filter(|other| other.tuple == seen.tuple.reversed());
+        let own: Vec<Observation> = std::iter::once(seen).chain(received).cloned().collect();
+        engine.judged(&own).into_iter().find(|(tuple, ..)| *tuple == seen.tuple)
+    };
+    for seen in &world.seen {
+        let shared = together.iter().find(|(tuple, ..)| *tuple == seen.tuple).cloned();
+        assert_eq!(shared, alone(seen), "{:?}", seen.tuple);
+    }
+    let told: Vec<usize> = together.iter().map(|(.., assumes)| assumes.gaps().len()).collect();
+    assert!(told.contains(&0) && told.iter().any(|&gaps| gaps > 1), "{told:?}");
 }
 
 #[test]
