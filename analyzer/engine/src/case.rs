@@ -269,6 +269,7 @@ impl<'a, 'c> Case<'a, 'c> {
             is_pinned: !self.decided().applying.is_empty(),
             is_open: self.may_be_of_any_source() || self.may_be_received(),
             labelled: &flow.labelled,
+            candidates: OnceCell::new(),
         };
         packet.since_it_matters()
     }

@@ -74,11 +74,11 @@ impl<'a> Context<'a> {
         Self { remembered, in_full: true, ..self }
     }
 
-    /// The key under which the verdict on a plain flow is remembered; `None` for a flow that is not plain. Where something
-    /// could not be read, it is asked of each flow whether that may decide it.
+    /// The key under which the verdict on a plain flow is remembered; `None` for a flow that is not plain. One is not that
+    /// something which could not be read may single out.
     pub(super) fn plain_key(&self, knowledge: &Knowledge, seen: &Observation) -> Option<PlainKey> {
-        let is_shared = !self.in_full && knowledge.gaps.is_empty();
+        let is_shared = !self.in_full && !knowledge.gaps.may_single_out(seen.tuple);
         let is_plain = is_shared && !self.inbound.has_requests_from_others(seen.tuple, seen.eth_dst);
-        if is_plain { PlainKey::new(knowledge, self.epochs, seen) } else { None }
+        if is_plain { PlainKey::new(knowledge, self.epochs, &self.inbound, seen) } else { None }
     }
 }

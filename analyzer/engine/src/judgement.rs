@@ -84,8 +84,8 @@ impl<'a> Judgement<'a> {
         Self { verdict, way, legal_for, labelled, last_legal: asked.last_legal, heard: asked.heard, remarks, assumes }
     }
 
-    /// A verdict that flows share, without what it rests on.
-    pub(super) fn shared(verdict: Verdict) -> Self {
+    /// A verdict that flows share, without the next hops that it rests on.
+    pub(super) fn shared(verdict: Verdict, assumes: Assumes) -> Self {
         Self {
             verdict,
             way: None,
@@ -94,7 +94,7 @@ impl<'a> Judgement<'a> {
             last_legal: None,
             heard: None,
             remarks: Vec::new(),
-            assumes: Assumes::default(),
+            assumes,
         }
     }
 }

@@ -160,6 +160,11 @@ impl Engine {
         self.knowledge.gaps.holding(at)
     }
 
+    /// What was told of the time from `since` to `at` and could not be read, whether it was forgotten since or not.
+    pub fn gaps_between(&self, since: Timestamp, at: Timestamp) -> impl Iterator<Item = &Gap> {
+        self.knowledge.gaps.ever_within(since, at)
+    }
+
     /// The epochs that follow from the facts told so far and the neighbours heard.
     pub fn epochs(&mut self) -> &Epochs {
         self.epochs.get_or_insert_with(|| self.knowledge.epochs())
@@ -223,11 +228,21 @@ impl Engine {
     /// The verdict on each observation, by time.
     #[cfg(test)]
     fn verdicts(&self, observations: &[Observation]) -> Vec<Verdict> {
+        self.judged(observations).into_iter().map(|(_, verdict, _)| verdict).collect()
+    }
+
+    /// Of each observation its flow, the verdict and what that takes for granted, by time.
+    #[cfg(test)]
+    fn judged(&self, observations: &[Observation]) -> Vec<(Tuple, Verdict, assumes::Assumes)> {
         let epochs = self.epochs.clone().unwrap_or_else(|| self.knowledge.epochs());
         let mut context = self.context(&epochs, observations);
         let mut seen: Vec<&Observation> = observations.iter().collect();
         seen.sort_by_key(|seen| seen.first);
-        seen.into_iter().map(|seen| table::judge(&self.knowledge, &mut context, seen).verdict).collect()
+        let judged = seen.into_iter().map(|seen| {
+            let judgement = table::judge(&self.knowledge, &mut context, seen);
+            (seen.tuple, judgement.verdict, judgement.assumes)
+        });
+        judged.collect()
     }
 
     /// Judges all observations.
@@ -258,9 +273,14 @@ impl Engine {
             tally.count(knowledge, &mut context.remembered, seen, judgement);
         });
         let since = start.unwrap_or_default().saturating_sub(knowledge.settings.grace);
-        let gaps = knowledge.gaps.within(since, if start.is_some() { end } else { Timestamp::MAX });
-        let is_in_question = |gap: &&Gap| tally.is_in_question(gap) || self.retired.is_in_question(gap);
-        let gaps = gaps.filter(is_in_question).cloned().collect();
+        let last = if start.is_some() { end } else { Timestamp::MAX };
+        let tallies = [&tally, &self.retired];
+        // Of some packets it matters what ever was.
+        let gaps = knowledge.gaps.within(Timestamp::default(), last).filter(|gap| {
+            let is_of_run = gap.is_of(since, last);
+            tallies.iter().any(|tally| tally.is_named(gap) || is_of_run && tally.is_in_question(gap))
+        });
+        let gaps = gaps.cloned().collect();
         let (findings, mut summary) = tally.finish(&self.retired);
         summary.gaps = gaps;
         let at = if end == Timestamp::default() { Timestamp::MAX } else { end };

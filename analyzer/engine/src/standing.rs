@@ -6,6 +6,7 @@
 
 mod proof;
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -350,6 +351,7 @@ impl<'a> Standings<'a> {
             is_pinned: true,
             is_open: pinned.symmetric.is_empty() && routes.is_some_and(|routes| routes.by_destination),
             labelled: std::slice::from_ref(&pinned.entry),
+            candidates: OnceCell::new(),
         };
         let packet = packet.since_it_matters();
         let is_decided = packet.entry_decided_by(&pinned.entry).next().is_some();

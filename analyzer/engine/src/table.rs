@@ -83,15 +83,15 @@ pub(super) fn judge<'a>(
         return Judgement::new(case, ruling, shows);
     }
     let key = case.context().plain_key(knowledge, observation);
-    if let Some(verdict) = key.and_then(|key| case.context().plain.get(&key)) {
-        return Judgement::shared(verdict);
+    if let Some((verdict, assumes)) = key.and_then(|key| case.context().plain.get(&key)) {
+        return Judgement::shared(verdict, assumes);
     }
     let judgement = judge_by_routes(case);
     // A remark tells that something beyond the key decided: whether the source is a translated address.
     if let Some(key) = key
         && judgement.remarks.is_empty()
     {
-        context.plain.remember(key, judgement.verdict);
+        context.plain.remember(key, judgement.verdict, &judgement.assumes);
     }
     judgement
 }

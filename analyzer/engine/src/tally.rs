@@ -85,9 +85,14 @@ impl Tally {
     /// its own flow alone.
     pub(super) fn is_in_question(&self, gap: &Gap) -> bool {
         match &gap.scope {
-            Scope::Connections(lost) => lost.may_be_labelled || self.gaps.contains(&gap.place),
+            Scope::Connections(lost) => lost.may_be_labelled || self.is_named(gap),
             _ => true,
         }
+    }
+
+    /// Whether something that was judged names it.
+    pub(super) fn is_named(&self, gap: &Gap) -> bool {
+        self.gaps.contains(&gap.place)
     }
 
     fn count_packets(&mut self, observation: &Observation, judgement: &Judgement<'_>) {

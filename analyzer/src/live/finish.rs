@@ -50,7 +50,7 @@ impl Daemon {
         let nexthops = self.nexthop_counts();
         let tells_nexthops = self.is_sighted;
         let now = self.clock.now();
-        let gaps = self.engine.gaps(now).cloned().collect();
+        let gaps = self.engine.gaps_between(self.started, now).cloned().collect();
         let Self { ledger, latent, config, watching, news, started, .. } = self;
         let (remarks, unjudged) = (ledger.remarks(), ledger.unjudged());
         let (findings, mut summary) = ledger.close_all();

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Policy;
-use crate::types::{IpPrefix, Place, Position, Tuple, Validity};
+use crate::types::{IpPrefix, Place, Position, Timestamp, Tuple, Validity};
 
 /// Something that was given and could not be read, or not as a whole. A packet that it may decide is not called violating.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -92,6 +92,11 @@ impl Gap {
     /// The code under which findings name it: `gap:FILE:LINE`.
     pub fn code(place: &Place) -> String {
         Code(place).to_string()
+    }
+
+    /// Whether its time had begun at `at`, and was not over at `since`.
+    pub(crate) fn is_of(&self, since: Timestamp, at: Timestamp) -> bool {
+        self.validity.from.is_none_or(|from| from <= at) && !self.validity.ended(since)
     }
 }
 

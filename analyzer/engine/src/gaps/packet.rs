@@ -1,5 +1,6 @@
 //! A packet before the gaps: which of them may decide it.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -32,16 +33,20 @@ pub(crate) struct Packet<'q, 'a> {
     pub(crate) is_open: bool,
     /// Labelled entries of the flow.
     pub(crate) labelled: &'q [Labelled<'a>],
+    /// Rows of routes that it matches, once asked for.
+    pub(crate) candidates: OnceCell<Vec<&'a Route>>,
 }
 
 impl<'a> Packet<'_, 'a> {
     /// The same where all that ever was matters to a MAC that frames alone tell: whether it came back or was left behind follows
     /// from the bindings that were before. What was before the history matters to nobody.
     pub(crate) fn since_it_matters(mut self) -> Self {
-        if self.candidates().any(|route| self.is_told_by_frames(route)) {
-            self.since = Timestamp::default();
+        let is_told_by_frames = self.candidates().any(|route| self.is_told_by_frames(route));
+        let since = if is_told_by_frames { Timestamp::default() } else { self.since };
+        let since = since.max(self.knowledge.history.unwrap_or_default());
+        if since != self.since {
+            (self.since, self.candidates) = (since, OnceCell::new());
         }
-        self.since = self.since.max(self.knowledge.history.unwrap_or_default());
         self
     }
 
@@ -119,11 +124,15 @@ impl<'a> Packet<'_, 'a> {
 
     /// Rows of routes that a packet of the flow matches, or matched since what was matters.
     fn candidates(&self) -> impl Iterator<Item = &'a Route> {
-        let [_, inner] = self.tuples;
-        let versions = self.knowledge.routes.versions_for(inner.src, inner.dst);
-        let overlaps =
-            |validity: Validity| validity.from.is_none_or(|from| from <= self.at) && !validity.ended(self.since);
-        versions.filter(move |route| overlaps(route.validity))
+        // There may be many gaps to ask for them, and many versions of a route.
+        let candidates = self.candidates.get_or_init(|| {
+            let [_, inner] = self.tuples;
+            let versions = self.knowledge.routes.versions_for(inner.src, inner.dst);
+            let overlaps =
+                |validity: Validity| validity.from.is_none_or(|from| from <= self.at) && !validity.ended(self.since);
+            versions.filter(|route| overlaps(route.validity)).collect()
+        });
+        candidates.iter().copied()
     }
 
     /// Whether a frame that was heard tells of the next hop's MAC what no binding does.

@@ -5,7 +5,10 @@ use super::world::*;
 use crate::Engine;
 use crate::fact::{BfdRef, BfdStatus, Binding, BindingKind, Fact, Gap, LostEntry, LostTuple, Route, Scope};
 use crate::finding::Assumption;
+use crate::observation::Observation;
 use crate::standing::Standing;
+use crate::types::tuple::proto;
+use crate::types::work::steps_of;
 use crate::types::{Place, Position, Timestamp, Validity};
 
 fn gap(scope: Scope) -> Fact {
@@ -177,6 +180,100 @@ fn a_gap_has_a_time() {
     assert_eq!(is_torn, [false, true]);
 }
 
+/// Gaps and versions of the packet's route add up: not every gap goes through all of them.
+#[test]
+fn many_gaps_ask_once_for_the_routes() {
+    const COUNT: u64 = 250;
+    let mut world = World::with_history();
+    let version = |number| Route { validity: between(number, number + 1), ..route(POD, "198.19.3.15") };
+    world.routes((0..COUNT).map(version));
+    let lost = |number| gap(Scope::Bindings { ip: Some(std::net::Ipv4Addr::from_bits(number as u32).into()) });
+    world.facts.extend((0..COUNT).map(lost));
+    world.seen.push(packet(1000, flow(1), NODE, GW15));
+    let mut engine = world.engine();
+    let steps = steps_of(|| assert_eq!(engine.conclude(world.seen.as_slice()).summary.conforming_flows, 1));
+    assert!(steps < 40 * COUNT, "{steps} steps");
+}
+
+/// Flows that no lost part singles out share what is said of them, gaps or none.
+#[test]
+fn many_flows_go_through_many_gaps_once() {
+    let steps = |gaps: u16, flows: u16| {
+        let mut world = World::incident();
+        let orig = |port| LostTuple { dst: Some(ip("10.0.0.1")), sport: Some(port), ..LostTuple::default() };
+        let lost = |port| LostEntry { orig: orig(port), reply: orig(port), may_be_labelled: true, nw_proto: None };
+        world.facts.extend((0..gaps).map(|port| gap(Scope::Connections(lost(port)))));
+        let peers =
+            (0..gaps).map(|number| Scope::Bfd { peer: Some(std::net::Ipv4Addr::from_bits(number.into()).into()) });
+        world.facts.extend(peers.map(gap));
+        world.facts.push(gap(Scope::Ports));
+        world.seen = (0..flows).map(|port| packet(100, flow(port), NODE, GW15)).collect();
+        let mut engine = world.engine();
+        steps_of(|| {
+            let summary = engine.conclude(world.seen.as_slice()).summary;
+            assert_eq!(summary.conforming_in_gaps, u64::from(flows), "what a port tells may decide each");
+            assert_eq!(summary.gaps.len(), usize::from(gaps) * 2 + 1);
+        })
+    };
+    let (few, many) = (steps(20, 1000), steps(200, 1000));
+    assert!(many < few + 10_000, "{few} steps with 20 gaps of each kind, {many} with 200");
+}
+
+/// What is shared with gaps is what each flow by itself is told.
+#[test]
+fn flows_that_a_gap_singles_out_are_judged_by_themselves() {
+    let incoming = |number| packet(99, flow(number).reversed(), GW15, NODE);
+    let mut world = World::with_history();
+    let Fact::Gap(told) = gap(Scope::Connections(LostEntry::default())) else { panic!("it is a gap") };
+    let mut lose = |line, scope, validity| {
+        let place = Place { position: Position::Line(line), ..told.place.clone() };
+        world.facts.push(Fact::Gap(Gap { scope, place, validity }));
+    };
+    lose(1, lost_entry(Some(3), true), Validity::ALWAYS);
+    lose(2, routes(None), between(60, 70));
+    lose(3, Scope::Connections(LostEntry { nw_proto: Some(proto::TCP), ..LostEntry::default() }), Validity::ALWAYS);
+    lose(4, routes(Some("172.28.0.0/16")), Validity::ALWAYS);
+    let numbers = || (1..=6).rev();
+    world.seen = numbers().map(|number| packet(100, flow(number), NODE, GW15)).collect();
+    world.seen.extend([2, 5].map(incoming));
+    world.seen[0].tuple.nw_proto = proto::TCP;
+    world.seen[2].tuple.dst = ip("172.28.0.1");
+    let engine = world.engine();
+    let together = engine.judged(world.seen.as_slice());
+    let alone = |seen: &Observation| {
+        let received = world.seen.iter().filter(|other| other.tuple == seen.tuple.reversed());
+        let own: Vec<Observation> = std::iter::once(seen).chain(received).cloned().collect();
+        engine.judged(&own).into_iter().find(|(tuple, ..)| *tuple == seen.tuple)
+    };
+    for seen in &world.seen {
+        let shared = together.iter().find(|(tuple, ..)| *tuple == seen.tuple).cloned();
+        assert_eq!(shared, alone(seen), "{:?}", seen.tuple);
+    }
+    let told: Vec<usize> = together.iter().map(|(.., assumes)| assumes.gaps().len()).collect();
+    assert_eq!(told, [0, 0, 1, 1, 1, 1, 1, 0], "by protocol, request, destination, port and request; the last by none");
+}
+
+#[test]
+fn a_run_has_the_gaps_that_its_judgements_name() {
+    let run = |is_heard: bool| {
+        let mut world = World::with_history();
+        let Fact::Gap(told) = gap(routes(None)) else { panic!("it is a gap") };
+        let torn = Gap { validity: between(60, 70), ..told };
+        // One that nothing names.
+        let other = Place { position: Position::Line(8), ..torn.place.clone() };
+        world.facts.push(Fact::Gap(Gap { place: other, validity: between(10, 20), ..torn.clone() }));
+        world.facts.push(Fact::Gap(torn));
+        world.history = Some(at(30));
+        world.seen.push(packet(101, flow(1), NODE, GW15));
+        world.seen.extend(is_heard.then(|| packet(100, flow(1).reversed(), GW15, NODE)));
+        let summary = world.conclude().summary;
+        let lines: Vec<Position> = summary.gaps.iter().map(|gap| gap.place.position).collect();
+        (summary.conforming_flows, summary.conforming_in_gaps, lines)
+    };
+    assert_eq!(run(false), (1, 0, vec![]));
+    assert_eq!(run(true), (1, 1, vec![Position::Line(7)]), "what its receiver ever was matters");
+}
+
 fn place() -> Place {
     Place { file: "lost.txt".into(), position: Position::Line(7) }
 }
@@ -233,6 +330,9 @@ fn a_gap_of_a_daemon_begins_and_ends() {
     assert_eq!(engine.gaps(at(129)).count() + engine.gaps(at(130)).count(), 1);
     assert_eq!(verdict(&mut engine, 132), Some("unreadable-input"), "within the grace period");
     assert_eq!(verdict(&mut engine, 140), Some("stale-conntrack"));
+    let told = |engine: &Engine, since| engine.gaps_between(at(since), at(1000)).cloned().collect::<Vec<_>>();
+    assert_eq!((told(&engine, 50).len(), told(&engine, 130).len()), (1, 0));
     engine.forget(at(1000), 0);
     assert_eq!(engine.gaps(at(120)).count(), 0);
+    assert_eq!((told(&engine, 50).len(), told(&engine, 130).len()), (1, 0), "a run had it, though it decides nothing");
 }
