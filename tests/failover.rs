@@ -73,7 +73,8 @@ fn packets_by_flow_and_verdict() {
         let conforming: u64 =
             summary["nexthops"].as_array().unwrap().iter().map(|hop| hop["packets"].as_u64().unwrap()).sum();
         assert_eq!(conforming, total(0), "grace {grace} s");
-        assert_eq!(status, Some(if total(2) > 0 { 1 } else { 0 }));
+        assert_eq!(status, Some(if total(2) > 0 { 1 } else { 3 }), "of each grace there are packets within it");
+        assert!(total(2) > 0 || total(1) > 0, "grace {grace} s");
         for finding in objects.iter().filter(|object| object["verdict"] == "violating") {
             assert_eq!(finding["reason"], "stale-conntrack");
             assert_eq!(finding["conntrack"][0]["zone_name"], "GR_worker-08_dnat");
