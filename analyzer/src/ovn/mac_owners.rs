@@ -28,18 +28,15 @@ const MAX_LINE: usize = 64 << 10;
 /// [`Unreadable`] for JSON that is broken, or that is neither a list of links nor pods.
 pub fn parse(text: &[u8], file: &Arc<str>) -> Result<Facts, Unreadable> {
     let mut owners = Owners { file, known: HashSet::new(), facts: Facts::default() };
-    let mut bytes = text.iter().filter(|byte| !byte.is_ascii_whitespace());
-    match (bytes.next(), bytes.next()) {
-        // A shell prompt may begin with a bracket too.
-        (Some(b'['), Some(b'{' | b']')) => owners.links(json(text, file)?),
-        (Some(b'{'), _) => {
-            let pods = Pods::deserialize_all(text, file)?;
-            pods.iter().for_each(|pod| owners.pod(pod));
-        }
-        _ => match pasted_json(text) {
-            Some((json, lines)) => return parse(json.as_bytes(), file).map_err(|error| below(error, lines)),
-            None => owners.link_text(text),
+    let is_json = match owners.json(text)? {
+        true => true,
+        false => match pasted_json(text) {
+            Some((json, lines)) => owners.json(json.as_bytes()).map_err(|error| below(error, lines))?,
+            None => false,
         },
+    };
+    if !is_json {
+        owners.link_text(text);
     }
     Ok(owners.facts)
 }
@@ -82,6 +79,18 @@ struct Owners<'a> {
 }
 
 impl Owners<'_> {
+    /// Takes the owners of a text of JSON; returns whether it is one.
+    fn json(&mut self, text: &[u8]) -> Result<bool, Unreadable> {
+        let mut bytes = text.iter().filter(|byte| !byte.is_ascii_whitespace());
+        match (bytes.next(), bytes.next()) {
+            // A shell prompt may begin with a bracket too.
+            (Some(b'['), Some(b'{' | b']')) => self.links(json(text, self.file)?),
+            (Some(b'{'), _) => Pods::deserialize_all(text, self.file)?.iter().for_each(|pod| self.pod(pod)),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
     /// Notes an owner. Loopbacks, and VFs to which no MAC was given, have a MAC of zeros, which nobody owns.
     fn add(&mut self, position: Position, mac: &str, owner: String, ips: Vec<IpAddr>) {
         let mac: MacAddr = match mac.parse() {

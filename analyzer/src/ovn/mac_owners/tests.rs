@@ -79,6 +79,14 @@ fn json_below_a_prompt() {
 }
 
 /// `ip -j -d link`, shortened.
+/// What begins as JSON does below other lines, and is none, is looked at once.
+#[test]
+fn brackets_that_are_no_json() {
+    for text in ["[\n[\n", "x\n[\n[\n", "\u{a0}{\"", "\u{b}[{", "{\n{", "[ [{"] {
+        let _ = parse(text.as_bytes(), &"a.txt".into());
+    }
+}
+
 #[test]
 fn json_of_links() {
     let text = r#"[
