@@ -79,6 +79,10 @@ fn captures() -> Vec<(PathBuf, PathBuf)> {
             "lost-capture-line",
             "lost-route-row",
             "own-port-as-nexthop",
+            "pasted-colours",
+            "pasted-typescript",
+            "routes-with-comment",
+            "text-without-times",
             "virtual-router-label",
         ]
     );
