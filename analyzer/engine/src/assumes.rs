@@ -212,10 +212,9 @@ fn of_finding(case: &Case<'_, '_>, verdict: Verdict) -> Assumes {
     let is_one_direction = matches!(verdict, Verdict::Violating(_)) && !case.is_other_direction_seen();
     assumes.insert_if(Assumption::OneDirection, is_one_direction);
     // Else the packets themselves show that OVN applies the label.
-    let is_bound = || routes.all.naming(mac).any(|hop| hop.liveness != Liveness::Down);
     let rests_on_version = verdict == Verdict::Violating(Violating::StaleConntrack)
         && !behaviour::is_told(knowledge, case.at())
-        && is_bound();
+        && routes.all.explains(mac);
     assumes.insert_if(Assumption::VersionUnknown, rests_on_version);
     if is_one_direction {
         // Frames of neighbours come in, too.

@@ -274,13 +274,15 @@ impl<'a, 'c> Case<'a, 'c> {
         packet.since_it_matters()
     }
 
+    /// Whether packets of these addresses may come in as well as leave.
+    pub(super) fn may_arrive(&self) -> bool {
+        self.routes().is_some_and(|routes| routes.by_destination)
+            || self.knowledge.routes.is_routed_source(self.seen.tuple.dst)
+    }
+
     /// Whether it is the next hops' MACs that tell whether the packets were sent.
     fn may_be_received(&self) -> bool {
-        let is_arrival = || {
-            self.routes().is_some_and(|routes| routes.by_destination)
-                || self.knowledge.routes.is_routed_source(self.seen.tuple.dst)
-        };
-        !self.are_ports_told() && self.seen.direction() == Direction::Unknown && is_arrival()
+        !self.are_ports_told() && self.seen.direction() == Direction::Unknown && self.may_arrive()
     }
 
     /// What was asked for.

@@ -118,6 +118,11 @@ impl<'a> Way<'a> {
         self.naming(mac).filter(move |hop| hop.lladdrs.current.contains(&mac))
     }
 
+    /// Whether evidence for a next hop that is not down names the MAC: it explains a packet to it.
+    pub(super) fn explains(&self, mac: MacAddr) -> bool {
+        self.naming(mac).any(|hop| hop.liveness != Liveness::Down)
+    }
+
     /// Next hops for which a packet may rightly go to the MAC.
     pub(super) fn legal(&self, mac: MacAddr) -> impl Iterator<Item = &Hop<'a>> {
         self.naming(mac).filter(move |hop| hop.is_legal(mac))

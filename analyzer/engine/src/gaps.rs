@@ -37,22 +37,19 @@ pub(super) struct Gaps {
 
 impl Gaps {
     pub(super) fn add(&mut self, gap: Gap) {
-        match self.is_full(&gap) {
-            true => self.rest.join(&gap),
-            false => {
-                self.particulars.insert(&gap);
-                self.told.push_new(gap);
-            }
-        }
+        self.keep(gap, Versions::push_new);
     }
 
     pub(super) fn begin(&mut self, gap: Gap) {
-        match self.is_full(&gap) {
-            true => self.rest.join(&gap),
-            false => {
-                self.particulars.insert(&gap);
-                self.told.begin(gap);
-            }
+        self.keep(gap, Versions::begin);
+    }
+
+    fn keep(&mut self, gap: Gap, put: fn(&mut Versions<Gap>, Gap)) {
+        if self.is_full(&gap) {
+            self.rest.join(&gap);
+        } else {
+            self.particulars.insert(&gap);
+            put(&mut self.told, gap);
         }
     }
 
@@ -121,14 +118,14 @@ impl Gaps {
 
     /// Gaps whose time had begun at `at`, and was not over at `since`.
     pub(super) fn within(&self, since: Timestamp, at: Timestamp) -> impl Iterator<Item = &Gap> {
-        self.all().filter(move |gap| gap.is_of(since, at))
+        self.all().filter(move |gap| gap.validity.overlaps(since, at))
     }
 
     /// The same with those that were forgotten. What says the same stands here once, whenever it held.
     pub(super) fn ever_within(&self, since: Timestamp, at: Timestamp) -> impl Iterator<Item = &Gap> {
         let mut met = HashSet::new();
         let all = self.all().chain(self.forgotten.all());
-        all.filter(move |gap| gap.is_of(since, at) && met.insert((&gap.scope, &gap.place)))
+        all.filter(move |gap| gap.validity.overlaps(since, at) && met.insert((&gap.scope, &gap.place)))
     }
 
     fn is_full(&self, gap: &Gap) -> bool {

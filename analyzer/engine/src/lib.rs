@@ -277,7 +277,7 @@ impl Engine {
         let tallies = [&tally, &self.retired];
         // Of some packets it matters what ever was.
         let gaps = knowledge.gaps.within(Timestamp::default(), last).filter(|gap| {
-            let is_of_run = gap.is_of(since, last);
+            let is_of_run = gap.validity.overlaps(since, last);
             tallies.iter().any(|tally| tally.is_named(gap) || is_of_run && tally.is_in_question(gap))
         });
         let gaps = gaps.cloned().collect();

@@ -249,17 +249,9 @@ impl<'a> Standings<'a> {
         let mut pinned = Pinned::new(entry, leaving, symmetric);
         pinned.standing = self.standing(flow, asked, &mut pinned, followed);
         if pinned.standing == Standing::Stale && !self.is_proved(&pinned, followed) {
-            let is_lost = self.knowledge.gaps.holding(self.at).any(|gap| gap.scope == Scope::Behaviour);
             let applies = self.behaviour.applies(&pinned.entry, leaving, &pinned.symmetric);
             pinned.rests_on_version = applies == Applies::Untold;
-            pinned.standing = match applies {
-                Applies::Yes | Applies::Untold if is_lost => {
-                    Standing::MayApply("what tells of this OVN's behaviour could not be read")
-                }
-                Applies::Yes | Applies::Untold => Standing::Stale,
-                Applies::May(why) => Standing::MayApply(why),
-                Applies::No(why) => Standing::Unused(why),
-            };
+            pinned.standing = self.applied(applies);
         }
         pinned
     }
@@ -388,6 +380,19 @@ impl<'a> Standings<'a> {
             Verdict::NotCovered(_) | Verdict::Info(_) => {
                 Standing::Unused("no route of ours decides the flow's packets")
             }
+        }
+    }
+
+    /// How an entry stands that would be stale if this OVN applied it.
+    fn applied(&self, applies: Applies) -> Standing {
+        let is_lost = || self.knowledge.gaps.holding(self.at).any(|gap| gap.scope == Scope::Behaviour);
+        match applies {
+            Applies::Yes | Applies::Untold if is_lost() => {
+                Standing::MayApply("what tells of this OVN's behaviour could not be read")
+            }
+            Applies::Yes | Applies::Untold => Standing::Stale,
+            Applies::May(why) => Standing::MayApply(why),
+            Applies::No(why) => Standing::Unused(why),
         }
     }
 

@@ -1,11 +1,10 @@
 //! Gaps: what was given and could not be read.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Policy;
-use crate::types::{IpPrefix, Place, Position, Timestamp, Tuple, Validity};
+use crate::types::{IpPrefix, Place, Position, Tuple, Validity};
 
 /// Something that was given and could not be read, or not as a whole. A packet that it may decide is not called violating.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -90,26 +89,11 @@ pub struct LostTuple {
 
 impl Gap {
     /// The code under which findings name it: `gap:FILE:LINE`.
-    pub fn code(place: &Place) -> String {
-        Code(place).to_string()
-    }
-
-    /// Whether its time had begun at `at`, and was not over at `since`.
-    pub(crate) fn is_of(&self, since: Timestamp, at: Timestamp) -> bool {
-        self.validity.from.is_none_or(|from| from <= at) && !self.validity.ended(since)
-    }
-}
-
-/// A place as the code of a gap.
-struct Code<'a>(&'a Place);
-
-impl fmt::Display for Code<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Place { file, position } = self.0;
+    pub fn code(Place { file, position }: &Place) -> String {
         match position {
-            Position::Whole => write!(f, "gap:{file}"),
-            Position::Line(line) | Position::LineColumn(line, _) => write!(f, "gap:{file}:{line}"),
-            Position::Offset(offset) => write!(f, "gap:{file}@{offset}"),
+            Position::Whole => format!("gap:{file}"),
+            Position::Line(line) | Position::LineColumn(line, _) => format!("gap:{file}:{line}"),
+            Position::Offset(offset) => format!("gap:{file}@{offset}"),
         }
     }
 }
@@ -173,9 +157,8 @@ impl LostEntry {
 impl LostTuple {
     fn may_be(&self, tuple: Tuple) -> bool {
         let fits = |lost: Option<u16>, told| lost.is_none_or(|lost| lost == told);
-        // ICMP has something else in the ports' place, and some protocols are tracked without ports.
-        let is_tracked_by_ports = tuple.has_ports() && tuple.without_ports().is_none();
-        let do_ports_fit = !is_tracked_by_ports || fits(self.sport, tuple.tp_src) && fits(self.dport, tuple.tp_dst);
+        let do_ports_fit =
+            !tuple.is_tracked_by_ports() || fits(self.sport, tuple.tp_src) && fits(self.dport, tuple.tp_dst);
         self.src.is_none_or(|src| src == tuple.src) && self.dst.is_none_or(|dst| dst == tuple.dst) && do_ports_fit
     }
 }

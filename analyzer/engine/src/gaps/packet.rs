@@ -128,9 +128,7 @@ impl<'a> Packet<'_, 'a> {
         let candidates = self.candidates.get_or_init(|| {
             let [_, inner] = self.tuples;
             let versions = self.knowledge.routes.versions_for(inner.src, inner.dst);
-            let overlaps =
-                |validity: Validity| validity.from.is_none_or(|from| from <= self.at) && !validity.ended(self.since);
-            versions.filter(|route| overlaps(route.validity)).collect()
+            versions.filter(|route| route.validity.overlaps(self.since, self.at)).collect()
         });
         candidates.iter().copied()
     }

@@ -48,8 +48,7 @@ impl Particulars {
     pub(super) fn may_be_of(&self, flow: Tuple) -> bool {
         let is_end = |address| self.addresses.contains(&address) || self.prefixes.around(address).next().is_some();
         // Ports that are not tracked tell nothing apart.
-        let is_tracked_by_ports = flow.has_ports() && flow.without_ports().is_none();
-        let is_port = |port| !is_tracked_by_ports || self.ports.contains(&port);
+        let is_port = |port| !flow.is_tracked_by_ports() || self.ports.contains(&port);
         [flow.src, flow.dst].into_iter().any(is_end)
             || !self.ports.is_empty() && [flow.tp_src, flow.tp_dst].into_iter().any(is_port)
     }

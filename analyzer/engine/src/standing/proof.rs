@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::{Pinned, Standings};
-use crate::bfd::Liveness;
 use crate::types::{MacAddr, Timestamp};
 
 /// The longest life of a flow that OVN learned from a packet from outside, by which it applies a label (22.06.1 to 23.06.1).
@@ -27,7 +26,7 @@ impl<'a> Standings<'a> {
     pub(super) fn is_proved(&mut self, pinned: &Pinned<'a>, followed: Option<Left>) -> bool {
         let Some(left) = followed else { return false };
         let mac = pinned.mac();
-        if pinned.symmetric.way.naming(mac).any(|hop| hop.liveness != Liveness::Down) {
+        if pinned.symmetric.way.explains(mac) {
             return false;
         }
         let last_legal = pinned.symmetric.last_legal(self.knowledge, &mut self.context.remembered, mac, self.at);

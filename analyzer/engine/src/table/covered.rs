@@ -19,9 +19,9 @@ pub(super) fn unless_dead(case: &Case<'_, '_>) -> Option<Ruling> {
 }
 
 pub(super) fn received(case: &Case<'_, '_>) -> Option<Ruling> {
-    let is_arrival = case.routes()?.by_destination || case.knowledge.routes.is_routed_source(case.seen.tuple.dst);
+    case.routes()?;
     let is_received = || case.seen.eth_dst().is_some() && case.context().directions.is_received(case.seen);
-    (is_arrival && is_received()).then(|| Ruling::of(NotCovered::Inbound))
+    (case.may_arrive() && is_received()).then(|| Ruling::of(NotCovered::Inbound))
 }
 
 pub(super) fn not_observable(case: &Case<'_, '_>) -> Option<Ruling> {

@@ -51,6 +51,11 @@ impl Tuple {
         (is_coarse && (self.tp_src, self.tp_dst) != (0, 0)).then_some(Self { tp_src: 0, tp_dst: 0, ..*self })
     }
 
+    /// Whether everyone tracks the flow by its ports. ICMP has something else in their place.
+    pub fn is_tracked_by_ports(&self) -> bool {
+        self.has_ports() && self.without_ports().is_none()
+    }
+
     /// The tuples under which an entry may stand for the flow: its own first, then the one
     /// [without ports](Self::without_ports), where there is one.
     pub fn tracked_as(self) -> impl Iterator<Item = Self> {

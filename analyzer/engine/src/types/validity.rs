@@ -28,4 +28,9 @@ impl Validity {
         super::work::step();
         self.until.is_some_and(|until| until <= at)
     }
+
+    /// Whether the fact had begun at `at`, and was not over at `since`.
+    pub fn overlaps(&self, since: Timestamp, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= at) && !self.ended(since)
+    }
 }
