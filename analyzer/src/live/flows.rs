@@ -7,13 +7,13 @@
 //! say holds meanwhile.
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use crate::engine::fact::{Delta, Fact, Ovn, OvnSays, ReplyFlow};
+use crate::net::backoff::SplitMix64;
 use crate::ovn::follow::flows::{self, Group, Routers};
 use crate::ovn::follow::{Database, difference};
 use crate::ovsdb::client::select::{Limits, SelectError, Session};
@@ -161,7 +161,7 @@ impl LogicalFlows {
     pub(super) fn reconnected(&mut self, is_central: bool, is_first: bool, now: Timestamp) -> Vec<Fact> {
         if is_central && !is_first {
             // All nodes of a cluster lose a central one at a time. What changes meanwhile does not bring them together.
-            self.spare(now.saturating_add(random_part(CENTRAL_SPACING)));
+            self.spare(now.saturating_add(SplitMix64::random().up_to(CENTRAL_SPACING)));
         }
         self.outdate(is_first, now)
     }
@@ -203,7 +203,7 @@ impl LogicalFlows {
                 // What changed just before the start is not known.
                 self.changed = Some(now);
                 if is_central {
-                    self.spare(now.saturating_add(NORTHD + random_part(CENTRAL_START)));
+                    self.spare(now.saturating_add(NORTHD + SplitMix64::random().up_to(CENTRAL_START)));
                 }
             }
         }
@@ -213,7 +213,7 @@ impl LogicalFlows {
             return None;
         }
         let spacing = match asks {
-            Asks::Often { is_central: true } => CENTRAL_SPACING + random_part(CENTRAL_SPACING),
+            Asks::Often { is_central: true } => CENTRAL_SPACING + SplitMix64::random().up_to(CENTRAL_SPACING),
             _ => SPACING,
         };
         (self.due, self.spared) = (None, now.saturating_add(spacing));
@@ -261,13 +261,6 @@ fn makes_flows(fact: &Fact) -> bool {
         Fact::Ovn(Ovn { says: OvnSays::Northd(_) | OvnSays::Chassis { no_masked_label: false, .. }, .. }) => true,
         _ => false,
     }
-}
-
-/// Any part of a time.
-fn random_part(time: Duration) -> Duration {
-    // The keys are random; nothing is hashed.
-    let random = RandomState::new().build_hasher().finish();
-    Duration::from_millis(random % time.as_millis().max(1) as u64)
 }
 
 #[cfg(test)]

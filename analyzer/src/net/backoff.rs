@@ -1,5 +1,6 @@
 //! Pauses between attempts.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 /// Within this the first retry follows, so that a server's restart is hardly noticed and yet not all clients that it
@@ -30,7 +31,18 @@ impl Backoff {
 #[derive(Debug)]
 pub(crate) struct SplitMix64(pub(crate) u64);
 
+/// A seed that nobody knows.
+pub(crate) fn random_seed() -> u64 {
+    // The keys are random; nothing is hashed.
+    RandomState::new().build_hasher().finish()
+}
+
 impl SplitMix64 {
+    /// Numbers that nobody knows.
+    pub(crate) fn random() -> Self {
+        Self(random_seed())
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut number = self.0;
@@ -43,7 +55,8 @@ impl SplitMix64 {
         self.next() % bound.max(1)
     }
 
-    fn up_to(&mut self, bound: Duration) -> Duration {
+    /// Any time up to this one.
+    pub(crate) fn up_to(&mut self, bound: Duration) -> Duration {
         let nanos = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
         Duration::from_nanos(self.below(nanos.saturating_add(1)))
     }

@@ -7,7 +7,6 @@
 //! The protocol is in [`replica`] and does no I/O; the connection is in [`connection`].
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::row::Change;
 use crate::jsonrpc::MessageError;
+use crate::net::backoff::random_seed;
 
 pub mod connection;
 pub mod remote;
@@ -108,8 +108,7 @@ impl Config {
             max_message: MAX_MESSAGE,
             budget: Arc::new(Budget::new(MAX_ROWS)),
             pause_if_too_much: Duration::from_secs(60),
-            // The keys are random; nothing is hashed.
-            seed: RandomState::new().build_hasher().finish(),
+            seed: random_seed(),
         }
     }
 }

@@ -26,8 +26,6 @@ pub mod status;
 pub mod target;
 mod worker;
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,8 +78,7 @@ impl Sinks {
             encoder: Encoder::new(config.format.form(&place), config.origin.clone(), config.max_bytes),
             delivery: config.delivery.clone(),
             place,
-            // The keys are random; nothing is hashed.
-            random: SplitMix64(RandomState::new().build_hasher().finish()),
+            random: SplitMix64::random(),
         };
         self.sinks.push(shared);
         self.tasks.spawn(worker.run());
