@@ -13,6 +13,7 @@ use crate::common::{Process, TempDir, command, run};
 
 pub(crate) const SCHEMA: &str = "/usr/share/ovn/ovn-nb.ovsschema";
 pub(crate) const DATABASE: &str = "OVN_Northbound";
+pub(crate) const SOUTHBOUND: &str = "OVN_Southbound";
 
 /// Rows of a table by UUID, and of each the elements of its columns, comparable whatever they were read from.
 pub(crate) type Content = BTreeMap<String, BTreeMap<String, Columns>>;
@@ -34,6 +35,13 @@ impl Server {
     /// Starts a server of the northbound database on `NAME.db` in `directory` and waits until it serves the database.
     pub(crate) fn start(directory: &TempDir, name: &'static str) -> Self {
         Self::start_with(directory, name, DATABASE, &[])
+    }
+
+    /// Starts a server of an empty southbound database, `sb.db`, in `directory`.
+    pub(crate) fn southbound(directory: &TempDir) -> Self {
+        let schema = "/usr/share/ovn/ovn-sb.ovsschema";
+        run(command("ovsdb-tool").args(["create", "sb.db", schema]).current_dir(directory.path()));
+        Self::start_with(directory, "sb", SOUTHBOUND, &[])
     }
 
     /// Starts a server with further options.

@@ -68,9 +68,7 @@ fn references_and_sets_as_conditions() {
         return;
     }
     let directory = TempDir::new();
-    let schema = "/usr/share/ovn/ovn-sb.ovsschema";
-    run(command("ovsdb-tool").args(["create", "sb.db", schema]).current_dir(directory.path()));
-    let server = Server::start_with(&directory, "sb", "OVN_Southbound", &[]);
+    let server = Server::southbound(&directory);
     for key in [1, 2] {
         server.transact(&[
             json!({"op": "insert", "table": "Datapath_Binding", "uuid-name": "dp", "row": {"tunnel_key": key}}),
@@ -101,9 +99,7 @@ fn what_a_map_does_not_hold_as_a_condition() {
         return;
     }
     let directory = TempDir::new();
-    let schema = "/usr/share/ovn/ovn-sb.ovsschema";
-    run(command("ovsdb-tool").args(["create", "sb.db", schema]).current_dir(directory.path()));
-    let server = Server::start_with(&directory, "sb", "OVN_Southbound", &[]);
+    let server = Server::southbound(&directory);
     let abilities = |pairs: &[(&str, &str)]| json!(["map", pairs]);
     let can = [("ct-no-masked-label", "true")];
     for (name, pairs) in

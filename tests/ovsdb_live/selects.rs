@@ -9,12 +9,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
 use crate::PROGRAMS;
-use crate::common::{TempDir, command, require, run};
+use crate::common::{TempDir, require};
 use crate::observer::block_on;
-use crate::ovsdb::Server;
+use crate::ovsdb::{SOUTHBOUND, Server};
 
-const SCHEMA: &str = "/usr/share/ovn/ovn-sb.ovsschema";
-const DATABASE: &str = "OVN_Southbound";
 const LIMITS: Limits = Limits { bytes: 64 << 10, wait: Duration::from_secs(120) };
 
 fn flows(priority: i64) -> Select {
@@ -30,7 +28,7 @@ fn flow(priority: i64, expression: &str, stage: &str, datapath: &Value) -> Value
 }
 
 async fn open(remote: &Remote, limits: Limits) -> Result<Session, SelectError> {
-    Session::open(DATABASE, remote, None, limits).await
+    Session::open(SOUTHBOUND, remote, None, limits).await
 }
 
 #[test]
@@ -39,8 +37,7 @@ fn rows_that_meet_all_conditions() {
         return;
     }
     let directory = TempDir::new();
-    run(command("ovsdb-tool").args(["create", "sb.db", SCHEMA]).current_dir(directory.path()));
-    let server = Server::start_with(&directory, "sb", DATABASE, &[]);
+    let server = Server::southbound(&directory);
     let datapath = json!(["named-uuid", "dp"]);
     server.transact(&[
         json!({"op": "insert", "table": "Datapath_Binding", "uuid-name": "dp", "row": {"tunnel_key": 1}}),

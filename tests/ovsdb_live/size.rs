@@ -67,9 +67,7 @@ fn hundred_thousand_bindings() {
         return;
     }
     let directory = TempDir::new();
-    let schema = "/usr/share/ovn/ovn-sb.ovsschema";
-    run(command("ovsdb-tool").args(["create", "sb.db", schema]).current_dir(directory.path()));
-    let server = Server::start_with(&directory, "sb", "OVN_Southbound", &[]);
+    let server = Server::southbound(&directory);
     let mut writer = Writer::new(&server, "OVN_Southbound");
     for batch in 0..BINDINGS / BATCH {
         let mut operations = vec![json!({"op": "insert", "table": "Datapath_Binding", "uuid-name": "dp",
