@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::engine::fact::BfdStatus;
+use crate::engine::fact::{BfdStatus, Policy};
 use crate::ovsdb::row::{Atom, Datum, Row};
 use crate::types::{IpPrefix, MacAddr};
 
@@ -56,6 +56,15 @@ pub(super) fn ip(row: &Row, column: &'static str) -> Result<IpAddr, BadColumn> {
 /// An IP prefix, which may lack the length, in a column that every row has.
 pub(super) fn prefix(row: &Row, column: &'static str) -> Result<IpPrefix, BadColumn> {
     text(row, column)?.parse().map_err(|error| BadColumn::new(column, error))
+}
+
+/// The policy of a route, by destination unless the row says otherwise.
+pub(super) fn policy(row: &Row) -> Result<Policy, BadColumn> {
+    match row.text("policy") {
+        None | Some("" | "dst-ip") => Ok(Policy::DstIp),
+        Some("src-ip") => Ok(Policy::SrcIp),
+        Some(other) => Err(BadColumn::new("policy", format_args!("{other:?} is neither src-ip nor dst-ip"))),
+    }
 }
 
 /// A MAC address in a column that every row has.

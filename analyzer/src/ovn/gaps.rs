@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::columns;
-use crate::engine::fact::{Gap, Policy, Scope};
+use crate::engine::fact::{Gap, Scope};
 use crate::ovsdb::row::{LostPart, Row, Tables};
 use crate::types::{Place, Validity};
 
@@ -38,24 +38,17 @@ pub(super) fn of_zones(tables: &Tables, file: &Arc<str>) -> Vec<Gap> {
 
 /// What a lost row of a table may decide, by what of it can be read; `None` where the table decides nothing.
 pub(super) fn scope_of(table: &str, row: &Row) -> Option<Scope> {
-    let ip = |column| columns::ip(row, column).ok();
-    Some(match table {
-        "Logical_Router_Static_Route" => {
-            let policy = match row.text("policy") {
-                None | Some("" | "dst-ip") => Some(Policy::DstIp),
-                Some("src-ip") => Some(Policy::SrcIp),
-                Some(_) => None,
-            };
-            Scope::Routes { router: None, policy, prefix: columns::prefix(row, "ip_prefix").ok() }
+    let told = |column| columns::ip(row, column).ok();
+    Some(match of_table(table)? {
+        // Learned routes have no policy: they are by destination.
+        Scope::Routes { router, .. } => {
+            let (policy, prefix) = (columns::policy(row).ok(), columns::prefix(row, "ip_prefix").ok());
+            Scope::Routes { router, policy, prefix }
         }
-        "Learned_Route" => {
-            let prefix = columns::prefix(row, "ip_prefix").ok();
-            Scope::Routes { router: None, policy: Some(Policy::DstIp), prefix }
-        }
-        "MAC_Binding" => Scope::Bindings { ip: ip("ip") },
-        "Static_MAC_Binding" => Scope::StaticBindings { ip: ip("ip") },
-        "BFD" => Scope::Bfd { peer: ip("dst_ip") },
-        table => return of_table(table),
+        Scope::Bindings { .. } => Scope::Bindings { ip: told("ip") },
+        Scope::StaticBindings { .. } => Scope::StaticBindings { ip: told("ip") },
+        Scope::Bfd { .. } => Scope::Bfd { peer: told("dst_ip") },
+        whole => whole,
     })
 }
 

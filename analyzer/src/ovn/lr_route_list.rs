@@ -127,13 +127,22 @@ impl Listing<'_> {
     fn line(&mut self, line: &Line<'_>) {
         self.longest = self.longest.max(line.columns);
         let trimmed = line.text.trim();
-        if line.kind == Kind::Command {
-            if let Some(arguments) = command(trimmed) {
-                self.router = router_argument(arguments).or(self.given).map(Arc::from);
-                self.route_table = "".into();
-            }
-        } else if line.kind == Kind::Silent {
-        } else if trimmed == "IPv4 Routes" || trimmed == "IPv6 Routes" {
+        match line.kind {
+            Kind::Command => self.command(trimmed),
+            Kind::Silent => {}
+            Kind::Data => self.data(line, trimmed),
+        }
+    }
+
+    fn command(&mut self, line: &str) {
+        if let Some(arguments) = command(line) {
+            self.router = router_argument(arguments).or(self.given).map(Arc::from);
+            self.route_table = "".into();
+        }
+    }
+
+    fn data(&mut self, line: &Line<'_>, trimmed: &str) {
+        if trimmed == "IPv4 Routes" || trimmed == "IPv6 Routes" {
             self.route_table = "".into();
         } else if let Some(table) = route_table(trimmed) {
             self.tells_ecmp = true;

@@ -202,7 +202,7 @@ fn link_name(line: &str) -> Option<&str> {
     is_index.then(|| name.split_once('@').map_or(name, |(name, _)| name))
 }
 
-/// What lines of `ip link` look like. Shape that a terminal wrapped have what matters in front.
+/// What lines of `ip link` look like. Those that a terminal wrapped have what matters in front.
 struct LinkRows;
 
 impl Shape for LinkRows {

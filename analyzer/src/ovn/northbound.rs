@@ -12,8 +12,8 @@ use super::history::History;
 use super::rows::{RowReader, identified, versions};
 use super::{Facts, southbound};
 use crate::engine::fact::{
-    Bfd, BfdRef, BfdStatus, Binding, BindingKind, Fact, Nat, Policy, ReroutePolicy, Route, RouteOrigin, Router,
-    RouterPort, Source, SwitchPort,
+    Bfd, BfdRef, BfdStatus, Binding, BindingKind, Fact, Nat, ReroutePolicy, Route, RouteOrigin, Router, RouterPort,
+    Source, SwitchPort,
 };
 use crate::ovsdb::file::Part;
 use crate::ovsdb::row::{Row, RowVersion, Tables};
@@ -181,13 +181,7 @@ fn bfd_refs(row: &Row, sessions: &History<&str, (Arc<str>, IpAddr)>, validity: V
 }
 
 fn static_route(row: &Row) -> Result<Route, BadColumn> {
-    let policy = match row.text("policy") {
-        None | Some("" | "dst-ip") => Policy::DstIp,
-        Some("src-ip") => Policy::SrcIp,
-        Some(other) => {
-            return Err(BadColumn::new("policy", format_args!("{other:?} is neither src-ip nor dst-ip")));
-        }
-    };
+    let policy = columns::policy(row)?;
     let nexthop = match row.text("nexthop") {
         Some("" | "discard") => None,
         None if row.columns.contains_key("nexthop") => None,

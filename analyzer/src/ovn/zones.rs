@@ -64,7 +64,8 @@ pub fn parse(text: &[u8], file: &Arc<str>) -> Facts {
     let mut known = HashSet::new();
     each_line(text, ZoneRows, MAX_LINE, |line| {
         let line = match line {
-            Ok(line) => line,
+            Ok(line) if line.kind == Kind::Data => line,
+            Ok(_) => return,
             Err(bad) => return facts.lose(file, bad.position(), Scope::Zones, bad.to_string()),
         };
         let mut found = |offset: usize, name: &str, value: &str| match value.parse() {
@@ -76,8 +77,7 @@ pub fn parse(text: &[u8], file: &Arc<str>) -> Facts {
             }
             Err(_) => facts.lose(file, line.position(offset), Scope::Zones, NotAZone(name, value).to_string()),
         };
-        if line.kind != Kind::Data {
-        } else if line.text.contains(PREFIX) {
+        if line.text.contains(PREFIX) {
             for pair in pairs(line.text) {
                 if let Some(name) = zone_key(&pair.key) {
                     found(pair.offset, name, &pair.value);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::fact::Scope;
+use crate::engine::fact::{Policy, Scope};
 use crate::ovsdb::row::{Atom, Datum};
 use crate::types::Timestamp;
 use proptest::prelude::*;
