@@ -7,7 +7,6 @@ use tokio::time::{Instant, sleep};
 
 use crate::alerts::{Alert, Alerts, Counts, Member, Settings};
 use crate::engine::finding::Finding;
-use crate::engine::verdict::Verdict;
 use crate::live;
 use crate::output::Report;
 use crate::sinks::Sinks;
@@ -62,12 +61,8 @@ pub(super) fn tell(report: &Report, config: &Config) -> anyhow::Result<()> {
 fn alerts(report: &Report) -> Vec<Alert> {
     let mut alerts = Alerts::new(SETTINGS);
     let mut told = Vec::new();
-    let mut violating: Vec<(&Finding, _)> = report
-        .findings
-        .iter()
-        .filter(|finding| matches!(finding.verdict, Verdict::Violating(_)))
-        .filter_map(|finding| Some((finding, finding.eth_dst?)))
-        .collect();
+    let mut violating: Vec<(&Finding, _)> =
+        report.violating().filter_map(|finding| Some((finding, finding.eth_dst?))).collect();
     violating.sort_by_key(|(finding, _)| (finding.first_seen, finding.tuple));
     for (finding, mac) in violating {
         let at = finding.first_seen;

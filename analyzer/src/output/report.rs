@@ -1,9 +1,11 @@
 //! All that a run has to say.
 
+use std::collections::BTreeSet;
+
 use crate::engine::finding::{CitedConnection, CtDirection, Finding, Latent, Summary};
 use crate::engine::verdict::Verdict;
 use crate::output::status::Status;
-use crate::types::{Timestamp, Tuple, Warning};
+use crate::types::{MacAddr, Timestamp, Tuple, Warning};
 
 /// All that a run has to say.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -53,6 +55,21 @@ impl Report {
     /// A packet's time as text; `None` where the capture has no times.
     pub fn packet_time(&self, at: Timestamp) -> Option<String> {
         (!self.lacks_times).then(|| at.to_rfc3339(self.time_digits))
+    }
+
+    /// Findings that violate.
+    pub fn violating(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| matches!(finding.verdict, Verdict::Violating(_)))
+    }
+
+    /// Where packets of findings that violate went to.
+    pub fn wrong_macs(&self) -> BTreeSet<MacAddr> {
+        self.violating().filter_map(|finding| finding.eth_dst).collect()
+    }
+
+    /// When the first packet of a finding that violates was seen.
+    pub fn violating_since(&self) -> Option<Timestamp> {
+        self.violating().map(|finding| finding.first_seen).min()
     }
 
     /// Name of the NIC with an index.

@@ -6,7 +6,6 @@ use std::io;
 use super::answer::Answer;
 use super::escape::escaped;
 use super::report::Report;
-use crate::engine::verdict::Verdict;
 use crate::types::{MacAddr, Timestamp};
 
 /// How the run over one node ended.
@@ -44,7 +43,6 @@ pub struct NodeAnswer {
 impl NodeAnswer {
     /// What a report says.
     pub fn of(report: &Report) -> Self {
-        let violating = || report.findings.iter().filter(|finding| matches!(finding.verdict, Verdict::Violating(_)));
         let summary = &report.summary;
         Self {
             answer: report.answer(),
@@ -53,8 +51,8 @@ impl NodeAnswer {
             violating_flows: summary.violating_flows,
             violating_packets: summary.violating_packets,
             undetermined_flows: summary.undetermined_flows,
-            macs: violating().filter_map(|finding| finding.eth_dst).collect(),
-            since: violating().map(|finding| finding.first_seen).min(),
+            macs: report.wrong_macs(),
+            since: report.violating_since(),
             time_digits: report.time_digits,
         }
     }

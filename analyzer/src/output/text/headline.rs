@@ -1,14 +1,10 @@
 //! The first lines: the answer, and what it rests on.
 
-use std::collections::BTreeSet;
-
 use super::words::{count, grouped, leave};
-use crate::engine::finding::{Finding, LastLegal, Summary};
-use crate::engine::verdict::Verdict;
+use crate::engine::finding::{LastLegal, Summary};
 use crate::output::answer::Answer;
 use crate::output::escape::{Escaped, escaped};
 use crate::output::report::{Report, Skipped};
-use crate::types::MacAddr;
 
 /// The answer, with whom it concerns and since when, and how much could not be judged.
 pub(super) fn headline(report: &Report) -> String {
@@ -27,18 +23,15 @@ pub(super) fn headline(report: &Report) -> String {
 /// ` since 2022-06-09T22:48:28Z: 2 of 10 flows leave to ...`
 fn violating(report: &Report) -> String {
     let Summary { flows, packets, violating_flows, violating_packets, .. } = report.summary;
-    let is_violating = |finding: &&Finding| matches!(finding.verdict, Verdict::Violating(_));
-    let findings: Vec<_> = report.findings.iter().filter(is_violating).collect();
     // Of findings that were not kept, one may be older.
-    let since =
-        findings.iter().map(|finding| finding.first_seen).min().filter(|_| report.summary.omitted_findings == 0);
+    let since = report.violating_since().filter(|_| report.summary.omitted_findings == 0);
     let since = since.map(|since| format!(" since {}", since.to_rfc3339(report.time_digits))).unwrap_or_default();
     let said = format!(
         "{since}: {} of {} {} to {} ({} of {}).",
         grouped(violating_flows),
         count(flows, "flow"),
         leave(violating_flows),
-        wrong_macs(report, &findings),
+        wrong_macs(report),
         grouped(violating_packets),
         count(packets, "packet"),
     );
@@ -46,10 +39,10 @@ fn violating(report: &Report) -> String {
 }
 
 /// Where the packets go, and whose MAC that is or was, where it is one.
-fn wrong_macs(report: &Report, findings: &[&Finding]) -> String {
-    let macs: BTreeSet<MacAddr> = findings.iter().filter_map(|finding| finding.eth_dst).collect();
+fn wrong_macs(report: &Report) -> String {
+    let macs = report.wrong_macs();
     match (macs.first(), macs.len(), report.summary.omitted_findings) {
-        (Some(mac), 1, 0) => format!("{mac}{}, which is no current next hop", owner(report, findings)),
+        (Some(mac), 1, 0) => format!("{mac}{}, which is no current next hop", owner(report)),
         (_, 0 | 1, _) => "a MAC that is no current next hop".to_owned(),
         (_, macs, 0) => format!("{macs} MACs that are no current next hops"),
         (_, macs, _) => format!("{macs} MACs and more that are no current next hops"),
@@ -57,10 +50,10 @@ fn wrong_macs(report: &Report, findings: &[&Finding]) -> String {
 }
 
 /// Whose the MAC is, as some source names its owner, or else whose it was.
-fn owner(report: &Report, findings: &[&Finding]) -> String {
-    let mut known = findings.iter().flat_map(|finding| finding.known_as.iter());
+fn owner(report: &Report) -> String {
+    let mut known = report.violating().flat_map(|finding| finding.known_as.iter());
     let owner = known.find_map(|known| known.owner.as_deref()).map(escaped);
-    let last = findings.iter().filter_map(|finding| finding.last_legal.as_ref()).max_by_key(|last| last.until);
+    let last = report.violating().filter_map(|finding| finding.last_legal.as_ref()).max_by_key(|last| last.until);
     let last =
         last.map(|LastLegal { until, nexthop }| format!("{nexthop} until {}", until.to_rfc3339(report.time_digits)));
     let known: Vec<_> = owner.into_iter().chain(last).collect();
