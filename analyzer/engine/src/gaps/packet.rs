@@ -99,6 +99,8 @@ impl<'a> Packet<'_, 'a> {
         match &gap.scope {
             Scope::Connections(lost) => self.may_be_of(lost),
             Scope::End { .. } => true,
+            // As older evidence for a next hop it keeps row 10 from applying, whatever counts before it.
+            Scope::Bindings { ip } => self.is_decided_by(gap) || self.is_heard && self.may_be_bound(*ip, |_| false),
             _ => self.is_decided_by(gap),
         }
     }
