@@ -12,7 +12,9 @@ mod services;
 
 use self::clock::{Clock, Stamp};
 use self::head::Head;
-use self::meaning::{Before, Content, FrameRows, Meaning, is_of_tshark, is_possible_frame, is_tunnel, meaning};
+use self::meaning::{
+    Before, Content, FrameRows, Meaning, holds_another, is_of_tshark, is_possible_frame, is_tunnel, meaning,
+};
 use self::payload::{Ipv4Header, Packet};
 use super::nics::Nics;
 use super::source::{Meter, Source};
@@ -117,7 +119,10 @@ impl TextReader {
                     self.nics.intern(nic).ok_or_else(|| CaptureError::TooManyInterfaces { file: file() })?;
                 self.recognised = true;
                 self.in_tunnel = stamp == Stamp::Missing && is_tunnel(text);
-                let Head { eth_src, eth_dst, tags, length, .. } = head;
+                let Head { eth_src, eth_dst, tags, length, body, .. } = head;
+                if holds_another(body) {
+                    self.lose(number, "another frame stands behind the first in this line; the first was read")?;
+                }
                 let Some(at) = self.clock.at(stamp) else {
                     return self.lose(number, "a time before 1970 or after 2554");
                 };

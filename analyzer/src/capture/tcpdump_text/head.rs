@@ -1,5 +1,7 @@
 //! The link layer part of a line: MACs, VLAN tags, EtherType, length.
 
+use std::net::IpAddr;
+
 use analyzer_ebpf::abi::{Direction, LinkTags};
 
 use crate::types::MacAddr;
@@ -59,6 +61,10 @@ pub(super) fn head(text: &str) -> Result<Head<'_>, HeadError> {
     let (length, body) = rest.split_once(':').ok_or(HeadError::Malformed)?;
     let length = length.parse().map_err(|_| HeadError::Malformed)?;
     let (tags, eth_type, body) = untag(tags, kind, body.strip_prefix(' ').unwrap_or(body));
+    // What looks like a packet of IP under another name is one whose name was damaged.
+    if !is_whole_type(kind) || eth_type == EthType::Other && holds_addresses(body) {
+        return Err(HeadError::Malformed);
+    }
     Ok(Head { interface, eth_src, eth_dst, tags, eth_type, length, body })
 }
 
@@ -138,15 +144,26 @@ fn eth_number(kind: &str) -> Option<u16> {
     }
 }
 
+/// Whether two IP addresses, with ports or without, stand at the start of a payload.
+fn holds_addresses(body: &str) -> bool {
+    let Some((src, rest)) = body.split_once(" > ") else { return false };
+    let is_address = |text: &str| {
+        let without_port = text.rsplit_once('.').map_or(text, |(ip, _)| ip);
+        text.parse::<IpAddr>().is_ok() || without_port.parse::<IpAddr>().is_ok()
+    };
+    is_address(src) && rest.split_once(':').is_some()
+}
+
 /// Whether an EtherType is printed to its end: `IPv4 (0x0800)`, or a name alone.
 pub(super) fn is_whole_type(kind: &str) -> bool {
     let name = kind.strip_prefix("ethertype ").unwrap_or(kind);
     match name.split_once('(') {
+        Some((name, _)) if name.contains([',', '>', ':']) => false,
         Some((_, number)) => number
             .strip_prefix("0x")
             .and_then(|number| number.strip_suffix(')'))
             .is_some_and(|number| number.len() == 4),
-        None => !name.contains(' '),
+        None => !name.contains(['\u{fffd}', '*', '?']),
     }
 }
 

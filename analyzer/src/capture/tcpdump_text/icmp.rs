@@ -86,8 +86,13 @@ pub(super) fn v6(text: &str) -> Option<Message> {
         .or_else(|| Some((1, number(text.strip_prefix("destination unreachable, unknown unreach code (")?)?)))
         .or_else(|| Some((4, number(text.strip_prefix("parameter problem, code-#")?)?)))
         .or_else(|| Some((number(text.strip_prefix("type-#")?)?, 0)))?;
-    // Up to version 4.9 the identifier is not printed.
-    let id = if matches!(icmp_type, 128 | 129) { number_after(text, " id ").unwrap_or(0) } else { 0 };
+    let is_query = matches!(icmp_type, 128 | 129);
+    let id = match is_query.then(|| number_after(text, " id ")) {
+        Some(Some(id)) => id,
+        // Up to version 4.9 the identifier is not printed, but the sequence number is.
+        Some(None) if text.contains(" id") || !text.contains(", seq ") => return None,
+        _ => 0,
+    };
     Some(Message { icmp_type, code, id })
 }
 

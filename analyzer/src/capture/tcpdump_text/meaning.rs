@@ -208,6 +208,15 @@ pub(super) fn is_possible_frame(text: &str) -> bool {
     has_macs() || words.contains(&"ethertype") && has_time()
 }
 
+/// Whether another frame stands behind the payload of a line, where the ends of lines were lost.
+pub(super) fn holds_another(body: &str) -> bool {
+    let mut arrows = body.match_indices(" > ").skip(1);
+    arrows.any(|(at, arrow)| {
+        let before = at.checked_sub("ce:73:29:66:39:a4".len()).and_then(|start| body.get(start..at));
+        before.is_some_and(|before| mac(before).is_some()) && mac(&body[at + arrow.len()..]).is_some()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

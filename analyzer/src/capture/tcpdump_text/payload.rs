@@ -44,6 +44,29 @@ const NAMED: [(&str, u8); 9] = [
     ("exptest-254", 254),
 ];
 
+/// How tcpdump begins what it prints of a packet that it could not read itself.
+const UNREAD: [&str; 8] = ["[|", "bad-", "truncated-ip", "invalid", "(invalid", "unknown", "error:", "wrong"];
+
+/// How packets with ports begin behind their addresses, by protocol. What begins otherwise is UDP, whose payload tcpdump
+/// decodes without a word of UDP.
+const WITH_PORTS: [(&str, u8); 12] = [
+    ("Flags [", proto::TCP),
+    ("tcp ", proto::TCP),
+    ("[|tcp]", proto::TCP),
+    ("[tcp ", proto::TCP),
+    ("truncated-tcp", proto::TCP),
+    ("sctp", proto::SCTP),
+    ("[|sctp]", proto::SCTP),
+    ("truncated-sctp", proto::SCTP),
+    ("DCCP", proto::DCCP),
+    ("dccp", proto::DCCP),
+    ("[|dccp]", proto::DCCP),
+    ("truncated-dccp", proto::DCCP),
+];
+
+/// What tcpdump prints of TCP and SCTP alone: where it stands behind another beginning, that beginning is damaged.
+const NOT_OF_UDP: [&str; 5] = [", win ", "[DATA]", "[SACK]", "[HB ", "[INIT"];
+
 /// Extension headers of IPv6 that tcpdump prints before the ports, but for those in parentheses.
 const EXTENSIONS: [&str; 6] = ["HBH", "DSTOPT", "RT6", "srcrt", "rt6", "AH"];
 
@@ -72,6 +95,8 @@ pub(super) enum Problem {
     UnknownService(String),
     #[error("the addresses do not end")]
     NoEnd,
+    #[error("its protocol cannot be read")]
+    NoProtocol,
 }
 
 impl Packet {
@@ -99,8 +124,10 @@ pub(super) fn packet(body: &str, header: Ipv4Header) -> Result<Packet, Problem> 
         Some((_, rest)) => rest.split_once(") ").ok_or(Problem::NoEnd)?.1,
         None => body,
     };
-    // Without addresses it is a packet that tcpdump itself could not read, such as ` [|ip]` or `bad-len 0`.
-    let Some((src, rest)) = body.split_once(" > ") else { return Ok(Packet::OTHER) };
+    let Some((src, rest)) = body.split_once(" > ") else {
+        let is_unread = UNREAD.iter().any(|start| body.trim_start().starts_with(start)) || body.contains("(invalid)");
+        return if is_unread { Ok(Packet::OTHER) } else { Err(Problem::NoEnd) };
+    };
     let (dst, rest) = rest.split_once(": ").or_else(|| Some((rest.strip_suffix(':')?, ""))).ok_or(Problem::NoEnd)?;
     let (src, src_port) = endpoint(src)?;
     let (dst, dst_port) = endpoint(dst)?;
@@ -108,7 +135,7 @@ pub(super) fn packet(body: &str, header: Ipv4Header) -> Result<Packet, Problem> 
     match (src_port, dst_port) {
         (Some(src_port), Some(dst_port)) => between.with_ports(src_port, dst_port, rest),
         _ if dst.is_ipv6() => between.behind_extensions(rest),
-        _ => Ok(between.without_ports(rest)),
+        _ => between.without_ports(rest),
     }
 }
 
@@ -122,21 +149,24 @@ struct Between {
 
 impl Between {
     fn with_ports(self, src_port: &str, dst_port: &str, rest: &str) -> Result<Packet, Problem> {
-        let nw_proto = self.header.nw_proto.unwrap_or_else(|| protocol_with_ports(rest));
+        let nw_proto = match self.header.nw_proto {
+            Some(nw_proto) => nw_proto,
+            None => protocol_with_ports(rest).ok_or(Problem::NoProtocol)?,
+        };
         let (tp_src, unsure_src) = port(src_port)?;
         let (tp_dst, unsure_dst) = port(dst_port)?;
         let packet = self.packet(nw_proto, tp_src, tp_dst, false);
         Ok(Packet { ambiguous: unsure_src.or(unsure_dst), ..packet })
     }
 
-    fn without_ports(self, rest: &str) -> Packet {
+    fn without_ports(self, rest: &str) -> Result<Packet, Problem> {
         let message = match rest.strip_prefix("ICMP ") {
             Some(text) => icmp::v4(text).map(|message| (proto::ICMP, message)),
             None => rest.strip_prefix("ICMP6, ").and_then(icmp::v6).map(|message| (proto::ICMPV6, message)),
         };
         if let (Some((nw_proto, message)), false) = (message, self.header.later_fragment) {
             let tp_dst = u16::from_be_bytes([message.icmp_type, message.code]);
-            return self.packet(nw_proto, message.id, tp_dst, false);
+            return Ok(self.packet(nw_proto, message.id, tp_dst, false));
         }
         // A fragment behind the first is printed as its protocol alone; of an unknown protocol a space comes first
         // and the length behind. With option -q an IGMP message looks the same, and is more likely.
@@ -149,9 +179,11 @@ impl Between {
                 // Ports or an ICMP type that are not printed are not 0.
                 let told = later_fragment
                     || matches!(packet.payload, TextPayload::Ip(tuple) if !tuple.has_ports() && !tuple.is_icmp());
-                if told { packet } else { Packet::OTHER }
+                Ok(if told { packet } else { Packet::OTHER })
             }
-            None => Packet::OTHER,
+            // Cut by the snapshot length, which is no damage of the text.
+            None if rest.trim_start().starts_with("[|") => Ok(Packet::OTHER),
+            None => Err(Problem::NoProtocol),
         }
     }
 
@@ -176,7 +208,7 @@ impl Between {
         }
         // With option -v the checksum is told first.
         let behind_sum = rest.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map(|(_, rest)| rest);
-        Ok(self.without_ports(behind_sum.unwrap_or(rest)))
+        self.without_ports(behind_sum.unwrap_or(rest))
     }
 
     fn packet(self, nw_proto: u8, tp_src: u16, tp_dst: u16, later_fragment: bool) -> Packet {
@@ -211,19 +243,15 @@ pub(super) fn arp(body: &str, eth_src: MacAddr) -> TextPayload {
     }
 }
 
-/// The protocol of a packet that is printed with ports. What is no TCP, SCTP or DCCP is UDP, whose payload tcpdump
-/// decodes without a word of UDP.
-fn protocol_with_ports(rest: &str) -> u8 {
-    let starts_with = |words: &[&str]| words.iter().any(|word| rest.trim_start().starts_with(word));
-    if starts_with(&["Flags [", "tcp ", "[|tcp]", "[tcp ", "truncated-tcp"]) {
-        proto::TCP
-    } else if starts_with(&["sctp", "[|sctp]", "truncated-sctp"]) {
-        proto::SCTP
-    } else if starts_with(&["DCCP", "dccp", "[|dccp]", "truncated-dccp"]) {
-        proto::DCCP
-    } else {
-        proto::UDP
+/// The protocol of a packet that is printed with ports; `None` where the text is cut or damaged in it.
+fn protocol_with_ports(rest: &str) -> Option<u8> {
+    let rest = rest.trim_start();
+    if let Some(&(_, number)) = WITH_PORTS.iter().find(|(start, _)| rest.starts_with(start)) {
+        return Some(number);
     }
+    let is_cut = WITH_PORTS.iter().any(|(start, _)| start.starts_with(rest));
+    let is_damaged = || NOT_OF_UDP.iter().any(|words| rest.contains(words));
+    (!is_cut && !is_damaged()).then_some(proto::UDP)
 }
 
 fn protocol_without_ports(rest: &str) -> Option<u8> {

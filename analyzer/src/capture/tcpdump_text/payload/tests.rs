@@ -39,7 +39,6 @@ fn bodies() {
         (ports, "sctp", v4(132, 42788, 5005)),
         (ports, "DCCP DCCP-Request (service=0) ", v4(33, 42788, 5005)),
         ("10.168.16.230.avt-profile-1 > 172.27.0.13.commplex-main: ", "UDP, length 8", v4(17, 5004, 5000)),
-        ("10.168.16.230.42788 > 172.27.0.13.5005:", "", v4(17, 42788, 5005)),
         (plain, "ip-proto-17", later(v4(17, 0, 0))),
         (plain, "udp", later(v4(17, 0, 0))),
         (plain, "ip-proto-1", later(v4(1, 0, 0))),
@@ -63,7 +62,6 @@ fn bodies() {
         (plain, "exptest-253", later(v4(253, 0, 0))),
         (plain, " mpls-in-ip 8", v4(137, 0, 0)),
         (plain, "VRRPv2, Advertisement, (ttl 64), vrid 1, prio 100, authtype none, intvl 1s, length 20", v4(112, 0, 0)),
-        (plain, "something new", Packet::OTHER),
         (
             "truncated-ip - 28 bytes missing! 10.168.16.230.42788 > 172.27.0.13.5005: ",
             "UDP, length 40",
@@ -95,6 +93,27 @@ fn bodies() {
     for (addresses, rest, expected) in cases {
         let body = format!("{addresses}{rest}");
         assert_eq!(packet(&body, Ipv4Header::default()), Ok(expected), "{body}");
+    }
+}
+
+/// What a damaged line tells is no other packet.
+#[test]
+fn cut_and_garbled_bodies() {
+    let ports = "10.168.16.230.42788 > 172.27.0.13.5005: ";
+    let plain = "10.168.16.230 > 172.27.0.13: ";
+    for (addresses, rest, problem) in [
+        ("10.168.16.230.42788 > 172.27.0.13.5005:", "", Problem::NoProtocol),
+        (ports, "Fla", Problem::NoProtocol),
+        (ports, "Fl*gs [S], seq 1000, win 1024, length 0", Problem::NoProtocol),
+        (ports, "s?tp (1) [HB REQ]", Problem::NoProtocol),
+        (plain, "ICMP echo request, id 7", Problem::NoProtocol),
+        (plain, "something new", Problem::NoProtocol),
+        ("fd00::1 > fd00::2: ", "ICMP6, echo reply, id 7", Problem::NoProtocol),
+        ("", "10.168.16.23", Problem::NoEnd),
+        ("", "", Problem::NoEnd),
+    ] {
+        let body = format!("{addresses}{rest}");
+        assert_eq!(packet(&body, Ipv4Header::default()), Err(problem), "{body}");
     }
 }
 
@@ -172,6 +191,27 @@ fn icmp_messages() {
     }
 }
 
+/// What a damaged line tells is no other packet.
+#[test]
+fn cut_and_garbled_bodies() {
+    let ports = "10.168.16.230.42788 > 172.27.0.13.5005: ";
+    let plain = "10.168.16.230 > 172.27.0.13: ";
+    for (addresses, rest, problem) in [
+        ("10.168.16.230.42788 > 172.27.0.13.5005:", "", Problem::NoProtocol),
+        (ports, "Fla", Problem::NoProtocol),
+        (ports, "Fl*gs [S], seq 1000, win 1024, length 0", Problem::NoProtocol),
+        (ports, "s?tp (1) [HB REQ]", Problem::NoProtocol),
+        (plain, "ICMP echo request, id 7", Problem::NoProtocol),
+        (plain, "something new", Problem::NoProtocol),
+        ("fd00::1 > fd00::2: ", "ICMP6, echo reply, id 7", Problem::NoProtocol),
+        ("", "10.168.16.23", Problem::NoEnd),
+        ("", "", Problem::NoEnd),
+    ] {
+        let body = format!("{addresses}{rest}");
+        assert_eq!(packet(&body, Ipv4Header::default()), Err(problem), "{body}");
+    }
+}
+
 #[test]
 fn icmpv6_messages() {
     let cases = [
@@ -205,6 +245,27 @@ fn icmpv6_messages() {
         let body = format!("fd00::1 > fd00::2: ICMP6, {text}");
         let expected = v6(58, id, u16::from_be_bytes([icmp_type, code]));
         assert_eq!(packet(&body, Ipv4Header::default()), Ok(expected), "{body}");
+    }
+}
+
+/// What a damaged line tells is no other packet.
+#[test]
+fn cut_and_garbled_bodies() {
+    let ports = "10.168.16.230.42788 > 172.27.0.13.5005: ";
+    let plain = "10.168.16.230 > 172.27.0.13: ";
+    for (addresses, rest, problem) in [
+        ("10.168.16.230.42788 > 172.27.0.13.5005:", "", Problem::NoProtocol),
+        (ports, "Fla", Problem::NoProtocol),
+        (ports, "Fl*gs [S], seq 1000, win 1024, length 0", Problem::NoProtocol),
+        (ports, "s?tp (1) [HB REQ]", Problem::NoProtocol),
+        (plain, "ICMP echo request, id 7", Problem::NoProtocol),
+        (plain, "something new", Problem::NoProtocol),
+        ("fd00::1 > fd00::2: ", "ICMP6, echo reply, id 7", Problem::NoProtocol),
+        ("", "10.168.16.23", Problem::NoEnd),
+        ("", "", Problem::NoEnd),
+    ] {
+        let body = format!("{addresses}{rest}");
+        assert_eq!(packet(&body, Ipv4Header::default()), Err(problem), "{body}");
     }
 }
 
