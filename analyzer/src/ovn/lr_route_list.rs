@@ -27,6 +27,9 @@ use crate::types::{IpPrefix, Position, Validity};
 /// Longest line that is read, in bytes. A row of OVN has less than 200.
 const MAX_LINE: usize = 4096;
 
+/// Columns of a next hop.
+const NEXTHOP_COLUMNS: usize = 25;
+
 /// Words that follow a route's port, or its policy.
 const FLAGS: [&str; 5] = ["ecmp", "ecmp-symmetric-reply", "(learned)", "override-connected", "bfd"];
 
@@ -86,6 +89,7 @@ struct Row {
     route: Route,
     /// Whether the row has a word of those that came with 21.03.
     has_new_words: bool,
+    has_ecmp: bool,
     /// Words that no version of OVN known to us prints.
     unknown: Vec<(usize, String)>,
 }
@@ -106,6 +110,7 @@ struct Told {
     may_go_on: bool,
     /// Whether it ends in part of a word.
     is_cut: bool,
+    has_ecmp: bool,
 }
 
 struct Listing<'a> {
@@ -159,7 +164,7 @@ impl Listing<'_> {
                 }
                 Err(NoRow { offset, message }) => {
                     let position = line.position(offset);
-                    match lost::row(trimmed, self.router.clone()) {
+                    match lost::row(line.text, self.router.clone()) {
                         Some(scope) => self.facts.lose(self.file, position, scope, message),
                         None => self.facts.warn(self.file, position, message),
                     }
@@ -174,6 +179,9 @@ impl Listing<'_> {
                 && FLAGS.iter().any(|flag| flag.starts_with(word.as_str()))
         });
         let unknown = if is_cut { &row.unknown[..row.unknown.len() - 1] } else { &row.unknown[..] };
+        if let Some(&(offset, _)) = unknown.first() {
+            self.behind(line, offset);
+        }
         for (offset, word) in unknown {
             let message = format!("the word {word:?} is not known and was passed over; the rest of the row was read");
             self.facts.warn(self.file, line.position(*offset), message);
@@ -187,8 +195,20 @@ impl Listing<'_> {
         if self.known.insert(row.route.clone()) {
             let (number, columns) = (line.number(), line.columns);
             let may_go_on = !line.has_comment && row.route.bfd == BfdRef::None;
-            self.routes.push(Told { number, route: row.route, columns, may_go_on, is_cut });
+            self.routes.push(Told { number, route: row.route, columns, may_go_on, is_cut, has_ecmp: row.has_ecmp });
         }
+    }
+
+    /// What stands behind a row, from the offset on, where the ends of lines were lost: it may be another row, or a heading.
+    fn behind(&mut self, line: &Line<'_>, offset: usize) {
+        let rest = &line.text[offset..];
+        let scope = match lost::row(rest, self.router.clone()) {
+            Some(Scope::Routes { router, policy, .. }) => Scope::Routes { router, policy, prefix: None },
+            _ if lost::is_heading(rest) => Scope::Routes { router: self.router.clone(), policy: None, prefix: None },
+            _ => return,
+        };
+        let message = "another row may stand behind this one, which was not read".to_owned();
+        self.facts.lose(self.file, line.position(offset), scope, message);
     }
 
     fn row(&self, line: &str) -> Result<Row, NoRow> {
@@ -225,12 +245,12 @@ impl Listing<'_> {
             source: Source::LrRouteList,
             validity: Validity::ALWAYS,
         };
-        let mut has_new_words = false;
+        let (mut has_new_words, mut has_ecmp) = (false, false);
         let mut unknown = Vec::new();
         for (nth, (offset, word)) in rest.enumerate() {
             has_new_words |= matches!(word, "ecmp" | "ecmp-symmetric-reply" | "bfd");
             match word {
-                "ecmp" => {}
+                "ecmp" => has_ecmp = true,
                 "ecmp-symmetric-reply" => route.symmetric_reply = true,
                 "(learned)" => route.origin = RouteOrigin::Learned,
                 "override-connected" => route.override_connected = true,
@@ -239,27 +259,29 @@ impl Listing<'_> {
                 other => unknown.push((offset, other.to_owned())),
             }
         }
-        Ok(Row { route, has_new_words, unknown })
+        Ok(Row { route, has_new_words, has_ecmp, unknown })
     }
 
     /// Turns the rows into facts. Where a route has several next hops and no row tells it, the listing is older than
-    /// 21.03.
+    /// 21.03; where the listing is not, the row was cut.
     fn finish(mut self) -> Facts {
         let key = |route: &Route| {
             let Route { router, route_table, policy, prefix, .. } = route;
             (router.clone(), Arc::clone(route_table), *policy, *prefix)
         };
         let mut nexthops = HashMap::new();
-        for told in self.routes.iter().filter(|_| !self.tells_ecmp) {
+        for told in self.routes.iter().filter(|told| told.route.origin == RouteOrigin::Static) {
             *nexthops.entry(key(&told.route)).or_insert(0) += 1;
         }
         let (mut first_old, mut first_cut) = (None, None);
-        for Told { number, mut route, columns, may_go_on, is_cut } in self.routes {
-            if nexthops.get(&key(&route)).is_some_and(|&nexthops| nexthops > 1) {
+        for Told { number, mut route, columns, may_go_on, is_cut, has_ecmp } in self.routes {
+            let is_one_of_several = nexthops.get(&key(&route)).is_some_and(|&nexthops| nexthops > 1);
+            if is_one_of_several && !self.tells_ecmp {
                 route.symmetric_reply = true;
                 first_old.get_or_insert(number);
             }
-            if is_cut || may_go_on && paste::is_cut(columns, self.longest) {
+            let lacks_ecmp = is_one_of_several && self.tells_ecmp && !has_ecmp && route.origin == RouteOrigin::Static;
+            if is_cut || lacks_ecmp || may_go_on && paste::is_cut(columns, self.longest) {
                 route.symmetric_reply = true;
                 route.bfd = BfdRef::Unread;
                 first_cut.get_or_insert(number);
@@ -328,11 +350,14 @@ fn policy(word: &str) -> Option<Policy> {
 /// Prefix and next hop, and the words from the policy on.
 fn destination(line: &str) -> Option<(IpPrefix, Option<IpAddr>, impl Iterator<Item = (usize, &str)>)> {
     let mut rest = words(line).peekable();
-    let prefix = rest.next()?.1.parse().ok()?;
-    // A route without a next hop leaves its column blank.
+    let (start, word) = rest.next()?;
+    let (prefix, end) = (word.parse().ok()?, start + word.len());
     let nexthop = match rest.next_if(|(_, word)| policy(word).is_none()) {
-        None | Some((_, "discard")) => None,
+        Some((_, "discard")) => None,
         Some((_, word)) => Some(word.parse().ok()?),
+        // A route without a next hop leaves its column blank; the second half of a row that was broken does not.
+        None if rest.peek().is_some_and(|&(policy, _)| policy < end + NEXTHOP_COLUMNS) => return None,
+        None => None,
     };
     Some((prefix, nexthop, rest))
 }

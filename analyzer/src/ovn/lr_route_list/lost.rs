@@ -14,7 +14,14 @@ pub(super) fn row(line: &str, router: Option<Arc<str>>) -> Option<Scope> {
     let addresses: Vec<usize> = (0..words.len()).filter(|&at| is_address(words[at])).collect();
     let told = words.iter().position(|word| policy(word).is_some());
     let is_alone = words.len() == 1 && addresses.len() == 1;
-    if !is_alone && addresses.len() + usize::from(told.is_some()) < 2 {
+    let is_indented = line.len() - line.trim_start().len() >= INDENT;
+    // A row that ends in its prefix or its next hop.
+    let is_begun = match words[..] {
+        [word] => is_fragment(word, is_indented),
+        [_, word] => addresses.first() == Some(&0) && is_fragment(word, true),
+        _ => false,
+    };
+    if !is_alone && !is_begun && addresses.len() + usize::from(told.is_some()) < 2 {
         return None;
     }
     // Of two addresses in front of the policy the first is the prefix, and so is what begins a row with three words up to it. One
@@ -28,8 +35,23 @@ pub(super) fn row(line: &str, router: Option<Arc<str>>) -> Option<Scope> {
     Some(Scope::Routes { router, policy, prefix })
 }
 
+/// Blanks that stand in front of every prefix that is no long one of IPv6: it is padded to 25 columns.
+const INDENT: usize = 7;
+
+/// Whether a word may be the beginning of an address, or its end.
+fn is_fragment(word: &str, is_surely_one: bool) -> bool {
+    let is_of_address = |byte: u8| byte.is_ascii_hexdigit() || b".:/xX*".contains(&byte);
+    let has_points = word.matches('.').count() > 0 || word.contains("::");
+    word.bytes().all(is_of_address) && word.bytes().any(|byte| byte.is_ascii_digit()) && (has_points || is_surely_one)
+}
+
 fn is_address(word: &str) -> bool {
     word.parse::<IpPrefix>().is_ok() || is_masked(word)
+}
+
+/// Whether a line has words of a heading, damaged or not.
+pub(super) fn is_heading(line: &str) -> bool {
+    line.contains("Route Table") || line.contains("IPv4 Routes") || line.contains("IPv6 Routes")
 }
 
 /// Whether a word is an address in which digits were masked or lost.
@@ -60,6 +82,11 @@ mod tests {
             ("192.0.2.0/24", routes(None, None)),
             ("10.0.xx.5 198.51.xx.15", routes(None, None)),
             ("fd00:10:xx::5 fd00:19::* src-ip ecmp", routes(Some(Policy::SrcIp), None)),
+            ("               10.24", routes(None, None)),
+            ("               1", routes(None, None)),
+            ("   192.0.2.230    1", routes(None, None)),
+            ("   192.0.2.230    fd", None),
+            ("1", None),
             ("...", None),
             ("22:48:28 src-ip", None),
             ("IPv4 Routes of worker 3", None),

@@ -143,14 +143,19 @@ IPv4 Routes
     assert_eq!(routes, expected);
     assert_eq!(warnings, ["lr.txt:2: this format does not tell whether replies are symmetric; taken as symmetric"]);
 
-    // One row with an ECMP word shows that the format has them.
+    // One row with an ECMP word shows that the format has them, and so does a heading of route tables: the two rows of one
+    // prefix have lost it.
     let with_words = format!("{text}           192.168.16.231               198.19.3.15 src-ip ecmp\n");
-    let (routes, warnings) = read(&with_words, None);
-    assert!(routes.iter().all(|route| !route.symmetric_reply));
-    assert_eq!(warnings, [""; 0]);
-    // So does a heading of route tables.
     let with_table = text.replace("IPv4 Routes", "Route Table <main>:");
-    assert!(read(&with_table, None).0.iter().all(|route| !route.symmetric_reply));
+    for text in [with_words, with_table] {
+        let (routes, warnings) = read(&text, None);
+        let is_cut = |route: &Route| route.symmetric_reply && route.bfd == BfdRef::Unread;
+        assert_eq!(routes.iter().map(is_cut).collect::<Vec<_>>()[..4], [true, true, false, false]);
+        assert_eq!(
+            warnings,
+            ["lr.txt:2: rows end where this text seems to be cut: whether BFD watches their next hops is not known"]
+        );
+    }
     // The same row twice is no group.
     let twice = "10.0.0.5 1.1.1.1 src-ip\n10.0.0.5 1.1.1.1 src-ip\n";
     assert_eq!(lines_of(twice, None), (vec!["- [] SrcIp 10.0.0.5/32 1.1.1.1 -".to_owned()], vec![]));
