@@ -19,13 +19,14 @@ pub(super) fn field(line: &str) -> Option<(&str, &str, usize)> {
 }
 
 pub(super) fn read(text: &str, rows: &mut Rows) {
+    let has_marks = lines(text).filter_map(|line| field(line.text)).any(|(_, value, _)| value::has_marks(value));
     for line in lines(text) {
         if let Some((name, value, start)) = field(line.text) {
             // Without anything between the rows, a column that comes again begins the next.
             if rows.has(name) {
                 rows.end_row();
             }
-            let value = value::parse(value);
+            let value = value::parse_beside(value, has_marks);
             let at = start + value.as_ref().map_or_else(|error| error.at, |_| 0);
             let position = Position::LineColumn(line.number, at + 1);
             rows.column(name, value.map_err(|error| error.message), position);
