@@ -55,6 +55,8 @@ pub(super) struct Cleaned {
     state: State,
     /// Columns of the last of its parts on the screen.
     columns: usize,
+    /// Whether it was printable ASCII from the start.
+    is_plain: bool,
     may_hold_comment: bool,
     has_comment: bool,
 }
@@ -278,7 +280,9 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
             let Some(end) = prefix.end(&mapped.text, &|line| rows.begins(line)) else { break };
             mapped.cut_front(end);
         }
-        chars::untab(mapped, F::STOPS);
+        if !line.is_plain {
+            chars::untab(mapped, F::STOPS);
+        }
         line.begins = rows.begins(&mapped.text);
         if !line.begins {
             frames::unframe(mapped);
@@ -286,7 +290,7 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
         } else if mapped.text.ends_with(['}', ']', '>']) {
             frames::unframe_end(mapped);
         }
-        line.is_blank = line.state != State::TooLong && mapped.text.bytes().all(|byte| byte == b' ');
+        line.is_blank = !line.begins && line.state != State::TooLong && mapped.text.bytes().all(|byte| byte == b' ');
         line.kind = if line.begins { Kind::Data } else { kind(&mapped.text) };
         if line.kind == Kind::Silent {
             mapped.text.clear();
@@ -411,5 +415,5 @@ fn chars_off(raw: Raw) -> Cleaned {
         Ok(text) => Mapped::plain(text, number),
         Err(bytes) => chars::clean(&bytes, number),
     };
-    Cleaned { mapped, state, may_hold_comment, ..Cleaned::default() }
+    Cleaned { mapped, state, is_plain, may_hold_comment, ..Cleaned::default() }
 }
