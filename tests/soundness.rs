@@ -20,6 +20,8 @@ mod case;
 mod check;
 #[path = "soundness/damage.rs"]
 mod damage;
+#[path = "soundness/dump.rs"]
+mod dump;
 #[path = "soundness/figures.rs"]
 mod figures;
 #[path = "soundness/flips.rs"]

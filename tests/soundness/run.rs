@@ -16,7 +16,7 @@ use crate::world::World;
 use crate::{case, generate};
 
 /// Worlds of the run of CI: a minute on two cores, where the engine is optimised. The lists hold for so many.
-const WORLDS: u64 = 20_000;
+const WORLDS: u64 = 100_000;
 /// Worlds where it is not: a first look.
 const FEW_WORLDS: u64 = 1000;
 /// `cargo xtask soundness` sets them.

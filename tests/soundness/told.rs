@@ -12,6 +12,7 @@ use analyzer_engine::types::{Timestamp, Validity};
 use crate::addresses;
 use crate::damage::{Damage, damaged};
 use crate::model::{Entry, Frame, Played};
+use crate::numbers::mix;
 use crate::ovn;
 use crate::world::{Decoy, Flow, Kind, Life, Route, Secs, Session, Status, World};
 
@@ -60,6 +61,12 @@ impl Omitted {
         Self::SomeRoutes,
         Self::Ovn,
     ];
+
+    /// The kinds that are left out of a world, one after another: two of them, so that many worlds are tried.
+    pub(crate) fn of(world: &World) -> [Self; 2] {
+        let first = mix(world.seed ^ 0x0717) as usize % Self::ALL.len();
+        [first, (first + Self::ALL.len() / 2) % Self::ALL.len()].map(|index| Self::ALL[index])
+    }
 }
 
 /// What of the evidence the engine is given.
