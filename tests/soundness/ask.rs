@@ -43,7 +43,12 @@ pub(crate) struct Armed {
 pub(crate) fn ask(world: &World, played: &Played, given: Given) -> Said {
     let mut engine = engine(world, played, given);
     let observations = observations(world, played, given, &mut engine);
-    let Conclusion { findings, latent, summary } = engine.conclude(observations.as_slice());
+    said(world, played, &mut engine, &observations)
+}
+
+/// What an engine says of the frames, and of the entries that it knows.
+pub(crate) fn said(world: &World, played: &Played, engine: &mut Engine, observations: &[Observation]) -> Said {
+    let Conclusion { findings, latent, summary } = engine.conclude(observations);
     let count = played.frames.len();
     let mut said = Said {
         verdicts: vec![None; count],
@@ -82,7 +87,12 @@ pub(crate) fn ask(world: &World, played: &Played, given: Given) -> Said {
 pub(crate) fn assumes_of_conforming(world: &World, played: &Played, given: Given, index: usize) -> Assumes {
     let mut engine = engine(world, played, given);
     let observations = observations(world, played, given, &mut engine);
-    let explained = engine.explain(played.frames[index].tuple, observations.as_slice());
+    assumes_of(played, &mut engine, &observations, index)
+}
+
+/// What an engine takes for granted at a frame, whatever it says of it.
+pub(crate) fn assumes_of(played: &Played, engine: &mut Engine, observations: &[Observation], index: usize) -> Assumes {
+    let explained = engine.explain(played.frames[index].tuple, observations);
     let own = explained.seen.into_iter().find(|run| run.packets >> index & 1 == 1);
     own.map(|run| run.assumes).unwrap_or_default()
 }

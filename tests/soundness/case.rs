@@ -9,9 +9,9 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use analyzer_engine::fact::{Connection, Fact};
-use analyzer_engine::types::{MacAddr, Tuple, tuple::proto};
+use analyzer_engine::types::MacAddr;
 
+use crate::dump;
 use crate::model::Played;
 use crate::told::{self, at};
 use crate::world::{Kind, Life, Route, Secs, Status, World};
@@ -22,16 +22,8 @@ pub(crate) fn write(world: &World, played: &Played, name: &str) -> io::Result<Pa
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("nexthops.toml"), nexthops(world))?;
     let facts = told::facts(world, played, None);
-    let (mut entries, mut zones) = (String::new(), String::new());
-    for fact in &facts {
-        match fact {
-            Fact::Connection(entry) => entries.push_str(&conntrack(entry)),
-            Fact::Zone(zone) => zones.push_str(&format!("{} {}\n", zone.name, zone.zone)),
-            _ => {}
-        }
-    }
-    fs::write(folder.join("conntrack.txt"), entries)?;
-    fs::write(folder.join("ct-zone-list.txt"), zones)?;
+    fs::write(folder.join("conntrack.txt"), dump::connections(&facts))?;
+    fs::write(folder.join("ct-zone-list.txt"), dump::zones(&facts))?;
     fs::write(folder.join("capture.pcap"), capture(world, played))?;
     Ok(folder)
 }
@@ -106,38 +98,6 @@ fn nexthop(world: &World, row: &Route, life: Life) -> String {
         let _ = writeln!(text, "until = \"{}\"", at(until).to_rfc3339(0));
     }
     text
-}
-
-/// A line of `dpctl/dump-conntrack`.
-fn conntrack(entry: &Connection) -> String {
-    let name = match entry.orig.nw_proto {
-        proto::TCP => "tcp",
-        proto::UDP => "udp",
-        proto::SCTP => "sctp",
-        proto::ICMPV6 => "icmpv6",
-        _ => "icmp",
-    };
-    let (orig, reply) = (ends(&entry.orig), ends(&entry.reply));
-    let mut line = format!("{name},orig=({orig}),reply=({reply})");
-    if entry.zone > 0 {
-        let _ = write!(line, ",zone={}", entry.zone);
-    }
-    if entry.mark > 0 {
-        let _ = write!(line, ",mark={}", entry.mark);
-    }
-    if entry.label > 0 {
-        let _ = write!(line, ",labels={:#x}", entry.label);
-    }
-    line + "\n"
-}
-
-fn ends(tuple: &Tuple) -> String {
-    match tuple.icmp_type_code() {
-        Some((kind, code)) => {
-            format!("src={},dst={},id={},type={kind},code={code}", tuple.src, tuple.dst, tuple.tp_src)
-        }
-        None => format!("src={},dst={},sport={},dport={}", tuple.src, tuple.dst, tuple.tp_src, tuple.tp_dst),
-    }
 }
 
 /// A classic pcap file (draft-ietf-opsawg-pcap), microseconds, link type Ethernet.

@@ -17,20 +17,23 @@ const KNOWN: &str = "ANALYZER_SOUNDNESS_KNOWN";
 /// Arguments of `cargo xtask soundness`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How many worlds to try, instead of the 20,000 for which the lists of what is known hold.
+    /// How many worlds to try, instead of the 100,000 for which the lists of what is known hold.
     #[arg(long, value_name = "N")]
     worlds: Option<u64>,
     /// The seed of the first world; each further one has the next number.
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
     /// Also show the smallest world of a known difference, of `all` of them, or of a flip such as `Bfd/FalseCommand`.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "texts")]
     known: Option<String>,
+    /// Print the worlds as texts and damage these, instead of facts: `tests/texts.rs`.
+    #[arg(long)]
+    texts: bool,
 }
 
 /// Tries the worlds. What differs and is not known is made small, printed and written as a case.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let mut command = test();
+    let mut command = if args.texts { texts() } else { test() };
     command.arg("--nocapture");
     command.env(SEED, args.seed.to_string());
     match args.worlds {
@@ -48,8 +51,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 /// The test with the engine optimised, which is built for it alone.
 pub(crate) fn test() -> Command {
+    optimised("analyzer-engine", "soundness", "run::the_engine_says_what_the_model_says")
+}
+
+/// The test of texts with the readers optimised. CI runs fewer worlds of it beside the other tests.
+fn texts() -> Command {
+    optimised("analyzer", "texts", "run::damaged_texts_make_nobody_guilty")
+}
+
+fn optimised(package: &str, test: &str, name: &str) -> Command {
     let mut command = project::cargo();
-    command.args(["test", "--profile", "worlds", "--package", "analyzer-engine", "--test", "soundness"]);
-    command.args(["--", "--exact", "run::the_engine_says_what_the_model_says"]);
+    command.args(["test", "--profile", "worlds", "--package", package, "--test", test, "--", "--exact", name]);
     command
 }
