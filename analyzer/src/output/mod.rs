@@ -15,10 +15,12 @@ pub mod remedy;
 pub mod repair;
 pub mod report;
 pub mod status;
+mod stderr;
 pub mod text;
 pub mod total;
 
 pub use self::answer::Answer;
 pub use self::json::{write_json, write_jsonl};
 pub use self::report::{Report, Skipped};
+pub use self::stderr::say;
 pub use self::text::write_text;
