@@ -174,7 +174,11 @@ pub(super) const NEXTHOPS: Epilogue = Epilogue {
     notes: &[],
     files: &[SOCKETS],
     environment: &[NO_COLOR, OVS_RUNDIR, OVN_RUNDIR],
-    exit_status: &[(0, "at least one next hop is known"), (2, "could not run"), (3, "none is known")],
+    exit_status: &[
+        (0, "at least one next hop is known"),
+        (2, "could not run"),
+        (3, "none is known, or what may tell of one could not be read"),
+    ],
     see_also: &["ovn-nbctl(8)", "ovn-sbctl(8)"],
 };
 
@@ -194,7 +198,7 @@ pub(super) const EXPLAIN: Epilogue = Epilogue {
         (0, "seen, and nothing is wrong"),
         (1, "a packet violates, or an entry of the flow is stale"),
         (2, "could not run"),
-        (3, "the flow was not seen, or could not be judged"),
+        (3, "the flow was not seen, could not be judged, or reading was interrupted"),
     ],
     see_also: &["conntrack(8)", "ovn-trace(8)"],
 };

@@ -11,6 +11,7 @@ mod manual;
 mod nexthops;
 mod nodes;
 mod printing;
+mod provenance;
 mod repair;
 mod replay;
 mod running;

@@ -6,12 +6,14 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::SCHEMA;
+use super::provenance::{ListProvenance, ProvenanceView};
 use super::view::{
     ConntrackView, ExpectedView, FindingView, FlowView, KnownAsView, LastLegalView, LeftOut, RemedyView, RouteView,
     Shown,
 };
 use crate::engine::label::label_text;
 use crate::engine::observation::Observation;
+use crate::engine::verdict::Verdict;
 use crate::engine::view::{BindingView, ConnectionView, Explanation, NewFlow, NexthopView, SetView, UnlabelledView};
 use crate::output::commands::{Command, commands};
 use crate::output::listing::is_there;
@@ -23,15 +25,16 @@ use crate::types::{MacAddr, Timestamp};
 
 /// A document that is a list.
 #[derive(Serialize)]
-pub(super) struct ListView<T> {
+pub(super) struct ListView<'a, T> {
     schema: u32,
     r#type: &'static str,
     entries: Vec<T>,
+    provenance: Vec<ListProvenance<'a>>,
 }
 
-impl<T> ListView<T> {
-    pub(super) fn new(r#type: &'static str, entries: Vec<T>) -> Self {
-        Self { schema: SCHEMA, r#type, entries }
+impl<'a, T> ListView<'a, T> {
+    pub(super) fn new(r#type: &'static str, entries: Vec<T>, provenance: Vec<ListProvenance<'a>>) -> Self {
+        Self { schema: SCHEMA, r#type, entries, provenance }
     }
 }
 
@@ -223,6 +226,8 @@ pub(super) struct ExplanationView<'a> {
     sets: Vec<SetRow<'a>>,
     new_flow: NewFlowView<'a>,
     commands: Vec<CommandRow>,
+    interrupted: bool,
+    provenance: ProvenanceView<'a>,
 }
 
 impl<'a> ExplanationView<'a> {
@@ -242,6 +247,8 @@ impl<'a> ExplanationView<'a> {
             sets: explanation.sets.iter().map(|set| SetRow::new(report, set)).collect(),
             new_flow: NewFlowView::new(&explanation.new_flow),
             commands: commands(explanation).into_iter().map(CommandRow::new).collect(),
+            interrupted: report.interrupted,
+            provenance: ProvenanceView::new(&report.provenance),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::output::escape::escaped;
-use crate::output::remedy::{Datapath, remedies};
+use crate::output::remedy::{Datapath, remedies_in};
 use crate::output::repair::RepairRow;
 use crate::output::report::leaving;
 
@@ -29,7 +29,7 @@ pub fn write_repairs(out: &mut impl io::Write, rows: &[RepairRow]) -> io::Result
             writeln!(out, "    taken for granted (docs/verdicts.md): {}", escaped(&row.assumes.join(", ")))?;
         }
         if row.has_remedy() {
-            for remedy in remedies(entry).into_iter().flatten().filter(|remedy| is_there(row, remedy.datapath)) {
+            for remedy in remedies_in(entry, row.datapath).flatten() {
                 writeln!(out, "    by hand: {}", remedy.command)?;
             }
         }

@@ -112,7 +112,7 @@ pub(super) fn latent_meaning(state: LatentState) -> &'static str {
 }
 
 /// A number with its digits in groups of three: `48,123`.
-pub(super) fn grouped(number: u64) -> String {
+pub(in crate::output) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -125,7 +125,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// A number of things whose plural takes an s.
-pub(super) fn count(number: u64, what: &str) -> String {
+pub(in crate::output) fn count(number: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
