@@ -214,6 +214,10 @@ pub(super) const REPAIR: Epilogue = Epilogue {
             "Deletes the entry that keeps this flow at a dead gateway",
         ),
         (
+            "analyzer repair --all --apply --watch 10s -i ens5f1",
+            "Deletes all of them, and tells of each flow whether its next packet goes right",
+        ),
+        (
             "analyzer repair --mac ce:73:29:66:39:a4 --method unpin --apply",
             "Frees all flows from this gateway; NAT and TCP state stay",
         ),
@@ -233,8 +237,9 @@ pub(super) const REPAIR: Epilogue = Epilogue {
     environment: &[NO_COLOR, OVS_RUNDIR, OVN_RUNDIR],
     exit_status: &[
         (0, "all was done, or would be, or there is nothing to do"),
-        (1, "something was refused or failed"),
+        (1, "something was refused or failed, or with --watch a healed flow still violates"),
         (2, "could not run"),
+        (3, "as 0, but something could not be read; with --watch a healed flow was not seen, or could not be judged"),
     ],
     see_also: &["conntrack(8)", "ovs-appctl(8)"],
 };

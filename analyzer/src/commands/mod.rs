@@ -16,6 +16,7 @@ mod repair;
 mod replay;
 mod running;
 mod telling;
+mod watching;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

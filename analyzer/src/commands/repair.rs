@@ -11,6 +11,7 @@ use super::engine::prepare;
 use super::nodes;
 use super::printing::{frame, print};
 use super::provenance::Origins;
+use super::watching::Watch;
 use super::{Status, warn};
 use crate::cli::{ActingArgs, Format, KernelRoutes, RepairArgs, RulingArgs, SelectingArgs};
 use crate::engine::settings::Settings;
@@ -20,7 +21,7 @@ use crate::live::snapshot::{ForRepair, Snapshot, Table, Wanted, snapshot};
 use crate::netlink::conntrack;
 use crate::output::provenance::Provenance;
 use crate::output::remedy::Datapath;
-use crate::output::repair::RepairRow;
+use crate::output::repair::{Afterwards, RepairRow};
 use crate::output::{Report, json, listing, say, write_provenance};
 use crate::repair::journal::{By, Journal};
 use crate::repair::plan::{Selection, Step, plan};
@@ -33,11 +34,12 @@ use crate::unixctl::conntrack::{Pacing, UserspaceTable};
 pub(super) fn run(args: RepairArgs) -> anyhow::Result<Status> {
     let output = args.output.clone();
     nodes::is_one(&output.node)?;
-    let Ended { repairs, is_partial, is_whole, provenance } = match is_running(&args.inputs, &args.paths) {
+    let Ended { repairs, afterwards, is_partial, is_whole, provenance } = match is_running(&args.inputs, &args.paths) {
         true => on_running(args)?,
         false => on_dumps(args)?,
     };
-    let rows: Vec<RepairRow> = repairs.iter().map(Repair::row).collect();
+    let mut rows: Vec<RepairRow> = repairs.iter().map(Repair::row).collect();
+    rows.iter_mut().zip(&afterwards).for_each(|(row, seen)| row.afterwards = *seen);
     let frame = Report { provenance, ..frame(output.node().map(str::to_owned)) };
     print(|out| match output.format {
         Format::Text => {
@@ -46,8 +48,10 @@ pub(super) fn run(args: RepairArgs) -> anyhow::Result<Status> {
         }
         format => json::write_repairs(out, &frame, &rows, format == Format::Jsonl),
     })?;
-    Ok(match !is_partial && repairs.iter().all(|repair| repair.outcome.is_fine()) {
-        true if is_whole => Status::Fine,
+    let is_done = !is_partial && repairs.iter().all(|repair| repair.outcome.is_fine());
+    let seen = |answer: &str| afterwards.iter().flatten().all(|seen| seen.name() != answer);
+    Ok(match is_done && seen("violating") {
+        true if is_whole && seen("undetermined") && seen("no-packet") => Status::Fine,
         true => Status::Undetermined,
         false => Status::Violation,
     })
@@ -56,6 +60,8 @@ pub(super) fn run(args: RepairArgs) -> anyhow::Result<Status> {
 /// How a run ended.
 struct Ended {
     repairs: Vec<Repair>,
+    /// What was seen of each flow that was healed, where that was watched.
+    afterwards: Vec<Option<Afterwards>>,
     /// Whether there may be entries that nobody has seen.
     is_partial: bool,
     /// Whether all that was given, or told, could be read.
@@ -120,7 +126,8 @@ fn on_dumps(args: RepairArgs) -> anyhow::Result<Ended> {
     });
     let is_whole = prepared.engine.gaps(at).next().is_none();
     let provenance = prepared.provenance(&[], &output);
-    Ok(Ended { repairs: rehearsed.collect(), is_partial: false, is_whole, provenance })
+    let afterwards = Vec::new();
+    Ok(Ended { repairs: rehearsed.collect(), afterwards, is_partial: false, is_whole, provenance })
 }
 
 /// What would be, or is, done about entries of the running system.
@@ -149,7 +156,7 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
         facts,
         files: files.collect(),
     });
-    let snapshot = snapshot(&asked, &wanted, settings(&ruling))?;
+    let mut snapshot = snapshot(&asked, &wanted, settings(&ruling))?;
     warn(&snapshot.warnings);
     for (file, stamp) in paths.nexthops.iter().zip(&stamps) {
         if Stamp::of(file)? != *stamp {
@@ -178,6 +185,8 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
         Table::Userspace(socket) => (Datapath::Userspace, runtime()?.block_on(unixctl::release(socket))),
     };
     let rules = Rules { ovs, ..rules(&acting, &ruling, &selecting) };
+    // Before anything is changed: what cannot be watched is said first.
+    let watch = acting.watch.map(|patience| Watch::start(&acting.interface, patience)).transpose()?;
     let at = snapshot.now();
     let pins = snapshot.engine.pins(at);
     let steps = plan(pins, &selection(&selecting), &rules, ruling.max, Some(datapath), at);
@@ -192,8 +201,9 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
         (Table::Userspace(socket), true) => in_userspace(socket, &mut journal, steps, &rules, &snapshot)?,
     };
     let is_whole = snapshot.engine.gaps(at).next().is_none();
+    let afterwards = watch.map(|watch| watch.see(&repairs, &mut snapshot.engine)).transpose()?.unwrap_or_default();
     let provenance = origins.told(&loaded.sources, &snapshot.asked, &[], &output);
-    Ok(Ended { repairs, is_partial: snapshot.is_partial, is_whole, provenance })
+    Ok(Ended { repairs, afterwards, is_partial: snapshot.is_partial, is_whole, provenance })
 }
 
 fn in_userspace(

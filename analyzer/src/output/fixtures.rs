@@ -14,7 +14,7 @@ use crate::engine::view::{
 };
 use crate::output::provenance::{self, Provenance, Run};
 use crate::output::remedy::Datapath;
-use crate::output::repair::RepairRow;
+use crate::output::repair::{Afterwards, RepairRow};
 use crate::output::report::{Report, Skipped};
 use crate::output::status::{Loss, MapStatus, NicStatus, SourceStatus, Status};
 use crate::types::tuple::proto;
@@ -363,6 +363,7 @@ pub(super) fn repairs() -> Vec<RepairRow> {
         connection: finding.conntrack[0].clone(),
         id: Some(7),
         relabel: None,
+        afterwards: None,
         expected: finding.expected.clone(),
         last_legal: finding.last_legal.clone(),
         known_as: finding.known_as.clone(),
@@ -376,6 +377,7 @@ pub(super) fn repairs() -> Vec<RepairRow> {
             method: "relabel",
             relabel: Some((nexthop, mac("ee:8d:82:db:f9:c4"))),
             last_legal: None,
+            afterwards: Some(Afterwards::Seen { eth_dst: mac("ee:8d:82:db:f9:c4"), verdict: Verdict::Conforming }),
             ..row("done", None, "done: write ee:8d:82:db:f9:c4")
         },
     ]

@@ -19,7 +19,7 @@ use crate::output::commands::{Command, commands};
 use crate::output::listing::is_there;
 use crate::output::names;
 use crate::output::remedy::Datapath;
-use crate::output::repair::RepairRow;
+use crate::output::repair::{Afterwards, RepairRow};
 use crate::output::report::{Report, leaving};
 use crate::types::{MacAddr, Timestamp};
 
@@ -160,6 +160,7 @@ pub(super) struct RepairView<'a> {
     id: Option<u32>,
     conntrack: ConntrackView<'a>,
     relabel: Option<RelabelView>,
+    afterwards: Option<AfterwardsView>,
     assumes: &'a [Cow<'static, str>],
     expected: Vec<ExpectedView>,
     last_legal: Option<LastLegalView>,
@@ -167,6 +168,29 @@ pub(super) struct RepairView<'a> {
     remedy: Vec<RemedyView>,
     #[serde(skip_serializing_if = "LeftOut::is_empty")]
     left_out: LeftOut,
+}
+
+#[derive(Serialize)]
+struct AfterwardsView {
+    answer: &'static str,
+    eth_dst: Option<Shown<MacAddr>>,
+    verdict: Option<&'static str>,
+    reason: Option<&'static str>,
+}
+
+impl AfterwardsView {
+    fn new(afterwards: Afterwards) -> Self {
+        let (eth_dst, verdict) = match afterwards {
+            Afterwards::Seen { eth_dst, verdict } => (Some(eth_dst), Some(verdict)),
+            Afterwards::NoPacket { .. } => (None, None),
+        };
+        Self {
+            answer: afterwards.name(),
+            eth_dst: eth_dst.map(Shown),
+            verdict: verdict.map(Verdict::name),
+            reason: verdict.and_then(Verdict::reason),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -193,6 +217,7 @@ impl<'a> RepairView<'a> {
             id: row.id,
             conntrack: ConntrackView::new(entry),
             relabel: row.relabel.map(|(nexthop, lladdr)| RelabelView { nexthop, lladdr: Shown(lladdr) }),
+            afterwards: row.afterwards.map(AfterwardsView::new),
             assumes: &row.assumes,
             expected: row.expected.iter().map(ExpectedView::new).collect(),
             last_legal: row.last_legal.as_ref().map(|legal| LastLegalView::new(report, legal)),
