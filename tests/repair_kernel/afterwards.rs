@@ -34,6 +34,11 @@ fn node(purpose: &str, (gateway, mac): (&str, MacAddr)) -> Result<World, Missing
 
 const WATCH: [&str; 7] = ["--all", "--apply", "--settle", "0", "--watch", "2s", "-i"];
 
+#[expect(clippy::disallowed_methods, reason = "a pod sends at a pace")]
+fn pause() {
+    thread::sleep(Duration::from_millis(20));
+}
+
 /// Has the flow healed and watched, while the pod goes on sending or is silent.
 fn watched(world: &World, is_sending: bool) -> (Option<i32>, Value) {
     let socket = world.netns.inside(|| UdpSocket::bind(POD).expect("the address is there"));
@@ -42,7 +47,7 @@ fn watched(world: &World, is_sending: bool) -> (Option<i32>, Value) {
         scope.spawn(|| {
             while is_sending && !is_over.load(Ordering::Relaxed) {
                 socket.send_to(b"answer", CLIENT).expect("there is a route");
-                thread::sleep(Duration::from_millis(20));
+                pause();
             }
         });
         let output = world.run(&[&WATCH[..], &["out"]].concat());

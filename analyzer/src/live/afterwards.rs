@@ -2,13 +2,13 @@
 //!
 //! The kernel program counts every packet while it has no set to judge by; who asks judges what was seen.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use hashbrown::{HashMap, HashSet};
 use rustix::net::netdevice::name_to_index;
 use rustix::net::{AddressFamily, SocketType, socket};
+use tokio::time::{Instant, interval};
 
 use super::clock::Clock;
 use crate::bpf::attach::{AttachOptions, Attachment, Ingress, Nic};
@@ -54,16 +54,20 @@ impl Afterwards {
     /// # Errors
     /// The kernel does not let its maps be read.
     pub fn wait(&self, flows: &HashSet<Tuple>, patience: Duration) -> anyhow::Result<HashMap<Tuple, Vec<Observation>>> {
-        let since = self.clock.now().saturating_add(ON_THE_WAY);
-        let end = Instant::now() + patience + ON_THE_WAY;
-        let mut seen = HashMap::new();
-        loop {
-            thread::sleep(LOOK);
-            self.look(flows, since, &mut seen)?;
-            if Instant::now() >= end || flows.iter().all(|flow| seen.contains_key(flow)) {
-                return Ok(seen);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        runtime.block_on(async {
+            let since = self.clock.now().saturating_add(ON_THE_WAY);
+            let end = Instant::now() + patience + ON_THE_WAY;
+            let mut looks = interval(LOOK);
+            let mut seen = HashMap::new();
+            loop {
+                looks.tick().await;
+                self.look(flows, since, &mut seen)?;
+                if Instant::now() >= end || flows.iter().all(|flow| seen.contains_key(flow)) {
+                    return Ok(seen);
+                }
             }
-        }
+        })
     }
 
     /// Adds what was seen since then of flows of which nothing was.
