@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hashbrown::HashMap;
 
@@ -38,7 +38,11 @@ impl Origins {
             let modified = time(metadata.mtime(), metadata.mtime_nsec());
             Some((name(path), File { size: metadata.len(), modified }))
         };
-        Self { at: now(), files: files.filter_map(file).collect(), passed_over: passed_over.iter().map(name).collect() }
+        Self {
+            at: now(),
+            files: files.filter_map(file).collect(),
+            passed_over: passed_over.iter().map(|path| name(path)).collect(),
+        }
     }
 
     /// What was read of the dumps and captures, and what of the running system was `asked` and answered.
@@ -106,6 +110,6 @@ fn time(seconds: i64, nanos: i64) -> Timestamp {
     Timestamp::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
 }
 
-fn name(path: &PathBuf) -> String {
+fn name(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
