@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::engine::finding::{CitedConnection, CtDirection, Finding, Latent, Summary};
+use crate::engine::finding::{Assumption, CitedConnection, CtDirection, Finding, Latent, Summary};
 use crate::engine::verdict::Verdict;
 use crate::output::provenance::Provenance;
 use crate::output::remedy::Datapath;
@@ -94,6 +94,12 @@ impl Report {
 pub fn to_heal(finding: &Finding) -> impl Iterator<Item = &CitedConnection> {
     let wrong = matches!(finding.verdict, Verdict::Violating(_));
     finding.conntrack.iter().filter(move |entry| wrong && Some(entry.reply_eth) == finding.eth_dst)
+}
+
+/// Whether packets of the time before a change may be among those that violate: nothing dates the next hops, so neither the
+/// change nor its grace period is known.
+pub fn may_be_older(finding: &Finding) -> bool {
+    matches!(finding.verdict, Verdict::Violating(_)) && finding.assumes.contains(Assumption::NoHistory)
 }
 
 /// The tuple of an entry whose packets leave the node.

@@ -9,7 +9,7 @@ use self::layout::Page;
 pub use self::layout::Style;
 pub use self::line::{finding_sentence, latent_sentence, write_finding_line, write_latent_line};
 pub use self::sources::write_provenance;
-pub(super) use self::words::{count, grouped};
+pub(super) use self::words::{OLDER_PACKETS, count, grouped};
 use super::answer::Answer;
 use super::escape::Escaped;
 use super::report::Report;

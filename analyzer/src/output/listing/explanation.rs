@@ -9,8 +9,8 @@ use crate::engine::finding::{ExpectedNexthop, Finding, KnownAs};
 use crate::engine::view::{Explanation, NewFlow, SetView, UnlabelledView};
 use crate::output::commands::{Command, Purpose, commands};
 use crate::output::escape::escaped;
-use crate::output::report::Report;
-use crate::output::text::count;
+use crate::output::report::{Report, may_be_older};
+use crate::output::text::{OLDER_PACKETS, count};
 use crate::output::{names, remedy};
 use crate::types::{MacAddr, Timestamp, Validity};
 
@@ -30,6 +30,9 @@ pub fn write_explanation(out: &mut impl io::Write, report: &Report, explanation:
     }
     let rows: Vec<[String; 6]> = explanation.seen.iter().map(|finding| seen_row(report, finding)).collect();
     write_columns(out, &rows)?;
+    if explanation.seen.iter().any(may_be_older) {
+        writeln!(out, "  {OLDER_PACKETS}")?;
+    }
     for remark in distinct(explanation.seen.iter().flat_map(|finding| &finding.evidence)) {
         writeln!(out, "  note: {}", escaped(remark))?;
     }
@@ -215,6 +218,7 @@ mod tests {
         ];
         assert_eq!(headings, expected, "{text}");
         assert!(!text.replace('\n', "").contains(is_unprintable), "foreign names are escaped");
+        assert!(text.contains("\n  Nothing dates the next hops: packets from before"), "{text}");
         assert!(text.contains("\n  because the src-ip route 192.168.16.230/32 of \\u{1b}[2J decides\n"), "{text}");
     }
 

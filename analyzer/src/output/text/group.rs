@@ -7,12 +7,11 @@ use std::io;
 use super::assumed;
 use super::case::{Case, Item, Kind, write_known_as, write_left_out};
 use super::layout::Page;
-use super::words::{count, grouped};
-use crate::engine::finding::{Assumes, Assumption};
-use crate::engine::verdict::Verdict;
+use super::words::{OLDER_PACKETS, count, grouped};
+use crate::engine::finding::Assumes;
 use crate::output::escape::escaped;
 use crate::output::remedy::{Datapath, NoRemedy, remedies_in};
-use crate::output::report::Report;
+use crate::output::report::{Report, may_be_older};
 use crate::types::MacAddr;
 
 /// Flows with the same verdict, reason and MAC. Never empty.
@@ -52,8 +51,8 @@ impl<'a> Group<'a> {
         page.blank()?;
         page.head(&self.heading(), self.kind.is_wrong())?;
         page.prose(2, self.kind.meaning())?;
-        if let Some(sentence) = self.older_packets() {
-            page.prose(2, sentence)?;
+        if self.may_be_older() {
+            page.prose(2, OLDER_PACKETS)?;
         }
         let mut cases = self.items.iter().map(|&item| Case::new(report, item, common));
         let Some(first) = cases.next() else { return Ok(()) };
@@ -73,16 +72,9 @@ impl<'a> Group<'a> {
         self.commands(page, report)
     }
 
-    /// What is said of the count where packets of the time before a change may be among those that violate: nothing dates the
-    /// next hops, so neither the change nor its grace period is known.
-    fn older_packets(&self) -> Option<&'static str> {
-        let is_undated = |item: &Item<'_>| match item {
-            Item::Finding(finding) => finding.assumes.contains(Assumption::NoHistory),
-            Item::Latent(_) => false,
-        };
-        let is_violating = matches!(self.kind, Kind::Finding(Verdict::Violating(_)));
-        (is_violating && self.items.iter().any(is_undated))
-            .then_some("Nothing dates the next hops: packets from before a change of them may be among those counted.")
+    /// Whether packets of the time before a change may be among those counted.
+    fn may_be_older(&self) -> bool {
+        self.items.iter().any(|item| matches!(item, Item::Finding(finding) if may_be_older(finding)))
     }
 
     fn shown(&self, page: &Page<'_>) -> &[Item<'a>] {

@@ -3,6 +3,10 @@
 use crate::engine::finding::LatentState;
 use crate::engine::verdict::{Info, NotCovered, Undetermined, Verdict, Violating};
 
+/// What is said beside the count of packets that violate, where nothing dates the next hops.
+pub(in crate::output) const OLDER_PACKETS: &str =
+    "Nothing dates the next hops: packets from before a change of them may be among those counted.";
+
 /// What a verdict means, in a sentence.
 pub(super) fn meaning(verdict: Verdict) -> &'static str {
     match verdict {
