@@ -14,6 +14,10 @@ fn analyzer(args: &[&str]) -> Command {
     command
 }
 
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
 fn run(args: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = analyzer(args).output().expect("the analyzer starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the output is UTF-8");
@@ -147,8 +151,8 @@ fn each_folder_is_a_node() {
     assert_eq!((status, &document["type"]), (Some(2), &"reports".into()));
     assert_eq!(document["reports"].as_array().unwrap().len(), 1);
     for command in ["conntrack", "nexthops"] {
-        let (_, alone, _) = run(&[command, "--node", "bz2095444", CASE, "--format", "jsonl"]);
-        let (_, several, _) = run(&[command, CASE, "pcaps/silent", "--format", "jsonl"]);
+        let (_, alone, _) = run(&[command, "--node", "bz2095444", CASE, "--format", "jsonl", "--reproducible"]);
+        let (_, several, _) = run(&[command, CASE, "pcaps/silent", "--format", "jsonl", "--reproducible"]);
         assert!(!alone.is_empty() && several.starts_with(&alone), "{several}");
     }
     let (_, explained, _) = run(&["explain", "udp 192.168.16.230:59943 -> 172.27.0.13:5005", CASE, "pcaps/silent"]);
@@ -166,6 +170,99 @@ fn a_reader_that_has_gone() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!((output.status.code(), &*stderr), (Some(2), ""), "{args:?}");
     }
+}
+
+/// What is said on standard error nobody may hear; the exit status tells it all the same.
+#[test]
+fn nobody_hears_messages() {
+    for (args, status) in [
+        (&["replay", "no-such-file.pcap"][..], 2),
+        (&["replay", "no-such-folder", "pcaps/silent", CASE], 2),
+        (&["replay", "--format", "json", "pcaps/cut"], 1),
+        (&["conntrack", "pcaps/cut"], 1),
+        (&["repair", "--all", "pcaps/cut"], 1),
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = analyzer(args).stderr(writer).output().expect("the analyzer starts");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(status), "{args:?}\n{stdout}");
+    }
+}
+
+/// A report says what it was made of and by whom, and two over the same files are alike where that is asked for.
+#[test]
+fn where_a_report_comes_from() {
+    let json = |args: &[&str]| -> serde_json::Value { serde_json::from_str(&run(args).1).unwrap() };
+    let summary = json(&["replay", "--format", "json", "pcaps/cut"])["summary"].clone();
+    let provenance = &summary["provenance"];
+    let sources = provenance["sources"].as_array().unwrap();
+    let lost = |name: &str| {
+        let of = |source: &&serde_json::Value| source["taken_for"] == name;
+        sources.iter().find(of).map(|source| [&source["rows"], &source["lost"]].map(|count| count.as_u64().unwrap()))
+    };
+    // A record that is torn; a row without MAC; a line that is no route; an entry that is masked, and one that is cut.
+    assert_eq!(lost("capture"), Some([6, 1]), "{provenance:#}");
+    assert_eq!(lost("mac-bindings").map(|[_, lost]| lost), Some(1), "{provenance:#}");
+    assert_eq!(lost("lr-routes").map(|[_, lost]| lost), Some(1), "{provenance:#}");
+    assert_eq!(lost("conntrack").map(|[_, lost]| lost), Some(2), "{provenance:#}");
+    let size = fs::metadata(root().join("pcaps/cut/capture.pcap")).unwrap().len();
+    assert_eq!(sources[0]["size"], size);
+    assert!(provenance["passed_over"].to_string().contains("pcaps/cut/expected.txt"), "{provenance:#}");
+    let run_of = &provenance["run"];
+    assert_eq!(run_of["command"].as_array().unwrap()[1..], ["replay", "--format", "json", "pcaps/cut"]);
+    assert_eq!(run_of["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(run_of["host"].as_str(), rustix::system::uname().nodename().to_str().ok());
+    assert_eq!(run_of["modified"].as_array().unwrap().len(), sources.len());
+
+    let entry = "udp 192.168.16.230:59943 -> 172.27.0.13:5005";
+    for args in [&["replay", CASE][..], &["conntrack", CASE], &["nexthops", CASE], &["explain", entry, CASE]] {
+        let (_, whole, _) = run(args);
+        assert!(whole.contains("\nSources\n") && whole.contains("Told by analyzer "), "{whole}");
+        let alike = [args, &["--reproducible"]].concat();
+        let (_, text, _) = run(&alike);
+        assert!(text.contains("\nSources\n") && !text.contains("Told by"), "{text}");
+        assert_eq!(run(&alike).1, text);
+        let of = &json(&[args, &["--format", "json"]].concat());
+        let told = of["provenance"].get(0).map_or(&of["provenance"], |node| &node["provenance"]);
+        let told = if of["type"] == "report" { &of["summary"]["provenance"] } else { told };
+        assert!(told["sources"].as_array().is_some_and(|sources| sources.len() >= 3), "{of:#}");
+    }
+}
+
+/// What could not be read may be a next hop.
+#[test]
+fn next_hops_that_may_be_missing() {
+    let (status, text, _) = run(&["nexthops", "pcaps/lost-route-row"]);
+    assert!(status == Some(3) && text.contains("\nNot read: 1 part of the input"), "{status:?}\n{text}");
+    assert_eq!(run(&["nexthops", CASE]).0, Some(0));
+}
+
+/// What came behind the torn end of a capture may violate.
+#[test]
+fn a_torn_end_is_no_conformity() {
+    let folder = TempDir::new();
+    for entry in fs::read_dir(root().join("pcaps/silent")).unwrap().map(|entry| entry.unwrap()) {
+        fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+    }
+    let capture = folder.path().join("capture.pcap");
+    let whole = fs::read(&capture).unwrap();
+    let case = folder.path().to_str().unwrap();
+    assert_eq!(run(&["replay", case]).0, Some(0));
+    fs::write(&capture, &whole[..whole.len() - 7]).unwrap();
+    let (status, text, _) = run(&["replay", case]);
+    assert!(status == Some(3) && text.starts_with("UNDETERMINED") && text.contains("1 torn end"), "{text}");
+    // By a reader of streams, too.
+    let packed = folder.path().join("capture.pcap.gz");
+    let gzip = Command::new("gzip").arg(&capture).status().expect("gzip is there");
+    assert!(gzip.success() && packed.is_file());
+    assert_eq!(run(&["replay", case]).0, Some(3));
+    // And so it is where the packing is torn.
+    fs::write(&capture, &whole).unwrap();
+    Command::new("gzip").args(["-f"]).arg(&capture).status().expect("gzip is there");
+    let bytes = fs::read(&packed).unwrap();
+    fs::write(&packed, &bytes[..bytes.len() - 9]).unwrap();
+    assert_eq!(run(&["replay", case]).0, Some(3));
 }
 
 /// Each page that the manual refers to is there, with all options of its command.
@@ -318,12 +415,15 @@ fn a_torn_end_of_a_database_leaves_open_what_it_may_decide() {
 fn a_repair_by_dumps() {
     let (status, stdout, stderr) = run(&["repair", "--all", CASE]);
     assert_eq!((status, stderr.as_str()), (Some(1), ""));
-    assert!(stdout.contains("refused (zone-owner-unknown)") && stdout.ends_with("\n2 left alone\n"), "{stdout}");
+    assert!(
+        stdout.contains("refused (zone-owner-unknown)") && stdout.contains("\n2 left alone\n\nSources\n"),
+        "{stdout}"
+    );
     let (status, stdout, _) = run(&["repair", "--zone", "35", CASE]);
     assert_eq!(status, Some(0), "{stdout}");
     assert_eq!(stdout.matches("by hand: conntrack -D -w 35 ").count(), 2, "{stdout}");
     let (status, stdout, _) = run(&["repair", "--mac", "02:00:00:00:00:01", CASE]);
-    assert_eq!((status, stdout.as_str()), (Some(0), "No entry to repair.\n"));
+    assert!(status == Some(0) && stdout.starts_with("No entry to repair.\n"), "{stdout}");
     let (status, stdout, _) = run(&["repair", "--zone", "35", "--method", "unpin", "--format", "json", CASE]);
     assert_eq!(status, Some(0));
     assert!(stdout.starts_with("{\"schema\":1,\"type\":\"repairs\",\"entries\":[{"), "{stdout}");

@@ -24,10 +24,10 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-/// What the analyzer prints and its exit status, run as `cargo xtask bless` runs it.
+/// What the analyzer prints and its exit status, run as `cargo xtask bless` runs it: without what differs from run to run.
 fn replay(case: &Path, format: &str) -> (String, i32) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_analyzer"));
-    command.current_dir(root()).args(["replay", "--format", format]).arg(case);
+    command.current_dir(root()).args(["replay", "--reproducible", "--format", format]).arg(case);
     if let Ok(args) = fs::read_to_string(root().join(case).join("args")) {
         command.args(args.lines());
     }

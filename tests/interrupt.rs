@@ -27,6 +27,9 @@ const DUMPS: [&str; 4] =
 /// Five of its 19 packets violate.
 const CAPTURE: &str = "pcaps/bz2095444/capture.pcap";
 
+/// The flow of three of them.
+const FLOW: &str = "udp 192.168.16.230:59943 -> 172.27.0.13:5005";
+
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
@@ -40,6 +43,14 @@ impl Replay {
         command.current_dir(root()).args(["replay", "--format", "json"]).args(DUMPS).args(args).arg(capture);
         let child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         Self(child)
+    }
+
+    /// The same of `explain`, on the first flow that violates.
+    fn explain(capture: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_analyzer"));
+        command.current_dir(root()).args(["explain", "--format", "json", FLOW]).args(DUMPS).arg(capture);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        Self(child.expect("it starts"))
     }
 
     fn signal(&self, signal: Signal) {
@@ -131,6 +142,18 @@ fn a_file_is_left_and_judged_so_far() {
         let warning = summary["warnings"].to_string();
         assert!(warning.contains(&format!("interrupted by {name}; what came before is judged")), "{warning}");
     }
+}
+
+#[test]
+fn what_is_known_so_far_is_explained() {
+    let folder = TempDir::new();
+    let mut explain = Replay::explain(endless(&folder).to_str().unwrap());
+    explain.reach(8 << 20);
+    explain.signal(Signal::INT);
+    let output = explain.output();
+    let document: Value = serde_json::from_slice(&output.stdout).expect("an explanation");
+    assert_eq!((output.status.code(), &document["interrupted"]), (Some(1), &Value::Bool(true)), "{document}");
+    assert_eq!(document["seen"][0]["packets"], 3, "{document}");
 }
 
 /// What was not read may violate, so no violation so far is no conformity.

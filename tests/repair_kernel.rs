@@ -10,6 +10,8 @@ mod netns;
 #[path = "common/ovs.rs"]
 mod ovs;
 
+#[path = "repair_kernel/afterwards.rs"]
+mod afterwards;
 #[path = "repair_kernel/apply.rs"]
 mod apply;
 #[path = "repair_kernel/journal.rs"]

@@ -12,7 +12,7 @@ mod repair;
 mod sources;
 mod syslog;
 mod values;
-mod version;
+pub(crate) mod version;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -242,6 +242,10 @@ pub struct OutputArgs {
     /// Name of the node, for the output; of several folders, of which each is a node, that of one. Given several times
     #[arg(long, value_name = "NAME[=DIR]")]
     pub node: Vec<NodeName>,
+    /// Leave out what differs from run to run, so that outputs can be compared: version, command line, host, and when the
+    /// run was and files were changed
+    #[arg(long)]
+    pub reproducible: bool,
 }
 
 impl OutputArgs {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use analyzer::cli::{Cli, ReadError};
 use analyzer::commands::{self, Status};
+use analyzer::output::say;
 
 fn main() -> ExitCode {
     let typed: Vec<OsString> = std::env::args_os().collect();
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
         // Whoever read the output has gone, and so has the place to say so.
         Err(error) if commands::is_broken_pipe(&error) => Status::Failed.into(),
         Err(error) => {
-            eprintln!("analyzer: {}", commands::message(&error));
+            say(commands::message(&error));
             Status::Failed.into()
         }
     }

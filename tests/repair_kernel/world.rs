@@ -187,7 +187,8 @@ impl World {
         let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.code().is_some_and(|code| code < 2), "{stderr}");
         let object = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        (output.status.code(), stdout.lines().map(object).collect())
+        let repairs = stdout.lines().map(object).filter(|object: &Value| object["type"] == "repair");
+        (output.status.code(), repairs.collect())
     }
 
     /// Lines of the journal.

@@ -3,7 +3,7 @@
 //! A case is a folder under pcaps/. Its file `args` holds more arguments, one a line. `expected.txt` and
 //! `expected.jsonl` are what the analyzer prints in these formats, `expected.status` is its exit status.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -36,6 +36,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn bless(analyzer: &Path, case: &Path) -> Result<()> {
+    // The report names the files of the folder that it does not read: of a new case they are to be there.
+    for name in ["expected.txt", "expected.jsonl", "expected.status"] {
+        let path = case.join(name);
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+    }
     let (text, status) = replay(analyzer, case, "text")?;
     let (jsonl, jsonl_status) = replay(analyzer, case, "jsonl")?;
     if status != jsonl_status {
@@ -54,12 +63,12 @@ fn bless(analyzer: &Path, case: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Gives what the analyzer prints to standard output, and its exit status.
+/// Gives what the analyzer prints to standard output, without what differs from run to run, and its exit status.
 fn replay(analyzer: &Path, case: &Path, format: &str) -> Result<(Vec<u8>, i32)> {
     let mut command = Command::new(analyzer);
     // The output names files as they are given, so they are given relative to the root.
     let case = case.strip_prefix(project::root()).unwrap_or(case);
-    command.current_dir(project::root()).args(["replay", "--format", format]).arg(case);
+    command.current_dir(project::root()).args(["replay", "--reproducible", "--format", format]).arg(case);
     let args = project::root().join(case).join("args");
     if args.exists() {
         let args = fs::read_to_string(&args).with_context(|| format!("cannot read {}", args.display()))?;

@@ -5,7 +5,7 @@ use crate::engine::finding::{
     CitedConnection, ExpectedNexthop, Finding, Heard, KnownAs, LastLegal, Latent, LatentState, RouteId,
 };
 use crate::output::names;
-use crate::output::remedy::remedies;
+use crate::output::remedy::remedies_in;
 use crate::output::report::{Report, leaving, to_heal};
 use crate::output::text::{finding_sentence, latent_sentence};
 use crate::types::tuple::proto_name;
@@ -98,7 +98,7 @@ impl Account {
         let (holding, others): (Vec<_>, Vec<_>) = finding.conntrack.iter().partition(holds);
         let mut heals = Fields::default();
         holding.iter().for_each(|cited| zone(&mut heals, cited));
-        to_heal(finding).for_each(|cited| remedy(&mut heals, cited));
+        to_heal(finding).for_each(|cited| remedy(&mut heals, report, cited));
         let mut rest = rest(report, &finding.routes, finding.heard, &finding.known_as, &finding.evidence);
         rest.add("first_seen", time(finding.first_seen));
         rest.add("eth_src", finding.eth_src);
@@ -125,7 +125,7 @@ impl Account {
         let mut heals = Fields::default();
         zone(&mut heals, cited);
         if latent.state == LatentState::Armed {
-            remedy(&mut heals, cited);
+            remedy(&mut heals, report, cited);
         }
         let mut rest = rest(report, &latent.routes, None, &latent.known_as, &latent.evidence);
         connection(&mut rest, cited);
@@ -188,8 +188,8 @@ fn connection(fields: &mut Fields, cited: &CitedConnection) {
     fields.add("reply", cited.reply);
 }
 
-fn remedy(fields: &mut Fields, cited: &CitedConnection) {
-    for remedy in remedies(cited).into_iter().flatten() {
+fn remedy(fields: &mut Fields, report: &Report, cited: &CitedConnection) {
+    for remedy in remedies_in(cited, report.datapath).flatten() {
         fields.add("remedy", remedy.command);
     }
 }

@@ -111,6 +111,19 @@ pub struct Skipped {
     pub frames: u64,
     /// Lines that look like none of `tcpdump -e`.
     pub lines: u64,
+    /// Captures that are read only so far: cut, damaged, or ended from outside.
+    pub ends: u64,
+}
+
+/// What became of one capture among several.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FileRead {
+    /// The file, as the user named it.
+    pub file: Arc<str>,
+    /// Frames read of it.
+    pub frames: u64,
+    /// What of it was passed over.
+    pub skipped: Skipped,
 }
 
 /// How far a capture has been read.

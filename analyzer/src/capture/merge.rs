@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::nics::Nics;
-use super::{CaptureError, CaptureReader, Interface, Item, Progress, Skipped};
+use super::{CaptureError, CaptureReader, FileRead, Interface, Item, Progress, Skipped};
 use crate::types::{Timestamp, Warning};
 
 /// Several captures as one.
@@ -25,13 +25,25 @@ struct Input {
     /// Index in the merged table of every NIC of the reader's own table.
     nics: Vec<u8>,
     file: std::sync::Arc<str>,
+    frames: u64,
 }
 
 impl Merge {
     /// Merges captures, each given with its name for messages.
     pub fn new(captures: impl IntoIterator<Item = (std::sync::Arc<str>, Box<dyn CaptureReader + Send>)>) -> Self {
-        let inputs = captures.into_iter().map(|(file, reader)| Input { reader, nics: Vec::new(), file }).collect();
+        let inputs =
+            captures.into_iter().map(|(file, reader)| Input { reader, nics: Vec::new(), file, frames: 0 }).collect();
         Self { inputs, heads: BinaryHeap::new(), current: None, started: false, nics: Nics::default() }
+    }
+
+    /// What became of each capture so far.
+    pub fn files(&self) -> Vec<FileRead> {
+        let read = |input: &Input| FileRead {
+            file: input.file.clone(),
+            frames: input.frames,
+            skipped: input.reader.skipped(),
+        };
+        self.inputs.iter().map(read).collect()
     }
 
     /// Steps one input and puts its next frame among the heads.
@@ -43,6 +55,7 @@ impl Merge {
             input.nics.push(nic.ok_or_else(|| CaptureError::TooManyInterfaces { file: input.file.clone() })?);
         }
         if let (true, Some(item)) = (advanced, input.reader.item()) {
+            input.frames += 1;
             self.heads.push(Reverse((item.at(), index)));
         }
         Ok(())
@@ -82,6 +95,7 @@ impl CaptureReader for Merge {
         self.inputs.iter().map(|input| input.reader.skipped()).fold(Skipped::default(), |sum, one| Skipped {
             frames: sum.frames + one.frames,
             lines: sum.lines + one.lines,
+            ends: sum.ends + one.ends,
         })
     }
 

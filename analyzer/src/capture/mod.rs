@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub(crate) use self::early_end::EarlyEnd;
 pub use self::error::CaptureError;
 pub use self::interruption::Interruption;
-pub use self::item::{CaptureReader, FrameRef, Interface, Item, Progress, Skipped, TextPayload, TextRecord};
+pub use self::item::{CaptureReader, FileRead, FrameRef, Interface, Item, Progress, Skipped, TextPayload, TextRecord};
 pub use self::link::{LinkType, UnsupportedLinkType};
 pub use self::merge::Merge;
 pub use self::nics::MAX_INTERFACES;

@@ -213,6 +213,7 @@ impl PcapngReader {
     fn end(&mut self, reason: Option<String>) {
         self.ended = true;
         if let Some(reason) = reason {
+            self.skipped.ends += 1;
             self.warnings.push(Position::Offset(self.stream.offset()), || reason);
         }
     }

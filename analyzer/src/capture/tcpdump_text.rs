@@ -209,6 +209,7 @@ impl TextReader {
         }
         let stream = self.lines.reader();
         if let Some(reason) = stream.early_end() {
+            self.skipped.ends += 1;
             self.warnings.push(Position::Offset(stream.offset()), || reason);
         }
         if self.clock.lacks_times() {

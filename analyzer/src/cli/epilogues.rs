@@ -174,7 +174,11 @@ pub(super) const NEXTHOPS: Epilogue = Epilogue {
     notes: &[],
     files: &[SOCKETS],
     environment: &[NO_COLOR, OVS_RUNDIR, OVN_RUNDIR],
-    exit_status: &[(0, "at least one next hop is known"), (2, "could not run"), (3, "none is known")],
+    exit_status: &[
+        (0, "at least one next hop is known"),
+        (2, "could not run"),
+        (3, "none is known, or what may tell of one could not be read"),
+    ],
     see_also: &["ovn-nbctl(8)", "ovn-sbctl(8)"],
 };
 
@@ -194,7 +198,7 @@ pub(super) const EXPLAIN: Epilogue = Epilogue {
         (0, "seen, and nothing is wrong"),
         (1, "a packet violates, or an entry of the flow is stale"),
         (2, "could not run"),
-        (3, "the flow was not seen, or could not be judged"),
+        (3, "the flow was not seen, could not be judged, or reading was interrupted"),
     ],
     see_also: &["conntrack(8)", "ovn-trace(8)"],
 };
@@ -208,6 +212,10 @@ pub(super) const REPAIR: Epilogue = Epilogue {
         (
             "analyzer repair --flow 'udp 192.168.16.230:59943 -> 172.27.0.13:5005' \\\n--apply",
             "Deletes the entry that keeps this flow at a dead gateway",
+        ),
+        (
+            "analyzer repair --all --apply --watch 10s -i ens5f1",
+            "Deletes all of them, and tells of each flow whether its next packet goes right",
         ),
         (
             "analyzer repair --mac ce:73:29:66:39:a4 --method unpin --apply",
@@ -229,8 +237,9 @@ pub(super) const REPAIR: Epilogue = Epilogue {
     environment: &[NO_COLOR, OVS_RUNDIR, OVN_RUNDIR],
     exit_status: &[
         (0, "all was done, or would be, or there is nothing to do"),
-        (1, "something was refused or failed"),
+        (1, "something was refused or failed, or with --watch a healed flow still violates"),
         (2, "could not run"),
+        (3, "as 0, but something could not be read; with --watch a healed flow was not seen, or could not be judged"),
     ],
     see_also: &["conntrack(8)", "ovs-appctl(8)"],
 };

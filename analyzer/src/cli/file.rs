@@ -18,7 +18,7 @@ use super::values::DURATION;
 use crate::types::{Place, Position};
 
 /// Options that can only be typed.
-const TYPED_ONLY: [&str; 3] = ["config", "help", "version"];
+const TYPED_ONLY: [&str; 4] = ["config", "help", "reproducible", "version"];
 
 /// What is wrong in a file of options.
 #[derive(Error, Debug)]

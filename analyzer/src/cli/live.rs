@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::alerts::AlertArgs;
 use super::metrics::MetricsArgs;
@@ -62,7 +62,13 @@ pub struct LiveArgs {
 pub struct HookArgs {
     /// A NIC that packets leave by, best the physical one; auto for those that the Open_vSwitch database names; may be
     /// given several times
-    #[arg(long, short, value_name = "NIC|auto", value_parser = str::parse::<Interface>)]
+    #[arg(
+        long,
+        short,
+        value_name = "NIC|auto",
+        value_parser = str::parse::<Interface>,
+        value_hint = ValueHint::Other
+    )]
     pub interface: Vec<Interface>,
     /// How packets that come in are heard, which tells who is alive
     #[arg(long, value_enum, default_value_t, value_name = "HOOK")]

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::OutputArgs;
 use super::live::ConntrackSource;
 use super::sources::SourceArgs;
-use super::values::{DURATION, parse_duration};
+use super::values::{DURATION, Interface, parse_duration, parse_positive_duration};
 use crate::inputs::Paths;
 use crate::repair::journal::DEFAULT_PATH;
 use crate::repair::rules::Method;
@@ -69,6 +69,19 @@ pub struct ActingArgs {
     /// Do it; a dry run unless given
     #[arg(long)]
     pub apply: bool,
+    /// After healing, watch for so long whether each flow's next packet conforms, at the NICs of --interface
+    #[arg(long, value_name = DURATION, value_parser = parse_positive_duration, requires_all = ["apply", "interface"])]
+    pub watch: Option<Duration>,
+    /// A NIC that the flows leave by, for --watch, best the physical one; may be given several times
+    #[arg(
+        long,
+        short,
+        value_name = "NIC",
+        requires = "watch",
+        value_parser = parse_nic,
+        value_hint = ValueHint::Other
+    )]
+    pub interface: Vec<String>,
     /// How an entry is healed
     #[arg(long, value_enum, default_value_t, value_name = "METHOD")]
     pub method: Method,
@@ -78,6 +91,14 @@ pub struct ActingArgs {
     /// File that each entry is written into before it is changed, and what came of it
     #[arg(long, default_value = DEFAULT_PATH, value_name = "FILE")]
     pub journal: PathBuf,
+}
+
+/// Reads the name of a NIC.
+fn parse_nic(text: &str) -> Result<String, String> {
+    match text.parse()? {
+        Interface::Named(name) => Ok(name),
+        Interface::Auto => Err("name the NIC: nothing is found here by itself".to_owned()),
+    }
 }
 
 /// Where entries are.

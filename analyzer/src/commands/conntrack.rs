@@ -10,7 +10,7 @@ use crate::cli::{ConntrackArgs, Format, ListingArgs};
 use crate::engine::settings::Settings;
 use crate::live::snapshot::Wanted;
 use crate::output::listing::EntryCounts;
-use crate::output::{json, listing};
+use crate::output::{Report, json, listing, write_provenance};
 
 pub(super) fn run(ConntrackArgs { stale, allow_mac, listing: args }: ConntrackArgs) -> anyhow::Result<Status> {
     let ListingArgs { inputs, at, output, sources, paths } = args;
@@ -27,6 +27,7 @@ pub(super) fn run(ConntrackArgs { stale, allow_mac, listing: args }: ConntrackAr
                 "no conntrack entries: name a dump with --conntrack FILE, or see what `analyzer doctor` says of the table"
             );
         }
+        let report = Report { provenance: prepared.provenance(&[], &output), ..frame(name) };
         let at = prepared.time(at)?;
         let mut views = prepared.engine.connections(at);
         let counts = EntryCounts::of(&views, prepared.engine.gaps(at).count());
@@ -35,14 +36,15 @@ pub(super) fn run(ConntrackArgs { stale, allow_mac, listing: args }: ConntrackAr
         }
         match output.format {
             Format::Text => print(|out| {
-                heading.write(out, name.as_deref())?;
+                heading.write(out, report.node.as_deref())?;
                 match stale {
-                    true => listing::write_stale(out, &views, &counts),
-                    false => listing::write_connections(out, &views),
+                    true => listing::write_stale(out, &views, &counts)?,
+                    false => listing::write_connections(out, &views)?,
                 }
+                write_provenance(out, &report.provenance)
             })?,
-            Format::Jsonl => print(|out| json::write_connections(out, &[(frame(name), views)], true))?,
-            Format::Json => listed.push((frame(name), views)),
+            Format::Jsonl => print(|out| json::write_connections(out, &[(report, views)], true))?,
+            Format::Json => listed.push((report, views)),
         }
         Ok(counts.answer().into())
     })?;

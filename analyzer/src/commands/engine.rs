@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use hashbrown::HashSet;
 
+use super::provenance::Origins;
 use crate::cli::JudgingArgs;
 use crate::engine::Engine;
 use crate::engine::fact::EvidenceKind;
 use crate::engine::settings::Settings;
-use crate::inputs::{self, Loaded, Paths, case_dir};
+use crate::inputs::case_dir::{self, PassedOver};
+use crate::inputs::{self, Loaded, Paths};
+use crate::output::remedy::Datapath;
 use crate::types::{Place, Position, Timestamp, Warning};
 
 /// An engine with its facts, and the captures to judge.
@@ -21,16 +24,22 @@ pub(super) struct Prepared {
     pub(super) tells_nexthops: bool,
     /// Whether a conntrack dump was given.
     pub(super) tells_connections: bool,
+    /// The files, as they were when reading began.
+    pub(super) origins: Origins,
+    /// What of the running system answered: what it was asked for, and where.
+    pub(super) asked: Vec<(&'static str, String)>,
+    /// Where conntrack entries live, where the running system was asked.
+    pub(super) datapath: Option<Datapath>,
 }
 
 /// Reads the dumps that were named and those in the folders given.
 pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -> anyhow::Result<Prepared> {
-    let (mut captures, mut warnings) = (Vec::new(), Vec::new());
+    let (mut captures, mut warnings, mut passed_over) = (Vec::new(), Vec::new(), Vec::new());
     for input in given {
         if input.is_dir() {
             let before = captures.len();
             let known = paths.clone();
-            let near = case_dir::add(input, &mut paths, &mut captures)
+            let PassedOver { files, near } = case_dir::add(input, &mut paths, &mut captures)
                 .with_context(|| format!("cannot list {}", input.display()))?;
             if before == captures.len() && known == paths {
                 let near: String = near.iter().map(|near| format!("; {near}")).collect();
@@ -41,6 +50,7 @@ pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -
                 );
             }
             warnings.extend(near);
+            passed_over.extend(files);
         } else {
             captures.push(input.clone());
         }
@@ -49,13 +59,15 @@ pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -
         bail!("- stands for standard input, which can be read only once");
     }
     warnings.extend(remove_repeated(&mut captures));
+    let origins = Origins::of(captures.iter().chain(paths.files()), &passed_over);
     let mut engine = Engine::new(settings);
     let mut loaded = inputs::load(&paths, &mut |fact| engine.add(fact))?;
     loaded.warnings.splice(0..0, warnings);
     loaded.history.into_iter().for_each(|start| engine.set_history_start(start));
     engine.set_given(loaded.kinds);
     let (tells_nexthops, tells_connections) = (paths.tells_nexthops(), !paths.conntrack.is_empty());
-    Ok(Prepared { engine, captures, loaded, tells_nexthops, tells_connections })
+    let asked = Vec::new();
+    Ok(Prepared { engine, captures, loaded, tells_nexthops, tells_connections, origins, asked, datapath: None })
 }
 
 /// Removes captures that are given twice, as a file and in its folder for example: their packets would count twice.

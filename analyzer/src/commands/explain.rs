@@ -1,10 +1,14 @@
 //! `analyzer explain`: everything known of one flow.
 
+use anyhow::anyhow;
+
 use super::counting::{count, nic_names};
 use super::engine::{Prepared, prepare};
+use super::interrupting::Reading;
 use super::nodes::{self, Node};
 use super::printing::{frame, print};
 use super::{Status, running, warn};
+use crate::capture::FileRead;
 use crate::cli::{ExplainArgs, Format, PathOrNone, ReadingArgs, RunArgs};
 use crate::engine::finding::Finding;
 use crate::engine::observation::Observation;
@@ -12,7 +16,7 @@ use crate::engine::settings::Settings;
 use crate::engine::verdict::Verdict;
 use crate::engine::view::Explanation;
 use crate::live::snapshot::Wanted;
-use crate::output::{Report, json, listing};
+use crate::output::{Report, json, listing, write_provenance};
 use crate::types::{Timestamp, Tuple};
 
 pub(super) fn run(ExplainArgs { tuple, inputs, sources, history, run: args }: ExplainArgs) -> anyhow::Result<Status> {
@@ -23,20 +27,34 @@ pub(super) fn run(ExplainArgs { tuple, inputs, sources, history, run: args }: Ex
     };
     let wanted = Wanted::Flow { tuple, history };
     let RunArgs { output, reading, paths, .. } = args;
+    // What the running system tells is not read on the way.
+    let mut signals = match inputs.is_empty() {
+        true => None,
+        false => Some(Reading::listen(&inputs, !reading.quiet)?),
+    };
     let nodes = nodes::of(inputs, &output.node, paths)?;
     let heading = nodes::Heading::new(&nodes);
     nodes::each(nodes, |Node { name, inputs, paths }| {
+        // One who says stop means all of them.
+        if signals.as_ref().is_some_and(Reading::is_over) {
+            nodes::complain(name.as_deref(), &anyhow!("not read: interrupted"));
+            return Ok(Status::Undetermined);
+        }
         let from_running = running::prepare(&inputs, &paths, sources.clone(), &wanted, settings.clone())?;
         let mut prepared = match from_running {
             Some(prepared) => prepared,
             None => prepare(&inputs, paths, settings.clone())?,
         };
         warn(&prepared.loaded.warnings);
-        let Explained { frame, explanation, is_whole } = explained(&mut prepared, tuple, name, &reading)?;
+        let Explained { frame, explanation, captures, is_whole } =
+            explained(&mut prepared, tuple, name, &reading, signals.as_mut())?;
+        let provenance = prepared.provenance(&captures, &output);
+        let frame = Report { provenance, datapath: prepared.datapath, ..frame };
         print(|out| match output.format {
             Format::Text => {
                 heading.write(out, frame.node.as_deref())?;
-                listing::write_explanation(out, &explanation)
+                listing::write_explanation(out, &frame, &explanation)?;
+                write_provenance(out, &frame.provenance)
             }
             Format::Json | Format::Jsonl => json::write_explanation(out, &frame, &explanation),
         })?;
@@ -49,6 +67,8 @@ struct Explained {
     explanation: Explanation,
     /// What it has in common with a report.
     frame: Report,
+    /// What became of the captures.
+    captures: Vec<FileRead>,
     /// Whether all that was given could be read: what was lost may be of the flow.
     is_whole: bool,
 }
@@ -59,24 +79,28 @@ fn explained(
     tuple: Tuple,
     node: Option<String>,
     reading: &ReadingArgs,
+    signals: Option<&mut Reading>,
 ) -> anyhow::Result<Explained> {
-    let (mut frame, mut is_whole) = (frame(node), true);
+    let (mut frame, mut captures, mut is_whole) = (frame(node), Vec::new(), true);
     let explanation = if prepared.captures.is_empty() {
         let none: [Observation; 0] = [];
         prepared.engine.explain(tuple, none.as_slice())
     } else {
-        let counted = count(prepared, reading, None)?;
+        let counted = count(prepared, reading, signals.as_ref().map(|signals| signals.interruption()))?;
+        frame.interrupted = signals.is_some_and(Reading::end);
         warn(&counted.warnings);
         frame.time_digits = counted.time_digits();
         frame.lacks_times = counted.lacks_times;
         frame.nic_names = nic_names(&counted);
         let totals = &counted.totals;
-        let lost = totals.skipped.truncated + totals.skipped.unparsed + counted.skipped_by_reader.frames;
-        is_whole = lost + totals.untracked_packets == 0;
+        let lost = totals.skipped.truncated + totals.skipped.unparsed + totals.untracked_packets;
+        let by_reader = counted.skipped_by_reader;
+        is_whole = !frame.interrupted && lost + by_reader.frames + by_reader.ends == 0;
+        captures.clone_from(&counted.files);
         prepared.engine.explain(tuple, &counted.by_flow())
     };
     is_whole &= prepared.engine.gaps(explanation.at.unwrap_or(Timestamp::MAX)).next().is_none();
-    Ok(Explained { explanation, frame, is_whole })
+    Ok(Explained { explanation, frame, captures, is_whole })
 }
 
 fn status(explanation: &Explanation, is_whole: bool) -> Status {

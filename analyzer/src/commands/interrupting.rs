@@ -1,7 +1,7 @@
 //! SIGINT and SIGTERM while captures are read: the verdict so far, instead of none.
 
 use std::future::{pending, ready};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::process;
 use std::sync::{Arc, mpsc};
@@ -15,6 +15,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use crate::capture::Interruption;
+use crate::output::say;
 
 /// How long a pipe is read on: whoever writes into it flushes on the same signal, and ends.
 const STREAMS_GO_ON: Duration = Duration::from_secs(2);
@@ -147,5 +148,5 @@ fn answer(name: &str, has_streams: bool) {
     } else {
         "the verdict so far follows".to_owned()
     };
-    let _ = writeln!(io::stderr(), "analyzer: {name}: {follows}; once more ends at once");
+    say(format_args!("{name}: {follows}; once more ends at once"));
 }

@@ -4,6 +4,7 @@ use anyhow::Context;
 
 use super::nodes;
 use super::printing::{print, style};
+use super::provenance;
 use super::{Status, warn};
 use crate::cli::{Format, LiveArgs};
 use crate::live;
@@ -14,7 +15,9 @@ pub(super) fn run(args: LiveArgs) -> anyhow::Result<Status> {
     let config = Config::try_from(args)?;
     nodes::is_one(&config.output.node)?;
     let output = config.output.clone();
-    let report = live::run(config)?;
+    let at = provenance::now();
+    let mut report = live::run(config)?;
+    report.provenance.run = provenance::run(at, &output);
     if output.format != Format::Text {
         warn(&report.warnings);
     }

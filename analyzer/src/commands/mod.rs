@@ -11,10 +11,12 @@ mod manual;
 mod nexthops;
 mod nodes;
 mod printing;
+mod provenance;
 mod repair;
 mod replay;
 mod running;
 mod telling;
+mod watching;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -24,6 +26,7 @@ use clap::CommandFactory;
 use crate::cli::{Cli, Command};
 use crate::output::Answer;
 use crate::output::escape::Escaped;
+use crate::output::say;
 use crate::types::Warning;
 
 /// How a run ended. The numbers are the exit status and stable.
@@ -107,15 +110,11 @@ const MAX_WARNINGS: usize = 20;
 
 /// Says on standard error what was passed over.
 fn warn(warnings: &[Warning]) {
-    let mut lines: Vec<String> =
-        warnings.iter().take(MAX_WARNINGS).map(|warning| Escaped(&warning.to_string()).to_string()).collect();
+    let mut lines: Vec<String> = warnings.iter().take(MAX_WARNINGS).map(ToString::to_string).collect();
     if warnings.len() > MAX_WARNINGS {
         lines.push(format!("... and {} more warnings", warnings.len() - MAX_WARNINGS));
     }
-    for line in lines {
-        // Whoever reads messages may have gone; the verdict goes elsewhere.
-        let _ = writeln!(io::stderr(), "analyzer: {line}");
-    }
+    lines.iter().for_each(say);
 }
 
 /// An error with its causes, for people. A cause that the message in front of it ends with already is not told again.

@@ -11,6 +11,7 @@ use super::{Status, message};
 use crate::cli::NodeName;
 use crate::inputs::{Paths, case_dir};
 use crate::output::escape::Escaped;
+use crate::output::say;
 
 /// One node, and what tells of it.
 pub(super) struct Node {
@@ -145,5 +146,5 @@ impl Heading {
 /// Says on standard error why a node could not be judged.
 pub(super) fn complain(node: Option<&str>, error: &anyhow::Error) {
     let node = node.map(|node| format!("{}: ", Escaped(node))).unwrap_or_default();
-    eprintln!("analyzer: {node}{}", message(error));
+    say(format_args!("{node}{}", message(error)));
 }

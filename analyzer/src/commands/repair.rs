@@ -10,6 +10,8 @@ use anyhow::{Context, bail};
 use super::engine::prepare;
 use super::nodes;
 use super::printing::{frame, print};
+use super::provenance::Origins;
+use super::watching::Watch;
 use super::{Status, warn};
 use crate::cli::{ActingArgs, Format, KernelRoutes, RepairArgs, RulingArgs, SelectingArgs};
 use crate::engine::settings::Settings;
@@ -17,9 +19,10 @@ use crate::inputs::{self, Paths};
 use crate::live::config::Sources;
 use crate::live::snapshot::{ForRepair, Snapshot, Table, Wanted, snapshot};
 use crate::netlink::conntrack;
+use crate::output::provenance::Provenance;
 use crate::output::remedy::Datapath;
-use crate::output::repair::RepairRow;
-use crate::output::{json, listing};
+use crate::output::repair::{Afterwards, RepairRow};
+use crate::output::{Report, json, listing, say, write_provenance};
 use crate::repair::journal::{By, Journal};
 use crate::repair::plan::{Selection, Step, plan};
 use crate::repair::rules::Rules;
@@ -31,18 +34,24 @@ use crate::unixctl::conntrack::{Pacing, UserspaceTable};
 pub(super) fn run(args: RepairArgs) -> anyhow::Result<Status> {
     let output = args.output.clone();
     nodes::is_one(&output.node)?;
-    let Ended { repairs, is_partial, is_whole } = match is_running(&args.inputs, &args.paths) {
+    let Ended { repairs, afterwards, is_partial, is_whole, provenance } = match is_running(&args.inputs, &args.paths) {
         true => on_running(args)?,
         false => on_dumps(args)?,
     };
-    let rows: Vec<RepairRow> = repairs.iter().map(Repair::row).collect();
-    let frame = frame(output.node().map(str::to_owned));
+    let mut rows: Vec<RepairRow> = repairs.iter().map(Repair::row).collect();
+    rows.iter_mut().zip(&afterwards).for_each(|(row, seen)| row.afterwards = *seen);
+    let frame = Report { provenance, ..frame(output.node().map(str::to_owned)) };
     print(|out| match output.format {
-        Format::Text => listing::write_repairs(out, &rows),
+        Format::Text => {
+            listing::write_repairs(out, &rows)?;
+            write_provenance(out, &frame.provenance)
+        }
         format => json::write_repairs(out, &frame, &rows, format == Format::Jsonl),
     })?;
-    Ok(match !is_partial && repairs.iter().all(|repair| repair.outcome.is_fine()) {
-        true if is_whole => Status::Fine,
+    let is_done = !is_partial && repairs.iter().all(|repair| repair.outcome.is_fine());
+    let seen = |answer: &str| afterwards.iter().flatten().all(|seen| seen.name() != answer);
+    Ok(match is_done && seen("violating") {
+        true if is_whole && seen("undetermined") && seen("no-packet") => Status::Fine,
         true => Status::Undetermined,
         false => Status::Violation,
     })
@@ -51,10 +60,14 @@ pub(super) fn run(args: RepairArgs) -> anyhow::Result<Status> {
 /// How a run ended.
 struct Ended {
     repairs: Vec<Repair>,
+    /// What was seen of each flow that was healed, where that was watched.
+    afterwards: Vec<Option<Afterwards>>,
     /// Whether there may be entries that nobody has seen.
     is_partial: bool,
     /// Whether all that was given, or told, could be read.
     is_whole: bool,
+    /// Where all this comes from.
+    provenance: Provenance,
 }
 
 /// Whether the entries are those of the running system: no dump of them is given, and nothing of what changes with each pod.
@@ -84,7 +97,7 @@ fn settings(ruling: &RulingArgs) -> Settings {
 
 /// What would be done about entries of dumps.
 fn on_dumps(args: RepairArgs) -> anyhow::Result<Ended> {
-    let RepairArgs { inputs, selecting, acting, ruling, sources, paths, .. } = args;
+    let RepairArgs { inputs, selecting, acting, ruling, output, sources, paths } = args;
     if acting.apply {
         bail!("--apply changes the running system, and dumps were given: leave out the one or the other");
     }
@@ -112,12 +125,14 @@ fn on_dumps(args: RepairArgs) -> anyhow::Result<Ended> {
         step.into_repair(&rules, None, at, outcome)
     });
     let is_whole = prepared.engine.gaps(at).next().is_none();
-    Ok(Ended { repairs: rehearsed.collect(), is_partial: false, is_whole })
+    let provenance = prepared.provenance(&[], &output);
+    let afterwards = Vec::new();
+    Ok(Ended { repairs: rehearsed.collect(), afterwards, is_partial: false, is_whole, provenance })
 }
 
 /// What would be, or is, done about entries of the running system.
 fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
-    let RepairArgs { selecting, acting, ruling, sources, paths, .. } = args;
+    let RepairArgs { selecting, acting, ruling, output, sources, paths, .. } = args;
     let mut journal = Journal::new(acting.journal.clone(), By::Command);
     if acting.apply {
         // Before anybody waits for the next hops to settle.
@@ -129,6 +144,7 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
     }
     // Before they are read, so that none can change unseen in between.
     let stamps = paths.nexthops.iter().map(|file| Stamp::of(file)).collect::<anyhow::Result<Vec<_>>>()?;
+    let origins = Origins::of(paths.files(), &[]);
     let mut facts = Vec::new();
     let loaded = inputs::load(&paths, &mut |fact| facts.push(fact))?;
     warn(&loaded.warnings);
@@ -140,7 +156,7 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
         facts,
         files: files.collect(),
     });
-    let snapshot = snapshot(&asked, &wanted, settings(&ruling))?;
+    let mut snapshot = snapshot(&asked, &wanted, settings(&ruling))?;
     warn(&snapshot.warnings);
     for (file, stamp) in paths.nexthops.iter().zip(&stamps) {
         if Stamp::of(file)? != *stamp {
@@ -152,15 +168,15 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
     };
     if snapshot.stands_since.is_none() && !ruling.settle.is_zero() {
         let seconds = ruling.settle.as_secs_f64();
-        eprintln!(
-            "analyzer: nothing tells how long the next hops have been what they are: --apply watches them for {seconds} s \
-             before it changes anything (--settle)"
-        );
+        say(format_args!(
+            "nothing tells how long the next hops have been what they are: --apply watches them for {seconds} s before it \
+             changes anything (--settle)"
+        ));
     }
     if !acting.apply {
-        eprintln!(
-            "analyzer: packets are not listened to here, so a router that is no next hop may be alive unheard, and a flow \
-             may go elsewhere than its label says; `analyzer live` sees both"
+        say(
+            "packets are not listened to here, so a router that is no next hop may be alive unheard, and a flow may go \
+             elsewhere than its label says; `analyzer live` sees both",
         );
     }
     let (datapath, ovs) = match &table {
@@ -169,6 +185,8 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
         Table::Userspace(socket) => (Datapath::Userspace, runtime()?.block_on(unixctl::release(socket))),
     };
     let rules = Rules { ovs, ..rules(&acting, &ruling, &selecting) };
+    // Before anything is changed: what cannot be watched is said first.
+    let watch = acting.watch.map(|patience| Watch::start(&acting.interface, patience)).transpose()?;
     let at = snapshot.now();
     let pins = snapshot.engine.pins(at);
     let steps = plan(pins, &selection(&selecting), &rules, ruling.max, Some(datapath), at);
@@ -183,7 +201,9 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
         (Table::Userspace(socket), true) => in_userspace(socket, &mut journal, steps, &rules, &snapshot)?,
     };
     let is_whole = snapshot.engine.gaps(at).next().is_none();
-    Ok(Ended { repairs, is_partial: snapshot.is_partial, is_whole })
+    let afterwards = watch.map(|watch| watch.see(&repairs, &mut snapshot.engine)).transpose()?.unwrap_or_default();
+    let provenance = origins.told(&loaded.sources, &snapshot.asked, &[], &output);
+    Ok(Ended { repairs, afterwards, is_partial: snapshot.is_partial, is_whole, provenance })
 }
 
 fn in_userspace(

@@ -23,7 +23,7 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
     let RunArgs { output, reading, judging, paths } = args;
     let mut signals = Reading::listen(&inputs, !reading.quiet)?;
     let nodes = nodes::of(inputs, &output.node, paths)?;
-    let judge = |node, signals: &mut Reading| judged(node, &reading, Settings::from(&judging), signals);
+    let judge = |node, signals: &mut Reading| judged(node, &reading, &output, Settings::from(&judging), signals);
     if nodes.len() > 1 {
         return several(nodes, &output, &messages, signals, judge);
     }
@@ -100,6 +100,7 @@ fn write(report: &Report, output: &OutputArgs) -> anyhow::Result<()> {
 fn judged(
     Node { name, inputs, paths }: Node,
     reading: &ReadingArgs,
+    output: &OutputArgs,
     settings: Settings,
     signals: &mut Reading,
 ) -> anyhow::Result<Report> {
@@ -126,8 +127,11 @@ fn judged(
         not_ip: totals.skipped.not_ip,
         unparsed: totals.skipped.unparsed + counted.skipped_by_reader.frames,
         lines: prepared.loaded.skipped_lines + counted.skipped_by_reader.lines,
+        // Where reading was ended from outside, the captures go on.
+        ends: if interrupted { 0 } else { counted.skipped_by_reader.ends },
     };
 
+    let provenance = prepared.provenance(&counted.files, output);
     let mut warnings = prepared.loaded.warnings;
     warnings.extend(counted.warnings.iter().cloned());
     Ok(Report {
@@ -144,5 +148,7 @@ fn judged(
         lacks_times: counted.lacks_times,
         node: name,
         status: None,
+        provenance,
+        datapath: None,
     })
 }

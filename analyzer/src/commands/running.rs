@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 
 use super::engine::{Prepared, prepare_dumps};
+use super::provenance::Origins;
 use crate::cli::SourceArgs;
 use crate::engine::settings::Settings;
 use crate::inputs::{self, Paths};
@@ -32,11 +33,14 @@ pub(super) fn prepare(
         }
         return Ok(None);
     }
-    let Snapshot { mut engine, warnings, tells_nexthops, tells_connections, .. } =
+    let origins = Origins::of(paths.files(), &[]);
+    let Snapshot { mut engine, warnings, tells_nexthops, tells_connections, asked, table, .. } =
         snapshot(&Sources::try_from(sources)?, wanted, settings)?;
     let mut loaded = inputs::load(paths, &mut |fact| engine.add(fact))?;
     loaded.warnings.splice(0..0, warnings);
-    Ok(Some(Prepared { engine, captures: Vec::new(), loaded, tells_nexthops, tells_connections }))
+    let captures = Vec::new();
+    let datapath = table.map(|table| table.datapath());
+    Ok(Some(Prepared { engine, captures, loaded, tells_nexthops, tells_connections, origins, asked, datapath }))
 }
 
 /// An engine that files told, or the running system where none was given, for commands that judge no packets.

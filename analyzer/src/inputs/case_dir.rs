@@ -11,6 +11,15 @@ use super::paths::{Paths, RouterFile};
 use crate::capture;
 use crate::types::{Place, Position, Warning};
 
+/// Files of a folder that are not read.
+#[derive(Debug, Default)]
+pub struct PassedOver {
+    /// All of them.
+    pub files: Vec<PathBuf>,
+    /// Those whose name is nearly a well-known one.
+    pub near: Vec<Warning>,
+}
+
 /// Adds what a folder holds: dumps by their names, captures by their content.
 ///
 /// A file that is neither is passed over, as folders hold notes and logs too; where its name is nearly a well-known one, a
@@ -18,15 +27,18 @@ use crate::types::{Place, Position, Warning};
 ///
 /// # Errors
 /// When the folder cannot be listed.
-pub fn add(folder: &Path, paths: &mut Paths, captures: &mut Vec<PathBuf>) -> io::Result<Vec<Warning>> {
-    let (mut names, mut near) = (HashSet::new(), Vec::new());
+pub fn add(folder: &Path, paths: &mut Paths, captures: &mut Vec<PathBuf>) -> io::Result<PassedOver> {
+    let (mut names, mut near, mut passed_over) = (HashSet::new(), Vec::new(), Vec::new());
     let mut files: Vec<PathBuf> = fs::read_dir(folder)?
         .map(|entry| entry.map(|entry| entry.path()))
         .filter(|path| path.as_ref().map_or(true, |path| path.is_file()))
         .collect::<Result<_, _>>()?;
     files.sort();
     for file in files {
-        let Some(name) = file.file_name().and_then(|name| name.to_str()) else { continue };
+        let Some(name) = file.file_name().and_then(|name| name.to_str()) else {
+            passed_over.push(file);
+            continue;
+        };
         let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name).to_owned();
         if let Some(list) = known(&name, paths) {
             list.push(file);
@@ -34,16 +46,19 @@ pub fn add(folder: &Path, paths: &mut Paths, captures: &mut Vec<PathBuf>) -> io:
             paths.lr_routes.push(RouterFile { router, file });
         } else if capture::is_capture(&file, is_capture_text(&name)) {
             captures.push(file);
-        } else if let Some(nearest) = nearest(&name) {
-            let place = Place { file: file.to_string_lossy().into(), position: Position::Whole };
-            near.push((nearest, place));
+        } else {
+            if let Some(nearest) = nearest(&name) {
+                let place = Place { file: file.to_string_lossy().into(), position: Position::Whole };
+                near.push((nearest, place));
+            }
+            passed_over.push(file);
         }
         names.insert(name);
     }
     // Beside the file that is read, it is an older one.
     near.retain(|(nearest, _)| !names.contains(*nearest));
     let warning = |(nearest, place)| Warning { place, message: format!("not read: the well-known name is {nearest}") };
-    Ok(near.into_iter().map(warning).collect())
+    Ok(PassedOver { files: passed_over, near: near.into_iter().map(warning).collect() })
 }
 
 /// The list that a file of this name belongs to.
@@ -102,10 +117,12 @@ mod tests {
         let write = |name: &str| fs::write(folder.join(name), "x").unwrap();
         ["mac_bindings.txt", "ct_zones.txt", "ct-zones.txt", "notes.txt"].into_iter().for_each(write);
         let mut paths = Paths::default();
-        let near = add(&folder, &mut paths, &mut Vec::new()).unwrap();
+        let passed_over = add(&folder, &mut paths, &mut Vec::new()).unwrap();
         fs::remove_dir_all(&folder).unwrap();
         assert_eq!(paths.ct_zones.len(), 1);
-        let [near] = near.as_slice() else { panic!("{near:?}") };
+        let names: Vec<_> = passed_over.files.iter().filter_map(|file| file.file_name()?.to_str()).collect();
+        assert_eq!(names, ["ct_zones.txt", "mac_bindings.txt", "notes.txt"]);
+        let [near] = passed_over.near.as_slice() else { panic!("{passed_over:?}") };
         assert!(
             near.place.file.ends_with("mac_bindings.txt") && near.message.ends_with(" mac_binding.txt"),
             "{near:?}"

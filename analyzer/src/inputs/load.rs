@@ -2,12 +2,14 @@
 
 use std::io::{self, Read};
 use std::net::IpAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hashbrown::HashSet;
 
 use super::paths::Paths;
+use super::source::Source;
 use crate::capture::{self, CaptureError};
 use crate::conntrack;
 use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Gap, Policy, Scope};
@@ -123,6 +125,8 @@ pub struct Loaded {
     pub warnings: Vec<Warning>,
     /// Lines and rows passed over, those without warning included.
     pub skipped_lines: u64,
+    /// What was read, in the order of reading.
+    pub sources: Vec<Source>,
     /// Start of the next-hop history: that of the source which starts last. `None` where no source has one.
     pub history: Option<Timestamp>,
     /// Kinds of evidence of which all was told.
@@ -140,20 +144,26 @@ pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputEr
     let loaded = Loaded { kinds: paths.kinds(), ..Loaded::default() };
     let mut loader = Loader { tell, loaded, database: Told::default() };
     for path in &paths.nb_db {
-        loader.database_file(path, "OVN_Northbound")?;
+        loader.database_file(path, "nb-db", "OVN_Northbound")?;
     }
     for path in &paths.sb_db {
-        loader.database_file(path, "OVN_Southbound")?;
+        loader.database_file(path, "sb-db", "OVN_Southbound")?;
     }
     for path in &paths.ovs_db {
-        loader.database_file(path, "Open_vSwitch")?;
+        loader.database_file(path, "ovs-db", "Open_vSwitch")?;
     }
     loader.northbound_texts(paths)?;
     loader.southbound_texts(paths)?;
     for list in &paths.lr_routes {
         let (file, bytes) = read(&list.file)?;
         let facts = lr_route_list::parse(&bytes, list.router.as_deref(), &file);
-        loader.take_file(&file, "routes of `ovn-nbctl lr-route-list`", facts, Precedence::BehindDatabase)?;
+        loader.take_file(
+            &file,
+            "lr-routes",
+            "routes of `ovn-nbctl lr-route-list`",
+            facts,
+            Precedence::BehindDatabase,
+        )?;
     }
     for path in &paths.nexthops {
         let (file, bytes) = read(path)?;
@@ -161,21 +171,23 @@ pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputEr
         if facts.facts.iter().filter_map(Fact::validity).any(|validity| validity != Validity::ALWAYS) {
             loader.loaded.kinds.insert(EvidenceKind::History);
         }
-        loader.take_file(&file, "next hops", facts, Precedence::Own)?;
+        loader.take_file(&file, "nexthops", "next hops", facts, Precedence::Own)?;
     }
     for path in &paths.logical_flows {
         let (file, bytes) = read(path)?;
         let expected = "logical flows of symmetric replies";
-        loader.take_file(&file, expected, lflows::parse(&bytes, &file), Precedence::BehindDatabase)?;
+        let facts = lflows::parse(&bytes, &file);
+        loader.take_file(&file, "logical-flows", expected, facts, Precedence::BehindDatabase)?;
     }
     for path in &paths.ct_zones {
         let (file, bytes) = read(path)?;
-        loader.take_file(&file, "names of conntrack zones", zones::parse(&bytes, &file), Precedence::Own)?;
+        let facts = zones::parse(&bytes, &file);
+        loader.take_file(&file, "ct-zones", "names of conntrack zones", facts, Precedence::Own)?;
     }
     for path in &paths.mac_owners {
         let (file, bytes) = read(path)?;
         let facts = mac_owners::parse(&bytes, &file)?;
-        loader.take_file(&file, "owners of MACs", facts, Precedence::Own)?;
+        loader.take_file(&file, "mac-owners", "owners of MACs", facts, Precedence::Own)?;
     }
     for path in &paths.conntrack {
         loader.conntrack(path)?;
@@ -198,6 +210,15 @@ struct Told {
     sb: Option<Arc<str>>,
 }
 
+/// Rows of several texts together.
+struct Listed {
+    /// The files, for messages.
+    file: Arc<str>,
+    tables: Tables,
+    /// Of each file its table, which versions of that are its own, and which of the sources it is.
+    parts: Vec<(&'static str, Range<usize>, usize)>,
+}
+
 /// Whether facts are told, or only compared, where a database tells the same kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Precedence {
@@ -206,7 +227,12 @@ enum Precedence {
 }
 
 impl Loader<'_> {
-    fn database_file(&mut self, path: &Path, expected: &'static str) -> Result<(), InputError> {
+    fn database_file(
+        &mut self,
+        path: &Path,
+        taken_for: &'static str,
+        expected: &'static str,
+    ) -> Result<(), InputError> {
         let (file, stream) = capture::unpack(path)?;
         let (wanted, parts) = match expected {
             "OVN_Northbound" => (northbound::TABLES, northbound::PARTS),
@@ -229,6 +255,8 @@ impl Loader<'_> {
             }
             _ => zones::facts(&tables, &file),
         };
+        let (rows, lost) = (tables.tables.values().map(Vec::len).sum(), tables.lost.len() + facts.unreadable.len());
+        self.loaded.sources.push(Source::whole(&file, taken_for, rows, lost));
         if expected != "Open_vSwitch" {
             self.loaded.history = self.loaded.history.max(facts.since);
         }
@@ -255,29 +283,31 @@ impl Loader<'_> {
 
     fn northbound_texts(&mut self, paths: &Paths) -> Result<(), InputError> {
         let texts = [
-            (&paths.static_routes, "Logical_Router_Static_Route"),
-            (&paths.bfd, "BFD"),
-            (&paths.static_mac_bindings, "Static_MAC_Binding"),
+            (&paths.static_routes, "static-routes", "Logical_Router_Static_Route"),
+            (&paths.bfd, "bfd", "BFD"),
+            (&paths.static_mac_bindings, "static-mac-bindings", "Static_MAC_Binding"),
         ];
-        let Some((file, tables)) = self.tables(&texts)? else { return Ok(()) };
-        self.take(&file, "rows of these tables", northbound::facts(&tables, &file), Precedence::BehindDatabase)
+        let Some(listed) = self.tables(&texts)? else { return Ok(()) };
+        let facts = northbound::facts(&listed.tables, &listed.file);
+        self.take_listed(&listed, facts)
     }
 
     fn southbound_texts(&mut self, paths: &Paths) -> Result<(), InputError> {
         let texts = [
-            (&paths.datapaths, "Datapath_Binding"),
-            (&paths.port_bindings, "Port_Binding"),
-            (&paths.mac_bindings, "MAC_Binding"),
+            (&paths.datapaths, "datapaths", "Datapath_Binding"),
+            (&paths.port_bindings, "port-bindings", "Port_Binding"),
+            (&paths.mac_bindings, "mac-bindings", "MAC_Binding"),
         ];
-        let Some((file, tables)) = self.tables(&texts)? else { return Ok(()) };
-        self.take(&file, "rows of these tables", southbound::facts(&tables, &file), Precedence::BehindDatabase)
+        let Some(listed) = self.tables(&texts)? else { return Ok(()) };
+        let facts = southbound::facts(&listed.tables, &listed.file);
+        self.take_listed(&listed, facts)
     }
 
     /// Rows of all the texts together, as joins need several tables.
-    fn tables(&mut self, texts: &[(&Vec<PathBuf>, &'static str)]) -> Result<Option<(Arc<str>, Tables)>, InputError> {
+    fn tables(&mut self, texts: &[(&Vec<PathBuf>, &'static str, &'static str)]) -> Result<Option<Listed>, InputError> {
         let mut tables = Tables::default();
-        let mut files = Vec::new();
-        for &(paths, table) in texts {
+        let (mut files, mut parts) = (Vec::new(), Vec::new());
+        for &(paths, taken_for, table) in texts {
             for path in paths {
                 let (file, bytes) = read(path)?;
                 let (rows, warnings, lost) = text::parse(&bytes, &file, table)?;
@@ -288,14 +318,29 @@ impl Loader<'_> {
                 if rows.is_empty() && !MAY_BE_EMPTY.contains(&table) {
                     self.silent(&file, &format!("a row of {table}"));
                 }
-                self.loaded.skipped_lines += warnings.len() as u64;
+                let lost_lines = warnings.len();
+                self.loaded.skipped_lines += lost_lines as u64;
                 self.loaded.warnings.extend(warnings);
                 self.lose(&file, table, lost);
-                tables.tables.entry(table.into()).or_default().extend(rows);
+                let versions = tables.tables.entry(table.into()).or_default();
+                parts.push((table, versions.len()..versions.len() + rows.len(), self.loaded.sources.len()));
+                self.loaded.sources.push(Source::whole(&file, taken_for, rows.len(), lost_lines));
+                versions.extend(rows);
                 files.push(file);
             }
         }
-        Ok((!files.is_empty()).then(|| (files.join(", ").into(), tables)))
+        Ok((!files.is_empty()).then(|| Listed { file: files.join(", ").into(), tables, parts }))
+    }
+
+    /// Takes over what rows of texts told.
+    fn take_listed(&mut self, listed: &Listed, facts: Facts) -> Result<(), InputError> {
+        for (table, index) in &facts.unreadable {
+            let is_there = |(of, versions, _): &&(&str, Range<usize>, usize)| of == table && versions.contains(index);
+            if let Some((.., source)) = listed.parts.iter().find(is_there) {
+                self.loaded.sources[*source].lost += 1;
+            }
+        }
+        self.take(&listed.file, "rows of these tables", facts, Precedence::BehindDatabase)
     }
 
     /// Tells of rows of a table that could not be read, where no database has them.
@@ -321,6 +366,7 @@ impl Loader<'_> {
         if reading.entries == 0 {
             self.silent(&file, "a conntrack entry");
         }
+        self.loaded.sources.push(Source::whole(&file, "conntrack", reading.entries, reading.unreadable));
         self.loaded.skipped_lines += reading.unreadable as u64;
         reading.gaps.into_iter().map(Fact::Gap).for_each(&mut self.tell);
         self.loaded.warnings.extend(reading.warnings);
@@ -331,10 +377,12 @@ impl Loader<'_> {
     fn take_file(
         &mut self,
         file: &Arc<str>,
+        taken_for: &'static str,
         expected: &'static str,
         facts: Facts,
         precedence: Precedence,
     ) -> Result<(), InputError> {
+        self.loaded.sources.push(Source::whole(file, taken_for, facts.facts.len(), facts.warnings.len()));
         if facts.facts.is_empty() && facts.warnings.is_empty() {
             self.silent(file, expected);
         }

@@ -4,6 +4,8 @@ pub mod case_dir;
 pub mod load;
 mod near_names;
 pub mod paths;
+pub mod source;
 
 pub use load::{InputError, Loaded, load};
 pub use paths::Paths;
+pub use source::Source;

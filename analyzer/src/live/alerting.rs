@@ -30,6 +30,7 @@ use crate::engine::observation::Observation;
 use crate::engine::verdict::Verdict;
 use crate::metrics::Latency;
 use crate::output::Report;
+use crate::output::remedy::Datapath;
 use crate::sinks::saved::Unsent;
 use crate::sinks::status::{Happening, SinkStatus};
 use crate::sinks::target::Target;
@@ -129,6 +130,11 @@ impl Alerting {
     /// Names of NICs by their index, from now on.
     pub(super) fn nics(&mut self, names: Vec<Option<String>>) {
         self.frame.nic_names = names;
+    }
+
+    /// Where conntrack entries live, once it is known: remedies are for there.
+    pub(super) fn set_datapath(&mut self, datapath: Option<Datapath>) {
+        self.frame.datapath = datapath;
     }
 
     /// The NICs that are watched from now on. Returns what is to be said of alerts that stay as they were.

@@ -15,6 +15,7 @@ use crate::conntrack::index::LabelledIndex;
 use crate::engine::fact::Connection;
 use crate::netlink::conntrack::events::{self, Events};
 use crate::netlink::conntrack::{self, Table};
+use crate::output::remedy::Datapath;
 use crate::ovn::local::{DatapathType, Node};
 use crate::types::Timestamp;
 use crate::unixctl::UnixctlError;
@@ -84,6 +85,15 @@ pub(super) enum Way {
 }
 
 impl Way {
+    /// Where the entries live, once it is known.
+    pub(super) fn datapath(&self) -> Option<Datapath> {
+        match self {
+            Self::Kernel => Some(Datapath::Kernel),
+            Self::Userspace(_) => Some(Datapath::Userspace),
+            Self::Open | Self::None => None,
+        }
+    }
+
     /// Chooses the way, by what is asked for or by what the node's own database tells of its datapath. `pacing` is for
     /// ovs-vswitchd.
     ///

@@ -245,6 +245,7 @@ impl Daemon {
         if let Err(error) = gone {
             self.failed_because(Request::ConntrackReading, &error);
         }
+        self.alerting.set_datapath(self.connections.way().datapath());
     }
 
     fn kernel_tells(&mut self, event: route::Event) {

@@ -12,6 +12,7 @@ use super::set::counters_of;
 use crate::bpf::readings::Counted;
 use crate::engine::finding::{LatentState, NexthopCount, Summary};
 use crate::engine::verdict::{Info, Verdict};
+use crate::output::provenance::Provenance;
 use crate::output::report::{Report, Skipped};
 use crate::output::status::{Loss, MapStatus, SourceStatus, Status};
 use crate::types::MacAddr;
@@ -51,6 +52,7 @@ impl Daemon {
         let tells_nexthops = self.is_sighted;
         let now = self.clock.now();
         let gaps = self.engine.gaps_between(self.started, now).cloned().collect();
+        let datapath = self.connections.way().datapath();
         let Self { ledger, latent, config, watching, news, started, .. } = self;
         let (remarks, unjudged) = (ledger.remarks(), ledger.unjudged());
         let (findings, mut summary) = ledger.close_all();
@@ -75,6 +77,7 @@ impl Daemon {
             not_ip: of(Counter::NotIp),
             unparsed: of(Counter::Malformed),
             lines: 0,
+            ends: 0,
         };
         let report = Report {
             findings,
@@ -90,6 +93,8 @@ impl Daemon {
             lacks_times: false,
             node: config.output.node().map(str::to_owned),
             status: Some(status),
+            provenance: Provenance::default(),
+            datapath,
         };
         (report, news)
     }

@@ -23,6 +23,7 @@ use crate::output::Report;
 use crate::sinks::Hooks;
 use config::Config;
 
+pub mod afterwards;
 mod alerting;
 mod claim;
 mod clock;

@@ -15,10 +15,9 @@ use hashbrown::HashMap;
 use crate::cli::Format;
 use crate::engine::finding::{Finding, Latent};
 use crate::engine::verdict::Verdict;
-use crate::output::escape::Escaped;
 use crate::output::status::Status;
 use crate::output::text::{write_finding_line, write_latent_line};
-use crate::output::{Report, json};
+use crate::output::{Report, json, say};
 use crate::types::MacAddr;
 
 /// How often, in hundredths of a second, it is waited for the last news to be written.
@@ -126,7 +125,7 @@ impl News {
     /// Says what went wrong, always.
     pub(super) fn complain(&self, message: &str) {
         // A full disk behind standard error, or nobody at its other end, is no reason to stop.
-        let _ = writeln!(io::stderr().lock(), "analyzer: {}", Escaped(message));
+        say(message);
     }
 
     /// Sets whether the user wants standard error quiet.

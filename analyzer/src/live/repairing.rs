@@ -16,7 +16,6 @@ use super::daemon::Daemon;
 use crate::bpf::readings::Request;
 use crate::engine::finding::Finding;
 use crate::netlink::conntrack::Table;
-use crate::output::remedy::Datapath;
 use crate::repair::automatic::Automatic;
 use crate::repair::journal::{By, Journal};
 use crate::repair::plan::Step;
@@ -175,11 +174,7 @@ impl Daemon {
             // Until the next look they would be found stale.
             self.latent.retain(|latent| (latent.connection.zone, latent.connection.orig) != (healed.zone, healed.orig));
         }
-        let datapath = match self.connections.way() {
-            Way::Kernel => Datapath::Kernel,
-            Way::Userspace(_) => Datapath::Userspace,
-            Way::Open | Way::None => return ended,
-        };
+        let Some(datapath) = self.connections.way().datapath() else { return ended };
         if repairing.under_way > 0 {
             return ended;
         }

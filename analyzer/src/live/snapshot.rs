@@ -22,6 +22,8 @@ use crate::engine::Engine;
 use crate::engine::fact::{Delta, Fact};
 use crate::engine::settings::Settings;
 use crate::netlink::{owners, route};
+use crate::output::remedy::Datapath;
+use crate::output::say;
 use crate::types::{Place, Position, Timestamp, Tuple, Warning};
 use crate::unixctl::conntrack::Pacing;
 
@@ -74,6 +76,16 @@ pub enum Table {
     Userspace(PathBuf),
 }
 
+impl Table {
+    /// The datapath whose entries these are.
+    pub fn datapath(&self) -> Datapath {
+        match self {
+            Self::Kernel => Datapath::Kernel,
+            Self::Userspace(_) => Datapath::Userspace,
+        }
+    }
+}
+
 /// The running system at one moment.
 pub struct Snapshot {
     /// Told all facts.
@@ -90,6 +102,8 @@ pub struct Snapshot {
     pub table: Option<Table>,
     /// Since when it is known that the next hops are what they are; `None` where nothing tells. Only for a repair.
     pub stands_since: Option<Timestamp>,
+    /// What answered: the source's name, and where it was asked.
+    pub asked: Vec<(&'static str, String)>,
     clock: Clock,
 }
 
@@ -124,6 +138,7 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
         is_partial: false,
         table: None,
         stands_since: None,
+        asked: Vec::new(),
         clock,
     };
     snapshot.engine.set_given(databases.kinds());
@@ -165,6 +180,8 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
     if !snapshot.tells_nexthops && sources.all().iter().all(|source| !source.is_whole()) {
         bail!("no source could be asked: {}", reasons(&snapshot.warnings));
     }
+    let whole = sources.all().iter().filter(|source| source.is_whole());
+    snapshot.asked.extend(whole.map(|source| (source.name, source.place.clone())));
     if *wanted != Wanted::Nexthops {
         snapshot.logical_flows(&mut databases, &sources, &mut evidence).await;
         snapshot.owners().await;
@@ -252,10 +269,10 @@ impl Snapshot {
         if missing.is_zero() || !sources.are_current() {
             return None;
         }
-        eprintln!(
-            "analyzer: watching for {:.0} s whether the next hops stay as they are (--settle)",
+        say(format_args!(
+            "watching for {:.0} s whether the next hops stay as they are (--settle)",
             missing.as_secs_f64()
-        );
+        ));
         // What stands for just so long is settled.
         Some(missing + Duration::from_millis(1))
     }
@@ -327,6 +344,11 @@ impl Snapshot {
         match connections::read(&way, zones, clock).await {
             Ok(reading) => {
                 self.tells_connections = true;
+                let place = match &self.table {
+                    Some(Table::Userspace(socket)) => socket.display().to_string(),
+                    _ => "kernel".to_owned(),
+                };
+                self.asked.push(("conntrack", place));
                 self.note_missing(&reading);
                 evidence.replace(reading.index, reading.senders, reading.begun);
             }

@@ -43,12 +43,12 @@ impl Report {
     /// Whether next hops were told, something was judged, and nothing was left out. What was not read may violate.
     fn is_whole(&self) -> bool {
         let Summary { covered_flows, undetermined_flows, untracked_packets, ref gaps, .. } = self.summary;
-        let Skipped { truncated, unparsed, .. } = self.skipped;
+        let Skipped { truncated, unparsed, ends, .. } = self.skipped;
         self.tells_nexthops
             && !self.interrupted
             && gaps.is_empty()
             && covered_flows > 0
-            && undetermined_flows + untracked_packets + truncated + unparsed == 0
+            && undetermined_flows + untracked_packets + truncated + unparsed + ends == 0
     }
 }
 
@@ -70,7 +70,7 @@ mod tests {
         (fine.summary.covered_flows, fine.summary.conforming_flows) = (1, 1);
         (fine.skipped.not_ip, fine.skipped.lines) = (1, 1);
         assert_eq!(fine.answer(), Answer::Ok);
-        let lacks: [Change; 8] = [
+        let lacks: [Change; 9] = [
             |report| report.summary.gaps = vec![gap()],
             |report| report.interrupted = true,
             |report| report.summary.covered_flows = 0,
@@ -78,6 +78,7 @@ mod tests {
             |report| report.summary.untracked_packets = 1,
             |report| report.skipped.truncated = 1,
             |report| report.skipped.unparsed = 1,
+            |report| report.skipped.ends = 1,
             |report| report.tells_nexthops = false,
         ];
         for lack in lacks {

@@ -12,8 +12,9 @@ use crate::engine::verdict::{Info, Undetermined, Verdict, Violating};
 use crate::engine::view::{
     BindingView, ConnectionView, Explanation, NewFlow, NexthopView, SetView, Standing, UnlabelledView,
 };
+use crate::output::provenance::{self, Provenance, Run};
 use crate::output::remedy::Datapath;
-use crate::output::repair::RepairRow;
+use crate::output::repair::{Afterwards, RepairRow};
 use crate::output::report::{Report, Skipped};
 use crate::output::status::{Loss, MapStatus, NicStatus, SourceStatus, Status};
 use crate::types::tuple::proto;
@@ -180,7 +181,7 @@ pub(super) fn undetermined() -> Report {
             ..Summary::default()
         },
         tells_nexthops: true,
-        skipped: Skipped { truncated: 1, not_ip: 2, unparsed: 0, lines: 1 },
+        skipped: Skipped { truncated: 1, not_ip: 2, unparsed: 0, lines: 1, ends: 0 },
         warnings: vec![Warning {
             place: Place { file: "conntrack.txt".into(), position: Position::LineColumn(7, 14) },
             message: "\"172.27.xxx.13\" is no IP address".to_owned(),
@@ -234,8 +235,32 @@ pub(super) fn hostile() -> Report {
         files: vec![evil.to_string()],
         nic_names: vec![Some(evil.to_string())],
         node: Some(evil.to_string()),
+        provenance: comes_from(&evil),
         ..incident()
     }
+}
+
+/// A capture, a database that was asked, a file that was not read, and a run.
+fn comes_from(evil: &Arc<str>) -> Provenance {
+    let place = Place { file: evil.clone(), position: Position::Whole };
+    let asked = provenance::Source { place, taken_for: "nb", size: None, rows: None, lost: None, modified: None };
+    let capture = provenance::Source {
+        taken_for: "capture",
+        size: Some(1825),
+        rows: Some(19),
+        lost: Some(1),
+        modified: Some(time("2022-06-10T07:00:00Z")),
+        ..asked.clone()
+    };
+    let run = Run {
+        version: "0.1.0",
+        commit: "0dd3caf2c5a1",
+        command: vec!["analyzer".to_owned(), evil.to_string()],
+        host: "worker-08".to_owned(),
+        directory: Some(evil.to_string()),
+        at: time("2022-06-10T08:00:00Z"),
+    };
+    Provenance { sources: vec![capture, asked], passed_over: vec![evil.to_string()], run: Some(run) }
 }
 
 /// Everything that a status can hold.
@@ -338,6 +363,7 @@ pub(super) fn repairs() -> Vec<RepairRow> {
         connection: finding.conntrack[0].clone(),
         id: Some(7),
         relabel: None,
+        afterwards: None,
         expected: finding.expected.clone(),
         last_legal: finding.last_legal.clone(),
         known_as: finding.known_as.clone(),
@@ -351,6 +377,7 @@ pub(super) fn repairs() -> Vec<RepairRow> {
             method: "relabel",
             relabel: Some((nexthop, mac("ee:8d:82:db:f9:c4"))),
             last_legal: None,
+            afterwards: Some(Afterwards::Seen { eth_dst: mac("ee:8d:82:db:f9:c4"), verdict: Verdict::Conforming }),
             ..row("done", None, "done: write ee:8d:82:db:f9:c4")
         },
     ]

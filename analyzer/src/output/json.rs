@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
 use self::listing::{ConnectionRow, ExplanationView, ListView, NexthopRow, RepairView};
+use self::provenance::ListProvenance;
 use self::status::StatusView;
 use self::total::{ReportsView, TotalView};
 use self::view::{FindingView, LatentView, ReportView, SummaryView};
@@ -21,6 +22,7 @@ use crate::engine::finding::{Finding, Latent};
 use crate::engine::view::{ConnectionView, Explanation, NexthopView};
 
 mod listing;
+mod provenance;
 mod status;
 mod total;
 mod view;
@@ -93,17 +95,18 @@ pub fn write_status(out: &mut impl io::Write, report: &Report, status: &Status) 
     write_line(out, &StatusView::new(report, status))
 }
 
-/// Writes the next-hop sets of nodes: one document `{"schema":1,"type":"nexthops","entries":[..]}`, or an object a line.
+/// Writes the next-hop sets of nodes: one document `{"schema":1,"type":"nexthops","entries":[..],"provenance":[..]}`, or an
+/// object a line.
 ///
 /// # Errors
 /// When `out` fails.
 pub fn write_nexthops(out: &mut impl io::Write, nodes: &[(Report, Vec<NexthopView>)], lines: bool) -> io::Result<()> {
     let rows = nodes.iter().flat_map(|(report, views)| views.iter().map(move |view| NexthopRow::new(report, view)));
-    write_rows(out, "nexthops", rows, lines)
+    write_rows(out, "nexthops", rows, nodes.iter().map(|(report, _)| report), lines)
 }
 
-/// Writes labelled conntrack entries of nodes: one document `{"schema":1,"type":"connections","entries":[..]}`, or an
-/// object a line.
+/// Writes labelled conntrack entries of nodes: one document `{"schema":1,"type":"connections","entries":[..],..}`, or
+/// an object a line.
 ///
 /// # Errors
 /// When `out` fails.
@@ -113,15 +116,15 @@ pub fn write_connections(
     lines: bool,
 ) -> io::Result<()> {
     let rows = nodes.iter().flat_map(|(report, views)| views.iter().map(move |view| ConnectionRow::new(report, view)));
-    write_rows(out, "connections", rows, lines)
+    write_rows(out, "connections", rows, nodes.iter().map(|(report, _)| report), lines)
 }
 
-/// Writes repairs: one document `{"schema":1,"type":"repairs","entries":[..]}`, or an object a line.
+/// Writes repairs: one document `{"schema":1,"type":"repairs","entries":[..],"provenance":[..]}`, or an object a line.
 ///
 /// # Errors
 /// When `out` fails.
 pub fn write_repairs(out: &mut impl io::Write, report: &Report, rows: &[RepairRow], lines: bool) -> io::Result<()> {
-    write_rows(out, "repairs", rows.iter().map(|row| RepairView::new(report, row)), lines)
+    write_rows(out, "repairs", rows.iter().map(|row| RepairView::new(report, row)), [report], lines)
 }
 
 /// Writes everything known of one flow, as one document.
@@ -132,15 +135,21 @@ pub fn write_explanation(out: &mut impl io::Write, report: &Report, explanation:
     write_line(out, &ExplanationView::new(report, explanation))
 }
 
-fn write_rows<T: Serialize>(
+/// Writes entries, and where they come from for each node.
+fn write_rows<'a, T: Serialize>(
     out: &mut impl io::Write,
     r#type: &'static str,
     mut rows: impl Iterator<Item = T>,
+    nodes: impl IntoIterator<Item = &'a Report>,
     lines: bool,
 ) -> io::Result<()> {
+    let mut provenance = nodes.into_iter().map(ListProvenance::new);
     match lines {
-        true => rows.try_for_each(|row| write_line(out, &row)),
-        false => write_line(out, &ListView::new(r#type, rows.collect())),
+        true => {
+            rows.try_for_each(|row| write_line(out, &row))?;
+            provenance.try_for_each(|provenance| write_line(out, &provenance))
+        }
+        false => write_line(out, &ListView::new(r#type, rows.collect(), provenance.collect())),
     }
 }
 

@@ -11,14 +11,17 @@ mod fixtures;
 pub mod json;
 pub mod listing;
 pub mod names;
+pub mod provenance;
 pub mod remedy;
 pub mod repair;
 pub mod report;
 pub mod status;
+mod stderr;
 pub mod text;
 pub mod total;
 
 pub use self::answer::Answer;
 pub use self::json::{write_json, write_jsonl};
 pub use self::report::{Report, Skipped};
-pub use self::text::write_text;
+pub use self::stderr::say;
+pub use self::text::{write_provenance, write_text};

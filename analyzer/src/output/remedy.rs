@@ -11,7 +11,7 @@ use crate::engine::finding::CitedConnection;
 use crate::types::Tuple;
 use crate::types::tuple::{proto, proto_name};
 
-/// Where an entry lives. A dump does not tell; the user knows.
+/// Where an entry lives. A dump does not tell; the user knows, and the running system does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Datapath {
     /// The kernel's nf_conntrack.
@@ -58,6 +58,18 @@ pub fn remedies(entry: &CitedConnection) -> [Result<Remedy, NoRemedy>; 2] {
         .map(|command| Remedy { datapath: Datapath::Userspace, command })
         .map_err(|reason| NoRemedy { datapath: Datapath::Userspace, reason });
     [kernel, userspace]
+}
+
+/// As [`remedies`], for the datapath that the entry is in; for both where nothing tells which that is, as in a dump.
+pub fn remedies_in(
+    entry: &CitedConnection,
+    own: Option<Datapath>,
+) -> impl Iterator<Item = Result<Remedy, NoRemedy>> + use<> {
+    let datapath = |remedy: &Result<Remedy, NoRemedy>| match remedy {
+        Ok(remedy) => remedy.datapath,
+        Err(none) => none.datapath,
+    };
+    remedies(entry).into_iter().filter(move |remedy| own.is_none_or(|own| own == datapath(remedy)))
 }
 
 /// The command of conntrack(8) that shows the entry; `None` where it cannot tell it from others.

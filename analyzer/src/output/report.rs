@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::engine::finding::{CitedConnection, CtDirection, Finding, Latent, Summary};
+use crate::engine::finding::{Assumption, CitedConnection, CtDirection, Finding, Latent, Summary};
 use crate::engine::verdict::Verdict;
+use crate::output::provenance::Provenance;
+use crate::output::remedy::Datapath;
 use crate::output::status::Status;
 use crate::types::{MacAddr, Timestamp, Tuple, Warning};
 
@@ -36,6 +38,10 @@ pub struct Report {
     pub node: Option<String>,
     /// How the daemon was doing at the end; `None` where there was none.
     pub status: Option<Status>,
+    /// Where all this comes from.
+    pub provenance: Provenance,
+    /// Where conntrack entries live, where the running system was asked: text shows commands for that alone.
+    pub datapath: Option<Datapath>,
 }
 
 /// Counts of what was passed over.
@@ -49,6 +55,8 @@ pub struct Skipped {
     pub unparsed: u64,
     /// Lines or records of other inputs that could not be read.
     pub lines: u64,
+    /// Captures that end in the middle of a record, or are damaged from somewhere on.
+    pub ends: u64,
 }
 
 impl Report {
@@ -67,9 +75,11 @@ impl Report {
         self.violating().filter_map(|finding| finding.eth_dst).collect()
     }
 
-    /// When the first packet of a finding that violates was seen.
+    /// When the first packet of a finding that violates was seen; `None` where findings were not kept, of which one may be
+    /// older.
     pub fn violating_since(&self) -> Option<Timestamp> {
-        self.violating().map(|finding| finding.first_seen).min()
+        let first = self.violating().map(|finding| finding.first_seen).min();
+        first.filter(|_| self.summary.omitted_findings == 0)
     }
 
     /// Name of the NIC with an index.
@@ -84,6 +94,12 @@ impl Report {
 pub fn to_heal(finding: &Finding) -> impl Iterator<Item = &CitedConnection> {
     let wrong = matches!(finding.verdict, Verdict::Violating(_));
     finding.conntrack.iter().filter(move |entry| wrong && Some(entry.reply_eth) == finding.eth_dst)
+}
+
+/// Whether packets of the time before a change may be among those that violate: nothing dates the next hops, so neither the
+/// change nor its grace period is known.
+pub fn may_be_older(finding: &Finding) -> bool {
+    matches!(finding.verdict, Verdict::Violating(_)) && finding.assumes.contains(Assumption::NoHistory)
 }
 
 /// The tuple of an entry whose packets leave the node.

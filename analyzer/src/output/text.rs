@@ -8,7 +8,8 @@ use self::headline::headline;
 use self::layout::Page;
 pub use self::layout::Style;
 pub use self::line::{finding_sentence, latent_sentence, write_finding_line, write_latent_line};
-use self::words::{count, grouped};
+pub use self::sources::write_provenance;
+pub(super) use self::words::{OLDER_PACKETS, count, grouped};
 use super::answer::Answer;
 use super::escape::Escaped;
 use super::report::Report;
@@ -21,6 +22,7 @@ mod group;
 mod headline;
 mod layout;
 mod line;
+mod sources;
 mod words;
 
 /// Warnings shown. The summary of JSON has them all.
@@ -41,7 +43,8 @@ pub fn write_text(out: &mut impl io::Write, report: &Report, style: &Style) -> i
     }
     nexthops(&mut page, report)?;
     notes(&mut page, report, &common)?;
-    warnings(&mut page, report)
+    warnings(&mut page, report)?;
+    write_provenance(out, &report.provenance)
 }
 
 /// What conformed, by next hop.
@@ -106,6 +109,7 @@ fn notes(page: &mut Page<'_>, report: &Report, common: &Assumes) -> io::Result<(
         (skipped.not_ip, "frame", " without IP"),
         (skipped.unparsed, "frame", " that cannot be read"),
         (skipped.lines, "line", " of other inputs"),
+        (skipped.ends, "torn end", " of captures"),
     ]
     .into_iter()
     .filter(|(number, ..)| *number > 0)

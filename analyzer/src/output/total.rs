@@ -97,6 +97,15 @@ mod tests {
     use super::*;
     use crate::output::fixtures::{hostile, incident, nothing_found};
 
+    /// Of findings that were not kept one may be older: the headline and the table say no time then.
+    #[test]
+    fn since_when_is_known_of_all_findings_or_not() {
+        let mut report = incident();
+        assert!(NodeAnswer::of(&report).since.is_some());
+        report.summary.omitted_findings = 1;
+        assert_eq!(NodeAnswer::of(&report).since, None);
+    }
+
     #[test]
     fn a_line_for_each_node() {
         let end = |node: &str, report: Report| NodeEnd { node: node.to_owned(), result: Ok(NodeAnswer::of(&report)) };

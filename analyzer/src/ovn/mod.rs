@@ -49,6 +49,8 @@ pub struct Facts {
     pub warnings: Vec<Warning>,
     /// What of it may decide something.
     pub gaps: Vec<Gap>,
+    /// Row versions of tables that could not be read: the table, and the place of the version among those of that table.
+    pub unreadable: Vec<(String, usize)>,
     /// What was taken for granted because the source does not tell it. Nothing was passed over for it.
     pub assumptions: Vec<Warning>,
 }

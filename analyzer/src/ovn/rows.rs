@@ -46,11 +46,12 @@ impl<'a> RowReader<'a> {
         table: &str,
         mut read: impl FnMut(&'a Row, Validity) -> Result<Vec<Fact>, BadColumn>,
     ) {
-        for RowVersion { row, validity } in versions(self.tables, table) {
+        for (index, RowVersion { row, validity }) in versions(self.tables, table).into_iter().enumerate() {
             match read(row, *validity) {
                 Ok(facts) => self.facts.facts.extend(facts),
                 Err(problem) => {
                     self.warn(table, row, &problem);
+                    self.facts.unreadable.push((table.to_owned(), index));
                     if let Some(scope) = gaps::scope_of(table, row) {
                         self.facts.lose_during(self.file, Position::Whole, scope, *validity);
                     }

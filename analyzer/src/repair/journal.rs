@@ -19,6 +19,7 @@ use crate::engine::label::label_text;
 use crate::netlink::conntrack::entry::Entry;
 use crate::netlink::conntrack::protoinfo::ProtoInfo;
 use crate::output::remedy::Datapath;
+use crate::output::say;
 use crate::owned;
 use crate::owned::lock;
 use crate::types::{Timestamp, Tuple};
@@ -181,7 +182,7 @@ impl Journal {
             return Ok(());
         }
         let path = self.path.display();
-        eprintln!("analyzer: waiting for the lock of the journal {path}, which {} holds", lock::held_by(file));
+        say(format_args!("waiting for the lock of the journal {path}, which {} holds", lock::held_by(file)));
         lock::lock(file)
     }
 

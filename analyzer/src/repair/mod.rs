@@ -80,6 +80,7 @@ impl Repair {
                 Some(&Action::Relabel { nexthop, lladdr }) => Some((nexthop, lladdr)),
                 _ => None,
             },
+            afterwards: None,
             assumes: pin.assumes.codes().collect(),
             expected: pin.expected.clone(),
             last_legal: pin.last_legal.clone(),

@@ -3,7 +3,7 @@
 use super::key::{Words, Words4, Words6};
 use super::lane::Settled;
 use super::table::{Entry, FlowTable};
-use crate::capture::{self, Interface};
+use crate::capture::{self, FileRead, Interface};
 use crate::engine::epoch::Epochs;
 use crate::engine::observation::Observation;
 use crate::types::{Timestamp, Warning};
@@ -18,6 +18,8 @@ pub struct Counted {
     pub epochs: Epochs,
     /// What the readers passed over before there was a frame.
     pub skipped_by_reader: capture::Skipped,
+    /// What became of each capture.
+    pub files: Vec<FileRead>,
     /// Where a capture is cut or damaged.
     pub warnings: Vec<Warning>,
     /// Whether frames have no times: those given tell their order, and no more.

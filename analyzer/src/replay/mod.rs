@@ -97,7 +97,9 @@ pub fn count(
             Err(error) => return Err(error),
         }
     }
-    let mut counted = count_reader(&mut Merge::new(readers), epochs, options, sink)?;
+    let mut merge = Merge::new(readers);
+    let mut counted = count_reader(&mut merge, epochs, options, sink)?;
+    counted.files = merge.files();
     counted.warnings.append(&mut unread);
     Ok(counted)
 }

@@ -98,6 +98,7 @@ impl<'a> Ordered<'a> {
             interfaces: Vec::new(),
             epochs: Arc::unwrap_or_clone(self.epochs),
             skipped_by_reader: capture::Skipped::default(),
+            files: Vec::new(),
             warnings: Vec::new(),
             lacks_times: false,
             tables,

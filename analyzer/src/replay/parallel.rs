@@ -21,7 +21,7 @@ use super::ordered::Ordered;
 use super::sink::OrderedSink;
 use super::walk::{Unordered, Walk};
 use crate::capture::pcap::{GLOBAL_HEADER_LEN, GlobalHeader};
-use crate::capture::{EarlyEnd, Interface, Interruption, LinkType, Progress};
+use crate::capture::{EarlyEnd, FileRead, Interface, Interruption, LinkType, Progress};
 use crate::engine::epoch::Epochs;
 use crate::types::{Place, Position, Warning};
 
@@ -88,6 +88,9 @@ pub fn count_pcap(pcap: &PcapFile, epochs: Epochs, options: &Options<'_>, sink: 
     });
     let mut counted = ordered.finish(all.expect("the calling thread has counted"));
     counted.interfaces = vec![Interface::default()];
+    counted.skipped_by_reader.ends = u64::from(stopped.is_some());
+    let (frames, skipped) = (counted.totals.packets, counted.skipped_by_reader);
+    counted.files = vec![FileRead { file: Arc::clone(&pcap.name), frames, skipped }];
     let place = |offset| Place { file: Arc::clone(&pcap.name), position: Position::Offset(offset) };
     counted.warnings.extend(stopped.map(|message| Warning { place: place(position), message }));
     counted

@@ -142,7 +142,8 @@ fn ask_for(node: &Node, method: &str, named: Tuple, pinned: &mut [Conversation])
     }
     let output = meanwhile(pinned, &mut command);
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    let told: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let told = told.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    let told: Vec<Value> = told.filter(|object: &Value| object["type"] == "repair").collect();
     let [told] = &told[..] else { panic!("{told:#?}\n{}", String::from_utf8_lossy(&output.stderr)) };
     assert_eq!(output.status.success(), told["outcome"] == "done", "{}: {told}", output.status);
     say(&format!("{method} of {named}: {}", told["outcome"]));

@@ -27,6 +27,7 @@ pub(in crate::capture) struct PcapReader {
     /// Bytes of the current record, which stay in the stream until the next step.
     record_len: usize,
     ended: bool,
+    skipped: Skipped,
 }
 
 impl PcapReader {
@@ -51,12 +52,24 @@ impl PcapReader {
         // The format has no place for the NIC's name.
         nics.intern(None);
         let warnings = Warnings::new(file);
-        Ok(Self { stream, meter, warnings, nics, global, link_type, record: None, record_len: 0, ended: false })
+        Ok(Self {
+            stream,
+            meter,
+            warnings,
+            nics,
+            global,
+            link_type,
+            record: None,
+            record_len: 0,
+            ended: false,
+            skipped: Skipped::default(),
+        })
     }
 
     fn end(&mut self, reason: Option<String>) {
         self.ended = true;
         if let Some(reason) = reason {
+            self.skipped.ends += 1;
             self.warnings.push(Position::Offset(self.stream.offset()), || reason);
         }
     }
@@ -125,7 +138,7 @@ impl CaptureReader for PcapReader {
     }
 
     fn skipped(&self) -> Skipped {
-        Skipped::default()
+        self.skipped
     }
 
     fn progress(&self) -> Progress {

@@ -103,6 +103,7 @@ impl Config {
                 ("format", output.format == new.output.format),
                 ("color", output.color == new.output.color),
                 ("limit", output.limit == new.output.limit),
+                ("reproducible", output.reproducible == new.output.reproducible),
             ]),
         }
     }

@@ -6,32 +6,35 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::SCHEMA;
+use super::provenance::{ListProvenance, ProvenanceView};
 use super::view::{
     ConntrackView, ExpectedView, FindingView, FlowView, KnownAsView, LastLegalView, LeftOut, RemedyView, RouteView,
     Shown,
 };
 use crate::engine::label::label_text;
 use crate::engine::observation::Observation;
+use crate::engine::verdict::Verdict;
 use crate::engine::view::{BindingView, ConnectionView, Explanation, NewFlow, NexthopView, SetView, UnlabelledView};
 use crate::output::commands::{Command, commands};
 use crate::output::listing::is_there;
 use crate::output::names;
 use crate::output::remedy::Datapath;
-use crate::output::repair::RepairRow;
+use crate::output::repair::{Afterwards, RepairRow};
 use crate::output::report::{Report, leaving};
 use crate::types::{MacAddr, Timestamp};
 
 /// A document that is a list.
 #[derive(Serialize)]
-pub(super) struct ListView<T> {
+pub(super) struct ListView<'a, T> {
     schema: u32,
     r#type: &'static str,
     entries: Vec<T>,
+    provenance: Vec<ListProvenance<'a>>,
 }
 
-impl<T> ListView<T> {
-    pub(super) fn new(r#type: &'static str, entries: Vec<T>) -> Self {
-        Self { schema: SCHEMA, r#type, entries }
+impl<'a, T> ListView<'a, T> {
+    pub(super) fn new(r#type: &'static str, entries: Vec<T>, provenance: Vec<ListProvenance<'a>>) -> Self {
+        Self { schema: SCHEMA, r#type, entries, provenance }
     }
 }
 
@@ -157,6 +160,7 @@ pub(super) struct RepairView<'a> {
     id: Option<u32>,
     conntrack: ConntrackView<'a>,
     relabel: Option<RelabelView>,
+    afterwards: Option<AfterwardsView>,
     assumes: &'a [Cow<'static, str>],
     expected: Vec<ExpectedView>,
     last_legal: Option<LastLegalView>,
@@ -164,6 +168,29 @@ pub(super) struct RepairView<'a> {
     remedy: Vec<RemedyView>,
     #[serde(skip_serializing_if = "LeftOut::is_empty")]
     left_out: LeftOut,
+}
+
+#[derive(Serialize)]
+struct AfterwardsView {
+    answer: &'static str,
+    eth_dst: Option<Shown<MacAddr>>,
+    verdict: Option<&'static str>,
+    reason: Option<&'static str>,
+}
+
+impl AfterwardsView {
+    fn new(afterwards: Afterwards) -> Self {
+        let (eth_dst, verdict) = match afterwards {
+            Afterwards::Seen { eth_dst, verdict } => (Some(eth_dst), Some(verdict)),
+            Afterwards::NoPacket { .. } => (None, None),
+        };
+        Self {
+            answer: afterwards.name(),
+            eth_dst: eth_dst.map(Shown),
+            verdict: verdict.map(Verdict::name),
+            reason: verdict.and_then(Verdict::reason),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -190,6 +217,7 @@ impl<'a> RepairView<'a> {
             id: row.id,
             conntrack: ConntrackView::new(entry),
             relabel: row.relabel.map(|(nexthop, lladdr)| RelabelView { nexthop, lladdr: Shown(lladdr) }),
+            afterwards: row.afterwards.map(AfterwardsView::new),
             assumes: &row.assumes,
             expected: row.expected.iter().map(ExpectedView::new).collect(),
             last_legal: row.last_legal.as_ref().map(|legal| LastLegalView::new(report, legal)),
@@ -223,6 +251,8 @@ pub(super) struct ExplanationView<'a> {
     sets: Vec<SetRow<'a>>,
     new_flow: NewFlowView<'a>,
     commands: Vec<CommandRow>,
+    interrupted: bool,
+    provenance: ProvenanceView<'a>,
 }
 
 impl<'a> ExplanationView<'a> {
@@ -242,6 +272,8 @@ impl<'a> ExplanationView<'a> {
             sets: explanation.sets.iter().map(|set| SetRow::new(report, set)).collect(),
             new_flow: NewFlowView::new(&explanation.new_flow),
             commands: commands(explanation).into_iter().map(CommandRow::new).collect(),
+            interrupted: report.interrupted,
+            provenance: ProvenanceView::new(&report.provenance),
         }
     }
 }

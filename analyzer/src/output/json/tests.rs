@@ -53,9 +53,9 @@ fn the_incident_summary() {
         "info_flows":0,"uncovered_packets":0,"latent":{"armed":0,"unused":0},
         "nexthops":[{"lladdr":"ee:8d:82:db:f9:c4","nexthops":["198.19.3.15"],"packets":4,"bytes":376},
         {"lladdr":"76:9c:19:34:50:26","nexthops":["198.19.3.16"],"packets":10,"bytes":940}],
-        "skipped":{"truncated":0,"not_ip":0,"unparsed":0,"lines":0},"interrupted":false,"history":"none","estimated":false,
+        "skipped":{"truncated":0,"not_ip":0,"unparsed":0,"lines":0,"ends":0},"interrupted":false,"history":"none","estimated":false,
         "first_seen":"2022-06-09T22:48:28.272309Z","last_seen":"2022-06-09T22:48:30.074033Z",
-        "evicted_flows":0,"untracked_packets":0,"omitted_findings":0,"unattributed_fragments":0,"ignored_neighbours":0,"unsplit_epochs":0,"gaps":[],"conforming_in_gaps":0,"node":null,"files":["pcaps/bz2095444/capture.pcap"],"warnings":[]}"#,
+        "evicted_flows":0,"untracked_packets":0,"omitted_findings":0,"unattributed_fragments":0,"ignored_neighbours":0,"unsplit_epochs":0,"gaps":[],"conforming_in_gaps":0,"node":null,"files":["pcaps/bz2095444/capture.pcap"],"warnings":[],"provenance":{"sources":[],"passed_over":[],"run":null}}"#,
     );
     assert_eq!(jsonl(&incident()).last(), Some(&expected));
 }
@@ -162,9 +162,10 @@ fn repair_objects() -> Vec<String> {
 fn repairs_and_their_commands() {
     let objects: Vec<Value> = repair_objects().iter().map(|object| serde_json::from_str(object).unwrap()).collect();
     let types: Vec<&str> = objects.iter().map(|object| object["type"].as_str().unwrap()).collect();
-    assert_eq!(types, ["repairs", "repair", "repair", "repair", "repair"]);
-    assert_eq!(objects[0]["entries"].as_array().unwrap(), &objects[1..]);
-    let remedies: Vec<usize> = objects[1..].iter().map(|object| object["remedy"].as_array().unwrap().len()).collect();
+    assert_eq!(types, ["repairs", "repair", "repair", "repair", "repair", "provenance"]);
+    assert_eq!(objects[0]["entries"].as_array().unwrap(), &objects[1..5]);
+    assert_eq!(objects[0]["provenance"].as_array().unwrap(), &objects[5..]);
+    let remedies: Vec<usize> = objects[1..5].iter().map(|object| object["remedy"].as_array().unwrap().len()).collect();
     assert_eq!(remedies, [1, 2, 0, 0]);
     assert_eq!(objects[1]["remedy"][0]["datapath"], "kernel");
     assert!(repair_objects().iter().all(|object| !object.trim_end().contains(is_unprintable)));
@@ -229,11 +230,34 @@ fn listings_are_documents_and_lines_of_the_same_objects() {
         .iter()
         .map(|object| serde_json::from_str::<Value>(object).unwrap()["type"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(types[..5], ["explanation", "nexthops", "connections", "nexthop", "nexthop"]);
-    assert_eq!(types[5..], ["connection"; 7]);
+    assert_eq!(types[..6], ["explanation", "nexthops", "connections", "nexthop", "nexthop", "provenance"]);
+    assert_eq!(types[6..13], ["connection"; 7]);
+    assert_eq!(types[13..], ["provenance"]);
     assert!(listings().iter().all(|object| !object.trim_end().contains(is_unprintable)));
     let remedies = |object: &String| serde_json::from_str::<Value>(object).unwrap()["remedy"].as_array().unwrap().len();
-    assert_eq!(listings()[5..].iter().map(remedies).collect::<Vec<_>>(), [2, 0, 0, 0, 0, 0, 0], "stale entries alone");
+    assert_eq!(
+        listings()[6..13].iter().map(remedies).collect::<Vec<_>>(),
+        [2, 0, 0, 0, 0, 0, 0],
+        "stale entries alone"
+    );
+}
+
+/// What depends on the run stands under one key, and says where, when and how.
+#[test]
+fn where_a_report_comes_from() {
+    let lines = jsonl(&hostile());
+    let summary: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+    let mut provenance = summary["provenance"].clone();
+    let run = provenance["run"].take();
+    let [capture, asked] = provenance["sources"].as_array().unwrap().as_slice() else { panic!("{provenance}") };
+    let of =
+        |source: &Value| [&source["taken_for"], &source["size"], &source["rows"], &source["lost"]].map(Value::clone);
+    assert_eq!(of(capture), [Value::from("capture"), 1825.into(), 19.into(), 1.into()]);
+    assert_eq!(of(asked), [Value::from("nb"), Value::Null, Value::Null, Value::Null]);
+    assert_eq!((&run["host"], &run["at"]), (&"worker-08".into(), &"2022-06-10T08:00:00.000000Z".into()));
+    assert_eq!(run["modified"].as_array().unwrap().len(), 1, "{run}");
+    let alike = provenance.to_string();
+    assert!(!alike.contains("2022-06-1") && !alike.contains("worker-08"), "{alike}");
 }
 
 /// The manual names every key.

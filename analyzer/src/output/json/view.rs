@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde::{Serialize, Serializer};
 
 use super::SCHEMA;
+use super::provenance::ProvenanceView;
 use super::status::StatusView;
 use crate::engine::fact::Gap;
 use crate::engine::finding::{
@@ -407,13 +408,14 @@ pub(super) struct SummaryView<'a> {
     node: Option<&'a str>,
     files: &'a [String],
     warnings: Vec<WarningView<'a>>,
+    provenance: ProvenanceView<'a>,
 }
 
 impl<'a> SummaryView<'a> {
     pub(super) fn new(report: &'a Report) -> Self {
         let time = |at: Timestamp| at.to_rfc3339(report.time_digits);
         let summary: &Summary = &report.summary;
-        let Skipped { truncated, not_ip, unparsed, lines } = report.skipped;
+        let Skipped { truncated, not_ip, unparsed, lines, ends } = report.skipped;
         Self {
             schema: SCHEMA,
             r#type: "summary",
@@ -430,7 +432,7 @@ impl<'a> SummaryView<'a> {
             uncovered_packets: summary.uncovered_packets,
             latent: LatentCounts { armed: summary.latent_armed, unused: summary.latent_unused },
             nexthops: summary.nexthops.iter().map(NexthopView::new).collect(),
-            skipped: SkippedView { truncated, not_ip, unparsed, lines },
+            skipped: SkippedView { truncated, not_ip, unparsed, lines, ends },
             interrupted: report.interrupted,
             history: summary.history.map_or_else(|| "none".to_owned(), time),
             estimated: summary.estimated,
@@ -447,6 +449,7 @@ impl<'a> SummaryView<'a> {
             node: report.node.as_deref(),
             files: &report.files,
             warnings: report.warnings.iter().map(WarningView::new).collect(),
+            provenance: ProvenanceView::new(&report.provenance),
         }
     }
 }
@@ -490,6 +493,7 @@ struct SkippedView {
     not_ip: u64,
     unparsed: u64,
     lines: u64,
+    ends: u64,
 }
 
 #[derive(Serialize)]

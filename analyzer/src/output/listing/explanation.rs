@@ -9,21 +9,30 @@ use crate::engine::finding::{ExpectedNexthop, Finding, KnownAs};
 use crate::engine::view::{Explanation, NewFlow, SetView, UnlabelledView};
 use crate::output::commands::{Command, Purpose, commands};
 use crate::output::escape::escaped;
+use crate::output::report::{Report, may_be_older};
+use crate::output::text::{OLDER_PACKETS, count};
 use crate::output::{names, remedy};
-use crate::types::{MacAddr, Validity};
+use crate::types::{MacAddr, Timestamp, Validity};
 
-/// Writes what was seen, which entries the flow has, what a new flow would get, and what heals and shows it.
+/// Writes what was seen, which entries the flow has, what a new flow would get, and what heals and shows it. `report` holds
+/// what it has in common with one.
 ///
 /// # Errors
 /// When `out` fails.
-pub fn write_explanation(out: &mut impl io::Write, explanation: &Explanation) -> io::Result<()> {
+pub fn write_explanation(out: &mut impl io::Write, report: &Report, explanation: &Explanation) -> io::Result<()> {
     writeln!(out, "{}", explanation.tuple)?;
+    if report.interrupted {
+        writeln!(out, "Reading was interrupted: this is what is known so far.")?;
+    }
     writeln!(out, "\nSeen leaving")?;
     if explanation.seen.is_empty() {
         writeln!(out, "  no packet of the flow is in the captures")?;
     }
-    let rows: Vec<[String; 6]> = explanation.seen.iter().map(seen_row).collect();
+    let rows: Vec<[String; 6]> = explanation.seen.iter().map(|finding| seen_row(report, finding)).collect();
     write_columns(out, &rows)?;
+    if explanation.seen.iter().any(may_be_older) {
+        writeln!(out, "  {OLDER_PACKETS}")?;
+    }
     for remark in distinct(explanation.seen.iter().flat_map(|finding| &finding.evidence)) {
         writeln!(out, "  note: {}", escaped(remark))?;
     }
@@ -34,8 +43,9 @@ pub fn write_explanation(out: &mut impl io::Write, explanation: &Explanation) ->
             .requests
             .iter()
             .map(|run| {
-                let packets = format!("{} packets", run.packets);
-                [format!("  {}", run.eth_src), packets, run.first.to_string(), run.last.to_string()]
+                let packets = count(run.packets, "packet");
+                let [first, last] = [run.first, run.last].map(|at| seen_at(report, at));
+                [format!("  {}", run.eth_src), packets, first, last]
             })
             .collect();
         write_columns(out, &rows)?;
@@ -60,7 +70,9 @@ pub fn write_explanation(out: &mut impl io::Write, explanation: &Explanation) ->
     }
 
     let stale = explanation.connections.iter().filter(|view| view.standing.is_stale());
-    for (index, remedy) in stale.flat_map(|view| remedy::remedies(&view.connection)).flatten().enumerate() {
+    for (index, remedy) in
+        stale.flat_map(|view| remedy::remedies_in(&view.connection, report.datapath)).flatten().enumerate()
+    {
         if index == 0 {
             writeln!(out, "\nTo heal this flow and no other")?;
         }
@@ -134,7 +146,7 @@ fn write_commands(out: &mut impl io::Write, commands: &[Command]) -> io::Result<
     Ok(())
 }
 
-fn seen_row(finding: &Finding) -> [String; 6] {
+fn seen_row(report: &Report, finding: &Finding) -> [String; 6] {
     let verdict = match finding.verdict.reason() {
         Some(reason) => format!("{} {reason}", finding.verdict.name()),
         None => finding.verdict.name().to_owned(),
@@ -142,11 +154,16 @@ fn seen_row(finding: &Finding) -> [String; 6] {
     [
         format!("  {}", or_dash(finding.eth_dst)),
         verdict,
-        format!("{} packets", finding.packets),
-        format!("{} bytes", finding.bytes),
-        finding.first_seen.to_string(),
-        finding.last_seen.to_string(),
+        count(finding.packets, "packet"),
+        count(finding.bytes, "byte"),
+        seen_at(report, finding.first_seen),
+        seen_at(report, finding.last_seen),
     ]
+}
+
+/// When a packet was seen.
+fn seen_at(report: &Report, at: Timestamp) -> String {
+    report.packet_time(at).unwrap_or_else(|| "time not known".to_owned())
 }
 
 fn known_row(mac: MacAddr, known: &KnownAs) -> [String; 5] {
@@ -177,7 +194,7 @@ mod tests {
 
     fn text(explanation: &Explanation) -> String {
         let mut out = Vec::new();
-        write_explanation(&mut out, explanation).expect("memory takes it");
+        write_explanation(&mut out, &Report::default(), explanation).expect("memory takes it");
         String::from_utf8(out).expect("text is UTF-8")
     }
 
@@ -201,6 +218,7 @@ mod tests {
         ];
         assert_eq!(headings, expected, "{text}");
         assert!(!text.replace('\n', "").contains(is_unprintable), "foreign names are escaped");
+        assert!(text.contains("\n  Nothing dates the next hops: packets from before"), "{text}");
         assert!(text.contains("\n  because the src-ip route 192.168.16.230/32 of \\u{1b}[2J decides\n"), "{text}");
     }
 

@@ -8,11 +8,12 @@ use crate::engine::view::{BindingView, NexthopView};
 use crate::output::escape::escaped;
 use crate::output::names;
 
-/// Writes each route with its next hops, and all evidence for their MACs.
+/// Writes each route with its next hops, and all evidence for their MACs. `gaps` is how many parts of the input that may
+/// tell of them could not be read.
 ///
 /// # Errors
 /// When `out` fails.
-pub fn write_nexthops(out: &mut impl io::Write, views: &[NexthopView]) -> io::Result<()> {
+pub fn write_nexthops(out: &mut impl io::Write, views: &[NexthopView], gaps: usize) -> io::Result<()> {
     for (index, route) in views.chunk_by(|a, b| a.route == b.route).enumerate() {
         let Some(head) = route.first() else { continue };
         if index > 0 {
@@ -31,7 +32,13 @@ pub fn write_nexthops(out: &mut impl io::Write, views: &[NexthopView]) -> io::Re
     if views.is_empty() {
         writeln!(out, "No next hops are known.")?;
     }
-    Ok(())
+    match gaps {
+        0 => Ok(()),
+        1 => writeln!(out, "\nNot read: 1 part of the input, so this may lack next hops, or what is new of them."),
+        parts => {
+            writeln!(out, "\nNot read: {parts} parts of the input, so this may lack next hops, or what is new of them.")
+        }
+    }
 }
 
 /// A row for each MAC of a next hop, and one for each piece of evidence.

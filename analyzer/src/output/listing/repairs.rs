@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::output::escape::escaped;
-use crate::output::remedy::{Datapath, remedies};
+use crate::output::remedy::{Datapath, remedies_in};
 use crate::output::repair::RepairRow;
 use crate::output::report::leaving;
 
@@ -25,11 +25,14 @@ pub fn write_repairs(out: &mut impl io::Write, rows: &[RepairRow]) -> io::Result
             entry.zone, entry.orig, entry.reply_eth, entry.reply_port
         )?;
         writeln!(out, "    {}", escaped(&row.message))?;
+        if let Some(afterwards) = &row.afterwards {
+            writeln!(out, "    {afterwards}")?;
+        }
         if row.outcome == "would" && !row.assumes.is_empty() {
             writeln!(out, "    taken for granted (docs/verdicts.md): {}", escaped(&row.assumes.join(", ")))?;
         }
         if row.has_remedy() {
-            for remedy in remedies(entry).into_iter().flatten().filter(|remedy| is_there(row, remedy.datapath)) {
+            for remedy in remedies_in(entry, row.datapath).flatten() {
                 writeln!(out, "    by hand: {}", remedy.command)?;
             }
         }
@@ -62,12 +65,46 @@ fn words(outcome: &str) -> &'static str {
 mod tests {
     use super::*;
     use crate::output::escape::is_unprintable;
+    use std::time::Duration;
+
+    use crate::engine::verdict::{Undetermined, Verdict, Violating};
     use crate::output::fixtures::repairs;
+    use crate::output::repair::Afterwards;
 
     fn written(rows: &[RepairRow]) -> String {
         let mut out = Vec::new();
         write_repairs(&mut out, rows).expect("memory takes it");
         String::from_utf8(out).expect("text is UTF-8")
+    }
+
+    /// Silence is no conformity.
+    #[test]
+    fn what_comes_afterwards() {
+        let eth_dst = "02:00:00:00:01:01".parse().unwrap();
+        let seen = |verdict| Afterwards::Seen { eth_dst, verdict };
+        for (afterwards, name, words) in [
+            (seen(Verdict::Conforming), "conforms", "its next packet left to 02:00:00:00:01:01, and conforms"),
+            (
+                seen(Verdict::Violating(Violating::UnknownMac)),
+                "violating",
+                "its next packet left to 02:00:00:00:01:01: still violating (unknown-mac)",
+            ),
+            (
+                seen(Verdict::Undetermined(Undetermined::NexthopUnresolved)),
+                "undetermined",
+                "its next packet left to 02:00:00:00:01:01, which cannot be judged (nexthop-unresolved)",
+            ),
+            (seen(Verdict::Grace), "undetermined", "cannot be judged (grace)"),
+            (
+                Afterwards::NoPacket { watched: Duration::from_millis(1500) },
+                "no-packet",
+                "no packet of it was seen in 1.5 s: whether it is healed is not known",
+            ),
+        ] {
+            assert_eq!(afterwards.name(), name);
+            let row = RepairRow { afterwards: Some(afterwards), ..repairs().remove(3) };
+            assert!(written(&[row]).contains(words), "{words}");
+        }
     }
 
     #[test]

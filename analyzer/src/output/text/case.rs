@@ -140,6 +140,14 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Entries of it that are not told.
+    pub(super) fn entries_left_out(self) -> u64 {
+        match self {
+            Self::Finding(finding) => finding.conntrack.left_out(),
+            Self::Latent(_) => 0,
+        }
+    }
+
     /// Entries that a command is shown for.
     pub(super) fn heal(self) -> impl Iterator<Item = &'a CitedConnection> {
         let (finding, latent) = match self {

@@ -7,11 +7,11 @@ use std::io;
 use super::assumed;
 use super::case::{Case, Item, Kind, write_known_as, write_left_out};
 use super::layout::Page;
-use super::words::{count, grouped};
+use super::words::{OLDER_PACKETS, count, grouped};
 use crate::engine::finding::Assumes;
 use crate::output::escape::escaped;
-use crate::output::remedy::{Datapath, NoRemedy, remedies};
-use crate::output::report::Report;
+use crate::output::remedy::{Datapath, NoRemedy, remedies_in};
+use crate::output::report::{Report, may_be_older};
 use crate::types::MacAddr;
 
 /// Flows with the same verdict, reason and MAC. Never empty.
@@ -51,6 +51,9 @@ impl<'a> Group<'a> {
         page.blank()?;
         page.head(&self.heading(), self.kind.is_wrong())?;
         page.prose(2, self.kind.meaning())?;
+        if self.may_be_older() {
+            page.prose(2, OLDER_PACKETS)?;
+        }
         let mut cases = self.items.iter().map(|&item| Case::new(report, item, common));
         let Some(first) = cases.next() else { return Ok(()) };
         let shared = Shared::of(&first, cases);
@@ -66,7 +69,12 @@ impl<'a> Group<'a> {
             page.blank()?;
             page.line(2, &format!("... and {} more (--limit)", grouped(more as u64)))?;
         }
-        self.commands(page)
+        self.commands(page, report)
+    }
+
+    /// Whether packets of the time before a change may be among those counted.
+    fn may_be_older(&self) -> bool {
+        self.items.iter().any(|item| matches!(item, Item::Finding(finding) if may_be_older(finding)))
     }
 
     fn shown(&self, page: &Page<'_>) -> &[Item<'a>] {
@@ -89,10 +97,18 @@ impl<'a> Group<'a> {
     }
 
     /// What stands above the commands.
-    fn how_to_heal(&self, page: &Page<'_>) -> String {
+    fn how_to_heal(&self, page: &Page<'_>, report: &Report) -> String {
         let mut text = "To heal, delete the conntrack entries; each command deletes exactly one.".to_owned();
         if self.items.len() > page.limit() {
             text += " These are the entries of the flows shown; --limit 0 shows all.";
+        }
+        let left_out: u64 = self.shown(page).iter().map(|item| item.entries_left_out()).sum();
+        if left_out > 0 {
+            let entries = if left_out == 1 { "entry of these flows is" } else { "entries of these flows are" };
+            text += &format!(" {} more {entries} left out here.", grouped(left_out));
+        }
+        if report.summary.omitted_findings > 0 {
+            text += " Entries of findings that were not kept (--max-findings) are not among them.";
         }
         if let Some(mac) = self.eth_dst {
             text += &format!(" On the node, `analyzer repair --mac {mac}` looks at each again first; --apply does it.");
@@ -101,7 +117,7 @@ impl<'a> Group<'a> {
     }
 
     /// The commands for the flows that are shown, one datapath after the other, so that each block can be copied.
-    fn commands(&self, page: &mut Page<'_>) -> io::Result<()> {
+    fn commands(&self, page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         let entries: Vec<_> = self.shown(page).iter().flat_map(|item| item.heal()).collect();
         if entries.is_empty() {
             return match self.kind.advice() {
@@ -115,7 +131,7 @@ impl<'a> Group<'a> {
         let (mut kernel, mut userspace, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         // Flows that differ in NIC or VLAN alone share their entry, and a second deletion of it would fail.
         let mut known = HashSet::new();
-        for remedy in entries.into_iter().flat_map(remedies) {
+        for remedy in entries.into_iter().flat_map(|entry| remedies_in(entry, report.datapath)) {
             match remedy {
                 Ok(remedy) if !known.insert(remedy.command.clone()) => {}
                 Ok(remedy) if remedy.datapath == Datapath::Kernel => kernel.push(remedy.command),
@@ -125,7 +141,7 @@ impl<'a> Group<'a> {
             }
         }
         page.blank()?;
-        page.prose(2, &self.how_to_heal(page))?;
+        page.prose(2, &self.how_to_heal(page, report))?;
         for (datapath, commands) in [(Datapath::Kernel, kernel), (Datapath::Userspace, userspace)] {
             if !commands.is_empty() {
                 page.line(2, &format!("In the {} datapath:", datapath.name()))?;

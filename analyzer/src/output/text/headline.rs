@@ -23,9 +23,10 @@ pub(super) fn headline(report: &Report) -> String {
 /// ` since 2022-06-09T22:48:28Z: 2 of 10 flows leave to ...`
 fn violating(report: &Report) -> String {
     let Summary { flows, packets, violating_flows, violating_packets, .. } = report.summary;
-    // Of findings that were not kept, one may be older.
-    let since = report.violating_since().filter(|_| report.summary.omitted_findings == 0);
-    let since = since.map(|since| format!(" since {}", since.to_rfc3339(report.time_digits))).unwrap_or_default();
+    let since = report
+        .violating_since()
+        .map(|since| format!(" since {}", since.to_rfc3339(report.time_digits)))
+        .unwrap_or_default();
     let said = format!(
         "{since}: {} of {} {} to {} ({} of {}).",
         grouped(violating_flows),
@@ -114,12 +115,13 @@ fn conforming(summary: &Summary) -> String {
 /// How much could not be judged or read.
 fn not_judged(report: &Report) -> String {
     let Summary { undetermined_flows, untracked_packets, .. } = report.summary;
-    let Skipped { truncated, unparsed, .. } = report.skipped;
+    let Skipped { truncated, unparsed, ends, .. } = report.skipped;
     let counts = [
         (undetermined_flows, "flow"),
         (untracked_packets, "untracked packet"),
         (truncated, "cut frame"),
         (unparsed, "broken frame"),
+        (ends, "torn end"),
     ];
     let counts: Vec<_> =
         counts.iter().filter(|(number, _)| *number > 0).map(|&(number, what)| count(number, what)).collect();

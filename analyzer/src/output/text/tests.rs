@@ -5,6 +5,7 @@ use crate::engine::finding::{Assumes, CtDirection, Finding, Listed, RouteId};
 use crate::engine::verdict::{NotCovered, Undetermined, Verdict, Violating};
 use crate::output::escape::is_unprintable;
 use crate::output::fixtures::{hostile, incident, nothing_found, pinned, undetermined};
+use crate::output::remedy::Datapath;
 use crate::types::tuple::proto;
 use crate::types::{Place, Position, Validity};
 
@@ -27,6 +28,7 @@ current next hop (5 of 19 packets).
 violating, stale-conntrack: 2 flows, 5 packets, 509 bytes to ce:73:29:66:39:a4
   The flow's conntrack entry holds this MAC in its label, so OVN answers to it, although it is no
   current next hop of the flow's route.
+  Nothing dates the next hops: packets from before a change of them may be among those counted.
   route       192.168.16.230/32 src-ip
   next hops   198.19.3.15  ee:8d:82:db:f9:c4  active
               198.19.3.16  76:9c:19:34:50:26  active
@@ -72,6 +74,47 @@ fn an_interrupted_run_says_so_at_once() {
     let report = Report { interrupted: true, ..incident() };
     let text = text(&report).replace('\n', " ");
     assert!(text.contains("(5 of 19 packets). Reading was interrupted: this is the answer so far."), "{text}");
+}
+
+/// What is dated needs no such word.
+#[test]
+fn packets_from_before_a_change() {
+    let said = |report: &Report| text(report).contains("packets from before a change of them may be among those");
+    assert!(said(&incident()));
+    let mut dated = incident();
+    for finding in &mut dated.findings {
+        finding.assumes = Assumes::default();
+    }
+    assert!(!said(&dated) && !said(&undetermined()));
+}
+
+/// The running system has one datapath; a dump does not tell which.
+#[test]
+fn commands_for_the_own_datapath() {
+    let shown = |datapath| {
+        let text = text(&Report { datapath, ..incident() });
+        [" conntrack -D ", "ovs-appctl dpctl/flush-conntrack "].map(|command| text.matches(command).count())
+    };
+    assert_eq!(shown(None), [2, 2]);
+    assert_eq!(shown(Some(Datapath::Kernel)), [2, 0]);
+    assert_eq!(shown(Some(Datapath::Userspace)), [0, 2]);
+}
+
+/// A list of commands that lacks some says so, and how to get the rest.
+#[test]
+fn shortened_commands_say_so() {
+    let said = |report: &Report, style: &Style, words: &str| {
+        let text = styled(report, style).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(words) && text.contains("`analyzer repair --mac ce:73:29:66:39:a4`"), "{words}\n{text}");
+    };
+    said(&incident(), &Style { limit: 1, ..Style::default() }, "--limit 0 shows all.");
+    let mut report = incident();
+    let entries = vec![report.findings[0].conntrack[0].clone(); 70];
+    report.findings[0].conntrack = Listed::cut(entries, 64);
+    said(&report, &Style::default(), "6 more entries of these flows are left out here.");
+    let mut report = incident();
+    report.summary.omitted_findings = 1;
+    said(&report, &Style::default(), "Entries of findings that were not kept (--max-findings) are not among them.");
 }
 
 #[test]

@@ -3,6 +3,10 @@
 use crate::engine::finding::LatentState;
 use crate::engine::verdict::{Info, NotCovered, Undetermined, Verdict, Violating};
 
+/// What is said beside the count of packets that violate, where nothing dates the next hops.
+pub(in crate::output) const OLDER_PACKETS: &str =
+    "Nothing dates the next hops: packets from before a change of them may be among those counted.";
+
 /// What a verdict means, in a sentence.
 pub(super) fn meaning(verdict: Verdict) -> &'static str {
     match verdict {
@@ -112,7 +116,7 @@ pub(super) fn latent_meaning(state: LatentState) -> &'static str {
 }
 
 /// A number with its digits in groups of three: `48,123`.
-pub(super) fn grouped(number: u64) -> String {
+pub(in crate::output) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -125,7 +129,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// A number of things whose plural takes an s.
-pub(super) fn count(number: u64, what: &str) -> String {
+pub(in crate::output) fn count(number: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 

@@ -150,7 +150,7 @@ impl CaptureReader for Given {
     }
 
     fn skipped(&self) -> ReaderSkipped {
-        ReaderSkipped { frames: 0, lines: 4 }
+        ReaderSkipped { frames: 0, lines: 4, ends: 0 }
     }
 
     fn progress(&self) -> Progress {
