@@ -161,14 +161,18 @@ const TEXT_TELLS_LESS: [(u64, &str); 9] = [
     (496, "addresses of a packet whose IP length is 0"),
 ];
 
+/// A frame, by its microsecond, of which nothing stands behind its addresses: the line might be cut there.
+const NOTHING_BEHIND: u64 = 473;
+
 #[test]
 fn every_kind_of_frame() {
     let frames = of_frames("tests/fixtures/capture_text/kinds.pcap");
-    for text in ["kinds-n.txt", "kinds.txt", "kinds-v.txt", "kinds-q.txt"] {
+    for (text, lost) in [("kinds-n.txt", 1), ("kinds.txt", 1), ("kinds-v.txt", 0), ("kinds-q.txt", 0)] {
         let (records, skipped) = of_text(text, "2022-06-09");
         // The frame that ends in its Ethernet header has neither MACs in the text nor a place among the frames.
-        assert_eq!((records.len(), skipped), (frames.len(), 1), "{text}");
-        for (record, frame) in records.iter().zip(&frames) {
+        assert_eq!((records.len(), skipped), (frames.len() - lost, 1 + lost as u64), "{text}");
+        let is_told = |frame: &&Told| lost == 0 || frame.at.as_nanos() / 1000 % 1000 != NOTHING_BEHIND;
+        for (record, frame) in records.iter().zip(frames.iter().filter(is_told)) {
             let told = of_record(record);
             let micros = frame.at.as_nanos() / 1000 % 1000;
             match TEXT_TELLS_LESS.iter().find(|(frame, _)| *frame == micros) {

@@ -45,7 +45,7 @@ const NAMED: [(&str, u8); 9] = [
 ];
 
 /// How tcpdump begins what it prints of a packet that it could not read itself.
-const UNREAD: [&str; 8] = ["[|", "bad-", "truncated-ip", "invalid", "(invalid", "unknown", "error:", "wrong"];
+const UNREAD: [&str; 8] = ["[|", "bad-", "truncated-", "invalid", "(invalid", "unknown", "error:", "wrong"];
 
 /// How packets with ports begin behind their addresses, by protocol. What begins otherwise is UDP, whose payload tcpdump
 /// decodes without a word of UDP.
@@ -183,6 +183,7 @@ impl Between {
             }
             // Cut by the snapshot length, which is no damage of the text.
             None if rest.trim_start().starts_with("[|") => Ok(Packet::OTHER),
+            None if is_other_icmp(rest) => Ok(Packet::OTHER),
             None => Err(Problem::NoProtocol),
         }
     }
@@ -252,6 +253,12 @@ fn protocol_with_ports(rest: &str) -> Option<u8> {
     let is_cut = WITH_PORTS.iter().any(|(start, _)| start.starts_with(rest));
     let is_damaged = || NOT_OF_UDP.iter().any(|words| rest.contains(words));
     (!is_cut && !is_damaged()).then_some(proto::UDP)
+}
+
+/// Whether an ICMP message is of a kind that has no type here. What counts messages is an echo, whose word is damaged.
+fn is_other_icmp(rest: &str) -> bool {
+    let text = rest.strip_prefix("ICMP ").or_else(|| rest.strip_prefix("ICMP6, "));
+    text.is_some_and(|text| !text.contains(", id ") && !text.contains(", seq ") && text.contains(", length "))
 }
 
 fn protocol_without_ports(rest: &str) -> Option<u8> {
