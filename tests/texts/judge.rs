@@ -21,8 +21,11 @@ use crate::table::{Format, Table};
 use crate::told;
 use crate::world::World;
 
-/// The texts of a world: what each is, where it is told of one router its name, and the text.
-pub(crate) struct Texts(Vec<(Kind, Option<&'static str>, String)>);
+/// A text: what it is, where it is told of one router its name, and the text itself.
+type Text = (Kind, Option<&'static str>, String);
+
+/// The texts of a world.
+pub(crate) struct Texts(Vec<Text>);
 
 /// What is damaged in a world, and how.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -52,19 +55,19 @@ impl Texts {
             (Kind::PortBindings, port_bindings),
             (Kind::Datapaths, datapaths),
         ];
-        let mut texts: Vec<(Kind, Option<&'static str>, String, Option<(Table, Format)>)> = Vec::new();
+        let mut texts: Vec<(Text, Option<(Table, Format)>)> = Vec::new();
         for (router, row) in world.routers.iter().enumerate() {
-            texts.push((Kind::Routes, Some(row.name), print::routes(world, played, router), None));
+            texts.push(((Kind::Routes, Some(row.name), print::routes(world, played, router)), None));
         }
         for (kind, table) in tables {
             let format = Format::any(&mut numbers);
-            texts.push((kind, None, table.print(format), Some((table, format))));
+            texts.push(((kind, None, table.print(format)), Some((table, format))));
         }
-        texts.push((Kind::Connections, None, dump::connections(&facts), None));
-        texts.push((Kind::Zones, None, dump::zones(&facts), None));
-        texts.push((Kind::Capture, None, print::capture(played), None));
+        texts.push(((Kind::Connections, None, dump::connections(&facts)), None));
+        texts.push(((Kind::Zones, None, dump::zones(&facts)), None));
+        texts.push(((Kind::Capture, None, print::capture(played)), None));
         let mut is_spoilt = false;
-        let finished = texts.into_iter().map(|(kind, router, text, table)| {
+        let finished = texts.into_iter().map(|((kind, router, text), table)| {
             let damage = damage.filter(|damage| damage.kind == kind && !is_spoilt && !text.is_empty());
             let text = match damage {
                 Some(Damage { way, .. }) => {
