@@ -255,10 +255,15 @@ fn protocol_with_ports(rest: &str) -> Option<u8> {
     (!is_cut && !is_damaged()).then_some(proto::UDP)
 }
 
-/// Whether an ICMP message is of a kind that has no type here. What counts messages is an echo, whose word is damaged.
+/// Whether an ICMP message is of a kind that has no type here. What counts messages is an echo, whose word is damaged. With
+/// option -v ICMPv6 has no length.
 fn is_other_icmp(rest: &str) -> bool {
-    let text = rest.strip_prefix("ICMP ").or_else(|| rest.strip_prefix("ICMP6, "));
-    text.is_some_and(|text| !text.contains(", id ") && !text.contains(", seq ") && text.contains(", length "))
+    let text = match rest.strip_prefix("ICMP6, ") {
+        Some(text) if text.starts_with("echo") || text.len() < "RPL".len() => None,
+        Some(text) => Some(text),
+        None => rest.strip_prefix("ICMP ").filter(|text| text.contains(", length ")),
+    };
+    text.is_some_and(|text| !text.contains(", id ") && !text.contains(", seq "))
 }
 
 fn protocol_without_ports(rest: &str) -> Option<u8> {
