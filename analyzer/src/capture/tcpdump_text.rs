@@ -120,7 +120,7 @@ impl TextReader {
                 self.recognised = true;
                 self.in_tunnel = stamp == Stamp::Missing && is_tunnel(text);
                 let Head { eth_src, eth_dst, tags, length, body, .. } = head;
-                if !is_tunnel(text) && holds_another(body) {
+                if holds_another(body) && !is_tunnel(text) {
                     self.lose(number, "another frame stands behind the first in this line; the first was read")?;
                 }
                 let Some(at) = self.clock.at(stamp) else {

@@ -1,9 +1,8 @@
 //! The link layer part of a line: MACs, VLAN tags, EtherType, length.
 
-use std::net::IpAddr;
-
 use analyzer_ebpf::abi::{Direction, LinkTags};
 
+use super::payload;
 use crate::types::MacAddr;
 
 /// EtherTypes of VLAN tags: IEEE 802.1Q, 802.1ad, and the older numbers that tcpdump reads as tags.
@@ -62,7 +61,7 @@ pub(super) fn head(text: &str) -> Result<Head<'_>, HeadError> {
     let length = length.parse().map_err(|_| HeadError::Malformed)?;
     let (tags, eth_type, body) = untag(tags, kind, body.strip_prefix(' ').unwrap_or(body));
     // What looks like a packet of IP under another name is one whose name was damaged.
-    if !is_whole_type(kind) || eth_type == EthType::Other && holds_addresses(body) {
+    if is_damaged_type(kind) || eth_type == EthType::Other && payload::begins_with_address(body) {
         return Err(HeadError::Malformed);
     }
     Ok(Head { interface, eth_src, eth_dst, tags, eth_type, length, body })
@@ -144,14 +143,9 @@ fn eth_number(kind: &str) -> Option<u16> {
     }
 }
 
-/// Whether two IP addresses, with ports or without, stand at the start of a payload.
-fn holds_addresses(body: &str) -> bool {
-    let Some((src, rest)) = body.split_once(" > ") else { return false };
-    let is_address = |text: &str| {
-        let without_port = text.rsplit_once('.').map_or(text, |(ip, _)| ip);
-        text.parse::<IpAddr>().is_ok() || without_port.parse::<IpAddr>().is_ok()
-    };
-    is_address(src) && rest.split_once(':').is_some()
+/// Whether an EtherType is none that tcpdump prints. A name alone may have blanks, as `MPLS unicast`.
+fn is_damaged_type(kind: &str) -> bool {
+    if kind.contains('(') { !is_whole_type(kind) } else { kind.contains(['\u{fffd}', '*', '?']) }
 }
 
 /// Whether an EtherType is printed to its end: `IPv4 (0x0800)`, or a name alone.
@@ -163,7 +157,7 @@ pub(super) fn is_whole_type(kind: &str) -> bool {
             .strip_prefix("0x")
             .and_then(|number| number.strip_suffix(')'))
             .is_some_and(|number| number.len() == 4),
-        None => !name.contains(['\u{fffd}', '*', '?']),
+        None => !name.contains(' '),
     }
 }
 

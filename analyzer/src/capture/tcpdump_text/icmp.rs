@@ -86,13 +86,12 @@ pub(super) fn v6(text: &str) -> Option<Message> {
         .or_else(|| Some((1, number(text.strip_prefix("destination unreachable, unknown unreach code (")?)?)))
         .or_else(|| Some((4, number(text.strip_prefix("parameter problem, code-#")?)?)))
         .or_else(|| Some((number(text.strip_prefix("type-#")?)?, 0)))?;
-    let is_query = matches!(icmp_type, 128 | 129);
-    let id = match is_query.then(|| number_after(text, " id ")) {
-        Some(Some(id)) => id,
-        // Up to version 4.9 the identifier is not printed, but the sequence number is.
-        Some(None) if text.contains(" id") || !text.contains(", seq ") => return None,
-        _ => 0,
-    };
+    if !matches!(icmp_type, 128 | 129) {
+        return Some(Message { icmp_type, code, id: 0 });
+    }
+    // Up to version 4.9 the identifier is not printed, but the sequence number is.
+    let has_no_id = !text.contains(" id") && text.contains(", seq ");
+    let id = number_after(text, " id ").or_else(|| has_no_id.then_some(0))?;
     Some(Message { icmp_type, code, id })
 }
 

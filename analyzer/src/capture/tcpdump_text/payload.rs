@@ -149,10 +149,7 @@ struct Between {
 
 impl Between {
     fn with_ports(self, src_port: &str, dst_port: &str, rest: &str) -> Result<Packet, Problem> {
-        let nw_proto = match self.header.nw_proto {
-            Some(nw_proto) => nw_proto,
-            None => protocol_with_ports(rest).ok_or(Problem::NoProtocol)?,
-        };
+        let nw_proto = self.header.nw_proto.or_else(|| protocol_with_ports(rest)).ok_or(Problem::NoProtocol)?;
         let (tp_src, unsure_src) = port(src_port)?;
         let (tp_dst, unsure_dst) = port(dst_port)?;
         let packet = self.packet(nw_proto, tp_src, tp_dst, false);
@@ -313,6 +310,11 @@ fn number_in_parentheses(text: &str, label: &str) -> Option<u8> {
     let (_, rest) = text.split_once(label)?;
     let (_, rest) = rest.split_once('(')?;
     rest.split_once(')')?.0.parse().ok()
+}
+
+/// Whether a payload begins with an address, with a port or without, that sends to another.
+pub(super) fn begins_with_address(body: &str) -> bool {
+    body.split_once(" > ").is_some_and(|(src, rest)| rest.contains(':') && endpoint(src).is_ok())
 }
 
 /// An address and the port behind its last dot, if there is one.
