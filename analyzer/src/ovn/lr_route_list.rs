@@ -204,7 +204,9 @@ impl Listing<'_> {
         let rest = &line.text[offset..];
         let scope = match lost::row(rest, self.router.clone()) {
             Some(Scope::Routes { router, policy, .. }) => Scope::Routes { router, policy, prefix: None },
-            _ if lost::is_heading(rest) => Scope::Routes { router: self.router.clone(), policy: None, prefix: None },
+            _ if lost::may_hold_heading(rest) => {
+                Scope::Routes { router: self.router.clone(), policy: None, prefix: None }
+            }
             _ => return,
         };
         let message = "another row may stand behind this one, which was not read".to_owned();
@@ -270,7 +272,9 @@ impl Listing<'_> {
             (router.clone(), Arc::clone(route_table), *policy, *prefix)
         };
         let mut nexthops = HashMap::new();
-        for told in self.routes.iter().filter(|told| told.route.origin == RouteOrigin::Static) {
+        // The words of ECMP stand with static routes; before there were any, all rows count.
+        let counts = |route: &Route| !self.tells_ecmp || route.origin == RouteOrigin::Static;
+        for told in self.routes.iter().filter(|told| counts(&told.route)) {
             *nexthops.entry(key(&told.route)).or_insert(0) += 1;
         }
         let (mut first_old, mut first_cut) = (None, None);

@@ -41,7 +41,7 @@ const INDENT: usize = 7;
 /// Whether a word may be the beginning of an address, or its end.
 fn is_fragment(word: &str, is_surely_one: bool) -> bool {
     let is_of_address = |byte: u8| byte.is_ascii_hexdigit() || b".:/xX*".contains(&byte);
-    let has_points = word.matches('.').count() > 0 || word.contains("::");
+    let has_points = word.contains('.') || word.contains("::");
     word.bytes().all(is_of_address) && word.bytes().any(|byte| byte.is_ascii_digit()) && (has_points || is_surely_one)
 }
 
@@ -50,7 +50,7 @@ fn is_address(word: &str) -> bool {
 }
 
 /// Whether a line has words of a heading, damaged or not.
-pub(super) fn is_heading(line: &str) -> bool {
+pub(super) fn may_hold_heading(line: &str) -> bool {
     line.contains("Route Table") || line.contains("IPv4 Routes") || line.contains("IPv6 Routes")
 }
 
