@@ -152,8 +152,18 @@ pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputEr
     for path in &paths.ovs_db {
         loader.database_file(path, "ovs-db", "Open_vSwitch")?;
     }
-    loader.northbound_texts(paths)?;
-    loader.southbound_texts(paths)?;
+    let northbound = [
+        (&paths.static_routes, "static-routes", "Logical_Router_Static_Route"),
+        (&paths.bfd, "bfd", "BFD"),
+        (&paths.static_mac_bindings, "static-mac-bindings", "Static_MAC_Binding"),
+    ];
+    loader.listed(&northbound, northbound::facts)?;
+    let southbound = [
+        (&paths.datapaths, "datapaths", "Datapath_Binding"),
+        (&paths.port_bindings, "port-bindings", "Port_Binding"),
+        (&paths.mac_bindings, "mac-bindings", "MAC_Binding"),
+    ];
+    loader.listed(&southbound, southbound::facts)?;
     for list in &paths.lr_routes {
         let (file, bytes) = read(&list.file)?;
         let facts = lr_route_list::parse(&bytes, list.router.as_deref(), &file);
@@ -281,28 +291,6 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn northbound_texts(&mut self, paths: &Paths) -> Result<(), InputError> {
-        let texts = [
-            (&paths.static_routes, "static-routes", "Logical_Router_Static_Route"),
-            (&paths.bfd, "bfd", "BFD"),
-            (&paths.static_mac_bindings, "static-mac-bindings", "Static_MAC_Binding"),
-        ];
-        let Some(listed) = self.tables(&texts)? else { return Ok(()) };
-        let facts = northbound::facts(&listed.tables, &listed.file);
-        self.take_listed(&listed, facts)
-    }
-
-    fn southbound_texts(&mut self, paths: &Paths) -> Result<(), InputError> {
-        let texts = [
-            (&paths.datapaths, "datapaths", "Datapath_Binding"),
-            (&paths.port_bindings, "port-bindings", "Port_Binding"),
-            (&paths.mac_bindings, "mac-bindings", "MAC_Binding"),
-        ];
-        let Some(listed) = self.tables(&texts)? else { return Ok(()) };
-        let facts = southbound::facts(&listed.tables, &listed.file);
-        self.take_listed(&listed, facts)
-    }
-
     /// Rows of all the texts together, as joins need several tables.
     fn tables(&mut self, texts: &[(&Vec<PathBuf>, &'static str, &'static str)]) -> Result<Option<Listed>, InputError> {
         let mut tables = Tables::default();
@@ -332,8 +320,14 @@ impl Loader<'_> {
         Ok((!files.is_empty()).then(|| Listed { file: files.join(", ").into(), tables, parts }))
     }
 
-    /// Takes over what rows of texts told.
-    fn take_listed(&mut self, listed: &Listed, facts: Facts) -> Result<(), InputError> {
+    /// Takes over what the rows of texts of a database tell: of each its files, the option that names them, and its table.
+    fn listed(
+        &mut self,
+        texts: &[(&Vec<PathBuf>, &'static str, &'static str)],
+        facts: fn(&Tables, &Arc<str>) -> Facts,
+    ) -> Result<(), InputError> {
+        let Some(listed) = self.tables(texts)? else { return Ok(()) };
+        let facts = facts(&listed.tables, &listed.file);
         for (table, index) in &facts.unreadable {
             let is_there = |(of, versions, _): &&(&str, Range<usize>, usize)| of == table && versions.contains(index);
             if let Some((.., source)) = listed.parts.iter().find(is_there) {
