@@ -16,7 +16,6 @@ use crate::engine::observation::Observation;
 use crate::engine::verdict::Verdict;
 use crate::engine::view::{BindingView, ConnectionView, Explanation, NewFlow, NexthopView, SetView, UnlabelledView};
 use crate::output::commands::{Command, commands};
-use crate::output::listing::is_there;
 use crate::output::names;
 use crate::output::remedy::Datapath;
 use crate::output::repair::{Afterwards, RepairRow};
@@ -223,7 +222,7 @@ impl<'a> RepairView<'a> {
             last_legal: row.last_legal.as_ref().map(|legal| LastLegalView::new(report, legal)),
             known_as: row.known_as.iter().map(|known| KnownAsView::new(report, known)).collect(),
             remedy: match row.has_remedy() {
-                true => RemedyView::of(entry, |datapath| is_there(row, datapath)).collect(),
+                true => RemedyView::of(entry, row.datapath).collect(),
                 false => Vec::new(),
             },
             left_out: LeftOut {

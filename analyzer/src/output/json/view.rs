@@ -15,7 +15,7 @@ use crate::engine::finding::{
 };
 use crate::engine::label::label_text;
 use crate::output::names;
-use crate::output::remedy::{Datapath, Remedy, remedies};
+use crate::output::remedy::{Datapath, Remedy, remedies_in};
 use crate::output::report::{Report, Skipped, leaving, to_heal};
 use crate::types::tuple::proto_name;
 use crate::types::{IpPrefix, MacAddr, Position, Timestamp, Tuple, Warning};
@@ -361,15 +361,13 @@ pub(super) struct RemedyView {
 
 impl RemedyView {
     pub(super) fn all(entry: &CitedConnection) -> impl Iterator<Item = Self> {
-        Self::of(entry, |_| true)
+        Self::of(entry, None)
     }
 
-    /// Those for the datapaths that are meant.
-    pub(super) fn of(entry: &CitedConnection, is_meant: impl Fn(Datapath) -> bool) -> impl Iterator<Item = Self> {
-        remedies(entry)
-            .into_iter()
+    /// Those for the datapath that the entry is in; for both where nothing tells which that is.
+    pub(super) fn of(entry: &CitedConnection, own: Option<Datapath>) -> impl Iterator<Item = Self> {
+        remedies_in(entry, own)
             .flatten()
-            .filter(move |remedy| is_meant(remedy.datapath))
             .map(|Remedy { datapath, command }| Self { datapath: datapath.name(), command })
     }
 }

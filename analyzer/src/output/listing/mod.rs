@@ -10,7 +10,6 @@ pub(in crate::output) use self::columns::write_columns;
 pub use self::connections::{EntryCounts, write_connections, write_stale};
 pub use self::explanation::write_explanation;
 pub use self::nexthops::write_nexthops;
-pub(super) use self::repairs::is_there;
 pub use self::repairs::write_repairs;
 
 use crate::types::Validity;

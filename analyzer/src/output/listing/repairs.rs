@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::output::escape::escaped;
-use crate::output::remedy::{Datapath, remedies_in};
+use crate::output::remedy::remedies_in;
 use crate::output::repair::RepairRow;
 use crate::output::report::leaving;
 
@@ -45,11 +45,6 @@ pub fn write_repairs(out: &mut impl io::Write, rows: &[RepairRow]) -> io::Result
         .map(|(outcome, count)| format!("{count} {}", words(outcome)))
         .collect();
     writeln!(out, "{}", counts.join(", "))
-}
-
-/// Whether a command is for the datapath that the entry is in. A dump does not tell, so both are shown.
-pub(in crate::output) fn is_there(row: &RepairRow, datapath: Datapath) -> bool {
-    row.datapath.is_none_or(|own| own == datapath)
 }
 
 fn words(outcome: &str) -> &'static str {
