@@ -20,7 +20,6 @@ use crate::live::config::Sources;
 use crate::live::snapshot::{ForRepair, Snapshot, Table, Wanted, snapshot};
 use crate::netlink::conntrack;
 use crate::output::provenance::Provenance;
-use crate::output::remedy::Datapath;
 use crate::output::repair::{Afterwards, RepairRow};
 use crate::output::{Report, json, listing, say, write_provenance};
 use crate::repair::journal::{By, Journal};
@@ -179,17 +178,17 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
              elsewhere than its label says; `analyzer live` sees both",
         );
     }
-    let (datapath, ovs) = match &table {
-        Table::Kernel => (Datapath::Kernel, None),
+    let ovs = match &table {
+        Table::Kernel => None,
         // The program itself tells, not a database that may be older.
-        Table::Userspace(socket) => (Datapath::Userspace, runtime()?.block_on(unixctl::release(socket))),
+        Table::Userspace(socket) => runtime()?.block_on(unixctl::release(socket)),
     };
     let rules = Rules { ovs, ..rules(&acting, &ruling, &selecting) };
     // Before anything is changed: what cannot be watched is said first.
     let watch = acting.watch.map(|patience| Watch::start(&acting.interface, patience)).transpose()?;
     let at = snapshot.now();
     let pins = snapshot.engine.pins(at);
-    let steps = plan(pins, &selection(&selecting), &rules, ruling.max, Some(datapath), at);
+    let steps = plan(pins, &selection(&selecting), &rules, ruling.max, Some(table.datapath()), at);
     let clock = || snapshot.now();
     let repairs = match (table, acting.apply) {
         (Table::Kernel, false) => kernel::rehearse(&conntrack::Table::open()?, steps, &rules, at)?,

@@ -8,7 +8,7 @@ use hashbrown::HashSet;
 use crate::engine::Engine;
 use crate::engine::observation::Observation;
 use crate::engine::verdict::Verdict;
-use crate::live::afterwards;
+use crate::live::afterwards::Lookout;
 use crate::output::repair::Afterwards;
 use crate::output::report::leaving;
 use crate::repair::{Outcome, Repair};
@@ -16,7 +16,7 @@ use crate::types::Tuple;
 
 /// NICs that are watched, and for how long.
 pub(super) struct Watch {
-    nics: afterwards::Afterwards,
+    nics: Lookout,
     patience: Duration,
 }
 
@@ -26,7 +26,7 @@ impl Watch {
     /// # Errors
     /// They cannot be watched.
     pub(super) fn start(nics: &[String], patience: Duration) -> anyhow::Result<Self> {
-        let nics = afterwards::Afterwards::start(nics).context("--watch: nothing was changed")?;
+        let nics = Lookout::start(nics).context("--watch: nothing was changed")?;
         Ok(Self { nics, patience })
     }
 

@@ -25,13 +25,13 @@ const LOOK: Duration = Duration::from_millis(100);
 const ON_THE_WAY: Duration = Duration::from_millis(100);
 
 /// Programs at NICs that see what leaves, until this is dropped.
-pub struct Afterwards {
+pub struct Lookout {
     parts: Parts,
     _attached: Vec<Attachment>,
     clock: Clock,
 }
 
-impl Afterwards {
+impl Lookout {
     /// Attaches to NICs.
     ///
     /// # Errors
