@@ -5,7 +5,7 @@
 //!
 //! What uses what: `world` <- `generate` (of `numbers`); `world` <- `model` (OVN and the decision table, by loops over plain
 //! structs); `world`, `model` <- `ovn`, `damage`, `told` <- `ask` (the engine) <- `stands` (all that is said of an entry); `model`, `ask`,
-//! `stands` <- `check` <- `known`, `flips`, `show` <- `run`. Only `ovn`, `damage`, `told`, `ask`, `stands` and `case` know the engine. The model shares with it
+//! `stands` <- `check` <- `known`, `flips`, `show` <- `run`; `generate` <- `many` <- `run`. Only `ovn`, `damage`, `told`, `ask`, `stands` and `case` know the engine. The model shares with it
 //! the types of addresses, and nothing else.
 //!
 //! `cargo xtask soundness` runs it on any number of worlds.
@@ -30,6 +30,8 @@ mod flips;
 mod generate;
 #[path = "soundness/known.rs"]
 mod known;
+#[path = "soundness/many.rs"]
+mod many;
 #[path = "soundness/model/mod.rs"]
 mod model;
 #[path = "soundness/numbers.rs"]

@@ -23,6 +23,8 @@ mod dump;
 mod generate;
 #[path = "texts/judge.rs"]
 mod judge;
+#[path = "soundness/many.rs"]
+mod many;
 #[path = "soundness/model/mod.rs"]
 mod model;
 #[path = "soundness/numbers.rs"]

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt::{self, Display, Formatter};
-use std::thread;
 
 use crate::check::{Checked, Difference, Fault, Shown, check};
 use crate::figures::{FIGURES, Figure};
 use crate::flips::{FLIPS, Flips, is_known_flip};
 use crate::known::{KNOWN, Known, known};
+use crate::many::{self, wanted};
 use crate::model::Verdict;
 use crate::show;
 use crate::shrink::shrink;
@@ -19,9 +19,7 @@ use crate::{case, generate};
 const WORLDS: u64 = 100_000;
 /// Worlds where it is not: a first look.
 const FEW_WORLDS: u64 = 1000;
-/// `cargo xtask soundness` sets them.
-const WORLDS_WANTED: &str = "ANALYZER_SOUNDNESS_WORLDS";
-const SEED_WANTED: &str = "ANALYZER_SOUNDNESS_SEED";
+/// `cargo xtask soundness` sets it.
 const KNOWN_WANTED: &str = "ANALYZER_SOUNDNESS_KNOWN";
 /// Most failures that are made small and shown.
 const MOST_SHOWN: usize = 5;
@@ -82,20 +80,12 @@ fn join<K: Ord>(counts: &mut BTreeMap<K, Count>, others: BTreeMap<K, Count>) {
 impl Report {
     /// Tries so many worlds from the seed on, on all cores.
     fn of(first: u64, worlds: u64) -> Self {
-        let threads = thread::available_parallelism().map_or(1, |count| count.get() as u64);
-        let of_thread = |thread: u64| {
+        let of = |worlds: &mut dyn Iterator<Item = World>| {
             let mut report = Self::default();
-            for number in (thread..worlds).step_by(threads as usize) {
-                let world = generate::world(first.wrapping_add(number));
-                report.add(&world, &check(&world));
-            }
+            worlds.for_each(|world| report.add(&world, &check(&world)));
             report
         };
-        thread::scope(|scope| {
-            let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || of_thread(thread))).collect();
-            let reports = running.into_iter().map(|thread| thread.join().expect("the model agrees with itself"));
-            reports.fold(Self::default(), Self::with)
-        })
+        many::on_all_cores(first, worlds, of, Self::with)
     }
 
     fn with(mut self, other: Self) -> Self {
@@ -265,15 +255,10 @@ fn present(title: &str, seed: u64, shows: &dyn Fn(&World, &Checked) -> bool) {
     }
 }
 
-/// A number that a variable of the environment names.
-fn wanted(variable: &str) -> Option<u64> {
-    env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")))
-}
-
 #[test]
 fn the_engine_says_what_the_model_says() {
-    let worlds = wanted(WORLDS_WANTED);
-    let first = wanted(SEED_WANTED).unwrap_or(0);
+    let worlds = wanted(many::WORLDS);
+    let first = wanted(many::SEED).unwrap_or(0);
     let is_optimised = !cfg!(debug_assertions);
     let report = Report::of(first, worlds.unwrap_or(if is_optimised { WORLDS } else { FEW_WORLDS }));
     println!("{report}");

@@ -1,15 +1,14 @@
 //! Many worlds, one damage each.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::path::Path;
-use std::thread;
 
 use crate::common::TempDir;
 use crate::generate;
 use crate::judge::{Answer, Damage, Texts, assumes, judge, packets};
+use crate::many::{self, wanted};
 use crate::model::{Played, Verdict, play};
 use crate::numbers::mix;
 use crate::shrink::shrink;
@@ -19,9 +18,6 @@ use crate::world::World;
 /// Worlds of the run of CI, and of a build that is not optimised.
 const WORLDS: u64 = 4_000;
 const FEW_WORLDS: u64 = 800;
-/// `cargo xtask soundness --texts` sets them.
-const WORLDS_WANTED: &str = "ANALYZER_SOUNDNESS_WORLDS";
-const SEED_WANTED: &str = "ANALYZER_SOUNDNESS_SEED";
 /// Most kinds of faults that are made small and shown.
 const MOST_SHOWN: usize = 12;
 
@@ -151,24 +147,16 @@ struct Report {
 
 impl Report {
     fn of(first: u64, worlds: u64) -> Self {
-        let threads = thread::available_parallelism().map_or(1, |count| count.get() as u64);
-        let of_thread = |thread: u64| {
+        let of = |worlds: &mut dyn Iterator<Item = World>| {
             let folder = TempDir::new();
             let mut report = Self::default();
-            for number in (thread..worlds).step_by(threads as usize) {
-                let world = generate::world(first.wrapping_add(number));
+            for world in worlds {
                 let damage = damage_of(&world);
                 report.add(&world, damage, &check(&world, damage, folder.path()));
             }
             report
         };
-        thread::scope(|scope| {
-            let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || of_thread(thread))).collect();
-            running
-                .into_iter()
-                .map(|thread| thread.join().expect("each world is read"))
-                .fold(Self::default(), Self::with)
-        })
+        many::on_all_cores(first, worlds, of, Self::with)
     }
 
     fn add(&mut self, world: &World, damage: Damage, checked: &Checked) {
@@ -240,15 +228,11 @@ impl Display for Report {
     }
 }
 
-fn wanted(variable: &str) -> Option<u64> {
-    env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")))
-}
-
 #[test]
 fn damaged_texts_make_nobody_guilty() {
     let is_optimised = !cfg!(debug_assertions);
-    let worlds = wanted(WORLDS_WANTED).unwrap_or(if is_optimised { WORLDS } else { FEW_WORLDS });
-    let report = Report::of(wanted(SEED_WANTED).unwrap_or(0), worlds);
+    let worlds = wanted(many::WORLDS).unwrap_or(if is_optimised { WORLDS } else { FEW_WORLDS });
+    let report = Report::of(wanted(many::SEED).unwrap_or(0), worlds);
     println!("{report}");
     report.present();
     assert!(report.faults.is_empty(), "{} kinds of faults", report.faults.len());
