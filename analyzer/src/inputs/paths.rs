@@ -51,7 +51,8 @@ pub struct Paths {
     /// Names of conntrack zones: text of `ovs-vsctl get bridge br-int external_ids` or of `ovn-appctl ct-zone-list`
     #[arg(long, value_name = "FILE")]
     pub ct_zones: Vec<PathBuf>,
-    /// Whose MAC it was: text or JSON of `ip -d link`, or `oc get pods -A -o json`
+    /// Whose MAC it was: text or JSON of `ip -d link` or `ip neigh`, `arp -n`, `oc get pods -A -o yaml` or `-o json`, or `oc
+    /// describe pods`
     #[arg(long, value_name = "FILE")]
     pub mac_owners: Vec<PathBuf>,
 }
