@@ -19,9 +19,9 @@ const SOCKETS: (&str, &str) =
 
 const DUMP_NAMES: &str = "\
 A CASE_DIR holds captures and dumps under well-known names: nexthops.toml, lr-route-list.txt, lr-route-list.ROUTER.txt, \
-mac_binding.txt, static_mac_binding.txt, bfd.txt, static_routes.txt, port_binding*.txt, datapath_binding.txt, ovnnb.db, \
-ovnsb.db, conf.db, lflow-list.txt, conntrack.txt, ct-zones.txt, ct-zone-list.txt, mac-owners*.txt; each may end in .gz \
-or .zst.";
+mac_binding.txt, static_mac_binding.txt, bfd.txt, static_routes.txt, port_binding*.txt, datapath_binding.txt, \
+learned_route.txt, ecmp_nexthop.txt, ovnnb.db, ovnsb.db, conf.db, lflow-list.txt, conntrack.txt, ct-zones.txt, \
+ct-zone-list.txt, mac-owners*.txt; each may end in .gz or .zst.";
 
 pub(super) const WHOLE: Epilogue = Epilogue {
     examples: &[

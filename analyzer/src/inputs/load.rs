@@ -28,21 +28,27 @@ const MAX_WARNINGS: usize = 100;
 /// By what columns the rows of a table are told from those of the others that are read.
 struct Signs {
     table: &'static str,
-    has: &'static str,
+    has: &'static [&'static str],
     lacks: &'static [&'static str],
 }
 
 const SIGNS: &[Signs] = &[
-    Signs { table: "Logical_Router_Static_Route", has: "nexthop", lacks: &[] },
-    Signs { table: "BFD", has: "dst_ip", lacks: &[] },
-    Signs { table: "Static_MAC_Binding", has: "override_dynamic_mac", lacks: &[] },
-    Signs { table: "MAC_Binding", has: "ip", lacks: &["override_dynamic_mac"] },
-    Signs { table: "Port_Binding", has: "logical_port", lacks: &["ip", "dst_ip", "nexthop"] },
-    Signs { table: "Datapath_Binding", has: "external_ids", lacks: &["logical_port", "nexthop", "dst_ip"] },
+    Signs { table: "Logical_Router_Static_Route", has: &["nexthop"], lacks: &["logical_port", "port"] },
+    Signs { table: "Learned_Route", has: &["ip_prefix", "logical_port"], lacks: &[] },
+    Signs { table: ECMP_NEXTHOP, has: &["nexthop", "port"], lacks: &["ip_prefix"] },
+    Signs { table: "BFD", has: &["dst_ip"], lacks: &[] },
+    Signs { table: "Static_MAC_Binding", has: &["override_dynamic_mac"], lacks: &[] },
+    Signs { table: "MAC_Binding", has: &["ip"], lacks: &["override_dynamic_mac"] },
+    Signs { table: "Port_Binding", has: &["logical_port"], lacks: &["ip", "dst_ip", "nexthop"] },
+    Signs { table: "Datapath_Binding", has: &["external_ids"], lacks: &["logical_port", "nexthop", "dst_ip"] },
 ];
 
 /// Tables that have no rows on many clusters.
-const MAY_BE_EMPTY: &[&str] = &["BFD", "Static_MAC_Binding"];
+const MAY_BE_EMPTY: &[&str] = &["BFD", "Static_MAC_Binding", "Learned_Route", ECMP_NEXTHOP];
+
+/// A table that is known and decides nothing. northd fills it where OVN watches next hops itself; it keeps a MAC there
+/// that the binding has lost since, and all else in it stands in routes, BFD sessions and bindings, too.
+const ECMP_NEXTHOP: &str = "ECMP_Nexthop";
 
 /// An input that cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -157,13 +163,16 @@ pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputEr
         (&paths.bfd, "bfd", "BFD"),
         (&paths.static_mac_bindings, "static-mac-bindings", "Static_MAC_Binding"),
     ];
-    loader.listed(&northbound, northbound::facts)?;
+    loader.listed(&northbound, Database::Northbound, northbound::facts)?;
     let southbound = [
         (&paths.datapaths, "datapaths", "Datapath_Binding"),
         (&paths.port_bindings, "port-bindings", "Port_Binding"),
         (&paths.mac_bindings, "mac-bindings", "MAC_Binding"),
+        (&paths.learned_routes, "learned-routes", "Learned_Route"),
     ];
-    loader.listed(&southbound, southbound::facts)?;
+    loader.listed(&southbound, Database::Southbound, southbound::facts)?;
+    let without_facts = [(&paths.ecmp_nexthops, "ecmp-nexthops", ECMP_NEXTHOP)];
+    loader.listed(&without_facts, Database::Southbound, |_, _| Facts::default())?;
     for list in &paths.lr_routes {
         let (file, bytes) = read(&list.file)?;
         let facts = lr_route_list::parse(&bytes, list.router.as_deref(), &file);
@@ -172,7 +181,7 @@ pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputEr
             "lr-routes",
             "routes of `ovn-nbctl lr-route-list`",
             facts,
-            Precedence::BehindDatabase,
+            Precedence::Behind(Database::Northbound),
         )?;
     }
     for path in &paths.nexthops {
@@ -187,7 +196,7 @@ pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputEr
         let (file, bytes) = read(path)?;
         let expected = "logical flows of symmetric replies";
         let facts = lflows::parse(&bytes, &file);
-        loader.take_file(&file, "logical-flows", expected, facts, Precedence::BehindDatabase)?;
+        loader.take_file(&file, "logical-flows", expected, facts, Precedence::Behind(Database::Southbound))?;
     }
     for path in &paths.ct_zones {
         let (file, bytes) = read(path)?;
@@ -233,7 +242,14 @@ struct Listed {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Precedence {
     Own,
-    BehindDatabase,
+    Behind(Database),
+}
+
+/// The database that a text was printed of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Database {
+    Northbound,
+    Southbound,
 }
 
 impl Loader<'_> {
@@ -292,7 +308,11 @@ impl Loader<'_> {
     }
 
     /// Rows of all the texts together, as joins need several tables.
-    fn tables(&mut self, texts: &[(&Vec<PathBuf>, &'static str, &'static str)]) -> Result<Option<Listed>, InputError> {
+    fn tables(
+        &mut self,
+        texts: &[(&Vec<PathBuf>, &'static str, &'static str)],
+        database: Database,
+    ) -> Result<Option<Listed>, InputError> {
         let mut tables = Tables::default();
         let (mut files, mut parts) = (Vec::new(), Vec::new());
         for &(paths, taken_for, table) in texts {
@@ -309,7 +329,10 @@ impl Loader<'_> {
                 let lost_lines = warnings.len();
                 self.loaded.skipped_lines += lost_lines as u64;
                 self.loaded.warnings.extend(warnings);
-                self.lose(&file, table, lost);
+                self.lose(&file, table, database, lost);
+                if table == ECMP_NEXTHOP {
+                    self.decides_nothing(&file, rows.len());
+                }
                 let versions = tables.tables.entry(table.into()).or_default();
                 parts.push((table, versions.len()..versions.len() + rows.len(), self.loaded.sources.len()));
                 self.loaded.sources.push(Source::whole(&file, taken_for, rows.len(), lost_lines));
@@ -324,9 +347,10 @@ impl Loader<'_> {
     fn listed(
         &mut self,
         texts: &[(&Vec<PathBuf>, &'static str, &'static str)],
+        database: Database,
         facts: fn(&Tables, &Arc<str>) -> Facts,
     ) -> Result<(), InputError> {
-        let Some(listed) = self.tables(texts)? else { return Ok(()) };
+        let Some(listed) = self.tables(texts, database)? else { return Ok(()) };
         let facts = facts(&listed.tables, &listed.file);
         for (table, index) in &facts.unreadable {
             let is_there = |(of, versions, _): &&(&str, Range<usize>, usize)| of == table && versions.contains(index);
@@ -334,16 +358,16 @@ impl Loader<'_> {
                 self.loaded.sources[*source].lost += 1;
             }
         }
-        self.take(&listed.file, "rows of these tables", facts, Precedence::BehindDatabase)
+        self.take(&listed.file, "rows of these tables", facts, Precedence::Behind(database))
     }
 
     /// Tells of rows of a table that could not be read, where no database has them.
-    fn lose(&mut self, file: &Arc<str>, table: &str, lost: Vec<Position>) {
+    fn lose(&mut self, file: &Arc<str>, table: &str, database: Database, lost: Vec<Position>) {
         let Some(scope) = ovn::lost_row(table) else { return };
         for position in lost {
             let place = Place { file: Arc::clone(file), position };
             let gap = Gap { scope: scope.clone(), place, validity: Validity::ALWAYS };
-            if !self.database.covers_gap(&gap) {
+            if !self.database.covers_gap(database, &gap) {
                 (self.tell)(Fact::Gap(gap));
             }
         }
@@ -383,6 +407,18 @@ impl Loader<'_> {
         self.take(file, expected, facts, precedence)
     }
 
+    /// Says of a file that it has no weight, so that nobody waits for what it would change.
+    fn decides_nothing(&mut self, file: &Arc<str>, rows: usize) {
+        let monitor = match rows {
+            0 => "it has no rows, as where OVN does not watch next hops itself",
+            _ => "that it has rows says that OVN flushes entries of next hops that go (ecmp_nexthop_monitor_enable)",
+        };
+        let message = format!("ECMP_Nexthop decides nothing, routes, BFD and MAC_Binding do; {monitor}");
+        self.loaded
+            .warnings
+            .push(Warning { place: Place { file: Arc::clone(file), position: Position::Whole }, message });
+    }
+
     /// Warns of a file that tells nothing, as one does that a failed command left behind.
     fn silent(&mut self, file: &Arc<str>, expected: &str) {
         let place = Place { file: Arc::clone(file), position: Position::Whole };
@@ -402,20 +438,20 @@ impl Loader<'_> {
         self.loaded.skipped_lines += facts.warnings.len() as u64;
         self.loaded.history = self.loaded.history.max(facts.since);
         let mut facts = facts;
-        if precedence == Precedence::BehindDatabase {
+        if let Precedence::Behind(database) = precedence {
             let told = &self.database;
             let contradictions: Vec<Warning> = facts
                 .facts
                 .iter()
-                .filter_map(|fact| told.contradiction(fact))
-                .map(|(message, database)| Warning {
+                .filter_map(|fact| told.contradiction(database, fact))
+                .map(|(message, file_of_database)| Warning {
                     place: Place { file: Arc::clone(file), position: Position::Whole },
-                    message: format!("{message}, which {database} does not have; the database counts"),
+                    message: format!("{message}, which {file_of_database} does not have; the database counts"),
                 })
                 .collect();
             self.loaded.warnings.extend(contradictions);
-            facts.facts.retain(|fact| !told.covers(fact));
-            facts.gaps.retain(|gap| !told.covers_gap(gap));
+            facts.facts.retain(|fact| !told.covers(database, fact));
+            facts.gaps.retain(|gap| !told.covers_gap(database, gap));
         }
         self.tell(facts);
         Ok(())
@@ -431,9 +467,10 @@ impl Loader<'_> {
 
 impl Told {
     /// Whether a database tells facts of this kind, so that a text's are not needed.
-    fn covers(&self, fact: &Fact) -> bool {
+    fn covers(&self, database: Database, fact: &Fact) -> bool {
         match fact {
-            Fact::Route(_) | Fact::Bfd(_) => self.nb.is_some(),
+            Fact::Route(_) => self.routes_of(database).is_some(),
+            Fact::Bfd(_) => self.nb.is_some(),
             Fact::Binding(_) | Fact::RouterPort(_) | Fact::SwitchPort(_) | Fact::Datapath(_) | Fact::Ovn(_) => {
                 self.sb.is_some()
             }
@@ -442,20 +479,30 @@ impl Told {
     }
 
     /// Whether a database tells what a text lost.
-    fn covers_gap(&self, gap: &Gap) -> bool {
+    fn covers_gap(&self, database: Database, gap: &Gap) -> bool {
         match gap.scope {
-            Scope::Routes { .. } | Scope::Bfd { .. } => self.nb.is_some(),
+            Scope::Routes { .. } => self.routes_of(database).is_some(),
+            Scope::Bfd { .. } => self.nb.is_some(),
             Scope::Bindings { .. } | Scope::Ports | Scope::Behaviour => self.sb.is_some(),
             _ => false,
         }
     }
 
+    /// The file of the database that tells the routes which a text of this database tells: the Southbound one has those
+    /// that OVN learned.
+    fn routes_of(&self, database: Database) -> Option<&Arc<str>> {
+        match database {
+            Database::Northbound => self.nb.as_ref(),
+            Database::Southbound => self.sb.as_ref(),
+        }
+    }
+
     /// What a text tells and the database does not have, and the database's file.
-    fn contradiction(&self, fact: &Fact) -> Option<(String, &Arc<str>)> {
+    fn contradiction(&self, database: Database, fact: &Fact) -> Option<(String, &Arc<str>)> {
         match fact {
             Fact::Route(route) if !self.routes.contains(&(route.policy, route.prefix, route.nexthop)) => {
                 let nexthop = route.nexthop.map_or("discard".to_owned(), |ip| ip.to_string());
-                Some((format!("it has a route {} via {nexthop}", route.prefix), self.nb.as_ref()?))
+                Some((format!("it has a route {} via {nexthop}", route.prefix), self.routes_of(database)?))
             }
             Fact::Binding(binding) => {
                 let mac = binding.mac.filter(|&mac| !self.bindings.contains(&(binding.ip, mac)))?;
@@ -470,7 +517,8 @@ impl Told {
 fn check_table(file: &Arc<str>, table: &'static str, rows: &[RowVersion]) -> Result<(), InputError> {
     let Some(signs) = SIGNS.iter().find(|signs| signs.table == table) else { return Ok(()) };
     let fits = |row: &Row| {
-        row.columns.contains_key(signs.has) && !signs.lacks.iter().any(|column| row.columns.contains_key(*column))
+        signs.has.iter().all(|column| row.columns.contains_key(*column))
+            && !signs.lacks.iter().any(|column| row.columns.contains_key(*column))
     };
     if rows.is_empty() || rows.iter().any(|version| fits(&version.row)) {
         return Ok(());

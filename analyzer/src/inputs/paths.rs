@@ -33,6 +33,12 @@ pub struct Paths {
     /// Text of `ovn-sbctl list Datapath_Binding`
     #[arg(long, value_name = "FILE")]
     pub datapaths: Vec<PathBuf>,
+    /// Text of `ovn-sbctl list Learned_Route`, where OVN learns routes (25.03 and later)
+    #[arg(long, value_name = "FILE")]
+    pub learned_routes: Vec<PathBuf>,
+    /// Text of `ovn-sbctl list ECMP_Nexthop` (25.03 and later): read, and of no weight
+    #[arg(long, value_name = "FILE")]
+    pub ecmp_nexthops: Vec<PathBuf>,
     /// Text of `ovn-sbctl lflow-list`: what OVN does with labels
     #[arg(long, value_name = "FILE")]
     pub logical_flows: Vec<PathBuf>,
@@ -99,6 +105,8 @@ impl Paths {
             static_routes,
             port_bindings,
             datapaths,
+            learned_routes,
+            ecmp_nexthops,
             logical_flows,
             nb_db,
             sb_db,
@@ -115,6 +123,8 @@ impl Paths {
             static_routes,
             port_bindings,
             datapaths,
+            learned_routes,
+            ecmp_nexthops,
             logical_flows,
             nb_db,
             sb_db,
