@@ -34,14 +34,6 @@ pub(super) fn has_marks(cell: &str) -> bool {
     cell.trim_ascii_start().starts_with(['[', '{', '"'])
 }
 
-/// As [`parse`], of a cell beside others. Where these have brackets and braces, nothing at all is no value: `[]` is empty.
-pub(super) fn parse_beside(cell: &str, others_have_marks: bool) -> Result<Datum, ValueError> {
-    if others_have_marks && cell.trim_ascii().is_empty() {
-        return Err(ValueError { at: 0, message: "nothing stands behind the colon".to_owned() });
-    }
-    parse(cell)
-}
-
 /// The atom of a word without quotes. Strings that look like numbers or truth values are quoted by `--data=string`.
 fn bare(word: &str) -> Atom {
     let digits = word.strip_prefix('-').unwrap_or(word);
