@@ -1,6 +1,7 @@
 //! What each command says behind its options. Lines of examples are cut by hand, as a shell takes them.
 
 use super::epilogue::Epilogue;
+use super::reading::ZONES;
 use super::values::DURATIONS;
 
 const NO_COLOR: (&str, &str) = ("NO_COLOR", "If it is set and not empty, text is not coloured unless --color says so.");
@@ -63,7 +64,10 @@ pub(super) const REPLAY: Epilogue = Epilogue {
             "",
         ),
         ("tcpdump -i ens1 -w - | analyzer replay --nexthops nexthops.toml -", ""),
-        ("analyzer replay --date 2022-06-09 --nexthops nexthops.toml pasted-tcpdump.txt", ""),
+        (
+            "analyzer replay --date 2022-06-09 --timezone Europe/Berlin \\\n--nexthops nexthops.toml pasted-tcpdump.txt",
+            "Text of tcpdump with local times",
+        ),
         ("analyzer replay --format jsonl must-gather/ | jq 'select(.type == \"finding\")'", ""),
         (
             "analyzer replay --syslog udp:192.0.2.1 --syslog tls:log.example:6514 \\\npcaps/bz2095444",
@@ -76,6 +80,7 @@ pub(super) const REPLAY: Epilogue = Epilogue {
          most 2 seconds. A second one ends the run at once, with 128 and its number as \
          exit status.",
         DURATIONS,
+        ZONES,
     ],
     files: &[],
     environment: &[NO_COLOR, TRUSTED],
@@ -191,7 +196,7 @@ pub(super) const EXPLAIN: Epilogue = Epilogue {
         ),
         ("analyzer explain 'icmp 10.244.0.5 -> 8.8.8.8 type 0 code 0 id 77' case/", ""),
     ],
-    notes: &[DURATIONS],
+    notes: &[DURATIONS, ZONES],
     files: &[HISTORY, SOCKETS],
     environment: &[NO_COLOR, OVS_RUNDIR, OVN_RUNDIR],
     exit_status: &[
