@@ -10,7 +10,7 @@ mod meaning;
 mod payload;
 mod services;
 
-use self::clock::{Clock, NoInstant, Stamp};
+use self::clock::{Clock, NoInstant, Stamp, begins_with_date};
 use self::head::Head;
 use self::meaning::{
     Before, Content, FrameRows, Meaning, holds_another, is_of_tshark, is_possible_frame, is_tunnel, meaning,
@@ -53,6 +53,8 @@ pub(super) struct TextReader {
     are_times_compared: bool,
     /// Whether the frame before holds another.
     in_tunnel: bool,
+    /// Whether the line before begins with a date and is no packet.
+    is_behind_date: bool,
     /// Service names that stand for several ports and were told of.
     ambiguous: Vec<&'static str>,
     skipped: Skipped,
@@ -83,6 +85,7 @@ impl TextReader {
             may_lack_times: options.without_times,
             are_times_compared: options.are_times_compared,
             in_tunnel: false,
+            is_behind_date: false,
             ambiguous: Vec::new(),
             skipped: Skipped::default(),
             ended: false,
@@ -92,6 +95,7 @@ impl TextReader {
     /// Reads the line that was reached.
     fn read_line(&mut self) -> Result<(), CaptureError> {
         let begun = self.begun.take();
+        let is_behind_date = std::mem::take(&mut self.is_behind_date);
         let line = self.lines.line();
         let number = line.number();
         let text = if line.kind == Kind::Data { line.text } else { "" };
@@ -117,6 +121,9 @@ impl TextReader {
                 Err(CaptureError::NoTimes { file: file(), line: number })
             }
             Meaning::NoMacs if !self.recognised => Err(CaptureError::NoMacs { file: file(), line: number }),
+            Meaning::Frame { stamp, .. } if is_behind_date && !matches!(stamp, Stamp::Dated(..)) => {
+                self.lose(number, "the date of this line may stand in the line before")
+            }
             Meaning::Frame { stamp, head, content } => {
                 let nic = head.interface.or(self.listening_on.as_deref());
                 let interface =
@@ -162,6 +169,7 @@ impl TextReader {
             }
             Meaning::NoTime | Meaning::Foreign => {
                 self.is_of_tshark |= is_of_tshark(text);
+                self.is_behind_date = begins_with_date(text);
                 self.skip(number, "no line of `tcpdump -e`")
             }
         }

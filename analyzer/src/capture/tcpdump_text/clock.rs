@@ -10,6 +10,9 @@ const SECOND: u64 = 1_000_000_000;
 const HOUR: u64 = 3600 * SECOND;
 const DAY: u64 = 24 * HOUR;
 
+/// Digits of the seconds since 1970 from 1973 on.
+const EPOCH_DIGITS: usize = 9;
+
 /// A time at the start of a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stamp {
@@ -33,7 +36,8 @@ pub(super) fn stamp(text: &str) -> Option<(Stamp, &str)> {
     if let Some(nanos) = time_of_day(word) {
         return Some((Stamp::TimeOfDay(nanos), rest));
     }
-    let (secs, fraction) = word.split_once('.')?;
+    // With fewer digits it is rather the end of a time of day whose line was broken in it.
+    let (secs, fraction) = word.split_once('.').filter(|(secs, _)| secs.len() >= EPOCH_DIGITS)?;
     let nanos = digits(secs)?.checked_mul(SECOND)?.checked_add(nanos(fraction)?)?;
     Some((Stamp::Epoch(nanos), rest))
 }
@@ -52,6 +56,11 @@ pub(super) fn begins_plainly(text: &str) -> bool {
     let is_in = |part: &[u8], last: &[u8]| part > b"00".as_slice() && part <= last;
     let is_date = || fits(text, b"0000-00-00 ") && is_in(&text[5..7], b"12") && is_in(&text[8..10], b"28");
     is_time(text) || is_date() && is_time(&text[11..])
+}
+
+/// Whether a line begins with a date: where it is not whole, it may be what a line was broken behind.
+pub(super) fn begins_with_date(line: &str) -> bool {
+    line.split_whitespace().next().is_some_and(|word| date(word).is_some())
 }
 
 fn date(word: &str) -> Option<Date> {
