@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::datum;
 use super::super::row::{Atom, Datum};
+use crate::paste;
 
 /// A value that cannot be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,9 +25,21 @@ pub(super) fn parse(cell: &str) -> Result<Datum, ValueError> {
         Some(b'[') => Cursor::new(cell).set().map(Datum::Set),
         Some(b'{') => Cursor::new(cell).map(),
         Some(b'"') => Cursor::new(cell).quoted_alone(),
-        Some(_) => Ok(words(cell)),
+        Some(_) => undamaged(cell).map(words),
     };
     result.map_err(|error| ValueError { at: start + error.at, ..error })
+}
+
+/// Words without quotes, none of which holds what stands for lost characters: OVSDB quotes a string that does. Nor is one of
+/// them the colon behind the name of another column, which the end of a line was lost before.
+fn undamaged(cell: &str) -> Result<&str, ValueError> {
+    let is_damaged = |word: &&str| paste::is_damaged(word) || *word == ":";
+    match cell.split_ascii_whitespace().find(is_damaged) {
+        None => Ok(cell),
+        Some(word) => {
+            Err(ValueError { at: cell.find(word).unwrap_or(0), message: format!("expected a word, not {word:?}") })
+        }
+    }
 }
 
 /// Whether a value has brackets, braces or quotes, as those of `--data=string` have.
