@@ -96,8 +96,12 @@ fn starts_with_program(line: &str) -> bool {
     let mut words = line.split_ascii_whitespace().skip_while(|word| BEFORE.contains(word) || word.starts_with('-'));
     let Some(word) = words.next() else { return false };
     let name = word.rsplit('/').next().unwrap_or(word);
-    // `ip` is a column too.
-    let may_be = |next: &str| name != "ip" || next.starts_with('-') || OF_IP.contains(&next);
+    // `ip` is a column too, and tcpdump has words for an echo.
+    let may_be = |next: &str| match name {
+        "ip" => next.starts_with('-') || OF_IP.contains(&next),
+        "echo" => !matches!(next, "request," | "reply,"),
+        _ => true,
+    };
     PROGRAMS.contains(&name) && words.next().map_or(name != "ip", may_be)
 }
 
@@ -196,6 +200,7 @@ mod tests {
             ">",
             "a > b",
             "udp,orig=(src=1.1.1.1,dst=2.2.2.2,sport=1,dport=2)",
+            " echo request, id 70, seq 1, length 60",
         ] {
             assert!(!is_command(line), "{line}");
         }
