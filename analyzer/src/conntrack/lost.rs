@@ -3,7 +3,8 @@
 use std::mem;
 
 use super::text::Start;
-use crate::engine::fact::{LostEntry, LostTuple};
+use crate::engine::fact::{Connection, LostEntry, LostTuple};
+use crate::types::Tuple;
 
 /// Gaps kept of one file; one more stands for the rest.
 pub(super) const MAX_GAPS: usize = 256;
@@ -11,6 +12,28 @@ pub(super) const MAX_GAPS: usize = 256;
 /// What can be told of an entry of which nothing is known but that it was there.
 pub(super) fn any() -> LostEntry {
     LostEntry { may_be_labelled: true, ..LostEntry::default() }
+}
+
+/// What can be told of an entry of which fields behind its tuples may be lost.
+pub(super) fn of(entry: &Connection) -> LostEntry {
+    let tuple = |tuple: &Tuple| LostTuple {
+        src: Some(tuple.src),
+        dst: Some(tuple.dst),
+        sport: tuple.has_ports().then_some(tuple.tp_src),
+        dport: tuple.has_ports().then_some(tuple.tp_dst),
+    };
+    LostEntry {
+        nw_proto: Some(entry.orig.nw_proto),
+        orig: tuple(&entry.orig),
+        reply: tuple(&entry.reply),
+        may_be_labelled: true,
+    }
+}
+
+/// Whether a line may be the end of a label that stands at the end of the line before.
+pub(super) fn is_end_of_label(line: &str) -> bool {
+    let digits = line.trim_ascii();
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// What can be told of the entries that a line may be: several where the ends of lines were lost, none where it may be none.

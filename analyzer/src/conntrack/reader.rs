@@ -59,6 +59,7 @@ pub fn read(
     let file: Arc<str> = file_name.into();
     let mut reading = Reading::default();
     let mut lines = Lines::new(reader, EntryRows, MAX_ENTRY);
+    let (mut longest, mut last) = (Longest::default(), None);
     loop {
         let next =
             lines.advance().map_err(|source| ReadError { file: file.clone(), line: lines.number() + 1, source })?;
@@ -75,15 +76,68 @@ pub fn read(
             Next::Line => match parse_line(line.text) {
                 Ok(Some(connection)) => {
                     reading.entries += 1;
+                    let entry = lost::of(&connection);
+                    longest.whole(&line, entry);
+                    last = Some((Position::Line(line.number()), entry));
                     sink(connection, line.number());
                 }
                 Ok(None) => {}
-                Err(error) => reading.unread(&file, &line, error),
+                Err(error) => {
+                    longest.unread(&line, &error);
+                    reading.unread(&file, &line, error);
+                    // Digits that its label was broken before.
+                    if let Some((position, entry)) = last.take().filter(|_| lost::is_end_of_label(line.text)) {
+                        reading.lose(&file, position, entry);
+                    }
+                }
             },
         }
     }
     reading.lines = lines.number();
+    for (position, entry) in longest.cut() {
+        reading.pass_over(
+            &file,
+            position,
+            "the text is cut at the width of this line, which may have gone on".to_owned(),
+        );
+        reading.lose(&file, position, entry);
+    }
     Ok(reading)
+}
+
+/// The longest lines of a text. Where one of them is torn, all are cut at the width of a terminal.
+#[derive(Default)]
+struct Longest {
+    columns: usize,
+    is_torn: bool,
+    /// Of the entries in them as many as there may be gaps, and one.
+    entries: Vec<(Position, LostEntry)>,
+}
+
+impl Longest {
+    fn reach(&mut self, columns: usize) -> bool {
+        if columns > self.columns {
+            *self = Self { columns, ..Self::default() };
+        }
+        columns == self.columns
+    }
+
+    fn whole(&mut self, line: &Line<'_>, entry: LostEntry) {
+        if self.reach(line.columns) && self.entries.len() <= MAX_GAPS {
+            self.entries.push((Position::Line(line.number()), entry));
+        }
+    }
+
+    /// A line is torn if it cannot be read in its last field.
+    fn unread(&mut self, line: &Line<'_>, error: &LineError) {
+        let is_torn = line.text.get(error.column - 1..).is_none_or(|rest| !rest.contains(','));
+        self.is_torn |= self.reach(line.columns) && is_torn;
+    }
+
+    /// The entries that may have gone on.
+    fn cut(self) -> Vec<(Position, LostEntry)> {
+        if self.is_torn { self.entries } else { Vec::new() }
+    }
 }
 
 impl Reading {

@@ -31,6 +31,22 @@ fn the_excerpt_of_the_incident() {
     assert_eq!((reading.lines, reading.unreadable), (3, 0));
 }
 
+/// Where a line is torn at the width of the text, those of the same width may have lost their labels.
+#[test]
+fn lines_of_the_width_at_which_a_text_is_cut_are_gaps() {
+    let whole = &ENTRY[..ENTRY.find(",labels").unwrap()];
+    let torn = format!("{},", ENTRY.replacen("sport=5005", "sport=505", 1).split_at(whole.len() - 1).0);
+    assert_eq!(torn.len(), whole.len());
+    let gaps = |text: &str| read_text(text).1.gaps.into_iter().map(|gap| gap.place.position).collect::<Vec<_>>();
+    assert_eq!(gaps(&format!("{whole}\n{torn}\n")), [2, 1].map(Position::Line));
+    // A mask tears no line, and a line that is longer shows that the others are whole.
+    assert_eq!(gaps(&format!("{whole}\n{}\n", whole.replacen("172.27.0.13", "172.27.x.13", 1))), [Position::Line(2)]);
+    assert_eq!(gaps(&format!("{whole}\n{torn}\n{ENTRY}\n")), [Position::Line(2)]);
+    // A label that was broken in its digits.
+    let (front, digits) = ENTRY.split_at(ENTRY.len() - 8);
+    assert_eq!(gaps(&format!("{front}\n  {digits}\n{whole}\n")), [Position::Line(1)]);
+}
+
 /// As published, with the addresses masked.
 #[test]
 fn masked_addresses_are_told_by_line_and_column() {
