@@ -90,9 +90,14 @@ pub(super) fn v6(text: &str) -> Option<Message> {
         return Some(Message { icmp_type, code, id: 0 });
     }
     // Up to version 4.9 the identifier is not printed, but the sequence number is.
-    let has_no_id = !text.contains(" id") && text.contains(", seq ");
+    let has_no_id = text.starts_with("echo request, seq ") || text.starts_with("echo reply, seq ");
     let id = identifier(text).or_else(|| has_no_id.then_some(0))?;
     Some(Message { icmp_type, code, id })
+}
+
+/// Whether a text is the beginning of the words of an ICMPv6 message.
+pub(super) fn is_beginning_of_v6(text: &str) -> bool {
+    V6.iter().any(|(wording, ..)| wording.starts_with(text))
 }
 
 /// The identifier of a query. The sequence number follows, or digits of the identifier are elsewhere.

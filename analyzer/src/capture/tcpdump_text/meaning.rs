@@ -63,7 +63,7 @@ pub(super) fn meaning(text: &str, whole: bool, before: Before) -> Meaning<'_> {
     }
     match before.begun {
         Some(header) if indented => return Meaning::Addresses(packet(trimmed, header, whole)),
-        _ if trimmed.is_empty() || (indented && before.recognised) => return Meaning::More,
+        _ if trimmed.is_empty() || indented && before.recognised && !may_be_damaged(trimmed) => return Meaning::More,
         _ => {}
     }
     match listening_on(trimmed) {
@@ -79,6 +79,11 @@ pub(super) fn meaning(text: &str, whole: bool, before: Before) -> Meaning<'_> {
         None if mac(trimmed).is_some() => Meaning::NoTime,
         None => Meaning::Foreign,
     }
+}
+
+/// Whether what seems to be more of a packet may be a frame whose time is damaged.
+fn may_be_damaged(line: &str) -> bool {
+    line.contains(", ethertype ")
 }
 
 /// Blanks before the second line of a packet (option -v).
@@ -122,7 +127,10 @@ impl Shape for FrameRows {
         let trimmed = rest.trim_start();
         let indent = |line: &str| line.len() - line.trim_start().len();
         // What options -v and -x print has lines of its own.
-        indent(rest) < indent(row) + INDENT
+        // Each frame has one EtherType.
+        let is_frame = row.contains("ethertype ") && trimmed.contains("ethertype ");
+        !is_frame
+            && indent(rest) < indent(row) + INDENT
             && !trimmed.starts_with("0x")
             && !is_banner(trimmed)
             && listening_on(trimmed).is_none()
@@ -201,14 +209,15 @@ fn listening_on(line: &str) -> Option<&str> {
     line.strip_prefix("listening on ")?.split_once(',').map(|(nic, _)| nic)
 }
 
-/// Whether a line that is not read may be a frame: it holds two MACs as tcpdump prints them, or a time and the word
-/// `ethertype`.
+/// Whether a line that is not read may be a frame: it holds two MACs as tcpdump prints them, or one or a time and
+/// the word `ethertype`.
 pub(super) fn is_possible_frame(text: &str) -> bool {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let is_mac = |word: &str| mac(word).is_some();
     let has_macs = || words.windows(3).any(|three| is_mac(three[0]) && three[1] == ">" && is_mac(three[2]));
     let has_time = || words.iter().any(|word| text.find(word).is_some_and(|at| stamp(&text[at..]).is_some()));
-    has_macs() || words.contains(&"ethertype") && has_time()
+    let has_mac = || words.windows(2).any(|two| is_mac(two[0]) && two[1] == ">" || two[0] == ">" && is_mac(two[1]));
+    has_macs() || words.contains(&"ethertype") && (has_time() || has_mac())
 }
 
 /// Whether another frame stands behind the payload of a line, where the ends of lines were lost.

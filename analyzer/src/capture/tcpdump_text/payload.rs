@@ -258,7 +258,7 @@ fn protocol_with_ports(rest: &str) -> Option<u8> {
 /// is damaged. With option -v ICMPv6 has no length.
 fn is_other_icmp(rest: &str) -> bool {
     let text = match rest.strip_prefix("ICMP6, ") {
-        Some(text) => Some(text).filter(|text| text.len() >= "RPL".len()),
+        Some(text) => Some(text).filter(|text| text.len() >= "RPL".len() && !icmp::is_beginning_of_v6(text)),
         None => rest.strip_prefix("ICMP ").filter(|text| text.contains(", length ")),
     };
     let is_query = |text: &str| text.starts_with("echo") || text.contains(", id") || text.contains("seq ");
