@@ -280,7 +280,17 @@ impl Rows {
     fn end_row(&mut self) {
         let row = std::mem::replace(&mut self.row, empty_row());
         if !row.uuid.is_empty() || !row.columns.is_empty() {
+            self.hold_against_first(&row);
             self.rows.push(RowVersion { row, validity: Validity::ALWAYS });
+        }
+    }
+
+    /// All rows have the same columns: one that lacks a column of the first, or has another, tells that a name was damaged.
+    fn hold_against_first(&mut self, row: &Row) {
+        let Some(RowVersion { row: first, .. }) = self.rows.first() else { return };
+        let lacks = |row: &Row, other: &Row| other.columns.keys().any(|name| !row.columns.contains_key(name));
+        if self.lost.is_empty() && (lacks(row, first) || lacks(first, row)) {
+            self.lose(Position::Whole, "a row has other columns than the first one");
         }
     }
 

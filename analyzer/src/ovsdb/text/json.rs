@@ -5,8 +5,11 @@ use serde_json::value::RawValue;
 
 use super::super::datum;
 use super::Rows;
-use super::line::{caption, is_passed_over, lines};
+use super::line::{caption, is_identifier, is_passed_over, lines};
 use crate::types::Position;
+
+/// What is wrong with a value in which a converter put U+FFFD.
+const LOST: &str = "characters of this value are lost";
 
 #[derive(Deserialize)]
 struct Table<'a> {
@@ -64,6 +67,9 @@ fn read_table(table: &Table<'_>, position: &Positions<'_>, rows: &mut Rows) {
     if let Some(name) = table.caption.as_deref().and_then(caption) {
         rows.caption(name);
     }
+    if let Some(heading) = table.headings.iter().find(|heading| !is_identifier(heading)) {
+        rows.lose(Position::Whole, format!("{heading:?} is no name of a column"));
+    }
     for cells in &table.data {
         let place = |cell: &&RawValue| {
             let (line, column) = position.line_column(position.offset_of(cell.get()));
@@ -76,7 +82,9 @@ fn read_table(table: &Table<'_>, position: &Positions<'_>, rows: &mut Rows) {
             continue;
         }
         for (name, cell) in table.headings.iter().zip(cells) {
+            let is_damaged = cell.get().contains(char::REPLACEMENT_CHARACTER);
             let value = serde_json::from_str(cell.get()).map_err(|error| error.to_string());
+            let value = value.and_then(|json| if is_damaged { Err(LOST.to_owned()) } else { Ok(json) });
             let value = value.and_then(|json| datum::from_json(&json).map_err(|error| error.to_string()));
             rows.column(name, value, place(cell));
         }
