@@ -114,6 +114,7 @@ pub(super) fn bfd(row: &Row, validity: Validity) -> Result<Vec<Fact>, BadColumn>
         Some(word) => columns::bfd_status(word).ok_or_else(|| {
             BadColumn::new("status", format_args!("{word:?} is none of up, init, down and admin_down"))
         })?,
+        None if row.texts("status").next().is_some() => return Err(BadColumn::new("status", "it has several words")),
         None if row.columns.contains_key("status") => BfdStatus::AdminDown,
         None => return Ok(Vec::new()),
     };

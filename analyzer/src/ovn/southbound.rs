@@ -140,6 +140,9 @@ fn port_binding(row: &Row, validity: Validity, datapaths: &History<&str, Owner>)
     if row.text("type") == Some("chassisredirect") {
         return Ok(Vec::new());
     }
+    if row.columns.contains_key("datapath") && row.text("datapath").is_none() {
+        return Err(BadColumn::new("datapath", "it is no UUID"));
+    }
     let mut facts = Vec::new();
     for (owner, validity) in datapaths.within(&row.text("datapath").unwrap_or_default(), validity) {
         let is_routers = owner.as_ref().and_then(|owner| owner.is_router);

@@ -26,13 +26,13 @@ pub(super) fn row(line: &str, router: Option<Arc<str>>) -> Option<Scope> {
     let is_indented = line.len() - line.trim_start().len() >= INDENT;
     // A row that ends in its prefix or its next hop.
     let is_begun = match words[..] {
-        [word] => is_fragment(word, is_indented),
-        [_, word] => addresses.first() == Some(&0) && is_fragment(word, true),
+        [word] => is_fragment(word, is_indented, false),
+        [_, word] => addresses.first() == Some(&0) && is_fragment(word, false, true),
         _ => false,
     };
     // A word of the row that another one was merged with.
     let is_part =
-        |word: &&str| FLAGS.contains(word) || is_damaged(word) || word.ends_with("src-ip") || word.ends_with("dst-ip");
+        |word: &&str| FLAGS.contains(word) || is_damaged(word) || word.ends_with("-ip") || word.contains("xx");
     let has_part = addresses.first() == Some(&0) && words.iter().skip(1).any(is_part);
     if !is_alone && !is_begun && !has_part && addresses.len() + usize::from(told.is_some()) < 2 {
         return None;
@@ -52,10 +52,11 @@ pub(super) fn row(line: &str, router: Option<Arc<str>>) -> Option<Scope> {
 const INDENT: usize = 7;
 
 /// Whether a word may be the beginning of an address, or its end.
-fn is_fragment(word: &str, is_surely_one: bool) -> bool {
+fn is_fragment(word: &str, is_indented: bool, is_behind_prefix: bool) -> bool {
     let is_of_address = |byte: u8| byte.is_ascii_hexdigit() || b".:/xX*".contains(&byte);
     let has_points = word.contains('.') || word.contains("::");
-    word.bytes().all(is_of_address) && word.bytes().any(|byte| byte.is_ascii_digit()) && (has_points || is_surely_one)
+    let has_digit = || word.bytes().any(|byte| byte.is_ascii_digit());
+    word.bytes().all(is_of_address) && (is_indented || has_digit() && (has_points || is_behind_prefix))
 }
 
 fn is_address(word: &str) -> bool {
@@ -84,8 +85,10 @@ pub(super) fn may_be_flag(word: &str) -> bool {
         let fits = |(of_word, of_flag): (u8, u8)| of_word == of_flag || b"xX".contains(&of_word);
         word.len() == flag.len() && word.bytes().zip(flag.bytes()).all(fits)
     };
+    // The end of a line that a terminal broke may stand behind a blank.
+    let is_part = |flag: &str| word.len() > 1 && (flag.starts_with(word) || flag.ends_with(word));
     let holds_part = |flag: &str| word.contains("xx") && flag.split('-').any(|part| word.contains(part));
-    is_damaged(word) || FLAGS.iter().any(|flag| is_like(flag) || holds_part(flag))
+    is_damaged(word) || FLAGS.iter().any(|flag| is_like(flag) || is_part(flag) || holds_part(flag))
 }
 
 /// Whether a word is an address in which digits were masked or lost.
@@ -118,6 +121,7 @@ mod tests {
             ("fd00:10:xx::5 fd00:19::* src-ip ecmp", routes(Some(Policy::SrcIp), None)),
             ("               10.24", routes(None, None)),
             ("               1", routes(None, None)),
+            ("               f", routes(None, None)),
             ("   192.0.2.230    1", routes(None, None)),
             ("   192.0.2.230    fd", None),
             ("1", None),
