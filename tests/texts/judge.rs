@@ -8,7 +8,6 @@ use analyzer::capture::{self, Options};
 use analyzer::inputs::paths::RouterFile;
 use analyzer::inputs::{Loaded, Paths, load};
 use analyzer_engine::Engine;
-use analyzer_engine::assumes::Assumes;
 use analyzer_engine::settings::Settings;
 
 use crate::ask::{self, Said};
@@ -149,19 +148,6 @@ pub(crate) fn judge(world: &World, played: &Played, texts: &Texts, folder: &Path
     let said = ask::said(world, played, &mut engine, &observations);
     let is_lossy = said.has_gaps || loaded.skipped_lines > 0 || !loaded.warnings.is_empty();
     Ok(Answer { said, is_lossy })
-}
-
-/// What is taken for granted of a frame by the texts of a world.
-pub(crate) fn assumes(
-    world: &World,
-    played: &Played,
-    texts: &Texts,
-    folder: &Path,
-    index: usize,
-) -> Result<Assumes, String> {
-    let (mut engine, _) = told_by(world, texts, folder)?;
-    let observations = ask::observations(world, played, told::Given::Whole, &mut engine);
-    Ok(ask::assumes_of(played, &mut engine, &observations, index))
 }
 
 /// An engine that has read the texts, and heard what the capture tells of neighbours.

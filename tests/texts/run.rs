@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::common::TempDir;
 use crate::generate;
-use crate::judge::{Answer, Damage, Texts, assumes, judge, packets};
+use crate::judge::{Answer, Damage, Texts, judge, packets};
 use crate::many::{self, wanted};
 use crate::model::{Played, Verdict, play};
 use crate::numbers::mix;
@@ -77,7 +77,7 @@ fn check(world: &World, damage: Damage, folder: &Path) -> Checked {
             checked.decided += 1;
             checked.undetermined += u64::from(said.is_undetermined());
         }
-        let is_it = |fault: &Fault| !is_owned_up_to(world, &played, &spoilt, folder, (*fault, index), &by_spoilt);
+        let is_it = |fault: &Fault| !is_owned_up_to(*fault, index, &spoilt, &by_spoilt);
         if let Some(fault) = fault(right, said, by_spoilt.said.commands[index]).filter(is_it) {
             checked.faults.push(((fault, damage, Some((right, said))), index));
         }
@@ -97,21 +97,10 @@ fn fault(right: Verdict, said: Verdict, names_entry: bool) -> Option<Fault> {
 
 /// Whether it is said: what is called right carries a gap, or the run tells of one. What is called violating though it is not
 /// may only be so for what is missing without a trace, and says that it takes that for granted.
-fn is_owned_up_to(
-    world: &World,
-    played: &Played,
-    spoilt: &Texts,
-    folder: &Path,
-    (fault, index): (Fault, usize),
-    by_spoilt: &Answer,
-) -> bool {
+fn is_owned_up_to(fault: Fault, index: usize, spoilt: &Texts, by_spoilt: &Answer) -> bool {
     match fault {
-        Fault::FalselyRight if !spoilt.shows_damage => true,
-        Fault::FalselyRight => by_spoilt.is_lossy,
-        _ if !spoilt.shows_damage => {
-            assumes(world, played, spoilt, folder, index).is_ok_and(|assumes| !assumes.is_empty())
-        }
-        _ => false,
+        Fault::FalselyRight => !spoilt.shows_damage || by_spoilt.is_lossy,
+        _ => !spoilt.shows_damage && !by_spoilt.said.assumes[index].is_empty(),
     }
 }
 
@@ -235,5 +224,5 @@ fn damaged_texts_make_nobody_guilty() {
     println!("{report}");
     report.present();
     assert!(report.faults.is_empty(), "{} kinds of faults", report.faults.len());
-    assert!(report.refused * 4 < report.worlds, "most texts are read in part: {} are refused", report.refused);
+    assert!(report.refused * 3 < report.worlds, "most texts are read in part: {} are refused", report.refused);
 }

@@ -98,7 +98,8 @@ pub(crate) fn spoilt(
             let first = line.chars().zip(garbled.chars()).position(|pair| differs(&pair)).unwrap_or(0);
             let letters = line.chars().zip(garbled.chars()).skip(first).filter(differs).count();
             let is_comment = garbled.trim_start().starts_with('#');
-            !is_comment && (!garbled[first..].starts_with('x') || !is_other_name(line, first, letters))
+            let strange = garbled[first..].chars().next().unwrap_or_default();
+            !is_comment && !is_other_name(line, first, letters, strange)
         }),
         Way::Broken | Way::Wrapped | Way::Joined => true,
         Way::WithoutColumn | Way::WithoutLine => false,

@@ -53,11 +53,14 @@ fn is_row(format: Format, heading: &str, cut: &str) -> bool {
     }
 }
 
-/// Whether letters that are put in the place of others, from `first` on, only make another name of a name.
-pub(crate) fn is_other_name(line: &str, first: usize, letters: usize) -> bool {
+/// Whether letters `strange` that are put in the place of others, from `first` on, only make another name of a name: in quotes
+/// it may hold any.
+pub(crate) fn is_other_name(line: &str, first: usize, letters: usize, strange: char) -> bool {
     let is_end = |character: char| character.is_whitespace() || ",=\"{}[]".contains(character);
     let start = line[..first].rfind(is_end).map_or(0, |end| end + 1);
     let end = line[first..].find(is_end).map_or(line.len(), |end| first + end);
     let word = &line[start..end];
-    first + letters <= end && (word.contains("GR_") || word.contains("_pod") || word.contains("nat"))
+    let is_quoted = line[..start].ends_with('"') && line[end..].starts_with('"');
+    let may_hold = strange == 'x' || is_quoted && strange != char::REPLACEMENT_CHARACTER;
+    may_hold && first + letters <= end && (word.contains("GR_") || word.contains("_pod") || word.contains("nat"))
 }
