@@ -1,22 +1,26 @@
 //! Reads dumps and tells their facts.
 
+mod text;
+
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
 
+use self::text::{Open, Text, texts};
 use super::paths::Paths;
 use super::source::Source;
+use super::ticket::{Block, Kind, Ticket};
 use crate::capture::{self, CaptureError};
 use crate::conntrack;
 use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Gap, Policy, Scope};
 use crate::ovn::{self, Facts, lflows, lr_route_list, mac_owners, nexthops_toml, northbound, southbound, zones};
 use crate::ovsdb::file::{self, FileError};
 use crate::ovsdb::row::{Row, RowVersion, Tables};
-use crate::ovsdb::text::{self, TextError};
+use crate::ovsdb::text::{self as tables, TextError};
 use crate::types::{IpPrefix, MacAddr, Place, Position, Timestamp, Validity, Warning};
 
 /// Longest dump that is read as a whole. Conntrack dumps and databases are streamed and may be longer.
@@ -131,6 +135,8 @@ pub struct Loaded {
     pub history: Option<Timestamp>,
     /// Kinds of evidence of which all was told.
     pub kinds: EvidenceKinds,
+    /// Texts of tickets that may hold packets and cannot be read.
+    pub lost_captures: u64,
 }
 
 /// Reads all dumps and gives their facts to `tell`, one by one: dumps of conntrack entries are long.
@@ -142,7 +148,8 @@ pub struct Loaded {
 /// When an input cannot be read at all, or nothing in it can.
 pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputError> {
     let loaded = Loaded { kinds: paths.kinds(), ..Loaded::default() };
-    let mut loader = Loader { tell, loaded, database: Told::default() };
+    let has_tickets = !paths.tickets.is_empty();
+    let mut loader = Loader { tell, loaded, database: Told::default(), has_tickets, of_tickets: HashSet::new() };
     for path in &paths.nb_db {
         loader.database_file(path, "nb-db", "OVN_Northbound")?;
     }
@@ -152,56 +159,39 @@ pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputEr
     for path in &paths.ovs_db {
         loader.database_file(path, "ovs-db", "Open_vSwitch")?;
     }
+    let rows = |files, table| (texts(files, &paths.tickets, move |kind: &Kind| *kind == Kind::Rows(table)), table);
     let northbound = [
-        (&paths.static_routes, "static-routes", "Logical_Router_Static_Route"),
-        (&paths.bfd, "bfd", "BFD"),
-        (&paths.static_mac_bindings, "static-mac-bindings", "Static_MAC_Binding"),
+        (rows(&paths.static_routes, "Logical_Router_Static_Route"), "static-routes"),
+        (rows(&paths.bfd, "BFD"), "bfd"),
+        (rows(&paths.static_mac_bindings, "Static_MAC_Binding"), "static-mac-bindings"),
     ];
     loader.listed(&northbound, northbound::facts)?;
     let southbound = [
-        (&paths.datapaths, "datapaths", "Datapath_Binding"),
-        (&paths.port_bindings, "port-bindings", "Port_Binding"),
-        (&paths.mac_bindings, "mac-bindings", "MAC_Binding"),
+        (rows(&paths.datapaths, "Datapath_Binding"), "datapaths"),
+        (rows(&paths.port_bindings, "Port_Binding"), "port-bindings"),
+        (rows(&paths.mac_bindings, "MAC_Binding"), "mac-bindings"),
     ];
     loader.listed(&southbound, southbound::facts)?;
-    for list in &paths.lr_routes {
-        let (file, bytes) = read(&list.file)?;
-        let facts = lr_route_list::parse(&bytes, list.router.as_deref(), &file);
-        loader.take_file(
-            &file,
-            "lr-routes",
-            "routes of `ovn-nbctl lr-route-list`",
-            facts,
-            Precedence::BehindDatabase,
-        )?;
+    loader.routes(paths)?;
+    for text in texts(&paths.nexthops, &paths.tickets, |kind| *kind == Kind::Nexthops) {
+        loader.facts(text, NEXTHOPS, |bytes, file| Ok(nexthops_toml::parse(utf8(file, bytes)?, file)?))?;
     }
-    for path in &paths.nexthops {
-        let (file, bytes) = read(path)?;
-        let facts = nexthops_toml::parse(&utf8(&file, bytes)?, &file)?;
-        if facts.facts.iter().filter_map(Fact::validity).any(|validity| validity != Validity::ALWAYS) {
-            loader.loaded.kinds.insert(EvidenceKind::History);
-        }
-        loader.take_file(&file, "nexthops", "next hops", facts, Precedence::Own)?;
+    for text in texts(&paths.logical_flows, &paths.tickets, |kind| *kind == Kind::LogicalFlows) {
+        loader.facts(text, LOGICAL_FLOWS, |bytes, file| Ok(lflows::parse(bytes, file)))?;
     }
-    for path in &paths.logical_flows {
-        let (file, bytes) = read(path)?;
-        let expected = "logical flows of symmetric replies";
-        let facts = lflows::parse(&bytes, &file);
-        loader.take_file(&file, "logical-flows", expected, facts, Precedence::BehindDatabase)?;
+    for text in texts(&paths.ct_zones, &paths.tickets, |kind| *kind == Kind::Zones) {
+        loader.facts(text, ZONES, |bytes, file| Ok(zones::parse(bytes, file)))?;
     }
-    for path in &paths.ct_zones {
-        let (file, bytes) = read(path)?;
-        let facts = zones::parse(&bytes, &file);
-        loader.take_file(&file, "ct-zones", "names of conntrack zones", facts, Precedence::Own)?;
-    }
-    for path in &paths.mac_owners {
-        let (file, bytes) = read(path)?;
-        let facts = mac_owners::parse(&bytes, &file)?;
-        loader.take_file(&file, "mac-owners", "owners of MACs", facts, Precedence::Own)?;
+    for text in texts(&paths.mac_owners, &paths.tickets, |kind| *kind == Kind::Owners) {
+        loader.facts(text, OWNERS, |bytes, file| Ok(mac_owners::parse(bytes, file)?))?;
     }
     for path in &paths.conntrack {
         loader.conntrack(path)?;
     }
+    for text in texts(&[], &paths.tickets, |kind| *kind == Kind::Connections) {
+        loader.entries(&text.open()?)?;
+    }
+    loader.tickets(&paths.tickets);
     Ok(loader.loaded)
 }
 
@@ -209,7 +199,36 @@ struct Loader<'a> {
     tell: &'a mut dyn FnMut(Fact),
     loaded: Loaded,
     database: Told,
+    has_tickets: bool,
+    /// What was told where tickets are read.
+    of_tickets: HashSet<Fact>,
 }
+
+/// What a text that tells facts by itself is.
+#[derive(Clone, Copy)]
+struct FactsOf {
+    taken_for: &'static str,
+    expected: &'static str,
+    precedence: Precedence,
+}
+
+const ROUTES: FactsOf = FactsOf {
+    taken_for: "lr-routes",
+    expected: "routes of `ovn-nbctl lr-route-list`",
+    precedence: Precedence::BehindDatabase,
+};
+const NEXTHOPS: FactsOf = FactsOf { taken_for: "nexthops", expected: "next hops", precedence: Precedence::Own };
+const LOGICAL_FLOWS: FactsOf = FactsOf {
+    taken_for: "logical-flows",
+    expected: "logical flows of symmetric replies",
+    precedence: Precedence::BehindDatabase,
+};
+const ZONES: FactsOf =
+    FactsOf { taken_for: "ct-zones", expected: "names of conntrack zones", precedence: Precedence::Own };
+const OWNERS: FactsOf = FactsOf { taken_for: "mac-owners", expected: "owners of MACs", precedence: Precedence::Own };
+
+/// Texts of a table with its name, and the option that names them.
+type TablesTexts<'a> = ((Vec<Text<'a>>, &'static str), &'static str);
 
 /// What databases told, to hold texts against.
 #[derive(Default)]
@@ -221,6 +240,7 @@ struct Told {
 }
 
 /// Rows of several texts together.
+#[derive(Default)]
 struct Listed {
     /// The files, for messages.
     file: Arc<str>,
@@ -292,38 +312,57 @@ impl Loader<'_> {
     }
 
     /// Rows of all the texts together, as joins need several tables.
-    fn tables(&mut self, texts: &[(&Vec<PathBuf>, &'static str, &'static str)]) -> Result<Option<Listed>, InputError> {
-        let mut tables = Tables::default();
-        let (mut files, mut parts) = (Vec::new(), Vec::new());
-        for &(paths, taken_for, table) in texts {
-            for path in paths {
-                let (file, bytes) = read(path)?;
-                let (rows, warnings, lost) = text::parse(&bytes, &file, table)?;
-                check_table(&file, table, &rows)?;
-                if rows.is_empty() && !warnings.is_empty() {
-                    return Err(nothing(file, "rows of a table", &warnings));
+    fn tables(&mut self, texts: &[TablesTexts<'_>]) -> Result<Option<Listed>, InputError> {
+        let mut listed = Listed::default();
+        let mut files: Vec<Arc<str>> = Vec::new();
+        for ((texts, table), taken_for) in texts {
+            for text in texts {
+                let open = text.open()?;
+                if let Err(error) = self.table(&open, table, taken_for, &mut listed) {
+                    self.unread(&open, error)?;
                 }
-                if rows.is_empty() && !MAY_BE_EMPTY.contains(&table) {
-                    self.silent(&file, &format!("a row of {table}"));
+                // Several blocks of a ticket are of one file.
+                if !files.contains(&open.file) {
+                    files.push(open.file);
                 }
-                let lost_lines = warnings.len();
-                self.loaded.skipped_lines += lost_lines as u64;
-                self.loaded.warnings.extend(warnings);
-                self.lose(&file, table, lost);
-                let versions = tables.tables.entry(table.into()).or_default();
-                parts.push((table, versions.len()..versions.len() + rows.len(), self.loaded.sources.len()));
-                self.loaded.sources.push(Source::whole(&file, taken_for, rows.len(), lost_lines));
-                versions.extend(rows);
-                files.push(file);
             }
         }
-        Ok((!files.is_empty()).then(|| Listed { file: files.join(", ").into(), tables, parts }))
+        listed.file = files.join(", ").into();
+        Ok((!files.is_empty()).then_some(listed))
+    }
+
+    /// Adds the rows of a text to those of the others.
+    fn table(
+        &mut self,
+        open: &Open<'_>,
+        table: &'static str,
+        taken_for: &'static str,
+        listed: &mut Listed,
+    ) -> Result<(), InputError> {
+        let (rows, warnings, lost) = tables::parse(&open.bytes, &open.file, table)?;
+        let (warnings, lost) = (open.warned(warnings), open.lost(lost));
+        check_table(&open.file, table, &rows)?;
+        if rows.is_empty() && !warnings.is_empty() && lost.is_empty() | open.block.is_none() {
+            return Err(nothing(Arc::clone(&open.file), "rows of a table", &warnings));
+        }
+        if rows.is_empty() && warnings.is_empty() && !MAY_BE_EMPTY.contains(&table) {
+            self.silent(open, &format!("a row of {table}"));
+        }
+        let lost_lines = warnings.len();
+        self.loaded.skipped_lines += lost_lines as u64;
+        self.loaded.warnings.extend(warnings);
+        self.lose(&open.file, table, lost);
+        let versions = listed.tables.tables.entry(table.into()).or_default();
+        listed.parts.push((table, versions.len()..versions.len() + rows.len(), self.loaded.sources.len()));
+        self.loaded.sources.push(open.source(taken_for, rows.len(), lost_lines));
+        versions.extend(rows);
+        Ok(())
     }
 
     /// Takes over what the rows of texts of a database tell: of each its files, the option that names them, and its table.
     fn listed(
         &mut self,
-        texts: &[(&Vec<PathBuf>, &'static str, &'static str)],
+        texts: &[TablesTexts<'_>],
         facts: fn(&Tables, &Arc<str>) -> Facts,
     ) -> Result<(), InputError> {
         let Some(listed) = self.tables(texts)? else { return Ok(()) };
@@ -334,7 +373,8 @@ impl Loader<'_> {
                 self.loaded.sources[*source].lost += 1;
             }
         }
-        self.take(&listed.file, "rows of these tables", facts, Precedence::BehindDatabase)
+        let open = Open { file: Arc::clone(&listed.file), bytes: (&[][..]).into(), block: None };
+        self.take(&open, "rows of these tables", facts, Precedence::BehindDatabase)
     }
 
     /// Tells of rows of a table that could not be read, where no database has them.
@@ -357,47 +397,119 @@ impl Loader<'_> {
         if reading.entries == 0 && reading.unreadable > 0 {
             return Err(nothing(file, "conntrack entries", &reading.warnings));
         }
-        if reading.entries == 0 {
-            self.silent(&file, "a conntrack entry");
-        }
-        self.loaded.sources.push(Source::whole(&file, "conntrack", reading.entries, reading.unreadable));
-        self.loaded.skipped_lines += reading.unreadable as u64;
-        reading.gaps.into_iter().map(Fact::Gap).for_each(&mut self.tell);
-        self.loaded.warnings.extend(reading.warnings);
+        self.entered(&Open { file, bytes: (&[][..]).into(), block: None }, reading);
         Ok(())
     }
 
-    /// [`Loader::take`] for a file by itself, which is expected to tell something.
-    fn take_file(
-        &mut self,
-        file: &Arc<str>,
-        taken_for: &'static str,
-        expected: &'static str,
-        facts: Facts,
-        precedence: Precedence,
-    ) -> Result<(), InputError> {
-        self.loaded.sources.push(Source::whole(file, taken_for, facts.facts.len(), facts.warnings.len()));
-        if facts.facts.is_empty() && facts.warnings.is_empty() {
-            self.silent(file, expected);
+    /// Takes over the entries of a block.
+    fn entries(&mut self, open: &Open<'_>) -> Result<(), InputError> {
+        let reading = conntrack::reader::read(&*open.bytes, Arc::clone(&open.file), |connection, _| {
+            let fact = Fact::Connection(connection);
+            if self.of_tickets.insert(fact.clone()) {
+                (self.tell)(fact);
+            }
+        })?;
+        let reading = open.entries(reading);
+        if reading.entries == 0 && reading.gaps.is_empty() && reading.unreadable > 0 {
+            return self.unread(open, nothing(Arc::clone(&open.file), "conntrack entries", &reading.warnings));
         }
-        self.take(file, expected, facts, precedence)
+        self.entered(open, reading);
+        Ok(())
     }
 
-    /// Warns of a file that tells nothing, as one does that a failed command left behind.
-    fn silent(&mut self, file: &Arc<str>, expected: &str) {
-        let place = Place { file: Arc::clone(file), position: Position::Whole };
-        self.loaded.warnings.push(Warning { place, message: format!("expected {expected}, found none") });
+    /// Takes note of what became of a dump of entries.
+    fn entered(&mut self, open: &Open<'_>, reading: conntrack::reader::Reading) {
+        if reading.entries == 0 && reading.unreadable == 0 {
+            self.silent(open, "a conntrack entry");
+        }
+        self.loaded.sources.push(open.source("conntrack", reading.entries, reading.unreadable));
+        self.loaded.skipped_lines += reading.unreadable as u64;
+        reading.gaps.into_iter().map(Fact::Gap).for_each(&mut self.tell);
+        self.loaded.warnings.extend(reading.warnings);
+    }
+
+    /// Takes over what listings of routes tell: an option or a command names the router.
+    fn routes(&mut self, paths: &Paths) -> Result<(), InputError> {
+        for list in &paths.lr_routes {
+            let parse = |bytes: &[u8], file: &Arc<str>| Ok(lr_route_list::parse(bytes, list.router.as_deref(), file));
+            self.facts(Text::File(&list.file), ROUTES, parse)?;
+        }
+        for text in texts(&[], &paths.tickets, |kind| matches!(kind, Kind::Routes { .. })) {
+            let router = match text {
+                Text::Block(_, Block { kind: Kind::Routes { router }, .. }) => router.as_deref(),
+                _ => None,
+            };
+            self.facts(text, ROUTES, |bytes, file| Ok(lr_route_list::parse(bytes, router, file)))?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what a text by itself tells, which is expected to tell something.
+    fn facts(
+        &mut self,
+        text: Text<'_>,
+        FactsOf { taken_for, expected, precedence }: FactsOf,
+        parse: impl Fn(&[u8], &Arc<str>) -> Result<Facts, InputError>,
+    ) -> Result<(), InputError> {
+        let open = text.open()?;
+        let facts = match parse(&open.bytes, &open.file) {
+            Ok(facts) => open.placed(facts),
+            Err(error) => return self.unread(&open, error),
+        };
+        if taken_for == NEXTHOPS.taken_for
+            && facts.facts.iter().filter_map(Fact::validity).any(|validity| validity != Validity::ALWAYS)
+        {
+            self.loaded.kinds.insert(EvidenceKind::History);
+        }
+        self.loaded.sources.push(open.source(taken_for, facts.facts.len(), facts.warnings.len()));
+        if facts.facts.is_empty() && facts.warnings.is_empty() {
+            self.silent(&open, expected);
+        }
+        self.take(&open, expected, facts, precedence)
+    }
+
+    /// Ends reading where a file tells nothing; of a block of a ticket, takes note of what is missing for it.
+    fn unread(&mut self, open: &Open<'_>, error: InputError) -> Result<(), InputError> {
+        if open.block.is_none() {
+            return Err(error);
+        }
+        let message = format!("nothing of this text could be read: {}", open.error(error));
+        self.loaded.warnings.push(Warning { place: open.place(), message });
+        self.loaded.skipped_lines += 1;
+        let place = Place { position: Position::Line(open.before() + 1), ..open.place() };
+        let gap = open.scope().map(|scope| Gap { scope, place, validity: Validity::ALWAYS });
+        if let Some(gap) = gap.filter(|gap| !self.database.covers_gap(gap)) {
+            (self.tell)(Fact::Gap(gap));
+        }
+        Ok(())
+    }
+
+    /// Takes note of tickets as such.
+    fn tickets(&mut self, tickets: &[Ticket]) {
+        for ticket in tickets {
+            self.loaded.sources.push(Source::whole(&ticket.file, "ticket", ticket.blocks.len(), ticket.unread.len()));
+            self.loaded.skipped_lines += ticket.prose as u64;
+            self.loaded.lost_captures += ticket.unread.len() as u64;
+            self.loaded.warnings.extend(ticket.unread.iter().chain(&ticket.repeated).cloned());
+        }
+    }
+
+    /// Warns of a text that tells nothing, as one does that a failed command left behind.
+    fn silent(&mut self, open: &Open<'_>, expected: &str) {
+        self.loaded.warnings.push(Warning { place: open.place(), message: format!("expected {expected}, found none") });
     }
 
     fn take(
         &mut self,
-        file: &Arc<str>,
+        open: &Open<'_>,
         expected: &'static str,
         facts: Facts,
         precedence: Precedence,
     ) -> Result<(), InputError> {
-        if facts.facts.is_empty() && !facts.warnings.is_empty() {
-            return Err(nothing(Arc::clone(file), expected, &facts.warnings));
+        let file = &open.file;
+        let is_lost = facts.facts.is_empty() && !facts.warnings.is_empty();
+        if is_lost && (open.block.is_none() || facts.gaps.is_empty()) {
+            return self.unread(open, nothing(Arc::clone(file), expected, &facts.warnings));
         }
         self.loaded.skipped_lines += facts.warnings.len() as u64;
         self.loaded.history = self.loaded.history.max(facts.since);
@@ -409,13 +521,17 @@ impl Loader<'_> {
                 .iter()
                 .filter_map(|fact| told.contradiction(fact))
                 .map(|(message, database)| Warning {
-                    place: Place { file: Arc::clone(file), position: Position::Whole },
+                    place: open.place(),
                     message: format!("{message}, which {database} does not have; the database counts"),
                 })
                 .collect();
             self.loaded.warnings.extend(contradictions);
             facts.facts.retain(|fact| !told.covers(fact));
             facts.gaps.retain(|gap| !told.covers_gap(gap));
+        }
+        if self.has_tickets {
+            // What is pasted twice is one fact.
+            facts.facts.retain(|fact| self.of_tickets.insert(fact.clone()));
         }
         self.tell(facts);
         Ok(())
@@ -497,9 +613,9 @@ fn read(path: &Path) -> Result<(Arc<str>, Vec<u8>), InputError> {
     Ok((file, bytes))
 }
 
-fn utf8(file: &Arc<str>, bytes: Vec<u8>) -> Result<String, InputError> {
-    String::from_utf8(bytes).map_err(|error| {
-        let position = Position::Offset(error.utf8_error().valid_up_to() as u64);
+fn utf8<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, InputError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let position = Position::Offset(error.valid_up_to() as u64);
         InputError::NotUtf8 { place: Place { file: Arc::clone(file), position } }
     })
 }

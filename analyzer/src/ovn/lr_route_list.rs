@@ -21,7 +21,7 @@ use std::sync::Arc;
 use super::Facts;
 use super::lines::{each_line, words};
 use crate::engine::fact::{BfdRef, Fact, Policy, Route, RouteOrigin, Scope, Source};
-use crate::paste::{self, Kind, Line, Shape};
+use crate::paste::{self, Kind, Line, Looks, Shape};
 use crate::types::{IpPrefix, Position, Validity};
 
 /// Longest line that is read, in bytes. A row of OVN has less than 200.
@@ -82,6 +82,25 @@ impl Shape for RouteRows {
     fn is_surely_rest(&self, rest: &str) -> bool {
         rest.split(' ').all(|word| FLAGS.contains(&word))
     }
+}
+
+/// What a line is likely to be that may be of any text. A sentence may name two addresses; a row begins with one, or names
+/// its policy.
+pub fn looks(line: &str) -> Option<Looks> {
+    if is_heading(line.trim()) {
+        return Some(Looks::Heading);
+    }
+    let has_policy = words(line).any(|(_, word)| policy(word).is_some());
+    match (RouteRows.begins(line), has_policy) {
+        (true, true) => Some(Looks::Row),
+        (false, false) => None,
+        _ => lost::row(line, None).map(|_| Looks::Possible),
+    }
+}
+
+/// The router that the command in a line lists the routes of.
+pub fn router_of(line: &str) -> Option<&str> {
+    command(line).and_then(router_argument)
 }
 
 /// A row that was understood.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::lines::{each_line, words};
 use super::{Facts, Unreadable};
 use crate::engine::fact::{Fact, MacOwner};
-use crate::paste::{Kind, Line, Shape, Text};
+use crate::paste::{Kind, Line, Looks, Shape, Text};
 use crate::types::{MacAddr, Place, Position};
 
 /// Longest line of `ip link` that is read, in bytes.
@@ -55,10 +55,7 @@ fn pasted_json(text: &[u8]) -> Option<(String, usize)> {
 
 /// An error in JSON that stands below so many lines.
 fn below(error: Unreadable, lines: usize) -> Unreadable {
-    let position = match error.place.position {
-        Position::LineColumn(line, column) => Position::LineColumn(line + lines, column),
-        other => other,
-    };
+    let position = error.place.position.below(lines);
     Unreadable { place: Place { position, ..error.place }, ..error }
 }
 
@@ -220,6 +217,12 @@ impl Shape for LinkRows {
     fn may_follow(&self, _: &str, _: &str) -> bool {
         false
     }
+}
+
+/// What a line of `ip link` is likely to be that may be of any text.
+pub fn looks(line: &str) -> Option<Looks> {
+    let is_json = line.trim_start().starts_with(['{', '[']);
+    (!is_json && LinkRows.begins(line)).then_some(Looks::Row)
 }
 
 fn interface_owner(interface: Option<&str>) -> String {

@@ -16,7 +16,7 @@ use super::rows::versions;
 use super::{Facts, gaps};
 use crate::engine::fact::{Fact, Scope, Zone};
 use crate::ovsdb::row::{RowVersion, Tables};
-use crate::paste::{Kind, Shape};
+use crate::paste::{Kind, Looks, Shape};
 use crate::types::{Position, Validity};
 
 /// Longest line that is read, in bytes: a map of all 65,536 zones with names of 100 bytes.
@@ -122,6 +122,17 @@ fn named_zone(line: &str) -> Option<(&str, usize, &str)> {
         }
         _ => None,
     }
+}
+
+/// What a line is likely to be that may be of any text. A name with a number may be anything, but for the names of routers'
+/// zones.
+pub fn looks(line: &str) -> Option<Looks> {
+    if line.contains(PREFIX) {
+        return ZoneRows.begins(line).then_some(Looks::Row);
+    }
+    let (name, ..) = named_zone(line)?;
+    let is_of_router = name.ends_with("_dnat") || name.ends_with("_snat");
+    Some(if is_of_router { Looks::Row } else { Looks::Possible })
 }
 
 /// A value that is no zone.

@@ -7,7 +7,7 @@ use std::mem;
 use super::Shape;
 use super::chars::{self, Glance};
 use super::comments;
-use super::frames::{self, Kind, kind};
+use super::frames::{self, Fence, Kind, kind};
 use super::mapped::{Mapped, Places};
 use super::plan::Plan;
 use super::width::columns;
@@ -59,6 +59,8 @@ pub(super) struct Cleaned {
     is_plain: bool,
     may_hold_comment: bool,
     has_comment: bool,
+    /// The fence that stood in it.
+    fence: Option<Fence>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -101,6 +103,8 @@ pub struct Line<'a> {
     pub has_comment: bool,
     /// Columns of its last part on the screen.
     pub columns: usize,
+    /// The fence that stood in it.
+    pub fence: Option<Fence>,
     mapped: &'a Mapped,
 }
 
@@ -138,6 +142,13 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
         }
     }
 
+    /// The same where so many lines of the file stand before the text.
+    #[must_use]
+    pub fn below(mut self, lines: usize) -> Self {
+        self.number = lines;
+        self
+    }
+
     /// Lines read so far.
     pub fn number(&self) -> usize {
         self.number
@@ -168,13 +179,14 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
 
     /// The line that the last [`Lines::advance`] reached.
     pub fn line(&self) -> Line<'_> {
-        let Cleaned { mapped, kind, state, has_comment, columns, .. } = &self.current;
+        let Cleaned { mapped, kind, state, has_comment, columns, fence, .. } = &self.current;
         Line {
             text: &mapped.text,
             kind: *kind,
             is_whole: *state == State::Whole,
             has_comment: *has_comment,
             columns: *columns,
+            fence: *fence,
             mapped,
         }
     }
@@ -285,6 +297,7 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
         }
         line.begins = rows.begins(&mapped.text);
         if !line.begins {
+            line.fence = frames::fence(&mapped.text);
             frames::unframe(mapped);
             line.begins = rows.begins(&mapped.text);
         } else if mapped.text.ends_with(['}', ']', '>']) {

@@ -1,0 +1,166 @@
+use std::path::Path;
+
+use super::*;
+
+const CAPTURE: &str = "\
+22:48:28.272309 94:42:c9:c3:f7:92 > 76:9c:19:34:50:26, ethertype IPv4 (0x0800), length 94: 192.0.2.230.42397 > 198.51.100.1.5005: UDP, length 52
+22:48:28.272315 94:42:c9:c3:f7:92 > ce:73:29:66:39:a4, ethertype IPv4 (0x0800), length 94: 192.0.2.230.59943 > 198.51.100.1.5005: UDP, length 52
+";
+
+const ROUTES: &str = "\
+IPv4 Routes
+Route Table <main>:
+              192.0.2.230             203.0.113.15 src-ip rtoe-GR_w ecmp ecmp-symmetric-reply
+              192.0.2.230             203.0.113.16 src-ip rtoe-GR_w ecmp ecmp-symmetric-reply
+";
+
+const BINDINGS: &str = "\
+_uuid               : 397895cc-03b0-4dc0-8746-e9459fe83e2d
+ip                  : \"203.0.113.15\"
+logical_port        : rtoe-GR_w
+mac                 : \"ee:8d:82:db:f9:c4\"
+
+_uuid               : b80d352c-023b-4ad7-8e23-4fee8591f928
+ip                  : \"203.0.113.16\"
+logical_port        : rtoe-GR_w
+mac                 : \"76:9c:19:34:50:26\"
+";
+
+const ENTRIES: &str = "\
+udp,orig=(src=198.51.100.1,dst=192.0.2.230,sport=5005,dport=59943),reply=(src=192.0.2.230,dst=198.51.100.1,sport=59943,dport=5005),zone=35,labels=0x2ce73296639a400000000
+";
+
+fn apart(text: &str) -> Result<Option<Ticket>, TicketError> {
+    ticket(Path::new("ticket.md"), &"ticket.md".into(), text.as_bytes())
+}
+
+/// First and last line of each block, and its kind.
+fn blocks(text: &str) -> Vec<(usize, usize, Kind)> {
+    let ticket = apart(text).expect("it is small enough").expect("it is a ticket");
+    ticket.blocks.iter().map(|block| (block.lines.start + 1, block.lines.end, block.kind.clone())).collect()
+}
+
+fn routes(router: Option<&str>) -> Kind {
+    Kind::Routes { router: router.map(str::to_owned) }
+}
+
+#[test]
+fn fences_captions_and_prose() {
+    let text = format!(
+        "Hello,\n\nreplies from 192.0.2.230 to 198.51.100.1 get lost.\n\n# What left\n```\n{CAPTURE}```\n\nThe routes:\n\n{ROUTES}\nand \
+         the bindings\n\n{BINDINGS}\nThank you\n"
+    );
+    assert_eq!(
+        blocks(&text),
+        [(7, 8, Kind::Capture), (13, 16, routes(None)), (20, 28, Kind::Rows("MAC_Binding"))]
+    );
+    assert_eq!(apart(&text).unwrap().unwrap().prose, 5);
+}
+
+#[test]
+fn sessions_of_a_shell() {
+    let text = format!(
+        "{{noformat}}\n[root@w ~]# ovn-nbctl lr-route-list GR_a\n{ROUTES}[root@w ~]# ovn-nbctl lr-route-list GR_b\n{ROUTES}\
+         [root@w ~]# ovs-appctl dpctl/dump-conntrack\n{ENTRIES}[root@w ~]# ip neigh\n203.0.113.15 dev x lladdr \
+         ee:8d:82:db:f9:c4 STALE\n[root@w ~]# \n{{noformat}}\n"
+    );
+    assert_eq!(
+        blocks(&text),
+        [(3, 6, routes(Some("GR_a"))), (8, 11, routes(Some("GR_b"))), (13, 13, Kind::Connections)]
+    );
+}
+
+/// Nothing but the rows themselves tells where one text ends.
+#[test]
+fn texts_without_anything_between_them() {
+    let text = format!("{CAPTURE}{ROUTES}{BINDINGS}{ENTRIES}");
+    assert_eq!(
+        blocks(&text),
+        [(1, 2, Kind::Capture), (3, 6, routes(None)), (7, 15, Kind::Rows("MAC_Binding")), (16, 16, Kind::Connections)]
+    );
+}
+
+#[test]
+fn a_block_may_be_quoted() {
+    let quoted: String = ROUTES.lines().map(|line| format!("> {line}\n")).collect();
+    assert_eq!(blocks(&format!("{ENTRIES}\nyou wrote\n{quoted}\nno\n")), [(1, 1, Kind::Connections), (4, 7, routes(None))]);
+}
+
+#[test]
+fn packets_and_prose_are_no_ticket() {
+    for text in [CAPTURE.to_owned(), format!("Hello\n\n```\n{CAPTURE}```\n192.0.2.230\n"), "Hello\n".to_owned(), String::new()] {
+        assert_eq!(apart(&text).unwrap(), None, "{text}");
+    }
+}
+
+#[test]
+fn what_stands_there_twice_is_read_once() {
+    let text = format!("```\n{ENTRIES}```\n> {ENTRIES}\n```\n{CAPTURE}```\nagain\n```\n{CAPTURE}{CAPTURE}```\n");
+    let ticket = apart(&text).unwrap().unwrap();
+    assert_eq!(ticket.repeated.len(), 2, "{:?}", ticket.repeated);
+    let of_repeated = ticket.captures().nth(1).unwrap().excerpt.unwrap();
+    assert!(of_repeated.bytes.iter().all(|byte| *byte == b'\n'));
+}
+
+#[test]
+fn packets_without_macs_are_told() {
+    let without = "22:48:28.272309 IP 192.0.2.230.42397 > 198.51.100.1.5005: UDP, length 52\n";
+    let ticket = apart(&format!("{ENTRIES}\n```\n{without}```\n")).unwrap().unwrap();
+    assert_eq!(ticket.blocks.len(), 1);
+    let [unread] = ticket.unread.as_slice() else { panic!("{ticket:?}") };
+    assert!(unread.to_string().starts_with("ticket.md:4: no packet of this text could be read"), "{unread}");
+}
+
+#[test]
+fn bounds() {
+    let rows = "```\n".to_owned() + ENTRIES + "```\n";
+    let fences = format!("{rows}{}", "```\nx\n```\n".repeat(MAX_PARTS));
+    assert!(matches!(apart(&fences), Err(TicketError::TooManyParts { .. })));
+    let many: String = (0..=MAX_BLOCKS).map(|number| rows.replace("zone=35", &format!("zone={number}"))).collect();
+    assert!(matches!(apart(&many), Err(TicketError::TooManyBlocks { .. })));
+    let long = format!("{rows}{}", "x\n".repeat(MAX_BYTES / 2));
+    assert!(matches!(apart(&long), Err(TicketError::TooLong { .. })));
+}
+
+/// No text takes long: what lines share is looked for once in a part.
+#[test]
+fn hostile_texts() {
+    let full = |line: &str| line.repeat(MAX_BYTES / line.len());
+    for line in [
+        "```\n",
+        "{noformat}\n",
+        "$ ovn-nbctl list BFD\n",
+        "# \n",
+        "> > > \n",
+        "1: 2: 3: x\n",
+        "a.txt:1:b.txt:2:c\n",
+        "[a] [b] [c]\n",
+        "a 5\n",
+        "{}\n",
+        "[{},\n",
+        "{\"a\":[\n",
+        "a : b\n\n",
+        "a,b\n",
+        "10.0.0.5\n",
+        "10.0.0.5 10.0.0.6 src-ip\n",
+        "src=\n",
+        "[[route]]\n",
+        "2022-06-09T22:48:28.1Z stdout F x\n",
+        "\0\0\0\n",
+        "\0",
+        "\n",
+        "[",
+        "> ",
+        "x",
+        "-----\n",
+        "a b\n- -\n",
+        "Jun  9 22:48:28 w x: y\n",
+    ] {
+        let text = full(line);
+        let started = std::time::Instant::now();
+        let _ = apart(&text);
+        let alone = started.elapsed();
+        let _ = apart(&format!("{ENTRIES}{}", &text[..text.len() - 1024]));
+        println!("{line:?} {alone:?} {:?}", started.elapsed() - alone);
+    }
+}
