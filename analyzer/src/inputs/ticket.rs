@@ -25,6 +25,9 @@ use crate::types::{Place, Position, Warning};
 /// Longest ticket in bytes. What is longer is no mail, and belongs into files of its own.
 const MAX_BYTES: usize = 1 << 20;
 
+/// Most lines of a ticket. Of capture text in great numbers no more are looked at to tell that it is no ticket.
+const MAX_LINES: usize = 30_000;
+
 /// Most parts that fences and commands make.
 const MAX_PARTS: usize = 2000;
 
@@ -91,10 +94,10 @@ pub enum Kind {
 /// A ticket that is too large to be taken apart.
 #[derive(Debug, thiserror::Error)]
 pub enum TicketError {
-    /// Too many bytes.
+    /// Too many bytes or lines.
     #[error(
-        "{file} holds several texts and is longer than {} MiB: save its texts as files of their own; `analyzer replay --help` \
-         lists their names",
+        "{file} holds several texts and is longer than {} MiB or {MAX_LINES} lines: save its texts as files of their own; \
+         `analyzer replay --help` lists their names",
         MAX_BYTES >> 20
     )]
     TooLong {
@@ -103,7 +106,7 @@ pub enum TicketError {
     },
     /// Too many commands and fences.
     #[error(
-        "{place}: more than {MAX_PARTS} commands and fences up to here: save the texts as files of their own; `analyzer replay \
+        "{place}: too many commands and fences up to here (more than {MAX_PARTS} texts): save the texts as files of their own; `analyzer replay \
          --help` lists their names"
     )]
     TooManyParts {
@@ -189,8 +192,11 @@ pub fn read(path: &Path) -> Result<Option<Ticket>, TicketError> {
 
 /// Takes a text apart.
 fn ticket(path: &Path, file: &Arc<str>, bytes: &[u8]) -> Result<Option<Ticket>, TicketError> {
-    let is_too_long = bytes.len() > MAX_BYTES;
-    let text = lines::Lines::new(&bytes[..bytes.len().min(MAX_BYTES)]);
+    let mut ends = bytes.iter().enumerate().filter(|&(_, &byte)| byte == b'\n').map(|(at, _)| at + 1);
+    let of_lines = ends.nth(MAX_LINES - 1).unwrap_or(bytes.len());
+    let looked_at = &bytes[..of_lines.min(MAX_BYTES)];
+    let is_too_long = looked_at.len() < bytes.len();
+    let text = lines::Lines::new(looked_at);
     let parts = parts::parts(&text);
     let found = blocks::blocks(&text, &parts.parts);
     // Packets alone are a capture, whatever stands around them.

@@ -90,11 +90,16 @@ pub fn looks(line: &str) -> Option<Looks> {
     if is_heading(line.trim()) {
         return Some(Looks::Heading);
     }
-    let has_policy = words(line).any(|(_, word)| policy(word).is_some());
+    let has_policy = line.contains("-ip") && words(line).any(|(_, word)| policy(word).is_some());
     match (RouteRows.begins(line), has_policy) {
         (true, true) => Some(Looks::Row),
+        (false, true) => lost::row(line, None).map(|_| Looks::Possible),
+        (true, false) => {
+            let second = words(line).nth(1).map(|(_, word)| word);
+            let is_nexthop = |word: &str| word.parse::<IpPrefix>().is_ok() || lost::is_masked(word) || word == "discard";
+            second.is_none_or(is_nexthop).then_some(Looks::Possible)
+        }
         (false, false) => None,
-        _ => lost::row(line, None).map(|_| Looks::Possible),
     }
 }
 

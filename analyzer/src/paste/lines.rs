@@ -32,6 +32,8 @@ pub struct Lines<R, F> {
     plan: Plan,
     /// Whether the lines so far told how the text is decorated.
     is_decided: bool,
+    /// Lines after which what they told counts, if no row was met.
+    decides_within: usize,
     /// Lines read ahead, the next one first.
     ahead: VecDeque<Cleaned>,
     current: Cleaned,
@@ -133,6 +135,7 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
             max,
             plan: Plan::default(),
             is_decided: false,
+            decides_within: usize::MAX,
             ahead: VecDeque::new(),
             current: Cleaned::default(),
             spare: Vec::new(),
@@ -140,6 +143,14 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
             number: 0,
             failure: None,
         }
+    }
+
+    /// The same where it is found in so many lines at most how the text is decorated: a text without any row is not looked
+    /// at again and again.
+    #[must_use]
+    pub fn deciding_within(mut self, lines: usize) -> Self {
+        self.decides_within = lines;
+        self
     }
 
     /// The same where so many lines of the file stand before the text.
@@ -250,7 +261,7 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
         let rows = &self.rows;
         self.plan.find_prefixes(&texts, &|line| rows.begins(line));
         let lines: Vec<Cleaned> = head.into_iter().map(|line| self.undecorate(line)).collect();
-        self.is_decided = lines.iter().any(|line| line.begins);
+        self.is_decided = lines.iter().any(|line| line.begins) || self.number >= self.decides_within;
         self.plan.find_layout(&lines);
         let is_any = !lines.is_empty();
         lines.into_iter().for_each(|line| self.keep(line));

@@ -5,6 +5,9 @@ use std::ops::Range;
 use super::sight::AnyRows;
 use crate::paste::{self, Fence, Kind, Next};
 
+/// Lines in which what they share must show.
+const DECIDING: usize = 2000;
+
 /// A text, line by line.
 pub(super) struct Lines<'a> {
     bytes: &'a [u8],
@@ -45,16 +48,27 @@ impl<'a> Lines<'a> {
     /// given, such as blank ones behind each, are silent.
     pub(super) fn undecorated(&self, lines: &Range<usize>) -> Vec<Line> {
         let mut found = vec![Line::default(); lines.len()];
+        self.each(lines, |at, line| {
+            if let Some(place) = found.get_mut(at - lines.start) {
+                *place = line;
+            }
+            true
+        });
+        found
+    }
+
+    /// The same, one by one with its number, as long as they are wanted.
+    pub(super) fn each(&self, lines: &Range<usize>, mut take: impl FnMut(usize, Line) -> bool) {
         let bytes = self.bytes(lines);
-        let mut reader = paste::Lines::new(bytes, AnyRows, bytes.len());
+        let mut reader = paste::Lines::new(bytes, AnyRows, bytes.len()).deciding_within(DECIDING);
         // Memory can be read, and no line is longer than it.
         while let Ok(Next::Line) = reader.advance() {
             let line = reader.line();
-            if let Some(place) = found.get_mut(line.number() - 1) {
-                *place = Line { text: line.text.to_owned(), kind: line.kind, fence: line.fence };
+            let at = lines.start + line.number() - 1;
+            if !take(at, Line { text: line.text.to_owned(), kind: line.kind, fence: line.fence }) {
+                return;
             }
         }
-        found
     }
 }
 

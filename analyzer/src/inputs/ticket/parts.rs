@@ -25,6 +25,9 @@ pub(super) struct Parts {
     pub(super) too_many_at: Option<usize>,
 }
 
+/// Most fences and commands: between two of them may be nothing.
+const MAX_ENDS: usize = 4 * MAX_PARTS;
+
 struct Splitter {
     found: Parts,
     start: usize,
@@ -34,19 +37,21 @@ struct Splitter {
     open: Option<Fence>,
     /// Marks of quotation before the last line.
     depth: usize,
+    /// Fences and commands so far.
+    ends: usize,
 }
 
 /// Takes a text apart. What is left of it by [`MAX_PARTS`] is not looked at.
 pub(super) fn parts(text: &Lines<'_>) -> Parts {
     let mut splitter =
-        Splitter { found: Parts::default(), start: 0, has_data: false, command: None, open: None, depth: 0 };
-    for (at, line) in text.undecorated(&(0..text.len())).iter().enumerate() {
-        splitter.line(at, line);
-        if splitter.found.too_many_at.is_some() {
-            return splitter.found;
-        }
+        Splitter { found: Parts::default(), start: 0, has_data: false, command: None, open: None, depth: 0, ends: 0 };
+    text.each(&(0..text.len()), |at, line| {
+        splitter.line(at, &line);
+        splitter.found.too_many_at.is_none()
+    });
+    if splitter.found.too_many_at.is_none() {
+        splitter.end(text.len(), true);
     }
-    splitter.end(text.len(), true);
     splitter.found
 }
 
@@ -88,19 +93,19 @@ impl Splitter {
     /// Ends the part at work before this line. Where it holds nothing, the command goes with what a fence opens next,
     /// unless it `is_over`.
     fn end(&mut self, at: usize, is_over: bool) {
+        self.ends += 1;
         let is_empty_table =
             || is_over && self.command.as_deref().is_some_and(|command| prints_nothing(command, self.open.is_some()));
         if self.has_data || is_empty_table() {
-            if self.found.parts.len() == MAX_PARTS {
-                self.found.too_many_at = Some(at);
-                return;
-            }
             let (lines, is_fenced) = (self.start..at.max(self.start), self.open.is_some());
             self.found.parts.push(Part { lines, is_fenced, command: self.command.take() });
         } else if is_over {
             self.command = None;
         }
         self.has_data = false;
+        if self.ends > MAX_ENDS || self.found.parts.len() > MAX_PARTS {
+            self.found.too_many_at = Some(at);
+        }
     }
 }
 

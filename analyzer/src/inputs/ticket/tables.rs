@@ -132,8 +132,13 @@ pub(super) fn runs(lines: &[Line], told: Option<&'static str>) -> Vec<Run> {
     }
     // A damaged row may stand before the whole ones, too.
     for at in (1..chunks.len()).rev() {
-        if tables[at - 1].is_none() && chunks[at - 1].caption.is_none() {
-            tables[at - 1] = tables[at].filter(|table| may_be_of(&chunks[at - 1].columns, table));
+        let chunk = &chunks[at - 1];
+        let is_sure = chunk.caption.is_some() || told.is_some() && tables[at - 1] == told;
+        let has_more = |table: &&'static str| {
+            may_be_of(&chunk.columns, table) && tables[at - 1].is_none_or(|own| has(&chunk.columns, own) <= has(&chunk.columns, table))
+        };
+        if let (false, Some(table)) = (is_sure, tables[at].filter(has_more)) {
+            tables[at - 1] = Some(table);
         }
     }
     let mut runs: Vec<Run> = Vec::new();
@@ -200,6 +205,11 @@ fn inherit_captions(chunks: &mut [Chunk<'_>]) {
 /// How many of the columns a table has.
 fn known(columns: &HashSet<&str>, table: &Table) -> usize {
     table.columns.iter().filter(|column| columns.contains(**column)).count()
+}
+
+/// How many of the columns the table of this name has.
+fn has(columns: &HashSet<&str>, name: &str) -> usize {
+    TABLES.iter().find(|table| table.name == name).map_or(0, |table| known(columns, table))
 }
 
 /// The table that rows of these columns are of. Where it is not sure, it is that of the command, or that of the rows before.

@@ -122,45 +122,49 @@ fn bounds() {
     assert!(matches!(apart(&long), Err(TicketError::TooLong { .. })));
 }
 
-/// No text takes long: what lines share is looked for once in a part.
+/// Whatever a text is made of, it is told what it is, and in no time: what lines share is looked for once in a part.
 #[test]
 fn hostile_texts() {
-    let full = |line: &str| line.repeat(MAX_BYTES / line.len());
-    for line in [
-        "```\n",
-        "{noformat}\n",
-        "$ ovn-nbctl list BFD\n",
-        "# \n",
-        "> > > \n",
-        "1: 2: 3: x\n",
-        "a.txt:1:b.txt:2:c\n",
-        "[a] [b] [c]\n",
-        "a 5\n",
-        "{}\n",
-        "[{},\n",
-        "{\"a\":[\n",
-        "a : b\n\n",
-        "a,b\n",
-        "10.0.0.5\n",
-        "10.0.0.5 10.0.0.6 src-ip\n",
-        "src=\n",
-        "[[route]]\n",
-        "2022-06-09T22:48:28.1Z stdout F x\n",
-        "\0\0\0\n",
-        "\0",
-        "\n",
-        "[",
-        "> ",
-        "x",
-        "-----\n",
-        "a b\n- -\n",
-        "Jun  9 22:48:28 w x: y\n",
-    ] {
-        let text = full(line);
+    let times = HOSTILE.map(|line| {
+        let text = line.repeat((MAX_BYTES - ENTRIES.len()) / line.len());
         let started = std::time::Instant::now();
-        let _ = apart(&text);
-        let alone = started.elapsed();
-        let _ = apart(&format!("{ENTRIES}{}", &text[..text.len() - 1024]));
-        println!("{line:?} {alone:?} {:?}", started.elapsed() - alone);
-    }
+        let _ = (apart(&text), apart(&format!("{ENTRIES}{text}")));
+        (started.elapsed(), line)
+    });
+    // Time is shown and not asserted: machines differ.
+    times.iter().for_each(|(time, line)| println!("{time:?} for both of {line:?}"));
 }
+
+const HOSTILE: [&str; 31] = [
+    "```\n",
+    "{noformat}\n",
+    "```\nx\n```\n",
+    "$ ovn-nbctl list BFD\n",
+    "# \n",
+    "> > > \n",
+    "1: 2: 3: x\n",
+    "a.txt:1:b.txt:2:c\n",
+    "[a] [b] [c]\n",
+    "a 5\n",
+    "{}\n",
+    "[{},\n",
+    "{\"a\":[\n",
+    "{\"data\":[[\n",
+    "a : b\n\n",
+    "a,b\n",
+    "10.0.0.5\n",
+    "10.0.0.5 10.0.0.6 src-ip\n",
+    "src=\n",
+    "[[route]]\n",
+    "2022-06-09T22:48:28.1Z stdout F x\n",
+    "\0\0\0\n",
+    "\0",
+    "\n",
+    "[",
+    "> ",
+    "x",
+    "a:1:",
+    "-----\n",
+    "a b\n- -\n",
+    "Jun  9 22:48:28 w x: y\n",
+];
