@@ -96,7 +96,7 @@ const WIDTH: usize = 80;
 /// Arguments of `replay`.
 #[derive(Args, Debug)]
 pub struct ReplayArgs {
-    /// Captures, folders that hold captures and dumps, or - for standard input
+    /// Captures, tickets, folders that hold captures and dumps, or - for standard input
     #[arg(required = true, value_name = "CAPTURE|CASE_DIR")]
     pub inputs: Vec<PathBuf>,
     /// Where messages go, and how they look

@@ -6,7 +6,7 @@ use super::sight::AnyRows;
 use crate::paste::{self, Fence, Kind, Next};
 
 /// Lines in which what they share must show.
-const DECIDING: usize = 2000;
+const DECIDING: usize = 1000;
 
 /// A text, line by line.
 pub(super) struct Lines<'a> {

@@ -29,8 +29,19 @@ const CLAIMANTS: [(Claimant, fn(&str) -> Option<Looks>); 7] = [
     (Claimant::Owners, mac_owners::looks),
 ];
 
+/// Bytes of a line that tell whether it is a row: no row that is read is longer, but for maps and JSON, which begin as what
+/// they are.
+const TELLING: usize = 4096;
+
+/// The beginning of a line.
+fn head(line: &str) -> &str {
+    &line[..line.floor_char_boundary(TELLING)]
+}
+
 /// Who claims a line, and how sure that is. `next` is the line behind it.
 pub(super) fn claim(line: &str, next: &str) -> Option<(Claimant, Looks)> {
+    let whole = line;
+    let line = head(line);
     let marks = Marks::of(line);
     let mut possible = None;
     for (claimant, looks) in CLAIMANTS {
@@ -43,7 +54,7 @@ pub(super) fn claim(line: &str, next: &str) -> Option<(Claimant, Looks)> {
             None => {}
         }
     }
-    let sight = if marks.may_be(Claimant::Table) { tables::sight(line, next) } else { None };
+    let sight = if marks.may_be(Claimant::Table) { tables::sight(whole, next) } else { None };
     let table = sight.map(|sight| match sight {
         Sight::Possible => Looks::Possible,
         Sight::Caption(_) => Looks::Heading,
@@ -131,6 +142,7 @@ impl Shape for AnyRows {
     const STOPS: bool = true;
 
     fn begins(&self, line: &str) -> bool {
+        let line = head(line);
         let marks = Marks::of(line);
         let is_sure = |(claimant, looks): (Claimant, fn(&str) -> Option<Looks>)| {
             marks.may_be(claimant) && matches!(looks(line), Some(Looks::Row | Looks::Heading))
