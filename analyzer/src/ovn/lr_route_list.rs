@@ -103,9 +103,11 @@ pub fn looks(line: &str) -> Option<Looks> {
     }
 }
 
-/// The router that the command in a line lists the routes of.
+/// The router that the command in a line of prose lists the routes of: what follows it there may be any word.
 pub fn router_of(line: &str) -> Option<&str> {
-    command(line).and_then(router_argument)
+    let router = command(line).and_then(router_argument)?.trim_end_matches(['`', '"', '\'', ':', ',', '.', ')']);
+    let is_name = router.bytes().any(|byte| byte.is_ascii_digit() || byte == b'_');
+    is_name.then_some(router)
 }
 
 /// A row that was understood.

@@ -1,0 +1,145 @@
+//! The texts of a case in one file tell what they tell in a folder, in whatever order and decoration they stand there.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::TempDir;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Cases whose capture is a text.
+const CASES: [&str; 9] = [
+    "bfd-and-mac-unknown",
+    "bz2095444-text",
+    "lost-capture-line",
+    "lost-route-row",
+    "own-port-as-nexthop",
+    "pasted-colours",
+    "routes-with-comment",
+    "text-without-times",
+    "virtual-router-label",
+];
+
+/// The command that prints what is in a file of a case; `None` for what is no output.
+fn command(name: &str) -> Option<String> {
+    if name == "nexthops.toml" {
+        return Some(format!("cat {name}"));
+    }
+    let stem = name.strip_suffix(".txt")?;
+    Some(match stem {
+        "capture" => "tcpdump -e -n -r egress.pcap".to_owned(),
+        "conntrack" => "ovs-appctl dpctl/dump-conntrack".to_owned(),
+        "ct-zones" => "ovn-appctl -t ovn-controller ct-zone-list".to_owned(),
+        "bfd" => "ovn-nbctl list BFD".to_owned(),
+        "mac_binding" => "ovn-sbctl list MAC_Binding".to_owned(),
+        "static_mac_binding" => "ovn-nbctl list Static_MAC_Binding".to_owned(),
+        "port_binding" => "ovn-sbctl list Port_Binding".to_owned(),
+        "datapath_binding" => "ovn-sbctl list Datapath_Binding".to_owned(),
+        _ => {
+            let router = stem.strip_prefix("lr-route-list")?.trim_start_matches('.');
+            format!("ovn-nbctl lr-route-list {router}")
+        }
+    })
+}
+
+/// A text, and the command that printed it.
+type Text = (String, String);
+
+fn texts(case: &Path) -> Vec<Text> {
+    let mut files: Vec<PathBuf> = fs::read_dir(case).expect("a case").map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let text = |file: PathBuf| {
+        let command = command(file.file_name()?.to_str()?)?;
+        let mut text = fs::read_to_string(&file).expect("a text");
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        Some((command, text))
+    };
+    let texts: Vec<Text> = files.into_iter().filter_map(text).collect();
+    assert!(texts.len() > 1, "{}", case.display());
+    texts
+}
+
+fn each(text: &str, decorate: impl Fn(usize, &str) -> String) -> String {
+    text.lines().zip(1..).map(|(line, number)| decorate(number, line) + "\n").collect()
+}
+
+const PROSE: &str = "and this is what the pod 192.0.2.230 has to do with 198.51.100.15, as far as we know:";
+
+/// Ways in which one text stands in a ticket.
+const FRAMES: [(&str, fn(&Text) -> String); 9] = [
+    ("fences with a prompt", |(command, text)| format!("{PROSE}\n```\n[root@w ~]# {command}\n{text}```\n")),
+    ("a prompt above the fence", |(command, text)| format!("$ {command}\n\n~~~ text\n{text}~~~\n\n{PROSE}\n")),
+    ("{noformat}", |(command, text)| format!("h2. Output\n{{noformat}}\nsh-4.4# {command}\n{text}{{noformat}}\n")),
+    ("a session", |(command, text)| format!("[core@w ~]$ sudo {command}\n{text}")),
+    ("a caption", |(command, text)| format!("{PROSE}\n\nOutput of `{command}`:\n\n{text}\n{PROSE}\n\n")),
+    ("quoted", |(command, text)| format!("They wrote\n\n{}\n{PROSE}\n\n", each(&format!("$ {command}\n{text}"), |_, line| format!("> {line}")))),
+    ("numbered", |(command, text)| format!("```\n$ {command} | cat -n\n{}```\n", each(text, |number, line| format!("{number:>6}\t{line}")))),
+    ("CR LF", |(command, text)| each(&format!("```\n$ {command}\n{text}```\n"), |_, line| format!("{line}\r"))),
+    ("colours", |(command, text)| format!("```\n\x1b[1m$\x1b[0m {command}\n{}```\n", each(text, |_, line| format!("{line}\x1b[K")))),
+];
+
+/// Ways in which a whole ticket is decorated.
+const WHOLES: [(&str, fn(&str) -> Vec<u8>); 5] = [
+    ("plain", |text| text.as_bytes().to_vec()),
+    ("> ", |text| each(text, |_, line| format!("> {line}")).into_bytes()),
+    ("NAME: ", |text| each(text, |_, line| format!("worker-08: {line}")).into_bytes()),
+    ("BOM", |text| format!("\u{feff}{text}").into_bytes()),
+    ("UTF-16", |text| text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+];
+
+/// Verdicts with their reasons and flows, and the status.
+fn replayed(case: &Path, input: &Path) -> (Vec<String>, Option<i32>, String) {
+    let args = fs::read_to_string(case.join("args")).unwrap_or_default();
+    let output = Command::new(env!("CARGO_BIN_EXE_analyzer"))
+        .args(["replay", "--format", "jsonl"])
+        .arg(input)
+        .args(args.lines())
+        .output()
+        .expect("the analyzer starts");
+    let text = String::from_utf8(output.stdout).expect("the output is UTF-8");
+    let finding = |line: &str| -> Option<String> {
+        let object: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let is_finding = object["type"] == "finding";
+        let told = ["verdict", "reason", "flow", "eth_dst", "packets", "route", "expected", "conntrack", "last_legal"];
+        is_finding.then(|| told.map(|key| object[key].to_string()).join(" "))
+    };
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    (text.lines().filter_map(finding).collect(), output.status.code(), errors)
+}
+
+#[test]
+fn a_ticket_tells_what_the_folder_tells() {
+    let folder = TempDir::new();
+    let file = folder.path().join("mail.md");
+    let mut complaints = Vec::new();
+    for name in CASES {
+        let case = root().join("pcaps").join(name);
+        let (findings, status, _) = replayed(&case, &case);
+        let mut texts = texts(&case);
+        for (turn, (frame, framed)) in FRAMES.iter().enumerate() {
+            // Another order each time.
+            texts.rotate_left(1);
+            if turn % 2 == 1 {
+                texts.reverse();
+            }
+            let ticket: String = texts.iter().map(framed).collect();
+            for (whole, decorated) in WHOLES {
+                fs::write(&file, decorated(&format!("Hello,\n\n{ticket}\nThank you\n"))).expect("the folder is ours");
+                let (found, code, errors) = replayed(&case, &file);
+                if (&found, code) != (&findings, status) {
+                    complaints.push(format!("{name}, {frame}, {whole}: {code:?} {found:#?}, not {status:?} {findings:#?}; {errors}"));
+                }
+            }
+        }
+    }
+    let (count, first) = (complaints.len(), complaints.iter().map(|complaint| complaint.chars().take(1500).collect::<String>()).collect::<Vec<_>>());
+    let names: Vec<&str> = complaints.iter().filter_map(|complaint| complaint.split(": ").next()).collect();
+    assert!(complaints.is_empty(), "{count}: {names:#?}\n{first:#?}");
+}
