@@ -13,13 +13,14 @@ fn root() -> PathBuf {
 }
 
 /// Cases whose capture is a text.
-const CASES: [&str; 9] = [
+const CASES: [&str; 10] = [
     "bfd-and-mac-unknown",
     "bz2095444-text",
     "lost-capture-line",
     "lost-route-row",
     "own-port-as-nexthop",
     "pasted-colours",
+    "pasted-typescript",
     "routes-with-comment",
     "text-without-times",
     "virtual-router-label",
@@ -79,10 +80,16 @@ const FRAMES: [(&str, fn(&Text) -> String); 9] = [
     ("{noformat}", |(command, text)| format!("h2. Output\n{{noformat}}\nsh-4.4# {command}\n{text}{{noformat}}\n")),
     ("a session", |(command, text)| format!("[core@w ~]$ sudo {command}\n{text}")),
     ("a caption", |(command, text)| format!("{PROSE}\n\nOutput of `{command}`:\n\n{text}\n{PROSE}\n\n")),
-    ("quoted", |(command, text)| format!("They wrote\n\n{}\n{PROSE}\n\n", each(&format!("$ {command}\n{text}"), |_, line| format!("> {line}")))),
-    ("numbered", |(command, text)| format!("```\n$ {command} | cat -n\n{}```\n", each(text, |number, line| format!("{number:>6}\t{line}")))),
+    ("quoted", |(command, text)| {
+        format!("They wrote\n\n{}\n{PROSE}\n\n", each(&format!("$ {command}\n{text}"), |_, line| format!("> {line}")))
+    }),
+    ("numbered", |(command, text)| {
+        format!("```\n$ {command} | cat -n\n{}```\n", each(text, |number, line| format!("{number:>6}\t{line}")))
+    }),
     ("CR LF", |(command, text)| each(&format!("```\n$ {command}\n{text}```\n"), |_, line| format!("{line}\r"))),
-    ("colours", |(command, text)| format!("```\n\x1b[1m$\x1b[0m {command}\n{}```\n", each(text, |_, line| format!("{line}\x1b[K")))),
+    ("colours", |(command, text)| {
+        format!("```\n\x1b[1m$\x1b[0m {command}\n{}```\n", each(text, |_, line| format!("{line}\x1b[K")))
+    }),
 ];
 
 /// Ways in which a whole ticket is decorated.
@@ -134,12 +141,17 @@ fn a_ticket_tells_what_the_folder_tells() {
                 fs::write(&file, decorated(&format!("Hello,\n\n{ticket}\nThank you\n"))).expect("the folder is ours");
                 let (found, code, errors) = replayed(&case, &file);
                 if (&found, code) != (&findings, status) {
-                    complaints.push(format!("{name}, {frame}, {whole}: {code:?} {found:#?}, not {status:?} {findings:#?}; {errors}"));
+                    complaints.push(format!(
+                        "{name}, {frame}, {whole}: {code:?} {found:#?}, not {status:?} {findings:#?}; {errors}"
+                    ));
                 }
             }
         }
     }
-    let (count, first) = (complaints.len(), complaints.iter().map(|complaint| complaint.chars().take(1500).collect::<String>()).collect::<Vec<_>>());
+    let (count, first) = (
+        complaints.len(),
+        complaints.iter().map(|complaint| complaint.chars().take(1500).collect::<String>()).collect::<Vec<_>>(),
+    );
     let names: Vec<&str> = complaints.iter().filter_map(|complaint| complaint.split(": ").next()).collect();
     assert!(complaints.is_empty(), "{count}: {names:#?}\n{first:#?}");
 }

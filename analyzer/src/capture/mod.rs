@@ -32,12 +32,12 @@ pub use self::item::{CaptureReader, FileRead, FrameRef, Interface, Item, Progres
 pub use self::link::{LinkType, UnsupportedLinkType};
 pub use self::merge::Merge;
 pub use self::nics::MAX_INTERFACES;
-pub use self::tcpdump_text::looks;
 use self::pcap::{GlobalHeader, PcapReader};
 use self::pcapng::PcapngReader;
 use self::source::Source;
 use self::stream::ByteStream;
 use self::tcpdump_text::TextReader;
+pub use self::tcpdump_text::looks;
 use crate::paste::encoding;
 
 /// Bytes looked at to tell text from other content.

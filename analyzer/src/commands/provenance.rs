@@ -68,7 +68,8 @@ impl Origins {
     fn source(&self, place: Place, taken_for: &'static str, rows: u64, lost: u64) -> Source {
         let file = self.files.get(&*place.file);
         // A part of a file has no size of its own.
-        let size = file.filter(|_| !matches!(place.position, Position::Line(_) | Position::Lines(..))).map(|file| file.size);
+        let size =
+            file.filter(|_| !matches!(place.position, Position::Line(_) | Position::Lines(..))).map(|file| file.size);
         let modified = file.map(|file| file.modified);
         Source { place, taken_for, size, rows: Some(rows), lost: Some(lost), modified }
     }

@@ -108,7 +108,9 @@ fn judged(
     if prepared.captures.is_empty() {
         let unread = prepared.loaded.warnings.iter().find(|_| prepared.loaded.lost_captures > 0);
         let why = unread.map_or(String::new(), |warning| format!("; {warning}"));
-        anyhow::bail!("no capture given: what was given holds dumps only; name a capture, or - for standard input{why}");
+        anyhow::bail!(
+            "no capture given: what was given holds dumps only; name a capture, or - for standard input{why}"
+        );
     }
     let counted = count(&mut prepared, reading, Some(signals.interruption()))?;
     let interrupted = signals.end();

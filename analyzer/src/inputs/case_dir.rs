@@ -63,7 +63,9 @@ pub fn add(folder: &Path, paths: &mut Paths, captures: &mut Vec<Input>) -> io::R
     // Beside the file that is read, it is an older one.
     near.retain(|(nearest, _)| !names.contains(*nearest));
     let warning = |(nearest, place)| Warning { place, message: format!("not read: the well-known name is {nearest}") };
-    let ticket = passed_over.iter().find(|file| file.file_name().is_some_and(|name| TICKETS.iter().any(|ticket| name == *ticket)));
+    let ticket = passed_over
+        .iter()
+        .find(|file| file.file_name().is_some_and(|name| TICKETS.iter().any(|ticket| name == *ticket)));
     let ticket = ticket.cloned();
     Ok(PassedOver { files: passed_over, near: near.into_iter().map(warning).collect(), ticket })
 }

@@ -360,11 +360,7 @@ impl Loader<'_> {
     }
 
     /// Takes over what the rows of texts of a database tell: of each its files, the option that names them, and its table.
-    fn listed(
-        &mut self,
-        texts: &[TablesTexts<'_>],
-        facts: fn(&Tables, &Arc<str>) -> Facts,
-    ) -> Result<(), InputError> {
+    fn listed(&mut self, texts: &[TablesTexts<'_>], facts: fn(&Tables, &Arc<str>) -> Facts) -> Result<(), InputError> {
         let Some(listed) = self.tables(texts)? else { return Ok(()) };
         let facts = facts(&listed.tables, &listed.file);
         for (table, index) in &facts.unreadable {

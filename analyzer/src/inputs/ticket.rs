@@ -142,7 +142,10 @@ impl Ticket {
             // Whether times are needed is known when all is read.
             let options = capture::Options { without_times: true, ..capture::Options::default() };
             if let Err(error) = capture.open(&options).and_then(|mut reader| reader.advance()) {
-                lost.push(Warning { place: capture.place(), message: format!("no packet of this text could be read: {error}") });
+                lost.push(Warning {
+                    place: capture.place(),
+                    message: format!("no packet of this text could be read: {error}"),
+                });
             }
         }
         self.blocks.retain(|block| {

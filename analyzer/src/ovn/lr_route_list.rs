@@ -96,7 +96,8 @@ pub fn looks(line: &str) -> Option<Looks> {
         (false, true) => lost::row(line, None).map(|_| Looks::Possible),
         (true, false) => {
             let second = words(line).nth(1).map(|(_, word)| word);
-            let is_nexthop = |word: &str| word.parse::<IpPrefix>().is_ok() || lost::is_masked(word) || word == "discard";
+            let is_nexthop =
+                |word: &str| word.parse::<IpPrefix>().is_ok() || lost::is_masked(word) || word == "discard";
             second.is_none_or(is_nexthop).then_some(Looks::Possible)
         }
         (false, false) => None,

@@ -33,7 +33,8 @@ pub(super) fn blocks(text: &Lines<'_>, parts: &[Part]) -> Found {
         let said = part.command.as_deref().map_or(Said::Unknown, said);
         let router = part.command.as_deref().and_then(lr_route_list::router_of).map(str::to_owned);
         let claims = claims(&lines, said);
-        let walk = Walk { text, part, said, router, lines: &lines, claims, open: None, taken: Vec::new(), found: &mut found };
+        let walk =
+            Walk { text, part, said, router, lines: &lines, claims, open: None, taken: Vec::new(), found: &mut found };
         let taken = walk.walk();
         let taken: usize = taken.into_iter().map(|taken| data(&lines[taken])).sum();
         found.prose += data(&lines) - taken;
@@ -157,7 +158,8 @@ impl Walk<'_> {
         match &mut self.open {
             Some(open) if goes_on(open) => {
                 open.lines.end = at + 1;
-                open.has_rows |= claim.is_some_and(|claim| claim.claimant == open.claimant && claim.looks == Looks::Row);
+                open.has_rows |=
+                    claim.is_some_and(|claim| claim.claimant == open.claimant && claim.looks == Looks::Row);
                 open.has_any |= claim.is_some_and(|claim| claim.looks != Looks::Heading);
             }
             _ => {

@@ -62,7 +62,7 @@ pub(super) fn said(line: &str) -> Said {
 
 /// Whether a comment names no program: a heading of Markdown, or a remark.
 pub(super) fn is_comment(line: &str) -> bool {
-    line.trim_start().starts_with('#') && said(line) == Said::Unknown && !line.split_whitespace().any(|word| is_program(word))
+    line.trim_start().starts_with('#') && said(line) == Said::Unknown && !line.split_whitespace().any(is_program)
 }
 
 /// Programs of which the readers take the output.
@@ -94,7 +94,10 @@ mod tests {
     fn what_commands_say() {
         for (line, expected) in [
             ("$ ovn-sbctl --format=list list mac_binding", Said::Table("MAC_Binding")),
-            ("[root@w ~]# oc exec x -- ovn-nbctl find Static_MAC_Binding ip=1.1.1.1", Said::Table("Static_MAC_Binding")),
+            (
+                "[root@w ~]# oc exec x -- ovn-nbctl find Static_MAC_Binding ip=1.1.1.1",
+                Said::Table("Static_MAC_Binding"),
+            ),
             ("Output of `ovn-sbctl list MAC_Binding`:", Said::Table("MAC_Binding")),
             ("ovn-sbctl list Chassis", Said::OtherTable),
             ("ovn-nbctl lr-route-list GR_w", Said::Unknown),

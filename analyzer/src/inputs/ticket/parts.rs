@@ -161,7 +161,10 @@ mod tests {
     #[test]
     fn a_table_without_rows_is_told() {
         let command = Some("$ ovn-nbctl list BFD".to_owned());
-        assert_eq!(split("$ ovn-nbctl list BFD\n$ ls\n"), [(2, 1, false, command)].map(|(_, _, fenced, command)| (2, 1, fenced, command)));
+        assert_eq!(
+            split("$ ovn-nbctl list BFD\n$ ls\n"),
+            [(2, 1, false, command)].map(|(_, _, fenced, command)| (2, 1, fenced, command))
+        );
         assert_eq!(split("$ ovn-nbctl list MAC_Binding\n$ ls\n"), []);
         assert_eq!(split("ovn-nbctl list BFD shows nothing\n"), []);
     }

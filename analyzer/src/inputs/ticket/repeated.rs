@@ -19,13 +19,15 @@ pub(super) fn removed(blocks: Vec<Block>, file: &Arc<str>) -> (Vec<Block>, Vec<W
     for mut block in blocks {
         let text = Lines::new(&block.bytes);
         let lines = text.undecorated(&(0..text.len()));
-        let content: Vec<String> = lines.iter().filter(|line| line.is_data()).map(|line| line.text.trim().to_owned()).collect();
+        let content: Vec<String> =
+            lines.iter().filter(|line| line.is_data()).map(|line| line.text.trim().to_owned()).collect();
         if !content.is_empty() && !known.insert((block.kind.clone(), content)) {
             warn(&block, "this text stands in the ticket before; it is read once");
             continue;
         }
         if block.kind == Kind::Capture {
-            let repeated: Vec<bool> = lines.iter().map(|line| dated(line).is_some_and(|line| packets.contains(line))).collect();
+            let repeated: Vec<bool> =
+                lines.iter().map(|line| dated(line).is_some_and(|line| packets.contains(line))).collect();
             packets.extend(lines.iter().filter_map(|line| dated(line).map(str::to_owned)));
             if repeated.contains(&true) {
                 let keep = |at: usize| if repeated[at] { &b"\n"[..] } else { text.bytes(&(at..at + 1)) };

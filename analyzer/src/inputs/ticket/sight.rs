@@ -18,8 +18,11 @@ pub(super) enum Claimant {
     Nexthops,
 }
 
+/// What a reader says of a line.
+type Looking = fn(&str) -> Option<Looks>;
+
 /// The readers that tell rows by a line alone, the surest first.
-const CLAIMANTS: [(Claimant, fn(&str) -> Option<Looks>); 7] = [
+const CLAIMANTS: [(Claimant, Looking); 7] = [
     (Claimant::Connections, conntrack::text::looks),
     (Claimant::Capture, capture::looks),
     (Claimant::Zones, zones::looks),
@@ -144,7 +147,7 @@ impl Shape for AnyRows {
     fn begins(&self, line: &str) -> bool {
         let line = head(line);
         let marks = Marks::of(line);
-        let is_sure = |(claimant, looks): (Claimant, fn(&str) -> Option<Looks>)| {
+        let is_sure = |(claimant, looks): (Claimant, Looking)| {
             marks.may_be(claimant) && matches!(looks(line), Some(Looks::Row | Looks::Heading))
         };
         // A line that may be a damaged row shows no prefix, and whether it is one takes longest to tell.
@@ -173,7 +176,10 @@ mod tests {
             ("udp,orig=(src=1.1.1.1,dst=2.2.2.2,sport=1,dport=2),reply=(", Some((Connections, Looks::Row))),
             ("udp 17 29 src=10.0.0.5 dst=10.0.0.6 sport=1 dport=2", Some((Connections, Looks::Possible))),
             (" cookie=0x0, table=10, priority=100,ip,nw_src=10.0.0.5 actions=drop", None),
-            ("22:48:28.2 02:00:00:00:00:01 > 02:00:00:00:00:15, ethertype IPv4 (0x0800), length 9: x", Some((Capture, Looks::Row))),
+            (
+                "22:48:28.2 02:00:00:00:00:01 > 02:00:00:00:00:15, ethertype IPv4 (0x0800), length 9: x",
+                Some((Capture, Looks::Row)),
+            ),
             ("22:48:28.272309 IP 192.0.2.230.1 > 192.0.2.1.2: UDP, length 52", Some((Capture, Looks::Possible))),
             ("22:48:28 the gateway went down", None),
             ("   192.0.2.230   198.51.100.15 src-ip ecmp", Some((Routes, Looks::Row))),
@@ -191,7 +197,10 @@ mod tests {
             ("GR_w_dnat 8", Some((Zones, Looks::Row))),
             ("[[route]]", Some((Nexthops, Looks::Row))),
             ("2: ens1: <BROADCAST,UP> mtu 1500", Some((Owners, Looks::Row))),
-            ("Datapath: \"GR_w\" (34f0d159-892f-4f8b-8b3c-313279b091d3)  Pipeline: ingress", Some((LogicalFlows, Looks::Heading))),
+            (
+                "Datapath: \"GR_w\" (34f0d159-892f-4f8b-8b3c-313279b091d3)  Pipeline: ingress",
+                Some((LogicalFlows, Looks::Heading)),
+            ),
             ("Hello all,", None),
             ("", None),
         ] {

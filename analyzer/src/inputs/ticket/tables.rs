@@ -135,7 +135,8 @@ pub(super) fn runs(lines: &[Line], told: Option<&'static str>) -> Vec<Run> {
         let chunk = &chunks[at - 1];
         let is_sure = chunk.caption.is_some() || told.is_some() && tables[at - 1] == told;
         let has_more = |table: &&'static str| {
-            may_be_of(&chunk.columns, table) && tables[at - 1].is_none_or(|own| has(&chunk.columns, own) <= has(&chunk.columns, table))
+            may_be_of(&chunk.columns, table)
+                && tables[at - 1].is_none_or(|own| has(&chunk.columns, own) <= has(&chunk.columns, table))
         };
         if let (false, Some(table)) = (is_sure, tables[at].filter(has_more)) {
             tables[at - 1] = Some(table);
@@ -254,7 +255,10 @@ mod tests {
         let bindings = Some("MAC_Binding");
         assert_eq!(split(&format!("{BINDING}\n{BINDING}"), None), [(1, 9, bindings)]);
         assert_eq!(split(&format!("{BINDING}\n{PORT}"), None), [(1, 4, bindings), (6, 10, Some("Port_Binding"))]);
-        assert_eq!(split(&format!("{BINDING}{BINDING}"), Some("Static_MAC_Binding")), [(1, 8, Some("Static_MAC_Binding"))]);
+        assert_eq!(
+            split(&format!("{BINDING}{BINDING}"), Some("Static_MAC_Binding")),
+            [(1, 8, Some("Static_MAC_Binding"))]
+        );
         assert_eq!(split("_uuid : x\nhostname : w\nname : w\nexternal_ids : {}\n", None), [(1, 4, None)]);
         assert_eq!(split("Severity : high\n", None), [(1, 1, None)]);
     }

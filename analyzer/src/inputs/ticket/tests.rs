@@ -50,10 +50,7 @@ fn fences_captions_and_prose() {
         "Hello,\n\nreplies from 192.0.2.230 to 198.51.100.1 get lost.\n\n# What left\n```\n{CAPTURE}```\n\nThe routes:\n\n{ROUTES}\nand \
          the bindings\n\n{BINDINGS}\nThank you\n"
     );
-    assert_eq!(
-        blocks(&text),
-        [(7, 8, Kind::Capture), (13, 16, routes(None)), (20, 28, Kind::Rows("MAC_Binding"))]
-    );
+    assert_eq!(blocks(&text), [(7, 8, Kind::Capture), (13, 16, routes(None)), (20, 28, Kind::Rows("MAC_Binding"))]);
     assert_eq!(apart(&text).unwrap().unwrap().prose, 5);
 }
 
@@ -83,12 +80,17 @@ fn texts_without_anything_between_them() {
 #[test]
 fn a_block_may_be_quoted() {
     let quoted: String = ROUTES.lines().map(|line| format!("> {line}\n")).collect();
-    assert_eq!(blocks(&format!("{ENTRIES}\nyou wrote\n{quoted}\nno\n")), [(1, 1, Kind::Connections), (4, 7, routes(None))]);
+    assert_eq!(
+        blocks(&format!("{ENTRIES}\nyou wrote\n{quoted}\nno\n")),
+        [(1, 1, Kind::Connections), (4, 7, routes(None))]
+    );
 }
 
 #[test]
 fn packets_and_prose_are_no_ticket() {
-    for text in [CAPTURE.to_owned(), format!("Hello\n\n```\n{CAPTURE}```\n192.0.2.230\n"), "Hello\n".to_owned(), String::new()] {
+    for text in
+        [CAPTURE.to_owned(), format!("Hello\n\n```\n{CAPTURE}```\n192.0.2.230\n"), "Hello\n".to_owned(), String::new()]
+    {
         assert_eq!(apart(&text).unwrap(), None, "{text}");
     }
 }
@@ -122,15 +124,14 @@ fn bounds() {
     assert!(matches!(apart(&long), Err(TicketError::TooLong { .. })));
 }
 
-/// Whatever a text is made of, it is told what it is, and in no time: what lines share is looked for once in a part.
+/// Whatever a text is made of, it is told what it is: what its lines share is looked for once in a part, and in few lines.
 #[test]
 fn hostile_texts() {
     for line in HOSTILE {
         let text = line.repeat((MAX_BYTES - ENTRIES.len()) / line.len());
-        let started = std::time::Instant::now();
-        let _ = (apart(&text), apart(&format!("{ENTRIES}{text}")));
-        // Time is shown and not asserted: machines differ.
-        println!("{:?} for both of {line:?}", started.elapsed());
+        let is_ticket = matches!(apart(&format!("{ENTRIES}{text}")), Ok(Some(_)) | Err(_));
+        assert!(is_ticket, "{line:?}");
+        let _ = apart(&text);
     }
 }
 
