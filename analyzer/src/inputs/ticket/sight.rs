@@ -95,6 +95,18 @@ impl Marks {
             Claimant::Nexthops => self.has(b"[="),
         }
     }
+
+    /// Whether the line may be a row that nothing damaged.
+    fn may_be_row(self, claimant: Claimant) -> bool {
+        let is_whole = match claimant {
+            Claimant::Routes => self.has(b"p") && self.has(b"-") || self.has(b"R"),
+            Claimant::Zones => self.has(b"_z"),
+            Claimant::Owners => self.has(b"</v"),
+            Claimant::Nexthops => self.has(b"["),
+            Claimant::Capture | Claimant::Connections | Claimant::Table | Claimant::LogicalFlows => true,
+        };
+        is_whole && self.may_be(claimant)
+    }
 }
 
 /// Whether a line that may be a damaged row begins a block where nothing around it is of its kind. In prose, an address with
@@ -148,7 +160,7 @@ impl Shape for AnyRows {
         let line = head(line);
         let marks = Marks::of(line);
         let is_sure = |(claimant, looks): (Claimant, Looking)| {
-            marks.may_be(claimant) && matches!(looks(line), Some(Looks::Row | Looks::Heading))
+            marks.may_be_row(claimant) && matches!(looks(line), Some(Looks::Row | Looks::Heading))
         };
         // A line that may be a damaged row shows no prefix, and whether it is one takes longest to tell.
         let table = || (marks.may_be(Claimant::Table) || marks.has(b"{\"")) && tables::begins(line);
