@@ -69,7 +69,10 @@ pub(super) const REPLAY: Epilogue = Epilogue {
         ),
         ("tcpdump -i ens1 -w - | analyzer replay --nexthops nexthops.toml -", ""),
         ("analyzer replay --date 2022-06-09 --nexthops nexthops.toml pasted-tcpdump.txt", ""),
-        ("analyzer replay --date 2022-06-09 ticket.md", "Several outputs in one text, with prose between them"),
+        (
+            "analyzer replay --date 2022-06-09 pcaps/ticket/ticket.md",
+            "Several outputs in one text, with prose between them",
+        ),
         ("analyzer replay --format jsonl must-gather/ | jq 'select(.type == \"finding\")'", ""),
         (
             "analyzer replay --syslog udp:192.0.2.1 --syslog tls:log.example:6514 \\\npcaps/bz2095444",

@@ -106,8 +106,8 @@ fn judged(
 ) -> anyhow::Result<Report> {
     let mut prepared = prepare(&inputs, paths, settings)?;
     if prepared.captures.is_empty() {
-        let unread = prepared.loaded.warnings.iter().find(|_| prepared.loaded.lost_captures > 0);
-        let why = unread.map_or(String::new(), |warning| format!("; {warning}"));
+        let lost = prepared.loaded.lost_captures.first();
+        let why = lost.map_or(String::new(), |warning| format!("; {warning}"));
         anyhow::bail!(
             "no capture given: what was given holds dumps only; name a capture, or - for standard input{why}"
         );
@@ -129,7 +129,9 @@ fn judged(
     let skipped = Skipped {
         truncated: totals.skipped.truncated,
         not_ip: totals.skipped.not_ip,
-        unparsed: totals.skipped.unparsed + counted.skipped_by_reader.frames + prepared.loaded.lost_captures,
+        unparsed: totals.skipped.unparsed
+            + counted.skipped_by_reader.frames
+            + prepared.loaded.lost_captures.len() as u64,
         lines: prepared.loaded.skipped_lines + counted.skipped_by_reader.lines,
         // Where reading was ended from outside, the captures go on.
         ends: if interrupted { 0 } else { counted.skipped_by_reader.ends },

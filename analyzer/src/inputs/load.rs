@@ -1,27 +1,30 @@
 //! Reads dumps and tells their facts.
 
+mod error;
 mod text;
+mod told;
 
-use std::io::{self, Read};
-use std::net::IpAddr;
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
 
+pub use self::error::InputError;
 use self::text::{Open, Text, texts};
+use self::told::Told;
 use super::paths::Paths;
 use super::source::Source;
 use super::ticket::{Block, Kind, Ticket};
-use crate::capture::{self, CaptureError};
+use crate::capture;
 use crate::conntrack;
-use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Gap, Policy, Scope};
+use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Gap, Scope};
 use crate::ovn::{self, Facts, lflows, lr_route_list, mac_owners, nexthops_toml, northbound, southbound, zones};
-use crate::ovsdb::file::{self, FileError};
+use crate::ovsdb::file;
 use crate::ovsdb::row::{Row, RowVersion, Tables};
-use crate::ovsdb::text::{self as tables, TextError};
-use crate::types::{IpPrefix, MacAddr, Place, Position, Timestamp, Validity, Warning};
+use crate::ovsdb::text as tables;
+use crate::types::{Place, Position, Timestamp, Validity, Warning};
 
 /// Longest dump that is read as a whole. Conntrack dumps and databases are streamed and may be longer.
 const MAX_TEXT: u64 = 1 << 30;
@@ -48,80 +51,6 @@ const SIGNS: &[Signs] = &[
 /// Tables that have no rows on many clusters.
 const MAY_BE_EMPTY: &[&str] = &["BFD", "Static_MAC_Binding"];
 
-/// An input that cannot be read at all.
-#[derive(Debug, thiserror::Error)]
-pub enum InputError {
-    /// The file cannot be opened.
-    #[error(transparent)]
-    Open(#[from] CaptureError),
-    /// Reading failed.
-    #[error("cannot read {file}: {source}")]
-    Read {
-        /// The file.
-        file: Arc<str>,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file is longer than a dump can sensibly be.
-    #[error("{file} is longer than {} MiB: is it the right file?", MAX_TEXT >> 20)]
-    TooLong {
-        /// The file.
-        file: Arc<str>,
-    },
-    /// A database file of which nothing can be read.
-    #[error(transparent)]
-    Database(#[from] FileError),
-    /// A database file where text is expected.
-    #[error("{file} is a database file: give it with --nb-db, --sb-db or --ovs-db")]
-    IsDatabase {
-        /// The file.
-        file: Arc<str>,
-    },
-    /// Rows of another table than this one.
-    #[error("{file} holds no rows of {table}; list that table with all its columns")]
-    OtherTable {
-        /// The file.
-        file: Arc<str>,
-        /// The table that was expected.
-        table: &'static str,
-    },
-    /// A database of another schema than this one.
-    #[error("{file} is a database named {name}: expected {expected}")]
-    WrongDatabase {
-        /// The file.
-        file: Arc<str>,
-        /// What it is.
-        name: String,
-        /// What was expected.
-        expected: &'static str,
-    },
-    /// Text of a table of which nothing can be read.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// Syntax as a whole is broken.
-    #[error(transparent)]
-    Unreadable(#[from] ovn::Unreadable),
-    /// A conntrack dump that cannot be read on.
-    #[error(transparent)]
-    Conntrack(#[from] conntrack::reader::ReadError),
-    /// A text that should be UTF-8 and is not.
-    #[error("{place}: no UTF-8 text")]
-    NotUtf8 {
-        /// The first byte that is wrong.
-        place: Place,
-    },
-    /// A file that told nothing.
-    #[error("{file}: nothing in it could be read as {expected}{first}")]
-    Nothing {
-        /// The file.
-        file: Arc<str>,
-        /// What was expected.
-        expected: &'static str,
-        /// The first warning, behind a colon.
-        first: String,
-    },
-}
-
 /// What reading the dumps left behind.
 #[derive(Debug, Default)]
 pub struct Loaded {
@@ -135,8 +64,8 @@ pub struct Loaded {
     pub history: Option<Timestamp>,
     /// Kinds of evidence of which all was told.
     pub kinds: EvidenceKinds,
-    /// Texts of tickets that may hold packets and cannot be read.
-    pub lost_captures: u64,
+    /// Texts of tickets that may hold packets and cannot be read, and why. The warnings have them too.
+    pub lost_captures: Vec<Warning>,
 }
 
 /// Reads all dumps and gives their facts to `tell`, one by one: dumps of conntrack entries are long.
@@ -229,15 +158,6 @@ const OWNERS: FactsOf = FactsOf { taken_for: "mac-owners", expected: "owners of 
 
 /// Texts of a table with its name, and the option that names them.
 type TablesTexts<'a> = ((Vec<Text<'a>>, &'static str), &'static str);
-
-/// What databases told, to hold texts against.
-#[derive(Default)]
-struct Told {
-    routes: HashSet<(Policy, IpPrefix, Option<IpAddr>)>,
-    bindings: HashSet<(IpAddr, MacAddr)>,
-    nb: Option<Arc<str>>,
-    sb: Option<Arc<str>>,
-}
 
 /// Rows of several texts together.
 #[derive(Default)]
@@ -485,7 +405,7 @@ impl Loader<'_> {
         for ticket in tickets {
             self.loaded.sources.push(Source::whole(&ticket.file, "ticket", ticket.blocks.len(), ticket.unread.len()));
             self.loaded.skipped_lines += ticket.prose as u64;
-            self.loaded.lost_captures += ticket.unread.len() as u64;
+            self.loaded.lost_captures.extend(ticket.unread.iter().cloned());
             self.loaded.warnings.extend(ticket.unread.iter().chain(&ticket.repeated).cloned());
         }
     }
@@ -538,43 +458,6 @@ impl Loader<'_> {
         facts.facts.into_iter().for_each(&mut self.tell);
         facts.gaps.into_iter().map(Fact::Gap).for_each(&mut self.tell);
         self.loaded.warnings.extend(facts.assumptions);
-    }
-}
-
-impl Told {
-    /// Whether a database tells facts of this kind, so that a text's are not needed.
-    fn covers(&self, fact: &Fact) -> bool {
-        match fact {
-            Fact::Route(_) | Fact::Bfd(_) => self.nb.is_some(),
-            Fact::Binding(_) | Fact::RouterPort(_) | Fact::SwitchPort(_) | Fact::Datapath(_) | Fact::Ovn(_) => {
-                self.sb.is_some()
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether a database tells what a text lost.
-    fn covers_gap(&self, gap: &Gap) -> bool {
-        match gap.scope {
-            Scope::Routes { .. } | Scope::Bfd { .. } => self.nb.is_some(),
-            Scope::Bindings { .. } | Scope::Ports | Scope::Behaviour => self.sb.is_some(),
-            _ => false,
-        }
-    }
-
-    /// What a text tells and the database does not have, and the database's file.
-    fn contradiction(&self, fact: &Fact) -> Option<(String, &Arc<str>)> {
-        match fact {
-            Fact::Route(route) if !self.routes.contains(&(route.policy, route.prefix, route.nexthop)) => {
-                let nexthop = route.nexthop.map_or("discard".to_owned(), |ip| ip.to_string());
-                Some((format!("it has a route {} via {nexthop}", route.prefix), self.nb.as_ref()?))
-            }
-            Fact::Binding(binding) => {
-                let mac = binding.mac.filter(|&mac| !self.bindings.contains(&(binding.ip, mac)))?;
-                Some((format!("it binds {} to {mac}", binding.ip), self.sb.as_ref()?))
-            }
-            _ => None,
-        }
     }
 }
 
