@@ -419,17 +419,15 @@ impl Loader<'_> {
         &mut self,
         open: &Open<'_>,
         expected: &'static str,
-        facts: Facts,
+        mut facts: Facts,
         precedence: Precedence,
     ) -> Result<(), InputError> {
-        let file = &open.file;
         let is_lost = facts.facts.is_empty() && !facts.warnings.is_empty();
         if is_lost && (open.block.is_none() || facts.gaps.is_empty()) {
-            return self.unread(open, nothing(Arc::clone(file), expected, &facts.warnings));
+            return self.unread(open, nothing(Arc::clone(&open.file), expected, &facts.warnings));
         }
         self.loaded.skipped_lines += facts.warnings.len() as u64;
         self.loaded.history = self.loaded.history.max(facts.since);
-        let mut facts = facts;
         if precedence == Precedence::BehindDatabase {
             let told = &self.database;
             let contradictions: Vec<Warning> = facts

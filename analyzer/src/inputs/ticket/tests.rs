@@ -86,6 +86,34 @@ fn a_block_may_be_quoted() {
     );
 }
 
+/// Every text that is read, one below the other in fences without a word of what they are.
+#[test]
+fn every_kind() {
+    let texts = [
+        (include_str!("../../ovsdb/text/fixtures/table.txt"), Kind::Rows("Port_Binding")),
+        (include_str!("../../ovsdb/text/fixtures/csv.txt"), Kind::Rows("Port_Binding")),
+        (include_str!("../../ovsdb/text/fixtures/json.txt"), Kind::Rows("Port_Binding")),
+        (include_str!("../../ovsdb/text/fixtures/pretty.txt"), Kind::Rows("Port_Binding")),
+        ("_uuid : x\ndst_ip : \"203.0.113.15\"\nstatus : up\n", Kind::Rows("BFD")),
+        ("external_ids : {ct-zone-GR_w_dnat=\"8\", ct-zone-GR_w_snat=\"9\"}\n", Kind::Zones),
+        ("rtoj-GR_w 3\nGR_w_dnat 8\n", Kind::Zones),
+        ("2: ens1: <UP> mtu 1500\n    link/ether 02:00:00:00:00:01 brd ff:ff:ff:ff:ff:ff\n", Kind::Owners),
+        ("{\n  \"items\": [],\n  \"kind\": \"List\"\n}\n", Kind::Owners),
+        (
+            "Datapath: \"GR_w\" (x)  Pipeline: ingress\n  table=20(lr_in_arp_resolve), priority=0, match=(1), action=(next;)\n",
+            Kind::LogicalFlows,
+        ),
+        ("# by hand\n[[route]]\npolicy = \"src-ip\"\n\n[[route.nexthop]]\nip = \"203.0.113.15\"\n", Kind::Nexthops),
+        (
+            "udp      17 29 src=10.0.0.5 dst=10.0.0.6 sport=1 dport=2 src=10.0.0.6 dst=10.0.0.5 sport=2 dport=1\n",
+            Kind::Connections,
+        ),
+    ];
+    let text: String = texts.iter().map(|(text, _)| format!("and\n\n```\n{}\n```\n", text.trim_end())).collect();
+    let kinds: Vec<Kind> = blocks(&text).into_iter().map(|(.., kind)| kind).collect();
+    assert_eq!(kinds, texts.map(|(_, kind)| kind));
+}
+
 #[test]
 fn packets_and_prose_are_no_ticket() {
     for text in
