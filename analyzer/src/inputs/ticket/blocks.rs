@@ -32,7 +32,7 @@ pub(super) fn blocks(text: &Lines<'_>, parts: &[Part]) -> Found {
         let lines = text.undecorated(&part.lines);
         let said = part.command.as_deref().map_or(Said::Unknown, said);
         let router = part.command.as_deref().and_then(lr_route_list::router_of).map(str::to_owned);
-        let claims = claims(&lines, said);
+        let claims = claims(&lines, said, part.is_fenced);
         let walk =
             Walk { text, part, said, router, lines: &lines, claims, open: None, taken: Vec::new(), found: &mut found };
         let taken = walk.walk();
@@ -56,12 +56,21 @@ struct Claim {
     is_followed: bool,
 }
 
-/// Who claims each line, as far as what the command says leaves it to be a row.
-fn claims(lines: &[Line], said: Said) -> Vec<Option<Claim>> {
+/// Who claims each line, as far as what the command says leaves it to be a row. What the command printed ends in prose.
+fn claims(lines: &[Line], mut said: Said, is_fenced: bool) -> Vec<Option<Claim>> {
+    let mut is_apart = false;
     let mut claims: Vec<Option<Claim>> = Vec::with_capacity(lines.len());
     for (at, line) in lines.iter().enumerate() {
         let next = lines.get(at + 1).map_or("", |next| next.text.as_str());
         let claim = if line.is_data() { claim(&line.text, next) } else { None };
+        if line.is_data() {
+            if is_apart && claim.is_none() && !is_fenced {
+                said = Said::Unknown;
+            }
+            is_apart = false;
+        } else {
+            is_apart |= line.text.trim().is_empty();
+        }
         let claim = claim.filter(|&(claimant, looks)| match said {
             Said::OtherTable => claimant != Claimant::Table,
             Said::Foreign => looks != Looks::Possible,

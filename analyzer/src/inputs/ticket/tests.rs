@@ -67,6 +67,16 @@ fn sessions_of_a_shell() {
     );
 }
 
+/// What a command prints ends where prose begins.
+#[test]
+fn a_command_tells_of_its_own_output() {
+    let text = format!(
+        "$ ovn-sbctl list Learned_Route\n_uuid : x\nip_prefix : \"10.0.0.0/8\"\nnexthop : \"203.0.113.15\"\n\nand the \
+         bindings:\n\n{BINDINGS}"
+    );
+    assert_eq!(blocks(&text), [(8, 16, Kind::Rows("MAC_Binding"))]);
+}
+
 /// Nothing but the rows themselves tells where one text ends.
 #[test]
 fn texts_without_anything_between_them() {
@@ -156,10 +166,10 @@ fn bounds() {
 #[test]
 fn hostile_texts() {
     for line in HOSTILE {
-        let text = line.repeat((MAX_BYTES - ENTRIES.len()) / line.len());
+        // A quarter shows it too: the bound of lines is reached by all of them that have short ones.
+        let text = line.repeat((MAX_BYTES / 4 - ENTRIES.len()) / line.len());
         let is_ticket = matches!(apart(&format!("{ENTRIES}{text}")), Ok(Some(_)) | Err(_));
         assert!(is_ticket, "{line:?}");
-        let _ = apart(&text);
     }
 }
 
