@@ -11,7 +11,7 @@ use super::paths::{Paths, RouterFile};
 use crate::capture::{self, Input};
 use crate::types::{Place, Position, Warning};
 
-/// Names of tickets. Where a folder holds their texts as files too, these are what is read.
+/// Names of tickets. Where a folder holds texts as files of their own, those are what is read: a ticket repeats them.
 const TICKETS: [&str; 2] = ["ticket.md", "ticket.txt"];
 
 /// Files of a folder that are not read.

@@ -29,7 +29,7 @@ pub use width::is_cut;
 pub enum Looks {
     /// A row that was damaged, or something else that holds what such a row holds.
     Possible,
-    /// What stands above rows, and goes on with nothing else.
+    /// What stands above rows, and is none itself.
     Heading,
     /// A row.
     Row,

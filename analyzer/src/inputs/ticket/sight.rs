@@ -120,7 +120,7 @@ pub(super) fn begins_alone(claimant: Claimant, is_fenced: bool) -> bool {
 }
 
 /// Keys of nexthops.toml.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 15] = [
     "bfd",
     "ip",
     "lladdr",
@@ -128,7 +128,6 @@ const KEYS: [&str; 17] = [
     "name",
     "networks",
     "output_port",
-    "override_connected",
     "policy",
     "port_key",
     "prefix",
@@ -137,7 +136,6 @@ const KEYS: [&str; 17] = [
     "since",
     "symmetric_reply",
     "until",
-    "origin",
 ];
 
 /// What a line of nexthops.toml is likely to be. A key alone may be of any file of settings.

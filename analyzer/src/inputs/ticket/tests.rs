@@ -166,7 +166,7 @@ fn bounds() {
 #[test]
 fn hostile_texts() {
     for line in HOSTILE {
-        // A quarter shows it too: the bound of lines is reached by all of them that have short ones.
+        // A quarter of what a ticket may have: the bound of lines is reached by those that are short.
         let text = line.repeat((MAX_BYTES / 4 - ENTRIES.len()) / line.len());
         let is_ticket = matches!(apart(&format!("{ENTRIES}{text}")), Ok(Some(_)) | Err(_));
         assert!(is_ticket, "{line:?}");
