@@ -49,6 +49,8 @@ fn misuse_fails_and_tells_the_way_out() {
         (&["replay", "-", "-"], "standard input, which can be read only once"),
         (&["replay", "--nexthops", "-", "-"], "standard input, which can be read only once"),
         (&["replay", "--date", "1969-12-31", CASE], "from 1970"),
+        (&["replay", "--timezone", "+25:00", CASE], "such as +02:00"),
+        (&["replay", "--timezone", "Mars/Olympus_Mons", CASE], "--timezone"),
         (&["replay", "--grace", "NaN", CASE], "expected a duration such as 250ms, 30s"),
         (&["replay", "--mac-bindings", "pcaps/ovn-22.03-nexthop-mac-change/ovnsb.db", CASE], "--sb-db"),
         (&["replay", "--bfd", "pcaps/bz2095444/mac_binding.txt", CASE], "no rows of BFD"),

@@ -3,7 +3,7 @@
 //! them, nothing that does not violate by the whole texts may be called violating, unless it is said what was not given.
 //!
 //! What uses what: `world` <- `generate`; `world` <- `model` (the packets); `table` <- `print` (the texts) <- `spoil` (the
-//! damage) <- `judge` (the readers and the engine) <- `run`.
+//! damage, and with `trace` whether it shows) <- `judge` (the readers and the engine) <- `run`.
 //!
 //! `cargo xtask soundness --texts` runs it on any number of worlds.
 
@@ -43,5 +43,7 @@ mod spoil;
 mod table;
 #[path = "soundness/told.rs"]
 mod told;
+#[path = "texts/trace.rs"]
+mod trace;
 #[path = "soundness/world.rs"]
 mod world;

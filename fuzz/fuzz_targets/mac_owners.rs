@@ -1,4 +1,4 @@
-//! Owners of MACs: `ip -d link`, and pods with their network-status.
+//! Owners of MACs: `ip -d link`, neighbours, and pods with their annotations in JSON, in YAML and as described.
 
 #![no_main]
 

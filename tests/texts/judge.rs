@@ -16,7 +16,7 @@ use crate::dump;
 use crate::model::Played;
 use crate::numbers::Numbers;
 use crate::print::{self, Tables};
-use crate::spoil::{Kind, Way, spoilt};
+use crate::spoil::{Kind, Spoilt, Way, spoilt};
 use crate::table::{Format, Table};
 use crate::told;
 use crate::world::World;
@@ -25,7 +25,11 @@ use crate::world::World;
 type Text = (Kind, Option<&'static str>, String);
 
 /// The texts of a world.
-pub(crate) struct Texts(Vec<Text>);
+pub(crate) struct Texts {
+    texts: Vec<Text>,
+    /// Whether anything in them shows that one is damaged.
+    pub(crate) shows_damage: bool,
+}
 
 /// What is damaged in a world, and how.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -66,30 +70,34 @@ impl Texts {
         texts.push(((Kind::Connections, None, dump::connections(&facts)), None));
         texts.push(((Kind::Zones, None, dump::zones(&facts)), None));
         texts.push(((Kind::Capture, None, print::capture(played)), None));
-        let mut is_spoilt = false;
+        let (mut is_spoilt, mut shows_damage) = (false, false);
         let finished = texts.into_iter().map(|((kind, router, text), table)| {
             let damage = damage.filter(|damage| damage.kind == kind && !is_spoilt && !text.is_empty());
             let text = match damage {
                 Some(Damage { way, .. }) => {
                     is_spoilt = true;
-                    spoilt(&text, table.as_ref().map(|(table, format)| (table, *format)), way, &mut numbers)
+                    let table = table.as_ref().map(|(table, format)| (table, *format));
+                    let Spoilt { text, shows } = spoilt(kind, &text, table, way, &mut numbers);
+                    shows_damage = shows;
+                    text
                 }
                 None => text,
             };
             (kind, router, text)
         });
-        Self(finished.collect())
+        let texts = finished.collect();
+        Self { texts, shows_damage }
     }
 
     /// The text of a kind.
     pub(crate) fn text(&self, kind: Kind) -> String {
-        self.0.iter().filter(|text| text.0 == kind).map(|text| text.2.as_str()).collect()
+        self.texts.iter().filter(|text| text.0 == kind).map(|text| text.2.as_str()).collect()
     }
 
     /// Writes them into a folder, under the names that `analyzer replay` knows.
     pub(crate) fn write(&self, folder: &Path) -> io::Result<Paths> {
         let mut paths = Paths::default();
-        for (kind, router, text) in &self.0 {
+        for (kind, router, text) in &self.texts {
             let file = folder.join(name(*kind, *router));
             // Without rows there is nothing that one would paste.
             if text.is_empty() {

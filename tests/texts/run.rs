@@ -77,8 +77,7 @@ fn check(world: &World, damage: Damage, folder: &Path) -> Checked {
             checked.decided += 1;
             checked.undetermined += u64::from(said.is_undetermined());
         }
-        let is_it =
-            |fault: &Fault| !is_owned_up_to(world, &played, &spoilt, folder, (damage, *fault, index), &by_spoilt);
+        let is_it = |fault: &Fault| !is_owned_up_to(world, &played, &spoilt, folder, (*fault, index), &by_spoilt);
         if let Some(fault) = fault(right, said, by_spoilt.said.commands[index]).filter(is_it) {
             checked.faults.push(((fault, damage, Some((right, said))), index));
         }
@@ -103,13 +102,13 @@ fn is_owned_up_to(
     played: &Played,
     spoilt: &Texts,
     folder: &Path,
-    (damage, fault, index): (Damage, Fault, usize),
+    (fault, index): (Fault, usize),
     by_spoilt: &Answer,
 ) -> bool {
     match fault {
-        Fault::FalselyRight if damage.way.leaves_no_trace() => true,
+        Fault::FalselyRight if !spoilt.shows_damage => true,
         Fault::FalselyRight => by_spoilt.is_lossy,
-        _ if damage.way.leaves_no_trace() => {
+        _ if !spoilt.shows_damage => {
             assumes(world, played, spoilt, folder, index).is_ok_and(|assumes| !assumes.is_empty())
         }
         _ => false,
@@ -125,7 +124,7 @@ fn check_capture(whole: &Texts, spoilt: &Texts, damage: Damage, folder: &Path) -
         return checked;
     };
     let mut others = printed.iter();
-    if damage.way.leaves_no_trace() {
+    if !spoilt.shows_damage {
         return checked;
     }
     if let Some(index) = read.iter().position(|packet| !others.any(|printed| printed == packet)) {

@@ -2,6 +2,7 @@
 
 use crate::numbers::Numbers;
 use crate::table::{self, Format, Table};
+use crate::trace::{is_like_a_line, is_other_name};
 
 /// A kind of text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -63,18 +64,49 @@ impl Way {
         Self::WithoutLine,
         Self::Joined,
     ];
-
-    /// Whether nothing in the text shows that something is missing.
-    pub(crate) fn leaves_no_trace(self) -> bool {
-        matches!(self, Self::WithoutColumn | Self::WithoutLine)
-    }
 }
 
 /// Characters that garble: masks, what a terminal or a converter puts for what it does not know.
 const STRANGE: [char; 5] = ['x', '*', '?', '#', '\u{fffd}'];
 
-/// A text that is damaged so. `table` and its format are those that it was printed from.
-pub(crate) fn spoilt(text: &str, table: Option<(&Table, Format)>, way: Way, numbers: &mut Numbers) -> String {
+/// A text, and whether anything in it shows that it is damaged.
+pub(crate) struct Spoilt {
+    pub(crate) text: String,
+    pub(crate) shows: bool,
+}
+
+/// A text of a kind that is damaged so. `table` and its format are those that it was printed from.
+pub(crate) fn spoilt(
+    kind: Kind,
+    text: &str,
+    table: Option<(&Table, Format)>,
+    way: Way,
+    numbers: &mut Numbers,
+) -> Spoilt {
+    let damaged = damaged(text, table, way, numbers);
+    let heading = text.lines().next().unwrap_or_default();
+    let mut changed = text.lines().zip(damaged.lines()).filter(|(line, damaged)| line != damaged);
+    let format = table.map(|(_, format)| format);
+    let shows = match way {
+        // One line that is like another packet's suffices.
+        Way::CutRow | Way::CutRows if kind == Kind::Capture => {
+            changed.all(|(_, cut)| !is_like_a_line(kind, format, heading, cut))
+        }
+        Way::CutRow | Way::CutRows => changed.any(|(_, cut)| !is_like_a_line(kind, format, heading, cut)),
+        Way::Garbled => changed.any(|(line, garbled)| {
+            let differs = |(of_line, of_garbled): &(char, char)| of_line != of_garbled;
+            let first = line.chars().zip(garbled.chars()).position(|pair| differs(&pair)).unwrap_or(0);
+            let letters = line.chars().zip(garbled.chars()).skip(first).filter(differs).count();
+            let is_comment = garbled.trim_start().starts_with('#');
+            !is_comment && (!garbled[first..].starts_with('x') || !is_other_name(line, first, letters))
+        }),
+        Way::Broken | Way::Wrapped | Way::Joined => true,
+        Way::WithoutColumn | Way::WithoutLine => false,
+    };
+    Spoilt { text: damaged, shows }
+}
+
+fn damaged(text: &str, table: Option<(&Table, Format)>, way: Way, numbers: &mut Numbers) -> String {
     let lines: Vec<&str> = text.lines().collect();
     if lines.is_empty() {
         return text.to_owned();

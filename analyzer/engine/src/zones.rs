@@ -113,11 +113,16 @@ impl Zones {
         self.by_zone.get(&zone).into_iter().flat_map(move |named| named.holding(at))
     }
 
+    /// Whether a zone is the host's or br-ex's, whoever else tracks in it.
+    pub(super) fn is_shared(zone: u16) -> bool {
+        zone == 0 || BR_EX_ZONES.contains(&zone)
+    }
+
     /// Who tracks in `zone` at `at`.
     pub(super) fn owner(&self, zone: u16, at: Timestamp) -> Owner {
         let named: Vec<&Zone> = self.named(zone, at).collect();
         // The host tracks in zone 0, whoever shares it; it is never a router's DNAT zone.
-        if zone == 0 || BR_EX_ZONES.contains(&zone) {
+        if Self::is_shared(zone) {
             return Owner::Other { name: named.first().map(|named| named.name.clone()) };
         }
         let owners = named.iter().map(|named| self.owner_of_name(&named.name));
@@ -135,8 +140,8 @@ impl Zones {
             _ => None,
         });
         let first = routers.next();
-        let is_router = |owner: &Owner| matches!(owner, Owner::RouterDnat { .. });
-        routers.any(|router| Some(router) != first) || owners.iter().any(is_router) && !owners.iter().all(is_router)
+        let is_mixed = owners.iter().any(Owner::is_router) && !owners.iter().all(Owner::is_router);
+        routers.any(|router| Some(router) != first) || is_mixed
     }
 
     /// When the owner of `zone` last became what it is at `at`; `None` where it has been so for as long as is known.
@@ -194,6 +199,10 @@ impl Owner {
             (Self::RouterDnat { .. } | Self::Unknown, _) => true,
             (Self::Other { .. }, _) => false,
         }
+    }
+
+    pub(super) fn is_router(&self) -> bool {
+        matches!(self, Self::RouterDnat { .. })
     }
 
     /// The zone's name.

@@ -18,6 +18,7 @@ mod source;
 mod stream;
 mod tcpdump_text;
 mod warnings;
+mod zone;
 mod zstd;
 
 use std::io::BufRead;
@@ -38,6 +39,7 @@ use self::source::Source;
 use self::stream::ByteStream;
 use self::tcpdump_text::TextReader;
 pub use self::tcpdump_text::looks;
+pub use self::zone::Zone;
 use crate::paste::encoding;
 
 /// Bytes looked at to tell text from other content.
@@ -48,6 +50,10 @@ const TEXT_PROBE_LEN: usize = 512;
 pub struct Options {
     /// Day of the first line of a text whose times have no date.
     pub date: Option<jiff::civil::Date>,
+    /// Zone of the times of a text; UTC where it is not given.
+    pub zone: Option<Zone>,
+    /// Whether times are held against those of other sources, which are UTC.
+    pub are_times_compared: bool,
     /// Whether text without times is read. The order of its lines is all that is known then.
     pub without_times: bool,
     /// What may end the reading early.

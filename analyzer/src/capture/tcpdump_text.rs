@@ -10,7 +10,7 @@ mod meaning;
 mod payload;
 mod services;
 
-use self::clock::{Clock, Stamp};
+use self::clock::{Clock, NoInstant, Stamp, begins_with_date};
 use self::head::Head;
 use self::meaning::{
     Before, Content, FrameRows, Meaning, holds_another, is_of_tshark, is_possible_frame, is_tunnel, meaning,
@@ -20,6 +20,7 @@ use super::nics::Nics;
 use super::source::{Meter, Source};
 use super::stream::ByteStream;
 use super::warnings::Warnings;
+use super::zone::Zone;
 use super::{CaptureError, CaptureReader, Interface, Item, Options, Progress, Skipped, TextPayload, TextRecord};
 use crate::paste::{Kind, Lines, Looks, Next};
 use crate::types::{Position, Warning};
@@ -53,8 +54,12 @@ pub(super) struct TextReader {
     is_of_tshark: bool,
     /// Whether text without times is read.
     may_lack_times: bool,
+    /// Whether times are held against those of other sources.
+    are_times_compared: bool,
     /// Whether the frame before holds another.
     in_tunnel: bool,
+    /// Whether the line before begins with a date and is no packet.
+    is_behind_date: bool,
     /// Service names that stand for several ports and were told of.
     ambiguous: Vec<&'static str>,
     skipped: Skipped,
@@ -81,14 +86,16 @@ impl TextReader {
             meter: source.meter,
             warnings: Warnings::new(source.file),
             nics: Nics::default(),
-            clock: Clock::new(options.date),
+            clock: Clock::new(options.date, options.zone.clone()),
             listening_on: None,
             begun: None,
             record: None,
             recognised: false,
             is_of_tshark: false,
             may_lack_times: options.without_times,
+            are_times_compared: options.are_times_compared,
             in_tunnel: false,
+            is_behind_date: false,
             ambiguous: Vec::new(),
             skipped: Skipped::default(),
             ended: false,
@@ -98,6 +105,7 @@ impl TextReader {
     /// Reads the line that was reached.
     fn read_line(&mut self) -> Result<(), CaptureError> {
         let begun = self.begun.take();
+        let is_behind_date = std::mem::take(&mut self.is_behind_date);
         let line = self.lines.line();
         let number = line.number();
         let text = if line.kind == Kind::Data { line.text } else { "" };
@@ -123,6 +131,9 @@ impl TextReader {
                 Err(CaptureError::NoTimes { file: file(), line: number })
             }
             Meaning::NoMacs if !self.recognised => Err(CaptureError::NoMacs { file: file(), line: number }),
+            Meaning::Frame { stamp, .. } if is_behind_date && !matches!(stamp, Stamp::Dated(..)) => {
+                self.lose(number, "the date of this line may stand in the line before")
+            }
             Meaning::Frame { stamp, head, content } => {
                 let nic = head.interface.or(self.listening_on.as_deref());
                 let interface =
@@ -133,8 +144,14 @@ impl TextReader {
                 if holds_another(body) && !is_tunnel(text) {
                     self.lose(number, "another frame stands behind the first in this line; the first was read")?;
                 }
-                let Some(at) = self.clock.at(stamp) else {
-                    return self.lose(number, "a time before 1970 or after 2554");
+                let at = match self.clock.at(stamp, number) {
+                    Ok(at) => at,
+                    Err(NoInstant::OutOfRange) => return self.lose(number, "a time before 1970 or after 2554"),
+                    Err(NoInstant::PassedOver) => {
+                        let zone = self.clock.zone().map_or("this zone", Zone::name);
+                        let reason = format!("there was no such time in {zone}: clocks were put forward over it");
+                        return self.lose(number, &reason);
+                    }
                 };
                 let record = TextRecord { at, interface, tags, eth_src, eth_dst, length, payload: TextPayload::Other };
                 match content {
@@ -162,6 +179,7 @@ impl TextReader {
             }
             Meaning::NoTime | Meaning::Foreign => {
                 self.is_of_tshark |= is_of_tshark(text);
+                self.is_behind_date = begins_with_date(text);
                 self.skip(number, "no line of `tcpdump -e`")
             }
         }
@@ -222,18 +240,37 @@ impl TextReader {
             self.skipped.ends += 1;
             self.warnings.push(Position::Offset(stream.offset()), || reason);
         }
-        if self.clock.lacks_times() {
+        self.remark_times();
+        Ok(())
+    }
+
+    /// Says what is not known of the times.
+    fn remark_times(&mut self) {
+        let clock = &self.clock;
+        if clock.lacks_times() {
             self.warnings.push(Position::Whole, || {
                 "the lines have no times (option -t): when these packets left is not known, only their order".to_owned()
             });
         }
-        if self.clock.date_missed() {
+        if clock.date_missed() {
             self.warnings.push(Position::Whole, || {
-                "the lines have no date, so 1970-01-01 is taken; give the day of the first line with `--date YYYY-MM-DD`"
-                    .to_owned()
+                let day = clock.first_day();
+                format!(
+                    "the lines have no date, so {day} is taken; give the day of the first line with `--date YYYY-MM-DD`"
+                )
             });
         }
-        Ok(())
+        if self.are_times_compared && clock.lacks_zone() {
+            self.warnings.push(Position::Whole, || {
+                "its times are taken as UTC, as those of the other sources are; `--timezone` tells otherwise".to_owned()
+            });
+        }
+        if let (Some(line), Some(zone)) = (clock.guessed(), clock.zone()) {
+            self.warnings.push(Position::Line(line), || {
+                let zone = zone.name();
+                format!("from here on times come twice in {zone}, where clocks were put back; the first ones are taken")
+            });
+        }
     }
 }
 

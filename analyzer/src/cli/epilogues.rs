@@ -1,6 +1,7 @@
 //! What each command says behind its options. Lines of examples are cut by hand, as a shell takes them.
 
 use super::epilogue::Epilogue;
+use super::reading::ZONES;
 use super::values::DURATIONS;
 
 const NO_COLOR: (&str, &str) = ("NO_COLOR", "If it is set and not empty, text is not coloured unless --color says so.");
@@ -19,9 +20,9 @@ const SOCKETS: (&str, &str) =
 
 const DUMP_NAMES: &str = "\
 A CASE_DIR holds captures and dumps under well-known names: nexthops.toml, lr-route-list.txt, lr-route-list.ROUTER.txt, \
-mac_binding.txt, static_mac_binding.txt, bfd.txt, static_routes.txt, port_binding*.txt, datapath_binding.txt, ovnnb.db, \
-ovnsb.db, conf.db, lflow-list.txt, conntrack.txt, ct-zones.txt, ct-zone-list.txt, mac-owners*.txt; each may end in .gz \
-or .zst.";
+mac_binding.txt, static_mac_binding.txt, bfd.txt, static_routes.txt, port_binding*.txt, datapath_binding.txt, \
+learned_route.txt, ecmp_nexthop.txt, ovnnb.db, ovnsb.db, conf.db, lflow-list.txt, conntrack.txt, ct-zones.txt, \
+ct-zone-list.txt, mac-owners*.txt; each may end in .gz or .zst.";
 
 const TICKET: &str = "\
 A text that holds several of these outputs, such as a support ticket, a mail or Markdown, is read as it is: fences, prompts \
@@ -68,7 +69,10 @@ pub(super) const REPLAY: Epilogue = Epilogue {
             "",
         ),
         ("tcpdump -i ens1 -w - | analyzer replay --nexthops nexthops.toml -", ""),
-        ("analyzer replay --date 2022-06-09 --nexthops nexthops.toml pasted-tcpdump.txt", ""),
+        (
+            "analyzer replay --date 2022-06-09 --timezone Europe/Berlin \\\n--nexthops nexthops.toml pasted-tcpdump.txt",
+            "Text of tcpdump with local times",
+        ),
         (
             "analyzer replay --date 2022-06-09 pcaps/ticket/ticket.md",
             "Several outputs in one text, with prose between them",
@@ -86,6 +90,7 @@ pub(super) const REPLAY: Epilogue = Epilogue {
          most 2 seconds. A second one ends the run at once, with 128 and its number as \
          exit status.",
         DURATIONS,
+        ZONES,
     ],
     files: &[],
     environment: &[NO_COLOR, TRUSTED],
@@ -201,7 +206,7 @@ pub(super) const EXPLAIN: Epilogue = Epilogue {
         ),
         ("analyzer explain 'icmp 10.244.0.5 -> 8.8.8.8 type 0 code 0 id 77' case/", ""),
     ],
-    notes: &[DURATIONS],
+    notes: &[DURATIONS, ZONES],
     files: &[HISTORY, SOCKETS],
     environment: &[NO_COLOR, OVS_RUNDIR, OVN_RUNDIR],
     exit_status: &[

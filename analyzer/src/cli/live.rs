@@ -137,7 +137,8 @@ pub struct AskingArgs {
     /// several times
     #[arg(long, value_name = "FILE")]
     pub nexthops: Vec<PathBuf>,
-    /// Whose MAC it was: text or JSON of `ip -d link`, or `oc get pods -A -o json`; may be given several times
+    /// Whose MAC it was: text or JSON of `ip -d link` or `ip neigh`, `arp -n`, `oc get pods -A -o yaml` or `-o json`, or `oc
+    /// describe pods`; may be given several times
     #[arg(long, value_name = "FILE")]
     pub mac_owners: Vec<PathBuf>,
     /// Where conntrack entries are

@@ -2,6 +2,14 @@
 
 use clap::Args;
 
+use crate::capture::Zone;
+
+/// What stands for a time zone in help texts; [`ZONES`] tells its forms.
+const ZONE: &str = "ZONE";
+
+/// The forms of a time zone, for the end of help texts.
+pub(super) const ZONES: &str = "A ZONE is a name such as Europe/Berlin, an offset such as +02:00 or -0530, UTC, or local for that of this machine.";
+
 /// How captures are read.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Reading captures")]
@@ -9,6 +17,9 @@ pub struct ReadingArgs {
     /// Day of the first line of a `tcpdump -e` text that prints no dates
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_date)]
     pub date: Option<jiff::civil::Date>,
+    /// Time zone of a `tcpdump -e` text; UTC unless given
+    #[arg(long, value_name = ZONE, value_parser = str::parse::<Zone>, allow_hyphen_values = true)]
+    pub timezone: Option<Zone>,
     /// Threads; all processors unless given
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,

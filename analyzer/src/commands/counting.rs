@@ -20,7 +20,7 @@ pub(super) fn count(
     args: &ReadingArgs,
     interruption: Option<&Arc<Interruption>>,
 ) -> anyhow::Result<Counted> {
-    let without_times = prepared.holds_at_any_time() && prepared.captures.len() == 1;
+    let are_times_compared = !prepared.holds_at_any_time() || prepared.captures.len() > 1;
     let Prepared { engine, captures, .. } = prepared;
     let bar = Bar::new(args.quiet);
     let show = |progress: Progress| bar.show(progress);
@@ -30,7 +30,13 @@ pub(super) fn count(
     }
     options.max_flows = usize::try_from(args.max_flows).unwrap_or(usize::MAX);
     let epochs = engine.epochs().clone();
-    let capture_options = capture::Options { date: args.date, without_times, ..capture::Options::default() };
+    let capture_options = capture::Options {
+        date: args.date,
+        zone: args.timezone.clone(),
+        are_times_compared,
+        without_times: !are_times_compared,
+        ..capture::Options::default()
+    };
     let counted = replay::count(captures, &capture_options, epochs, &options, engine);
     bar.clear();
     let counted = counted?;

@@ -1,5 +1,7 @@
 //! Lines that may be entries and cannot be read: what of them can be told all the same.
 
+use std::mem;
+
 use super::text::Start;
 use crate::engine::fact::{LostEntry, LostTuple};
 
@@ -11,9 +13,24 @@ pub(super) fn any() -> LostEntry {
     LostEntry { may_be_labelled: true, ..LostEntry::default() }
 }
 
+/// What can be told of the entries that a line may be: several where the ends of lines were lost, none where it may be none.
+pub(super) fn entries(text: &str) -> impl Iterator<Item = LostEntry> {
+    let mut starts: Vec<usize> = text.match_indices(ORIG).map(|(start, _)| start).skip(1).collect();
+    starts.push(text.len());
+    // Where the name of the protocol of a further one begins is not clear.
+    let pieces = starts.into_iter().scan(0, |from, to| Some(&text[mem::replace(from, to)..to]));
+    pieces.filter_map(entry)
+}
+
+/// What stands before the original tuple.
+const ORIG: &str = "orig=(";
+
 /// What can be told of the entry that a line may be; `None` for a line that may be none: it holds neither an address nor a
 /// label.
-pub(super) fn entry(text: &str) -> Option<LostEntry> {
+fn entry(text: &str) -> Option<LostEntry> {
+    if is_beginning(text.trim_ascii()) {
+        return Some(any());
+    }
     let is_labelled = text.contains("label=") || text.contains("labels=");
     if !is_labelled && !text.contains("src=") {
         return None;
@@ -22,10 +39,19 @@ pub(super) fn entry(text: &str) -> Option<LostEntry> {
     let is_whole = text.matches(')').count() >= 2;
     Some(LostEntry {
         nw_proto: Start::find(text).and_then(|start| start.nw_proto(text)),
-        orig: tuple(text, "orig=("),
+        orig: tuple(text, ORIG),
         reply: tuple(text, "reply=("),
         may_be_labelled: is_labelled || !is_whole,
     })
+}
+
+/// Whether a text is the beginning of an entry, cut in front of its addresses.
+fn is_beginning(text: &str) -> bool {
+    let is_of = |name: &str| match text.strip_prefix(name) {
+        Some(rest) => ",orig=(".starts_with(rest),
+        None => !text.is_empty() && name.starts_with(text),
+    };
+    ["icmp", "icmpv6", "sctp", "tcp", "udp"].iter().any(|name| is_of(name))
 }
 
 /// The fields that can be read of the tuple behind `key`.
@@ -70,9 +96,27 @@ mod tests {
     }
 
     #[test]
+    fn entries_of_joined_lines_are_told_apart() {
+        let line = |host: u8| {
+            format!(
+                "udp,orig=(src=192.0.2.{host},dst=198.51.100.1,sport=1,dport=2),reply=(src=198.51.100.1,dst=192.0.2.{host},sport=2,dport=1),zone=3,labels=0x2"
+            )
+        };
+        let joined = line(1) + &line(2);
+        let lost: Vec<LostEntry> = entries(&joined).collect();
+        let sources: Vec<_> = lost.iter().map(|lost| lost.orig.src).collect();
+        assert_eq!(sources, ["192.0.2.1".parse().ok(), "192.0.2.2".parse().ok()]);
+        assert_eq!((lost[0].nw_proto, lost[1].nw_proto), (Some(proto::UDP), None));
+        assert!(lost.iter().all(|lost| lost.may_be_labelled));
+    }
+
+    #[test]
     fn what_is_no_entry_is_no_gap() {
         for text in ["", "total 3", "conntrack v1.4.7: 3 flow entries have been shown."] {
             assert_eq!(entry(text), None, "{text}");
+        }
+        for text in ["udp", "sct", "tcp,", "icmpv6,orig=("] {
+            assert_eq!(entry(text), Some(any()), "{text}");
         }
         assert_eq!(entry("tail of an entry,labels=0x2ce").map(|lost| lost.may_be_labelled), Some(true));
     }

@@ -66,9 +66,10 @@ pub fn read(
         match next {
             Next::End => break,
             Next::TooLong => {
-                let message = format!("the line is longer than {MAX_ENTRY} bytes");
+                let position = Position::Line(line.number());
+                reading.pass_over(&file, position, format!("the line is longer than {MAX_ENTRY} bytes"));
                 // What it holds was not kept.
-                reading.lose(&file, Position::Line(line.number()), lost::any(), message);
+                reading.lose(&file, position, lost::any());
             }
             Next::Line if line.kind != Kind::Data => {}
             Next::Line => match parse_line(line.text) {
@@ -86,18 +87,15 @@ pub fn read(
 }
 
 impl Reading {
-    /// Takes note of a line that cannot be read.
+    /// Takes note of a line that cannot be read, and of what it may have been.
     fn unread(&mut self, file: &Arc<str>, line: &Line<'_>, LineError { column, message }: LineError) {
         let position = line.position(column - 1);
-        match lost::entry(line.text) {
-            Some(entry) => self.lose(file, position, entry, message),
-            None => self.pass_over(file, position, message),
-        }
+        self.pass_over(file, position, message);
+        lost::entries(line.text).for_each(|entry| self.lose(file, position, entry));
     }
 
-    /// Takes note of a line that may be an entry and cannot be read: what it told is missing.
-    fn lose(&mut self, file: &Arc<str>, position: Position, entry: LostEntry, message: String) {
-        self.pass_over(file, position, message);
+    /// Takes note of an entry that cannot be read: what it told is missing.
+    fn lose(&mut self, file: &Arc<str>, position: Position, entry: LostEntry) {
         // The last stands for all further ones.
         let entry = match self.gaps.len() {
             MAX_GAPS => lost::any(),
@@ -108,7 +106,7 @@ impl Reading {
         self.gaps.push(Gap { scope: Scope::Connections(entry), place, validity: Validity::ALWAYS });
     }
 
-    /// Takes note of a line that is no entry.
+    /// Takes note of a line that cannot be read.
     fn pass_over(&mut self, file: &Arc<str>, position: Position, message: String) {
         self.unreadable += 1;
         if self.warnings.len() < MAX_WARNINGS {

@@ -80,6 +80,8 @@ fn known<'a>(name: &str, paths: &'a mut Paths) -> Option<&'a mut Vec<PathBuf>> {
         "bfd.txt" => &mut paths.bfd,
         "static_routes.txt" => &mut paths.static_routes,
         "datapath_binding.txt" => &mut paths.datapaths,
+        "learned_route.txt" => &mut paths.learned_routes,
+        "ecmp_nexthop.txt" => &mut paths.ecmp_nexthops,
         "lflow-list.txt" => &mut paths.logical_flows,
         "ovnnb.db" | "ovnnb_db.db" => &mut paths.nb_db,
         "ovnsb.db" | "ovnsb_db.db" => &mut paths.sb_db,
@@ -141,7 +143,15 @@ mod tests {
     #[test]
     fn well_known_names() {
         let mut paths = Paths::default();
-        for name in ["port_binding.txt", "port_binding.rtoe.txt", "mac-owners.worker-19.txt", "conf.db", "bfd.txt"] {
+        for name in [
+            "port_binding.txt",
+            "port_binding.rtoe.txt",
+            "mac-owners.worker-19.txt",
+            "conf.db",
+            "bfd.txt",
+            "learned_route.txt",
+            "ecmp_nexthop.txt",
+        ] {
             assert!(known(name, &mut paths).is_some(), "{name}");
         }
         for name in ["flows.txt", "README.md", "port_binding.json", "ovnnb.db.old"] {

@@ -13,7 +13,7 @@ use hashbrown::HashSet;
 
 pub use self::error::InputError;
 use self::text::{Open, Text, texts};
-use self::told::Told;
+use self::told::{Database, Told};
 use super::paths::Paths;
 use super::source::Source;
 use super::ticket::{Block, Kind, Ticket};
@@ -35,21 +35,27 @@ const MAX_WARNINGS: usize = 100;
 /// By what columns the rows of a table are told from those of the others that are read.
 struct Signs {
     table: &'static str,
-    has: &'static str,
+    has: &'static [&'static str],
     lacks: &'static [&'static str],
 }
 
 const SIGNS: &[Signs] = &[
-    Signs { table: "Logical_Router_Static_Route", has: "nexthop", lacks: &[] },
-    Signs { table: "BFD", has: "dst_ip", lacks: &[] },
-    Signs { table: "Static_MAC_Binding", has: "override_dynamic_mac", lacks: &[] },
-    Signs { table: "MAC_Binding", has: "ip", lacks: &["override_dynamic_mac"] },
-    Signs { table: "Port_Binding", has: "logical_port", lacks: &["ip", "dst_ip", "nexthop"] },
-    Signs { table: "Datapath_Binding", has: "external_ids", lacks: &["logical_port", "nexthop", "dst_ip"] },
+    Signs { table: "Logical_Router_Static_Route", has: &["nexthop"], lacks: &["logical_port", "port"] },
+    Signs { table: "Learned_Route", has: &["ip_prefix", "logical_port"], lacks: &[] },
+    Signs { table: ECMP_NEXTHOP, has: &["nexthop", "port"], lacks: &["ip_prefix"] },
+    Signs { table: "BFD", has: &["dst_ip"], lacks: &[] },
+    Signs { table: "Static_MAC_Binding", has: &["override_dynamic_mac"], lacks: &[] },
+    Signs { table: "MAC_Binding", has: &["ip"], lacks: &["override_dynamic_mac"] },
+    Signs { table: "Port_Binding", has: &["logical_port"], lacks: &["ip", "dst_ip", "nexthop"] },
+    Signs { table: "Datapath_Binding", has: &["external_ids"], lacks: &["logical_port", "nexthop", "dst_ip"] },
 ];
 
 /// Tables that have no rows on many clusters.
-const MAY_BE_EMPTY: &[&str] = &["BFD", "Static_MAC_Binding"];
+pub(super) const MAY_BE_EMPTY: &[&str] = &["BFD", "Static_MAC_Binding", "Learned_Route", ECMP_NEXTHOP];
+
+/// A table that is known and decides nothing. northd fills it where OVN watches next hops itself; it keeps a MAC there
+/// that the binding has lost since, and all else in it stands in routes, BFD sessions and bindings, too.
+pub(super) const ECMP_NEXTHOP: &str = "ECMP_Nexthop";
 
 /// What reading the dumps left behind.
 #[derive(Debug, Default)]
@@ -94,13 +100,16 @@ pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputEr
         (rows(&paths.bfd, "BFD"), "bfd"),
         (rows(&paths.static_mac_bindings, "Static_MAC_Binding"), "static-mac-bindings"),
     ];
-    loader.listed(&northbound, northbound::facts)?;
+    loader.listed(&northbound, Database::Northbound, northbound::facts)?;
     let southbound = [
         (rows(&paths.datapaths, "Datapath_Binding"), "datapaths"),
         (rows(&paths.port_bindings, "Port_Binding"), "port-bindings"),
         (rows(&paths.mac_bindings, "MAC_Binding"), "mac-bindings"),
+        (rows(&paths.learned_routes, "Learned_Route"), "learned-routes"),
     ];
-    loader.listed(&southbound, southbound::facts)?;
+    loader.listed(&southbound, Database::Southbound, southbound::facts)?;
+    let without_facts = [(rows(&paths.ecmp_nexthops, ECMP_NEXTHOP), "ecmp-nexthops")];
+    loader.listed(&without_facts, Database::Southbound, |_, _| Facts::default())?;
     loader.routes(paths)?;
     for text in texts(&paths.nexthops, &paths.tickets, |kind| *kind == Kind::Nexthops) {
         loader.facts(text, NEXTHOPS, |bytes, file| Ok(nexthops_toml::parse(utf8(file, bytes)?, file)?))?;
@@ -144,13 +153,13 @@ struct FactsOf {
 const ROUTES: FactsOf = FactsOf {
     taken_for: "lr-routes",
     expected: "routes of `ovn-nbctl lr-route-list`",
-    precedence: Precedence::BehindDatabase,
+    precedence: Precedence::Behind(Database::Northbound),
 };
 const NEXTHOPS: FactsOf = FactsOf { taken_for: "nexthops", expected: "next hops", precedence: Precedence::Own };
 const LOGICAL_FLOWS: FactsOf = FactsOf {
     taken_for: "logical-flows",
     expected: "logical flows of symmetric replies",
-    precedence: Precedence::BehindDatabase,
+    precedence: Precedence::Behind(Database::Southbound),
 };
 const ZONES: FactsOf =
     FactsOf { taken_for: "ct-zones", expected: "names of conntrack zones", precedence: Precedence::Own };
@@ -173,7 +182,7 @@ struct Listed {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Precedence {
     Own,
-    BehindDatabase,
+    Behind(Database),
 }
 
 impl Loader<'_> {
@@ -232,14 +241,14 @@ impl Loader<'_> {
     }
 
     /// Rows of all the texts together, as joins need several tables.
-    fn tables(&mut self, texts: &[TablesTexts<'_>]) -> Result<Option<Listed>, InputError> {
+    fn tables(&mut self, texts: &[TablesTexts<'_>], database: Database) -> Result<Option<Listed>, InputError> {
         let mut listed = Listed::default();
         let mut files: Vec<Arc<str>> = Vec::new();
         for ((texts, table), taken_for) in texts {
             for text in texts {
                 let open = text.open()?;
-                if let Err(error) = self.table(&open, table, taken_for, &mut listed) {
-                    self.unread(&open, error)?;
+                if let Err(error) = self.table(&open, table, database, taken_for, &mut listed) {
+                    self.unread(&open, error, Precedence::Behind(database))?;
                 }
                 // Several blocks of a ticket are of one file.
                 if !files.contains(&open.file) {
@@ -256,6 +265,7 @@ impl Loader<'_> {
         &mut self,
         open: &Open<'_>,
         table: &'static str,
+        database: Database,
         taken_for: &'static str,
         listed: &mut Listed,
     ) -> Result<(), InputError> {
@@ -271,7 +281,10 @@ impl Loader<'_> {
         let lost_lines = warnings.len();
         self.loaded.skipped_lines += lost_lines as u64;
         self.loaded.warnings.extend(warnings);
-        self.lose(&open.file, table, lost);
+        self.lose(&open.file, table, database, lost);
+        if table == ECMP_NEXTHOP {
+            self.decides_nothing(open, rows.len());
+        }
         let versions = listed.tables.tables.entry(table.into()).or_default();
         listed.parts.push((table, versions.len()..versions.len() + rows.len(), self.loaded.sources.len()));
         self.loaded.sources.push(open.source(taken_for, rows.len(), lost_lines));
@@ -280,8 +293,13 @@ impl Loader<'_> {
     }
 
     /// Takes over what the rows of texts of a database tell: of each its files, the option that names them, and its table.
-    fn listed(&mut self, texts: &[TablesTexts<'_>], facts: fn(&Tables, &Arc<str>) -> Facts) -> Result<(), InputError> {
-        let Some(listed) = self.tables(texts)? else { return Ok(()) };
+    fn listed(
+        &mut self,
+        texts: &[TablesTexts<'_>],
+        database: Database,
+        facts: fn(&Tables, &Arc<str>) -> Facts,
+    ) -> Result<(), InputError> {
+        let Some(listed) = self.tables(texts, database)? else { return Ok(()) };
         let facts = facts(&listed.tables, &listed.file);
         for (table, index) in &facts.unreadable {
             let is_there = |(of, versions, _): &&(&str, Range<usize>, usize)| of == table && versions.contains(index);
@@ -290,16 +308,16 @@ impl Loader<'_> {
             }
         }
         let open = Open { file: Arc::clone(&listed.file), bytes: (&[][..]).into(), block: None };
-        self.take(&open, "rows of these tables", facts, Precedence::BehindDatabase)
+        self.take(&open, "rows of these tables", facts, Precedence::Behind(database))
     }
 
     /// Tells of rows of a table that could not be read, where no database has them.
-    fn lose(&mut self, file: &Arc<str>, table: &str, lost: Vec<Position>) {
+    fn lose(&mut self, file: &Arc<str>, table: &str, database: Database, lost: Vec<Position>) {
         let Some(scope) = ovn::lost_row(table) else { return };
         for position in lost {
             let place = Place { file: Arc::clone(file), position };
             let gap = Gap { scope: scope.clone(), place, validity: Validity::ALWAYS };
-            if !self.database.covers_gap(&gap) {
+            if !self.database.covers_gap(database, &gap) {
                 (self.tell)(Fact::Gap(gap));
             }
         }
@@ -327,7 +345,11 @@ impl Loader<'_> {
         })?;
         let reading = open.entries(reading);
         if reading.entries == 0 && reading.gaps.is_empty() && reading.unreadable > 0 {
-            return self.unread(open, nothing(Arc::clone(&open.file), "conntrack entries", &reading.warnings));
+            return self.unread(
+                open,
+                nothing(Arc::clone(&open.file), "conntrack entries", &reading.warnings),
+                Precedence::Own,
+            );
         }
         self.entered(open, reading);
         Ok(())
@@ -370,7 +392,7 @@ impl Loader<'_> {
         let open = text.open()?;
         let facts = match parse(&open.bytes, &open.file) {
             Ok(facts) => open.placed(facts),
-            Err(error) => return self.unread(&open, error),
+            Err(error) => return self.unread(&open, error, precedence),
         };
         if taken_for == NEXTHOPS.taken_for
             && facts.facts.iter().filter_map(Fact::validity).any(|validity| validity != Validity::ALWAYS)
@@ -385,7 +407,7 @@ impl Loader<'_> {
     }
 
     /// Ends reading where a file tells nothing; of a block of a ticket, takes note of what is missing for it.
-    fn unread(&mut self, open: &Open<'_>, error: InputError) -> Result<(), InputError> {
+    fn unread(&mut self, open: &Open<'_>, error: InputError, precedence: Precedence) -> Result<(), InputError> {
         if open.block.is_none() {
             return Err(error);
         }
@@ -394,7 +416,11 @@ impl Loader<'_> {
         self.loaded.skipped_lines += 1;
         let place = Place { position: Position::Line(open.before() + 1), ..open.place() };
         let gap = open.scope().map(|scope| Gap { scope, place, validity: Validity::ALWAYS });
-        if let Some(gap) = gap.filter(|gap| !self.database.covers_gap(gap)) {
+        let is_told = |gap: &Gap| match precedence {
+            Precedence::Own => false,
+            Precedence::Behind(database) => self.database.covers_gap(database, gap),
+        };
+        if let Some(gap) = gap.filter(|gap| !is_told(gap)) {
             (self.tell)(Fact::Gap(gap));
         }
         Ok(())
@@ -408,6 +434,16 @@ impl Loader<'_> {
             self.loaded.lost_captures.extend(ticket.unread.iter().cloned());
             self.loaded.warnings.extend(ticket.unread.iter().chain(&ticket.repeated).cloned());
         }
+    }
+
+    /// Says of a text that it has no weight, so that nobody waits for what it would change.
+    fn decides_nothing(&mut self, open: &Open<'_>, rows: usize) {
+        let monitor = match rows {
+            0 => "it has no rows, as where OVN does not watch next hops itself",
+            _ => "that it has rows says that OVN flushes entries of next hops that go (ecmp_nexthop_monitor_enable)",
+        };
+        let message = format!("ECMP_Nexthop decides nothing, routes, BFD and MAC_Binding do; {monitor}");
+        self.loaded.warnings.push(Warning { place: open.place(), message });
     }
 
     /// Warns of a text that tells nothing, as one does that a failed command left behind.
@@ -424,24 +460,24 @@ impl Loader<'_> {
     ) -> Result<(), InputError> {
         let is_lost = facts.facts.is_empty() && !facts.warnings.is_empty();
         if is_lost && (open.block.is_none() || facts.gaps.is_empty()) {
-            return self.unread(open, nothing(Arc::clone(&open.file), expected, &facts.warnings));
+            return self.unread(open, nothing(Arc::clone(&open.file), expected, &facts.warnings), precedence);
         }
         self.loaded.skipped_lines += facts.warnings.len() as u64;
         self.loaded.history = self.loaded.history.max(facts.since);
-        if precedence == Precedence::BehindDatabase {
+        if let Precedence::Behind(database) = precedence {
             let told = &self.database;
             let contradictions: Vec<Warning> = facts
                 .facts
                 .iter()
-                .filter_map(|fact| told.contradiction(fact))
-                .map(|(message, database)| Warning {
+                .filter_map(|fact| told.contradiction(database, fact))
+                .map(|(message, file_of_database)| Warning {
                     place: open.place(),
-                    message: format!("{message}, which {database} does not have; the database counts"),
+                    message: format!("{message}, which {file_of_database} does not have; the database counts"),
                 })
                 .collect();
             self.loaded.warnings.extend(contradictions);
-            facts.facts.retain(|fact| !told.covers(fact));
-            facts.gaps.retain(|gap| !told.covers_gap(gap));
+            facts.facts.retain(|fact| !told.covers(database, fact));
+            facts.gaps.retain(|gap| !told.covers_gap(database, gap));
         }
         if self.has_tickets {
             // What is pasted twice is one fact.
@@ -463,7 +499,8 @@ impl Loader<'_> {
 fn check_table(file: &Arc<str>, table: &'static str, rows: &[RowVersion]) -> Result<(), InputError> {
     let Some(signs) = SIGNS.iter().find(|signs| signs.table == table) else { return Ok(()) };
     let fits = |row: &Row| {
-        row.columns.contains_key(signs.has) && !signs.lacks.iter().any(|column| row.columns.contains_key(*column))
+        signs.has.iter().all(|column| row.columns.contains_key(*column))
+            && !signs.lacks.iter().any(|column| row.columns.contains_key(*column))
     };
     if rows.is_empty() || rows.iter().any(|version| fits(&version.row)) {
         return Ok(());

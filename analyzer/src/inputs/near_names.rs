@@ -1,7 +1,7 @@
 //! Names of files that are nearly well-known ones: what their users meant is not read.
 
 /// Well-known names, without what an ending or a router's name adds.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 16] = [
     "nexthops.toml",
     "mac_binding.txt",
     "static_mac_binding.txt",
@@ -9,6 +9,8 @@ const KNOWN: [&str; 14] = [
     "static_routes.txt",
     "port_binding.txt",
     "datapath_binding.txt",
+    "learned_route.txt",
+    "ecmp_nexthop.txt",
     "lflow-list.txt",
     "lr-route-list.txt",
     "ovnnb_db.db",
@@ -53,6 +55,8 @@ mod tests {
             ("BFD.txt", "bfd.txt"),
             ("static-route.txt", "static_routes.txt"),
             ("lflow_list.log", "lflow-list.txt"),
+            ("learned-routes.txt", "learned_route.txt"),
+            ("ECMP_Nexthops.txt", "ecmp_nexthop.txt"),
         ] {
             assert_eq!(nearest(name), Some(meant), "{name}");
         }

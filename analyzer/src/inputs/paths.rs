@@ -34,6 +34,12 @@ pub struct Paths {
     /// Text of `ovn-sbctl list Datapath_Binding`
     #[arg(long, value_name = "FILE")]
     pub datapaths: Vec<PathBuf>,
+    /// Text of `ovn-sbctl list Learned_Route`, where OVN learns routes (25.03 and later)
+    #[arg(long, value_name = "FILE")]
+    pub learned_routes: Vec<PathBuf>,
+    /// Text of `ovn-sbctl list ECMP_Nexthop` (25.03 and later): read, and of no weight
+    #[arg(long, value_name = "FILE")]
+    pub ecmp_nexthops: Vec<PathBuf>,
     /// Text of `ovn-sbctl lflow-list`: what OVN does with labels
     #[arg(long, value_name = "FILE")]
     pub logical_flows: Vec<PathBuf>,
@@ -52,7 +58,8 @@ pub struct Paths {
     /// Names of conntrack zones: text of `ovs-vsctl get bridge br-int external_ids` or of `ovn-appctl ct-zone-list`
     #[arg(long, value_name = "FILE")]
     pub ct_zones: Vec<PathBuf>,
-    /// Whose MAC it was: text or JSON of `ip -d link`, or `oc get pods -A -o json`
+    /// Whose MAC it was: text or JSON of `ip -d link` or `ip neigh`, `arp -n`, `oc get pods -A -o yaml` or `-o json`, or `oc
+    /// describe pods`
     #[arg(long, value_name = "FILE")]
     pub mac_owners: Vec<PathBuf>,
     /// Texts that hold several of these, and captures
@@ -102,6 +109,8 @@ impl Paths {
             static_routes,
             port_bindings,
             datapaths,
+            learned_routes,
+            ecmp_nexthops,
             logical_flows,
             nb_db,
             sb_db,
@@ -119,6 +128,8 @@ impl Paths {
             static_routes,
             port_bindings,
             datapaths,
+            learned_routes,
+            ecmp_nexthops,
             logical_flows,
             nb_db,
             sb_db,

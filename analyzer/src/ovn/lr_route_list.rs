@@ -117,6 +117,8 @@ struct Row {
     /// Whether the row has a word of those that came with 21.03.
     has_new_words: bool,
     has_ecmp: bool,
+    /// Whether its port has lost characters, or goes on behind a blank.
+    has_broken_port: bool,
     /// Words that no version of OVN known to us prints.
     unknown: Vec<(usize, String)>,
 }
@@ -191,7 +193,7 @@ impl Listing<'_> {
                 }
                 Err(NoRow { offset, message }) => {
                     let position = line.position(offset);
-                    match lost::row(line.text, self.router.clone()) {
+                    match lost::row_or_heading(line.text, self.router.clone()) {
                         Some(scope) => self.facts.lose(self.file, position, scope, message),
                         None => self.facts.warn(self.file, position, message),
                     }
@@ -201,11 +203,16 @@ impl Listing<'_> {
     }
 
     fn take(&mut self, line: &Line<'_>, row: Row) {
-        let is_cut = row.unknown.last().is_some_and(|(offset, word)| {
+        let is_part = row.unknown.last().is_some_and(|(offset, word)| {
             line.text.trim_end().len() == offset + word.len()
                 && FLAGS.iter().any(|flag| flag.starts_with(word.as_str()))
         });
-        let unknown = if is_cut { &row.unknown[..row.unknown.len() - 1] } else { &row.unknown[..] };
+        let unknown = if is_part { &row.unknown[..row.unknown.len() - 1] } else { &row.unknown[..] };
+        // Behind a blank another word stood.
+        let is_cut = is_part
+            || ends_in_one_blank(line.text)
+            || row.has_broken_port
+            || unknown.iter().any(|(_, word)| lost::may_be_flag(word));
         if let Some(&(offset, _)) = unknown.first() {
             self.behind(line, offset);
         }
@@ -231,7 +238,7 @@ impl Listing<'_> {
         let rest = &line.text[offset..];
         let scope = match lost::row(rest, self.router.clone()) {
             Some(Scope::Routes { router, policy, .. }) => Scope::Routes { router, policy, prefix: None },
-            _ if lost::may_hold_heading(rest) => {
+            _ if lost::may_hold_heading(line.text) => {
                 Scope::Routes { router: self.router.clone(), policy: None, prefix: None }
             }
             _ => return,
@@ -276,7 +283,9 @@ impl Listing<'_> {
         };
         let (mut has_new_words, mut has_ecmp) = (false, false);
         let mut unknown = Vec::new();
+        let mut last_flag = 0;
         for (nth, (offset, word)) in rest.enumerate() {
+            last_flag = if FLAGS.contains(&word) { offset } else { last_flag };
             has_new_words |= matches!(word, "ecmp" | "ecmp-symmetric-reply" | "bfd");
             match word {
                 "ecmp" => has_ecmp = true,
@@ -288,7 +297,11 @@ impl Listing<'_> {
                 other => unknown.push((offset, other.to_owned())),
             }
         }
-        Ok(Row { route, has_new_words, has_ecmp, unknown })
+        let port = route.output_port.as_deref().unwrap_or_default();
+        let goes_on = port.ends_with(['-', '_', '.']) && !unknown.is_empty();
+        let has_broken_port =
+            paste::is_damaged(port) || goes_on || unknown.iter().any(|&(offset, _)| offset < last_flag);
+        Ok(Row { route, has_new_words, has_ecmp, has_broken_port, unknown })
     }
 
     /// Turns the rows into facts. Where a route has several next hops and no row tells it, the listing is older than
@@ -304,6 +317,8 @@ impl Listing<'_> {
         for told in self.routes.iter().filter(|told| counts(&told.route)) {
             *nexthops.entry(key(&told.route)).or_insert(0) += 1;
         }
+        // Where a word is cut in the longest row, as long ones are cut behind a word.
+        let is_torn = self.routes.iter().any(|told| told.is_cut && told.columns == self.longest);
         let (mut first_old, mut first_cut) = (None, None);
         for Told { number, mut route, columns, may_go_on, is_cut, has_ecmp } in self.routes {
             let is_one_of_several = nexthops.get(&key(&route)).is_some_and(|&nexthops| nexthops > 1);
@@ -312,9 +327,19 @@ impl Listing<'_> {
                 first_old.get_or_insert(number);
             }
             let lacks_ecmp = is_one_of_several && self.tells_ecmp && !has_ecmp && route.origin == RouteOrigin::Static;
-            if is_cut || lacks_ecmp || may_go_on && paste::is_cut(columns, self.longest) {
+            let is_damaged = is_cut || lacks_ecmp || may_go_on && is_torn && columns == self.longest;
+            if is_damaged {
+                let Route { router, policy, prefix, .. } = route.clone();
+                let scope = Scope::Routes { router, policy: Some(policy), prefix: Some(prefix) };
+                let message = "words of this row are lost: whether BFD watches its next hop is not known".to_owned();
+                self.facts.lose(self.file, Position::Line(number), scope, message);
+            }
+            let may_be_cut = may_go_on && paste::is_cut(columns, self.longest);
+            if is_damaged || may_be_cut {
                 route.symmetric_reply = true;
                 route.bfd = BfdRef::Unread;
+            }
+            if may_be_cut && !is_damaged {
                 first_cut.get_or_insert(number);
             }
             self.facts.facts.push(Fact::Route(route));
@@ -329,6 +354,11 @@ impl Listing<'_> {
         }
         self.facts
     }
+}
+
+/// Whether a row ends in a blank. The program prints none, and what pads lines to a width leaves more.
+fn ends_in_one_blank(row: &str) -> bool {
+    row.strip_suffix(' ').is_some_and(|row| !row.ends_with(' '))
 }
 
 /// What follows `lr-route-list` in a shell command.

@@ -12,7 +12,7 @@
 //! | [`nexthops_toml`] | our own file of next hops |
 //! | [`lflows`] | logical flows of symmetric replies: rows, text of `ovn-sbctl lflow-list` |
 //! | [`zones`] | names of conntrack zones: conf.db, `ovs-vsctl`, `ct-zone-list` |
-//! | [`mac_owners`] | `ip link` with VF tables, pods with network-status |
+//! | [`mac_owners`] | `ip link` with VF tables, pods with their annotations, `ip neigh` and `arp` |
 //! | [`follow`] | changes of live rows of any of these databases |
 //!
 //! [`local`] tells from the Open_vSwitch database what is to be known of this node before it is watched.

@@ -39,7 +39,7 @@ pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
     let datapaths = datapaths(tables);
     reader.facts.facts.extend(datapaths.spans().filter_map(|(uuid, owner, validity)| {
         let Owner { name, is_router } = owner.clone();
-        Some(Fact::Datapath(Datapath { uuid: (*uuid).into(), name: name?, is_router, validity }))
+        Some(Fact::Datapath(Datapath { uuid: (*uuid).into(), name: name?, is_router: is_router?, validity }))
     }));
     reader.each("Port_Binding", |row, validity| port_binding(row, validity, &datapaths));
     let ports = ports(tables);
@@ -94,18 +94,26 @@ fn chassis(tables: &Tables) -> Vec<Fact> {
 #[derive(Clone, PartialEq)]
 struct Owner {
     name: Option<Arc<str>>,
-    is_router: bool,
+    /// Whether it is a router's; `None` where the row does not tell.
+    is_router: Option<bool>,
+}
+
+/// Whether a `Datapath_Binding` is a router's, or surely none.
+fn kind(row: &Row) -> Option<bool> {
+    // Since SB schema 21 the kind stands in a column of its own.
+    let is_a = |kind| row.map_text("external_ids", kind).is_some() || row.text("type") == Some(kind);
+    let (is_router, is_switch) = (is_a("logical-router"), is_a("logical-switch"));
+    (is_router || is_switch).then_some(is_router)
 }
 
 /// Whether a `Datapath_Binding` is a router's.
 pub(super) fn is_router(row: &Row) -> bool {
-    // Since SB schema 21 the kind stands in a column of its own.
-    row.map_text("external_ids", "logical-router").is_some() || row.text("type") == Some("logical-router")
+    kind(row) == Some(true)
 }
 
 fn owner(row: &Row) -> Owner {
     let name = row.map_text("external_ids", "name").filter(|name| !name.is_empty()).map(Arc::from);
-    Owner { name, is_router: is_router(row) }
+    Owner { name, is_router: kind(row) }
 }
 
 fn datapaths(tables: &Tables) -> History<&str, Owner> {
@@ -134,8 +142,8 @@ fn port_binding(row: &Row, validity: Validity, datapaths: &History<&str, Owner>)
     }
     let mut facts = Vec::new();
     for (owner, validity) in datapaths.within(&row.text("datapath").unwrap_or_default(), validity) {
-        let is_router_port = owner.as_ref().map_or_else(|| looks_like_a_router_port(row), |owner| owner.is_router);
-        if is_router_port {
+        let is_routers = owner.as_ref().and_then(|owner| owner.is_router);
+        if is_routers.unwrap_or_else(|| looks_like_a_router_port(row)) {
             let router = owner.and_then(|owner| owner.name);
             facts.push(Fact::RouterPort(router_port(row, router, validity)?));
         } else {

@@ -16,7 +16,7 @@ use super::rows::versions;
 use super::{Facts, gaps};
 use crate::engine::fact::{Fact, Scope, Zone};
 use crate::ovsdb::row::{RowVersion, Tables};
-use crate::paste::{Kind, Looks, Shape};
+use crate::paste::{Kind, Looks, Shape, is_damaged};
 use crate::types::{Position, Validity};
 
 /// Longest line that is read, in bytes: a map of all 65,536 zones with names of 100 bytes.
@@ -26,6 +26,9 @@ const PREFIX: &str = "ct-zone-";
 
 /// A key of the same form that names no zone but limits their numbers.
 const RANGE: &str = "ct-zone-range";
+
+/// Words of a line that a terminal broke and that was joined again.
+const MOST_WORDS: usize = 4;
 
 /// Tables that facts come from.
 pub const TABLES: &[&str] = &["Bridge"];
@@ -83,11 +86,15 @@ pub fn parse(text: &[u8], file: &Arc<str>) -> Facts {
                     found(pair.offset, name, &pair.value);
                 }
             }
-        } else if let Some((name, offset, zone)) = named_zone(line.text) {
+        } else if let Some((name, offset, zone)) = named_zone(line.text).filter(|(name, ..)| !is_damaged(name)) {
             found(offset, name, zone);
         } else if !is_column(line.text) {
             let message = "this line names no zone: expected NAME ZONE, as ct-zone-list prints, or ct-zone-NAME=ZONE";
-            facts.warn(file, Position::Line(line.number()), message.to_owned());
+            let place = Position::Line(line.number());
+            match may_name_zone(line.text) {
+                true => facts.lose(file, place, Scope::Zones, message.to_owned()),
+                false => facts.warn(file, place, message.to_owned()),
+            }
         }
     });
     facts
@@ -133,6 +140,13 @@ pub fn looks(line: &str) -> Option<Looks> {
     let (name, ..) = named_zone(line)?;
     let is_of_router = name.ends_with("_dnat") || name.ends_with("_snat");
     Some(if is_of_router { Looks::Row } else { Looks::Possible })
+}
+
+/// Whether a line may be what is left of one that named a zone, or half of it: a few words, of names or numbers.
+fn may_name_zone(line: &str) -> bool {
+    let is_of_name = |byte: u8| byte.is_ascii_digit() || byte == b'_';
+    let is_caption = line.trim_end().ends_with(':');
+    !is_caption && words(line).count() <= MOST_WORDS && words(line).any(|(_, word)| word.bytes().any(is_of_name))
 }
 
 /// A value that is no zone.

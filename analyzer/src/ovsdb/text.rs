@@ -215,6 +215,17 @@ struct Rows {
     warnings: Warnings,
     /// Where rows are lost, or values of rows.
     lost: Vec<Position>,
+    /// Whether a value has brackets, braces or quotes, as those of `--data=string` and `json` have.
+    has_marks: bool,
+    blanks: Vec<Blank>,
+}
+
+/// A cell in which nothing stands: an empty value of `--data=bare`, or a value that is lost.
+struct Blank {
+    /// The row's place among the rows.
+    row: usize,
+    column: Arc<str>,
+    position: Position,
 }
 
 impl Rows {
@@ -227,6 +238,8 @@ impl Rows {
             rows: Vec::new(),
             warnings: Warnings::new(file_name),
             lost: Vec::new(),
+            has_marks: false,
+            blanks: Vec::new(),
         }
     }
 
@@ -234,6 +247,18 @@ impl Rows {
     fn caption(&mut self, table: &str) {
         let plain = |byte: u8| if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
         self.wanted = table.bytes().map(plain).eq(self.table.bytes().map(plain));
+    }
+
+    /// Adds a column to the row at work, as its cell in a text tells it. `position` makes a place of an offset in the cell.
+    fn cell(&mut self, name: &str, cell: &str, position: impl FnOnce(usize) -> Position) {
+        self.has_marks |= self.wanted && value::has_marks(cell);
+        let value = value::parse(cell);
+        let position = position(value.as_ref().map_or_else(|error| error.at, |_| 0));
+        if self.wanted && cell.trim_ascii().is_empty() && name != "_uuid" {
+            let column = self.name(name);
+            self.blanks.push(Blank { row: self.rows.len(), column, position });
+        }
+        self.column(name, value.map_err(|error| error.message), position);
     }
 
     /// Adds a column to the row at work. A value that cannot be read is left out with a warning.
@@ -300,8 +325,22 @@ impl Rows {
         }
     }
 
+    /// Where values have brackets and quotes, the empty ones are printed as `[]`, `{}` and `""`: a blank cell is damage.
+    fn lose_blanks(&mut self) {
+        for Blank { row, column, position } in std::mem::take(&mut self.blanks) {
+            if let Some(version) = self.rows.get_mut(row) {
+                version.row.columns.remove(&column);
+            }
+            self.lose(position, format!("column {column} is passed over: no value stands here, not even an empty one"));
+        }
+        self.rows.retain(|RowVersion { row, .. }| !row.uuid.is_empty() || !row.columns.is_empty());
+    }
+
     fn finish(mut self) -> Parsed {
         self.end_row();
+        if self.has_marks {
+            self.lose_blanks();
+        }
         (self.rows, self.warnings.finish(), self.lost)
     }
 }

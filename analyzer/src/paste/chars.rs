@@ -163,6 +163,12 @@ pub(super) fn untab(mapped: &mut Mapped, stops: bool) {
     *mapped = untabbed;
 }
 
+/// Whether a word holds what stands for characters that were lost: a mask, or what a converter or terminal puts for those that
+/// it does not know. Names of OVN and of its ports hold none.
+pub fn is_damaged(word: &str) -> bool {
+    word.contains(['*', '?', '#', char::REPLACEMENT_CHARACTER])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

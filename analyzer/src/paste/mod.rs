@@ -19,6 +19,7 @@ mod prompts;
 mod text;
 mod width;
 
+pub use chars::is_damaged;
 pub use frames::{Fence, Kind, fence, kind};
 pub use lines::{Line, Lines, Next};
 pub use text::Text;

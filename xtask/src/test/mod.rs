@@ -1,6 +1,7 @@
 //! Every check and every test, the tests last so that their count closes the output.
 
 mod other_ovn;
+mod stages;
 mod summary;
 
 use std::env;
@@ -10,7 +11,9 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result};
 
 use self::other_ovn::Plan;
+use self::stages::Stages;
 pub(crate) use self::summary::{Summary, Verbosity};
+use crate::needs::Need;
 use crate::{ebpf, fuzz, needs, project, soundness, tidy};
 
 /// Tests read it: `report` makes one that lacks something (root, a program, a kernel feature) print why it is skipped.
@@ -30,29 +33,33 @@ pub(crate) struct Args {
 /// Runs the checks and the tests. A failed test is told by the tests' own words and the exit status.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let strict = args.install || env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+    let mut stages = Stages::default();
     let missing = needs::missing(&[needs::LAB, needs::ARCHIVE, needs::TESTS, needs::KERNEL_PROGRAM]);
-    if !missing.is_empty() {
-        if args.install {
-            needs::install(&missing)?;
-        } else {
-            needs::report(&missing);
-        }
-    }
     if args.install {
-        ebpf::install_linker()?;
+        stages.time("installing", || install(&missing))?;
+    } else if !missing.is_empty() {
+        needs::report(&missing);
     }
     // Before all else, for it may need the network.
-    let plans = other_ovn::plans(&args.filters, strict);
+    let plans = stages.time("fetching other OVNs", || other_ovn::plans(&args.filters, strict));
     if args.filters.is_empty() {
-        static_checks()?;
-        kernel_program(strict)?;
+        stages.time("formatting, clippy, docs and tidiness", static_checks)?;
+        stages.time("the kernel program built anew", || kernel_program(strict))?;
         if strict || missing.iter().all(|need| need.program != "g++") {
-            fuzz::smoke()?;
+            stages.time("fuzz targets", fuzz::smoke)?;
         } else {
             eprintln!("skipped: the fuzz targets, for want of g++");
         }
     }
-    tests(&args.filters, strict, plans)
+    tests(&args.filters, strict, plans, stages)
+}
+
+/// Installs what is missing, and the linker of the kernel program.
+fn install(missing: &[&'static Need]) -> Result<()> {
+    if !missing.is_empty() {
+        needs::install(missing)?;
+    }
+    ebpf::install_linker()
 }
 
 /// That the committed object of the kernel program is what its sources give.
@@ -75,22 +82,23 @@ fn static_checks() -> Result<()> {
 }
 
 /// Runs `cargo test`, then the lab on other versions of OVN, and closes with the sum of their summaries.
-fn tests(filters: &[String], strict: bool, plans: Vec<Plan>) -> Result<ExitCode> {
+fn tests(filters: &[String], strict: bool, plans: Vec<Plan>, mut stages: Stages) -> Result<ExitCode> {
     let mut summary = Summary::new(if strict { Verbosity::Plain } else { Verbosity::ShowOutput });
     let run = |command: &mut Command, summary: &mut Summary| cargo_test(command, strict, summary);
     let mut command = project::cargo();
     // The dev profile: it compiles faster than the release profile, checks overflow, and the tests that
     // it runs are not slow.
     command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(filters);
-    run(&mut command, &mut summary)?;
+    stages.time("building the tests", || project::run(project::cargo().args(["test", "--workspace", "--no-run"])))?;
+    stages.time("tests", || run(&mut command, &mut summary))?;
     if filters.is_empty() {
-        run(&mut soundness::test(), &mut summary)?;
+        stages.time("worlds", || run(&mut soundness::test(), &mut summary))?;
     }
-    for plan in plans {
-        plan.carry_out(filters, &mut summary, run)?;
-    }
+    stages.time("the lab on other OVNs", || {
+        plans.into_iter().try_for_each(|plan| plan.carry_out(filters, &mut summary, run))
+    })?;
     let mut stdout = io::stdout().lock();
-    write!(stdout, "\n{summary}")?;
+    write!(stdout, "\n{stages}\n{summary}")?;
     stdout.flush()?;
     Ok(if summary.passed_all() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

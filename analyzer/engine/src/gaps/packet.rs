@@ -11,7 +11,7 @@ use crate::knowledge::Knowledge;
 use crate::labelled::Labelled;
 use crate::routes;
 use crate::types::{IpPrefix, MacAddr, Timestamp, Tuple, Validity};
-use crate::zones::Owner;
+use crate::zones::{Owner, Zones};
 
 /// A packet, or one that an entry would send.
 pub(crate) struct Packet<'q, 'a> {
@@ -89,7 +89,7 @@ impl<'a> Packet<'_, 'a> {
                 let is_weaker = || self.is_heard && self.is_older();
                 self.may_be_of(lost) && (is_weaker() || !self.is_routed() || self.may_be_pinned_elsewhere())
             }
-            Scope::Zones => self.has_nameless_zone(),
+            Scope::Zones => self.has_zone_of_nobody(),
             Scope::Behaviour => false,
             Scope::End { bears } => *bears,
         }
@@ -198,8 +198,10 @@ impl<'a> Packet<'_, 'a> {
         self.way.is_some_and(named)
     }
 
-    fn has_nameless_zone(&self) -> bool {
-        self.labelled.iter().any(|entry| entry.owner == Owner::Unknown)
+    /// Whether a labelled entry's zone may be a router's though its name does not say so: where names were lost, the one that it
+    /// has may be half of one.
+    fn has_zone_of_nobody(&self) -> bool {
+        self.labelled.iter().any(|entry| !entry.owner.is_router() && !Zones::is_shared(entry.connection.zone))
     }
 
     /// Whether an entry may send the packet by a route that is not among those that decide, and whose next hops the MAC may

@@ -3,11 +3,15 @@
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
+use super::super::zone::{Instants, Zone};
 use crate::types::Timestamp;
 
 const SECOND: u64 = 1_000_000_000;
 const HOUR: u64 = 3600 * SECOND;
 const DAY: u64 = 24 * HOUR;
+
+/// Digits of the seconds since 1970 from 1973 on.
+const EPOCH_DIGITS: usize = 9;
 
 /// A time at the start of a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,7 +36,8 @@ pub(super) fn stamp(text: &str) -> Option<(Stamp, &str)> {
     if let Some(nanos) = time_of_day(word) {
         return Some((Stamp::TimeOfDay(nanos), rest));
     }
-    let (secs, fraction) = word.split_once('.')?;
+    // With fewer digits it is rather the end of a time of day whose line was broken in it.
+    let (secs, fraction) = word.split_once('.').filter(|(secs, _)| secs.len() >= EPOCH_DIGITS)?;
     let nanos = digits(secs)?.checked_mul(SECOND)?.checked_add(nanos(fraction)?)?;
     Some((Stamp::Epoch(nanos), rest))
 }
@@ -51,6 +56,11 @@ pub(super) fn begins_plainly(text: &str) -> bool {
     let is_in = |part: &[u8], last: &[u8]| part > b"00".as_slice() && part <= last;
     let is_date = || fits(text, b"0000-00-00 ") && is_in(&text[5..7], b"12") && is_in(&text[8..10], b"28");
     is_time(text) || is_date() && is_time(&text[11..])
+}
+
+/// Whether a line begins with a date: where it is not whole, it may be what a line was broken behind.
+pub(super) fn begins_with_date(line: &str) -> bool {
+    line.split_whitespace().next().is_some_and(|word| date(word).is_some())
 }
 
 fn date(word: &str) -> Option<Date> {
@@ -88,9 +98,12 @@ fn digits(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
-/// Turns the times of successive lines into points in time. Times are taken as UTC: the text does not tell the zone.
+/// Turns the times of successive lines into points in time. The text does not tell their zone: they are taken as UTC where
+/// nobody else does.
 #[derive(Debug)]
 pub(super) struct Clock {
+    zone: Option<Zone>,
+    /// Start of the day of lines without date, by the clocks of the zone.
     midnight: u64,
     /// Time of day of the line before.
     last: Option<u64>,
@@ -98,40 +111,122 @@ pub(super) struct Clock {
     date_missed: bool,
     /// Lines without time.
     missing: u64,
+    /// The point in time of the line before.
+    before: Option<u64>,
+    /// Whether a line has a time by the clocks of a zone.
+    is_local: bool,
+    /// Whether the line before left in the second of two hours that the clocks show alike.
+    is_put_back: bool,
+    /// The first line of those whose time came twice, and of which nothing showed that they were the first ones.
+    guessed: Option<usize>,
 }
 
 /// What lies between two lines without time: something, as their order is known.
 const STEP: u64 = 1000;
 
+/// How much lines may be out of order. Once clocks were seen to be put back, a second: an hour without any line is likelier
+/// than more.
+const DISORDER: u64 = HOUR / 60;
+
+/// Why a line's time is no point in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NoInstant {
+    /// Before 1970, or too late.
+    OutOfRange,
+    /// Clocks were put forward over it.
+    PassedOver,
+}
+
 impl Clock {
-    /// A clock whose lines without date start on `date`, else on 1970-01-01.
-    pub(super) fn new(date: Option<Date>) -> Self {
+    /// A clock whose lines without date start on `date`, else on the first day that is whole in every zone.
+    pub(super) fn new(date: Option<Date>, zone: Option<Zone>) -> Self {
         let midnight = date.and_then(midnight);
         Self {
-            midnight: midnight.unwrap_or(0),
+            midnight: midnight.unwrap_or(if zone.is_some() { DAY } else { 0 }),
+            zone,
             last: None,
             date_given: midnight.is_some(),
             date_missed: false,
             missing: 0,
+            before: None,
+            is_local: false,
+            is_put_back: false,
+            guessed: None,
         }
     }
 
-    /// The time that `stamp` means on the line after those before; `None` where it is before 1970 or too late.
-    pub(super) fn at(&mut self, stamp: Stamp) -> Option<Timestamp> {
+    /// The time that `stamp` means on this line after those before.
+    ///
+    /// # Errors
+    /// [`NoInstant`].
+    pub(super) fn at(&mut self, stamp: Stamp, line: usize) -> Result<Timestamp, NoInstant> {
         let nanos = match stamp {
-            Stamp::Epoch(nanos) => nanos,
-            Stamp::Dated(date, time) => midnight(date)?.checked_add(time)?,
+            Stamp::Epoch(nanos) => Some(nanos),
+            Stamp::Dated(date, time) => match midnight(date).and_then(|midnight| midnight.checked_add(time)) {
+                Some(wall) => Some(self.instant(wall, line)?),
+                None => None,
+            },
             Stamp::Missing => {
                 self.missing += 1;
-                self.midnight.checked_add(self.missing.checked_mul(STEP)?)?
+                self.missing.checked_mul(STEP).and_then(|steps| self.midnight.checked_add(steps))
             }
             Stamp::TimeOfDay(time) => {
                 self.date_missed |= !self.date_given;
                 self.turn_page(time);
-                self.midnight.checked_add(time)?
+                match self.midnight.checked_add(time) {
+                    Some(wall) => Some(self.instant(wall, line)?),
+                    None => None,
+                }
             }
         };
-        Some(Timestamp::from_nanos(nanos))
+        nanos.map(Timestamp::from_nanos).ok_or(NoInstant::OutOfRange)
+    }
+
+    /// The point in time at which the clocks of the zone show `wall`. A time that comes twice is the first one, unless the
+    /// line before left later: clocks were put back in between.
+    fn instant(&mut self, wall: u64, line: usize) -> Result<u64, NoInstant> {
+        self.is_local = true;
+        let Some(zone) = &self.zone else { return Ok(wall) };
+        let instant = match zone.instants(wall) {
+            Instants::One(instant) => {
+                self.is_put_back = false;
+                instant
+            }
+            Instants::Two(first, second) => {
+                let disorder = if self.is_put_back { SECOND } else { DISORDER };
+                if self.before.is_some_and(|before| before > first + disorder) {
+                    (self.is_put_back, self.guessed) = (true, None);
+                    second
+                } else {
+                    self.guessed = self.guessed.or(Some(line));
+                    first
+                }
+            }
+            Instants::Never => return Err(NoInstant::PassedOver),
+            Instants::OutOfRange => return Err(NoInstant::OutOfRange),
+        };
+        self.before = Some(instant);
+        Ok(instant)
+    }
+
+    /// The zone, where it is given.
+    pub(super) fn zone(&self) -> Option<&Zone> {
+        self.zone.as_ref()
+    }
+
+    /// Whether lines have times of a zone that was not given.
+    pub(super) fn lacks_zone(&self) -> bool {
+        self.is_local && self.zone.is_none()
+    }
+
+    /// The first line whose time came twice, where nothing shows which of the two it is.
+    pub(super) fn guessed(&self) -> Option<usize> {
+        self.guessed
+    }
+
+    /// The day that is taken where none was given.
+    pub(super) fn first_day(&self) -> &'static str {
+        if self.zone.is_some() { "1970-01-02" } else { "1970-01-01" }
     }
 
     /// Whether a line needed a date that was not given.
@@ -150,7 +245,7 @@ impl Clock {
         let last = self.last.replace(time).unwrap_or(time);
         if time + DAY / 2 < last {
             self.midnight = self.midnight.saturating_add(DAY);
-        } else if last < HOUR / 60 && time > DAY - HOUR / 60 {
+        } else if last < DISORDER && time > DAY - DISORDER {
             self.midnight = self.midnight.saturating_sub(DAY);
         }
     }
@@ -162,69 +257,4 @@ fn midnight(date: Date) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(clock: &mut Clock, text: &str) -> String {
-        let (stamp, rest) = stamp(text).unwrap();
-        assert_eq!(rest, "x");
-        clock.at(stamp).unwrap().to_rfc3339(9)
-    }
-
-    #[test]
-    fn forms() {
-        let mut clock = Clock::new(None);
-        for (text, time) in [
-            ("2022-06-09 22:48:28.272309 x", "2022-06-09T22:48:28.272309000Z"),
-            ("2022-06-09 22:48:28.272309123 x", "2022-06-09T22:48:28.272309123Z"),
-            ("1654814908.272309 x", "2022-06-09T22:48:28.272309000Z"),
-            ("1654814908.272309123 x", "2022-06-09T22:48:28.272309123Z"),
-            ("2016-12-31 23:59:60.5 x", "2017-01-01T00:00:00.500000000Z"),
-        ] {
-            assert_eq!(at(&mut clock, text), time);
-        }
-        assert!(!clock.date_missed());
-        assert_eq!(at(&mut clock, "22:48:28.272309 x"), "1970-01-01T22:48:28.272309000Z");
-        assert!(clock.date_missed());
-        for text in ["", "x", "22:48 x", "24:00:00.0 x", "22:48:28.1234567890 x", "1.x x", "22:48:28:1.0 x", "+1.5 x"] {
-            assert_eq!(stamp(text), None, "{text}");
-        }
-        for text in ["99999999999999999999.0 x", "99999999999.0 x", "2022-02-30 00:00:00.0 x"] {
-            assert_eq!(stamp(text), None, "{text}");
-        }
-        assert_eq!(clock.at(stamp("1960-01-01 00:00:00.0 x").unwrap().0), None);
-        assert_eq!(clock.at(stamp("9999-01-01 00:00:00.0 x").unwrap().0), None);
-    }
-
-    #[test]
-    fn most_times_are_plain() {
-        for text in ["22:48:28.272309 x", "2022-06-09 22:48:28.272309 x", "2022-12-28 00:00:59.000000 "] {
-            assert!(begins_plainly(text), "{text}");
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn plain_times_are_times(text in "([0-9]{4}-[01][0-9]-[0-3][0-9] )?[0-2][0-9]:[0-6][0-9]:[0-6][0-9]\\.[0-9]{5,7} ?x") {
-            proptest::prop_assert!(!begins_plainly(&text) || stamp(&text).is_some());
-        }
-    }
-
-    #[test]
-    fn midnight_passes() {
-        let mut clock = Clock::new(Date::new(2022, 6, 9).ok());
-        for (text, time) in [
-            ("23:59:59.999999 x", "2022-06-09T23:59:59.999999000Z"),
-            ("00:00:00.000001 x", "2022-06-10T00:00:00.000001000Z"),
-            ("23:59:59.999998 x", "2022-06-09T23:59:59.999998000Z"),
-            ("00:00:00.000002 x", "2022-06-10T00:00:00.000002000Z"),
-            ("09:00:00.0 x", "2022-06-10T09:00:00.000000000Z"),
-            ("08:59:59.9 x", "2022-06-10T08:59:59.900000000Z"),
-            ("23:00:00.0 x", "2022-06-10T23:00:00.000000000Z"),
-            ("01:00:00.0 x", "2022-06-11T01:00:00.000000000Z"),
-        ] {
-            assert_eq!(at(&mut clock, text), time);
-        }
-        assert!(!clock.date_missed());
-    }
-}
+mod tests;

@@ -76,7 +76,7 @@ pub(super) fn v4(text: &str) -> Option<Message> {
         .or_else(|| Some((11, number(text.strip_prefix("time exceeded-#")?)?)))
         .or_else(|| Some((12, number(text.strip_prefix("parameter problem - code ")?)?)))
         .or_else(|| Some((number(text.strip_prefix("type-#")?)?, 0)))?;
-    let id = if matches!(icmp_type, 0 | 8 | 13 | 14) { number_after(text, " id ")? } else { 0 };
+    let id = if matches!(icmp_type, 0 | 8 | 13 | 14) { identifier(text)? } else { 0 };
     Some(Message { icmp_type, code, id })
 }
 
@@ -91,8 +91,15 @@ pub(super) fn v6(text: &str) -> Option<Message> {
     }
     // Up to version 4.9 the identifier is not printed, but the sequence number is.
     let has_no_id = !text.contains(" id") && text.contains(", seq ");
-    let id = number_after(text, " id ").or_else(|| has_no_id.then_some(0))?;
+    let id = identifier(text).or_else(|| has_no_id.then_some(0))?;
     Some(Message { icmp_type, code, id })
+}
+
+/// The identifier of a query. The sequence number follows, or digits of the identifier are elsewhere.
+fn identifier(text: &str) -> Option<u16> {
+    let (_, rest) = text.split_once(" id ")?;
+    let (digits, _) = rest.split_once(" seq ")?;
+    digits.strip_suffix(',').unwrap_or(digits).parse().ok()
 }
 
 fn wording(wordings: &Wordings, text: &str) -> Option<(u8, u8)> {

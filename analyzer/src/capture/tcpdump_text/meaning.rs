@@ -112,7 +112,10 @@ impl Shape for FrameRows {
         // A line that is cut in these words would be one of another kind.
         let head = rest.split_once(", length ").map_or(rest, |(head, _)| head);
         let kind = head.split_once("ethertype ").map(|(_, kind)| kind).or_else(|| head.rsplit(", ").next());
-        kind.is_some_and(is_whole_type) && matches!(frame(stamp, rest, false), Meaning::Frame { .. })
+        // A fragment behind the first ends so, and the first part of any message.
+        !rest.trim_end().ends_with(": ICMP")
+            && kind.is_some_and(is_whole_type)
+            && matches!(frame(stamp, rest, false), Meaning::Frame { .. })
     }
 
     fn may_follow(&self, row: &str, rest: &str) -> bool {

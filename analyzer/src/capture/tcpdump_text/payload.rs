@@ -157,6 +157,8 @@ impl Between {
     }
 
     fn without_ports(self, rest: &str) -> Result<Packet, Problem> {
+        // A blank more, where a line that a terminal broke was joined.
+        let rest = rest.strip_prefix(' ').filter(|rest| rest.starts_with("ICMP")).unwrap_or(rest);
         let message = match rest.strip_prefix("ICMP ") {
             Some(text) => icmp::v4(text).map(|message| (proto::ICMP, message)),
             None => rest.strip_prefix("ICMP6, ").and_then(icmp::v6).map(|message| (proto::ICMPV6, message)),
@@ -252,15 +254,15 @@ fn protocol_with_ports(rest: &str) -> Option<u8> {
     (!is_cut && !is_damaged()).then_some(proto::UDP)
 }
 
-/// Whether an ICMP message is of a kind that has no type here. What counts messages is an echo, whose word is damaged. With
-/// option -v ICMPv6 has no length.
+/// Whether an ICMP message is of a kind that has no type here. What is a query by its words, or counts messages, has one, and
+/// is damaged. With option -v ICMPv6 has no length.
 fn is_other_icmp(rest: &str) -> bool {
     let text = match rest.strip_prefix("ICMP6, ") {
-        Some(text) if text.starts_with("echo") || text.len() < "RPL".len() => None,
-        Some(text) => Some(text),
+        Some(text) => Some(text).filter(|text| text.len() >= "RPL".len()),
         None => rest.strip_prefix("ICMP ").filter(|text| text.contains(", length ")),
     };
-    text.is_some_and(|text| !text.contains(", id ") && !text.contains(", seq "))
+    let is_query = |text: &str| text.starts_with("echo") || text.contains(", id") || text.contains("seq ");
+    text.is_some_and(|text| !is_query(text))
 }
 
 fn protocol_without_ports(rest: &str) -> Option<u8> {

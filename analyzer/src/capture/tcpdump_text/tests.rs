@@ -169,3 +169,42 @@ fn every_cut_leaves_the_packets_before_it() {
         }
     }
 }
+
+#[test]
+fn times_of_another_zone() {
+    let line = |time: &str| format!("{time} {MACS}{ADDRESSES}UDP, length 52\n");
+    let of = |text: &str, zone: Option<&str>, are_times_compared| {
+        let zone = zone.map(|zone| zone.parse().unwrap());
+        told(text, &Options { zone, are_times_compared, date: "2022-06-09".parse().ok(), ..Options::default() })
+            .unwrap()
+    };
+    let noon = line("12:00:00.0");
+    let read = of(&noon, Some("+02:00"), true);
+    assert_eq!((read.records[0].at, read.warnings), (at("2022-06-09T10:00:00Z"), vec![]));
+    let read = of(&noon, None, true);
+    assert_eq!(read.records[0].at, at("2022-06-09T12:00:00Z"));
+    assert_eq!(
+        read.warnings,
+        ["x.txt: its times are taken as UTC, as those of the other sources are; `--timezone` tells otherwise"]
+    );
+    assert_eq!(of(&noon, None, false).warnings, [""; 0]);
+    assert_eq!(of(&line("1654814908.272309"), None, true).warnings, [""; 0]);
+}
+
+#[test]
+fn hours_that_clocks_pass_over_or_repeat() {
+    let line = |time: &str| format!("{time} {MACS}{ADDRESSES}UDP, length 52\n");
+    let zone = Some(Zone::posix("Europe/Berlin", "CET-1CEST,M3.5.0,M10.5.0/3"));
+    let options = Options { zone, are_times_compared: true, ..Options::default() };
+    let text = [line("2022-03-27 01:59:59.0"), line("2022-03-27 02:30:00.0"), line("2022-10-30 02:30:00.0")].concat();
+    let read = told(&text, &options).unwrap();
+    assert_eq!(read.records.len(), 2);
+    assert_eq!(read.skipped, [0, 1]);
+    assert_eq!(
+        read.warnings,
+        [
+            "x.txt:2: line passed over: there was no such time in Europe/Berlin: clocks were put forward over it",
+            "x.txt:3: from here on times come twice in Europe/Berlin, where clocks were put back; the first ones are taken",
+        ]
+    );
+}

@@ -2,10 +2,19 @@
 
 use std::sync::Arc;
 
-use super::policy;
+use super::{FLAGS, policy};
 use crate::engine::fact::{Policy, Scope};
 use crate::ovn::lines::words;
+use crate::paste::is_damaged;
 use crate::types::IpPrefix;
+
+/// What the row may decide that a line may be, or the rows below it where it may be a heading.
+pub(super) fn row_or_heading(line: &str, router: Option<Arc<str>>) -> Option<Scope> {
+    match is_damaged_heading(line.trim()) {
+        true => Some(Scope::Routes { router, policy: None, prefix: None }),
+        false => row(line, router),
+    }
+}
 
 /// What the row may decide that a line may be; `None` for a line that is none. A row has a prefix, mostly a next hop, and a
 /// policy: two of them make a line one, or an address alone.
@@ -21,7 +30,11 @@ pub(super) fn row(line: &str, router: Option<Arc<str>>) -> Option<Scope> {
         [_, word] => addresses.first() == Some(&0) && is_fragment(word, true),
         _ => false,
     };
-    if !is_alone && !is_begun && addresses.len() + usize::from(told.is_some()) < 2 {
+    // A word of the row that another one was merged with.
+    let is_part =
+        |word: &&str| FLAGS.contains(word) || is_damaged(word) || word.ends_with("src-ip") || word.ends_with("dst-ip");
+    let has_part = addresses.first() == Some(&0) && words.iter().skip(1).any(is_part);
+    if !is_alone && !is_begun && !has_part && addresses.len() + usize::from(told.is_some()) < 2 {
         return None;
     }
     // Of two addresses in front of the policy the first is the prefix, and so is what begins a row with three words up to it. One
@@ -49,9 +62,30 @@ fn is_address(word: &str) -> bool {
     word.parse::<IpPrefix>().is_ok() || is_masked(word)
 }
 
+/// Whether a line is the beginning of the heading of a table, or one in which letters were lost.
+fn is_damaged_heading(line: &str) -> bool {
+    let is_beginning = line.len() >= "Route".len() && HEADING.starts_with(line);
+    let alike = line.chars().zip(HEADING.chars()).filter(|(of_line, of_heading)| of_line == of_heading).count();
+    let is_garbled = || line.ends_with(':') && (is_damaged(line) || line.contains("xx")) && 2 * alike >= HEADING.len();
+    is_beginning || line.starts_with(HEADING) || is_garbled()
+}
+
+/// What the heading of a table begins with.
+const HEADING: &str = "Route Table";
+
 /// Whether a line has words of a heading, damaged or not.
 pub(super) fn may_hold_heading(line: &str) -> bool {
-    line.contains("Route Table") || line.contains("IPv4 Routes") || line.contains("IPv6 Routes")
+    line.contains(HEADING) || line.contains("IPv4 Routes") || line.contains("IPv6 Routes")
+}
+
+/// Whether a word behind a row may be a flag that was damaged: letters of it are lost or masked.
+pub(super) fn may_be_flag(word: &str) -> bool {
+    let is_like = |flag: &str| {
+        let fits = |(of_word, of_flag): (u8, u8)| of_word == of_flag || b"xX".contains(&of_word);
+        word.len() == flag.len() && word.bytes().zip(flag.bytes()).all(fits)
+    };
+    let holds_part = |flag: &str| word.contains("xx") && flag.split('-').any(|part| word.contains(part));
+    is_damaged(word) || FLAGS.iter().any(|flag| is_like(flag) || holds_part(flag))
 }
 
 /// Whether a word is an address in which digits were masked or lost.

@@ -151,10 +151,8 @@ IPv4 Routes
         let (routes, warnings) = read(&text, None);
         let is_cut = |route: &Route| route.symmetric_reply && route.bfd == BfdRef::Unread;
         assert_eq!(routes.iter().map(is_cut).collect::<Vec<_>>()[..4], [true, true, false, false]);
-        assert_eq!(
-            warnings,
-            ["lr.txt:2: rows end where this text seems to be cut: whether BFD watches their next hops is not known"]
-        );
+        let lost = "words of this row are lost: whether BFD watches its next hop is not known";
+        assert_eq!(warnings, [2, 3].map(|line| format!("lr.txt:{line}: {lost}")));
     }
     // The same row twice is no group.
     let twice = "10.0.0.5 1.1.1.1 src-ip\n10.0.0.5 1.1.1.1 src-ip\n";
@@ -248,7 +246,7 @@ fn flags_that_were_lost_are_unknown() {
         let (routes, warnings) = read(&text, None);
         assert_eq!(routes[0].bfd, expected, "{text}: {warnings:?}");
         assert_eq!(routes[0].output_port.as_deref(), Some("rtoe-GR_worker2"));
-        let is_told = warnings.iter().any(|warning| warning.contains("seems to be cut"));
+        let is_told = warnings.iter().any(|warning| warning.contains("whether BFD watches"));
         assert_eq!(is_told, expected == BfdRef::Unread, "{text}: {warnings:?}");
     }
 }
@@ -319,6 +317,23 @@ fn lost_rows_are_gaps() {
     assert_eq!(gaps(&quoted), [("gap:lr.txt:4".to_owned(), routes(Some("GR_w"), Some("10.168.16.230")))]);
     let long = format!("{row}\n{}\n", "x".repeat(MAX_LINE + 1));
     assert_eq!(gaps(&long), [("gap:lr.txt:2".to_owned(), routes(None, None))]);
-    // Words of the row above: what is not known of it is no row.
-    assert_eq!(gaps(&format!("{row}\necmp-symm\n")), []);
+    // Words of the row above.
+    let of_row = [("gap:lr.txt:1".to_owned(), routes(Some("GR_w"), Some("10.168.16.230")))];
+    assert_eq!(gaps(&format!("{row}\necmp-symm\n")), of_row);
+    let lost = [
+        row.replace("ecmp ecmp-symmetric", "b** ecmp-symmetric"),
+        row.replace("rtoe-GR_w", "rtoe- GR_w"),
+        row.replace("GR_w", "G?_w"),
+        row.replace(" ecmp-symmetric-reply", " "),
+        row.replace("reply", "rep"),
+    ];
+    for text in lost {
+        assert_eq!(gaps(&text), of_row, "{text}");
+    }
+    // What may be the heading of another table bears on the rows below it.
+    for heading in
+        ["Route Tab", "Route Table gre", "R\u{fffd}\u{fffd}\u{fffd}e Table green:", "rtoe-GR_aRoute Table green:"]
+    {
+        assert_eq!(gaps(&format!("{row} {heading}").replace(" R", "\nR")).len(), 1, "{heading}");
+    }
 }

@@ -78,7 +78,6 @@ fn json_below_a_prompt() {
     assert!(error.starts_with("f:3:12: "), "{error}");
 }
 
-/// `ip -j -d link`, shortened.
 /// What begins as JSON does below other lines, and is none, is looked at once.
 #[test]
 fn brackets_that_are_no_json() {
@@ -87,6 +86,7 @@ fn brackets_that_are_no_json() {
     }
 }
 
+/// `ip -j -d link`, shortened.
 #[test]
 fn json_of_links() {
     let text = r#"[
@@ -167,6 +167,44 @@ fn unreadable_json_names_its_place() {
     assert!(parse(ignored.as_bytes(), &"f".into()).is_err());
 }
 
+/// `ip neigh`, `ip -6 neigh`, `arp -n`, `arp -an`. What has no MAC is no loss.
+#[test]
+fn neighbours() {
+    let text = "\
+[core@worker-19 ~]$ ip neigh
+198.19.3.15 dev ens5f1 lladdr ee:8d:82:db:f9:c4 REACHABLE
+198.19.3.16 dev ens5f1 FAILED
+198.19.3.17 dev ens5f1  INCOMPLETE
+192.0.2.1 dev gre1 lladdr 192.0.2.9 NOARP
+[core@worker-19 ~]$ ip -6 neigh
+fe80::1 dev br-ex lladdr 76:9c:19:34:50:26 router STALE
+ff02::1 dev br-ex lladdr 33:33:00:00:00:01 NOARP
+[core@worker-19 ~]$ arp -n
+Address                  HWtype  HWaddress           Flags Mask            Iface
+198.19.3.18              ether   ce:73:29:66:39:a4   C                     ens5f1
+198.19.3.19                      (incomplete)                              ens5f1
+[core@worker-19 ~]$ arp -an
+? (198.19.3.18) at ce:73:29:66:39:a4 [ether] on ens5f1
+? (198.19.3.20) at <incomplete> on ens5f1
+[core@worker-19 ~]$ ip -d link
+2: ens5f1: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500
+    link/ether 94:42:c9:c3:f7:92 brd ff:ff:ff:ff:ff:ff
+198.19.3.21 dev ens5f1 lladdr ee:8d:82 STALE
+";
+    let expected = told(&[
+        ("ee:8d:82:db:f9:c4", "neighbour 198.19.3.15 on ens5f1"),
+        ("76:9c:19:34:50:26", "neighbour fe80::1 on br-ex"),
+        ("ce:73:29:66:39:a4", "neighbour 198.19.3.18 on ens5f1"),
+        ("94:42:c9:c3:f7:92", "interface ens5f1"),
+    ]);
+    let (found, warnings) = owners(text);
+    assert_eq!(found, expected);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("mac-owners.txt:19: neighbour 198.19.3.21 on ens5f1: \"ee:8d:82\" is no MAC"));
+    let json = r#"[{"dst":"198.19.3.15","dev":"ens5f1","lladdr":"ee:8d:82:db:f9:c4","state":["STALE"]},{"dst":"198.19.3.16","dev":"ens5f1","state":["FAILED"]}]"#;
+    assert_eq!(owners(json), (expected[..1].to_vec(), vec![]));
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_do_not_panic(text in prop::collection::vec(any::<u8>(), 0..300)) {
@@ -174,11 +212,15 @@ proptest! {
     }
 
     #[test]
-    fn shuffled_words_do_not_panic(picks in prop::collection::vec(0..11usize, 0..60)) {
+    fn shuffled_words_do_not_panic(picks in prop::collection::vec(0..28usize, 0..60)) {
         let words = [
             "vf", "48", "link/ether", "MAC", "ce:73:29:66:39:a4", "permaddr", "2: ", "a@b: <", "\n", ",", "\u{e9}: <",
+            "lladdr", "198.19.3.15", "STALE", "ether", "(198.19.3.15) at", "Name:  x", "Annotations: ", "\n- apiVersion:",
+            "\nmetadata:", "\n  annotations:", "k8s.ovn.org/pod-networks:", "\n    ", "'", "|", "[{", "\n---\n", "...", "\"",
         ];
         let text: Vec<_> = picks.iter().map(|&pick| words[pick]).collect();
         _ = parse(text.join(" ").as_bytes(), &"f".into());
     }
 }
+
+mod pods;

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::super::datum;
+use super::Rows;
 use super::line::{caption, is_identifier, is_passed_over};
-use super::{Rows, value};
 use crate::types::Position;
 
 /// Whether a line names columns.
@@ -84,7 +84,8 @@ fn record(cursor: &mut Cursor<'_>, headings: &[&str], rows: &mut Rows) {
         return;
     }
     for (name, (cell, position)) in headings.iter().zip(cells) {
-        rows.column(name, value::parse(&cell).map_err(|error| error.message), position);
+        // A quoted cell is not printed as it is.
+        rows.cell(name, &cell, |_| position);
     }
     rows.end_row();
 }

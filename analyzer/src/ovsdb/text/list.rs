@@ -1,7 +1,7 @@
 //! `--format=list`: a line `column : value` for each column, a blank line after each row.
 
+use super::Rows;
 use super::line::{caption, is_identifier, is_passed_over, lines};
-use super::{Rows, value};
 use crate::types::Position;
 
 /// Width to which column names are filled up, so that a shorter one has a blank before the colon.
@@ -19,17 +19,13 @@ pub(super) fn field(line: &str) -> Option<(&str, &str, usize)> {
 }
 
 pub(super) fn read(text: &str, rows: &mut Rows) {
-    let has_marks = lines(text).filter_map(|line| field(line.text)).any(|(_, value, _)| value::has_marks(value));
     for line in lines(text) {
         if let Some((name, value, start)) = field(line.text) {
             // Without anything between the rows, a column that comes again begins the next.
             if rows.has(name) {
                 rows.end_row();
             }
-            let value = value::parse_beside(value, has_marks);
-            let at = start + value.as_ref().map_or_else(|error| error.at, |_| 0);
-            let position = Position::LineColumn(line.number, at + 1);
-            rows.column(name, value.map_err(|error| error.message), position);
+            rows.cell(name, value, |at| Position::LineColumn(line.number, start + at + 1));
         } else if is_passed_over(line.text) {
             rows.end_row();
             caption(line.text).into_iter().for_each(|table| rows.caption(table));

@@ -1,7 +1,7 @@
 //! `--format=table`: headings, a line of dashes under each, rows in columns of that width.
 
+use super::Rows;
 use super::line::{caption, is_identifier, is_passed_over, lines};
-use super::{Rows, value};
 use crate::types::Position;
 
 /// A column: its name, and where it begins and ends in each line, in bytes.
@@ -70,9 +70,7 @@ fn row(line: &str, number: usize, columns: &[Column<'_>], rows: &mut Rows) -> bo
         return false;
     }
     for (&(name, start, _), cell) in columns.iter().zip(cells) {
-        let value = value::parse(cell);
-        let at = start + value.as_ref().map_or_else(|error| error.at, |_| 0);
-        rows.column(name, value.map_err(|error| error.message), Position::LineColumn(number, at + 1));
+        rows.cell(name, cell, |at| Position::LineColumn(number, start + at + 1));
     }
     rows.end_row();
     true

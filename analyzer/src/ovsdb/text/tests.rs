@@ -298,3 +298,56 @@ fn what_may_be_a_row_is_lost() {
         [Position::Line(4)]
     );
 }
+
+/// A column is never printed as nothing, unless without marks: what is blank was lost, in every format, and also at the end
+/// of a line that was cut.
+#[test]
+fn blank_cells_are_lost_values() {
+    let cases = [
+        ("ip : \"b\"\nmac :\nport : [c]\n", "ip[b] port[c]", "dump.txt:2:6: column mac"),
+        ("ip  mac port\n--- --- ----\n\"b\"     [c]\n", "ip[b] port[c]", "dump.txt:3:5: column mac"),
+        ("ip  mac port\n--- --- ----\n\"b\" [c]\n", "ip[b] mac[c]", "dump.txt:3:9: column port"),
+        ("ip,mac,port\n\"\"\"b\"\"\",,[c]\n", "ip[b] port[c]", "dump.txt:2:9: column mac"),
+        ("ip,mac,port\n\"\"\"b\"\"\",[c],\n", "ip[b] mac[c]", "dump.txt:2:13: column port"),
+    ];
+    for (text, row, place) in cases {
+        let (rows, warnings) = read_as(text, "T");
+        assert_eq!(rows, [row], "{text}");
+        assert_eq!(
+            warnings,
+            [format!("{place} is passed over: no value stands here, not even an empty one")],
+            "{text}"
+        );
+        let (_, _, lost) = parse(text.as_bytes(), "dump.txt", "T").unwrap();
+        assert_eq!(lost.len(), 1, "{text}");
+    }
+    // Of `--data=bare`, where nothing is an empty value.
+    assert_eq!(rows("ip  mac port\n--- --- ----\nb       c\n"), ["ip[b] mac[] port[c]"]);
+    // Marks of another table say nothing of this one.
+    let other = "X table\nip  mac\n--- ---\n[b] [c]\n\nPort_Binding table\nip  mac\n--- ---\nb\n";
+    assert_eq!(rows(other), ["ip[b] mac[]"]);
+}
+
+proptest::proptest! {
+    /// Whatever cell of a table is wiped, it is lost, and no other value changes.
+    #[test]
+    fn wiped_cells_of_tables_are_lost(row in 2..5_usize, column in 1..8_usize) {
+        let mut lines: Vec<String> = TABLE.lines().map(str::to_owned).collect();
+        let runs: Vec<(usize, usize)> = lines[1].split(' ').scan(0, |start, run| {
+            let begin = *start;
+            *start += run.len() + 1;
+            Some((begin, begin + run.len()))
+        }).collect();
+        let (start, end) = runs[column];
+        let line = &mut lines[row];
+        let end = end.min(line.len());
+        line.replace_range(start..end, &" ".repeat(end - start));
+        let (rows, _, lost) = parse(lines.join("\n").as_bytes(), "dump.txt", "Port_Binding").unwrap();
+        proptest::prop_assert_eq!(lost, [Position::Line(row + 1)]);
+        let name = lines[0][start..].split(' ').next().unwrap();
+        let (whole, ..) = parse(TABLE.as_bytes(), "dump.txt", "Port_Binding").unwrap();
+        let mut expected = whole;
+        expected[row - 2].row.columns.remove(name);
+        proptest::prop_assert_eq!(rows, expected);
+    }
+}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::datum;
 use super::super::row::{Atom, Datum};
+use crate::paste;
 
 /// A value that cannot be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,22 +25,26 @@ pub(super) fn parse(cell: &str) -> Result<Datum, ValueError> {
         Some(b'[') => Cursor::new(cell).set().map(Datum::Set),
         Some(b'{') => Cursor::new(cell).map(),
         Some(b'"') => Cursor::new(cell).quoted_alone(),
-        Some(_) => Ok(words(cell)),
+        Some(_) => undamaged(cell).map(words),
     };
     result.map_err(|error| ValueError { at: start + error.at, ..error })
+}
+
+/// Words without quotes, none of which holds what stands for lost characters: OVSDB quotes a string that does. Nor is one of
+/// them the colon behind the name of another column, which the end of a line was lost before.
+fn undamaged(cell: &str) -> Result<&str, ValueError> {
+    let is_damaged = |word: &&str| paste::is_damaged(word) || *word == ":";
+    match cell.split_ascii_whitespace().find(is_damaged) {
+        None => Ok(cell),
+        Some(word) => {
+            Err(ValueError { at: cell.find(word).unwrap_or(0), message: format!("expected a word, not {word:?}") })
+        }
+    }
 }
 
 /// Whether a value has brackets, braces or quotes, as those of `--data=string` have.
 pub(super) fn has_marks(cell: &str) -> bool {
     cell.trim_ascii_start().starts_with(['[', '{', '"'])
-}
-
-/// As [`parse`], of a cell beside others. Where these have brackets and braces, nothing at all is no value: `[]` is empty.
-pub(super) fn parse_beside(cell: &str, others_have_marks: bool) -> Result<Datum, ValueError> {
-    if others_have_marks && cell.trim_ascii().is_empty() {
-        return Err(ValueError { at: 0, message: "nothing stands behind the colon".to_owned() });
-    }
-    parse(cell)
 }
 
 /// The atom of a word without quotes. Strings that look like numbers or truth values are quoted by `--data=string`.
