@@ -109,7 +109,7 @@ impl Shape for ZoneRows {
     fn begins(&self, line: &str) -> bool {
         let trimmed = line.trim_start();
         let is_map = trimmed.starts_with(['{', '"']) || trimmed.starts_with(PREFIX) || is_column(line);
-        is_map && line.contains(PREFIX) || named_zone(line).is_some_and(|(name, ..)| !name.contains([':', '|', '>']))
+        is_map && has_key(line) || named_zone(line).is_some_and(|(name, ..)| !name.contains([':', '|', '>']))
     }
 
     fn is_whole(&self, line: &str) -> bool {
@@ -119,6 +119,12 @@ impl Shape for ZoneRows {
     fn may_follow(&self, row: &str, rest: &str) -> bool {
         row.contains('{') && !is_column(rest)
     }
+}
+
+/// Whether a line holds the key of a zone. The name of a command, or of a file that it wrote, begins as one does.
+fn has_key(line: &str) -> bool {
+    let is_key = |rest: &str| rest.strip_prefix("list").is_none_or(|rest| rest.starts_with(['_', '-', '=', '"']));
+    line.match_indices(PREFIX).any(|(at, prefix)| is_key(&line[at + prefix.len()..]))
 }
 
 /// Name and zone of a line of ct-zone-list, and the offset of the zone.
@@ -134,7 +140,7 @@ fn named_zone(line: &str) -> Option<(&str, usize, &str)> {
 /// What a line is likely to be that may be of any text. A name with a number may be anything, but for the names of routers'
 /// zones.
 pub fn looks(line: &str) -> Option<Looks> {
-    if line.contains(PREFIX) {
+    if has_key(line) {
         return ZoneRows.begins(line).then_some(Looks::Row);
     }
     let (name, ..) = named_zone(line)?;
