@@ -165,9 +165,13 @@ impl Paths {
         !(self.nexthops.is_empty()
             && self.lr_routes.is_empty()
             && self.static_routes.is_empty()
+            && self.learned_routes.is_empty()
             && self.nb_db.is_empty())
             || self.tickets_hold(|kind| {
-                matches!(kind, Kind::Nexthops | Kind::Routes { .. } | Kind::Rows("Logical_Router_Static_Route"))
+                matches!(
+                    kind,
+                    Kind::Nexthops | Kind::Routes { .. } | Kind::Rows("Logical_Router_Static_Route" | "Learned_Route")
+                )
             })
     }
 

@@ -37,6 +37,10 @@ const MAX_BLOCKS: usize = 500;
 /// Bytes that tell whether a file is a text.
 const PROBE_LEN: usize = 512;
 
+/// What to do with a ticket that is too large.
+const WAY_OUT: &str = "put them into a folder under well-known names, such as capture.txt, lr-route-list.txt, mac_binding.txt and \
+                       conntrack.txt (`analyzer replay --help` has all of them), and name the folder";
+
 /// A ticket, taken apart.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ticket {
@@ -96,8 +100,7 @@ pub enum Kind {
 pub enum TicketError {
     /// Too many bytes or lines.
     #[error(
-        "{file} holds several texts and is longer than {} MiB or {MAX_LINES} lines: save its texts as files of their own; \
-         `analyzer replay --help` lists their names",
+        "{file} holds several texts and is longer than {} MiB or {MAX_LINES} lines: {WAY_OUT}",
         MAX_BYTES >> 20
     )]
     TooLong {
@@ -105,19 +108,13 @@ pub enum TicketError {
         file: Arc<str>,
     },
     /// Too many commands and fences.
-    #[error(
-        "{place}: too many commands and fences up to here (more than {MAX_PARTS} texts): save the texts as files of their own; `analyzer replay \
-         --help` lists their names"
-    )]
+    #[error("{place}: more than {MAX_PARTS} texts between fences and commands up to here: {WAY_OUT}")]
     TooManyParts {
         /// The first that is one too many.
         place: Place,
     },
     /// Too many texts.
-    #[error(
-        "{place}: more than {MAX_BLOCKS} texts up to here: save them as files of their own; `analyzer replay --help` lists \
-         their names"
-    )]
+    #[error("{place}: more than {MAX_BLOCKS} texts up to here: {WAY_OUT}")]
     TooManyBlocks {
         /// The first that is one too many.
         place: Place,
@@ -190,11 +187,14 @@ pub fn read(path: &Path) -> Result<Option<Ticket>, TicketError> {
     if !encoding::is_text(probe) || bytes.starts_with(b"OVSDB ") {
         return Ok(None);
     }
-    ticket(path, &file, &bytes)
+    take_apart(path, &file, &bytes)
 }
 
-/// Takes a text apart.
-fn ticket(path: &Path, file: &Arc<str>, bytes: &[u8]) -> Result<Option<Ticket>, TicketError> {
+/// Takes the text of a file apart; `None` where it is no ticket.
+///
+/// # Errors
+/// Where it is a ticket and too large.
+pub fn take_apart(path: &Path, file: &Arc<str>, bytes: &[u8]) -> Result<Option<Ticket>, TicketError> {
     let mut ends = bytes.iter().enumerate().filter(|&(_, &byte)| byte == b'\n').map(|(at, _)| at + 1);
     let of_lines = ends.nth(MAX_LINES - 1).unwrap_or(bytes.len());
     let looked_at = &bytes[..of_lines.min(MAX_BYTES)];

@@ -97,12 +97,14 @@ impl Shape for Rows {
     }
 }
 
-/// What a line is likely to be that may be of any text. JSON is told by where it begins and ends, not by its lines; of YAML
-/// and of descriptions only annotations are rows, as all else in them may be of anything.
+/// What a line of `ip link`, `ip neigh` or `arp` is likely to be that may be of any text.
 pub fn looks(line: &str) -> Option<Looks> {
-    if links::shows(line) || neighbours::is_likely(line) {
-        return Some(Looks::Row);
-    }
+    (links::shows(line) || neighbours::is_likely(line)).then_some(Looks::Row)
+}
+
+/// What a line of pods in YAML, or of their descriptions, is likely to be that may be of any text. Only annotations are rows:
+/// all else may be of anything.
+pub fn looks_like_pods(line: &str) -> Option<Looks> {
     if pods::has_annotation(line) {
         return Some(Looks::Row);
     }

@@ -129,7 +129,7 @@ pub fn sight<'a>(line: &'a str, next: &str) -> Option<Sight<'a>> {
     }
     let first = trimmed.split([' ', '|', ',']).next().unwrap_or_default().trim_matches('"');
     let begins_as_row = datum::uuid(first).is_some() || line::is_bound(first);
-    (begins_as_row && line::binds(trimmed) && !trimmed.contains(" lladdr ")).then_some(Sight::Possible)
+    (begins_as_row && line::binds(trimmed)).then_some(Sight::Possible)
 }
 
 /// Whether a line begins as a row of a table does.

@@ -42,6 +42,22 @@ pub(super) fn blocks(text: &Lines<'_>, parts: &[Part]) -> Found {
     found
 }
 
+/// Blanks before a line.
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start_matches(' ').len()
+}
+
+/// Whether a line plainly is no row of names and numbers: two words or more are of letters alone, and no number ends it that
+/// could be a zone's.
+fn is_prose(line: &str) -> bool {
+    let of_letters = |word: &&str| {
+        let word = word.trim_matches(|mark: char| mark.is_ascii_punctuation() && mark != '_');
+        word.len() > 1 && word.chars().all(char::is_alphabetic)
+    };
+    let last = line.split_whitespace().last().unwrap_or_default();
+    line.split_whitespace().filter(of_letters).nth(1).is_some() && last.parse::<u16>().is_err()
+}
+
 /// How many lines may be rows or prose.
 fn data(lines: &[Line]) -> usize {
     lines.iter().filter(|line| line.is_data()).count()
@@ -73,7 +89,7 @@ fn claims(lines: &[Line], mut said: Said, is_fenced: bool) -> Vec<Option<Claim>>
         }
         let claim = claim.filter(|&(claimant, looks)| match said {
             Said::OtherTable => claimant != Claimant::Table,
-            Said::Foreign => looks != Looks::Possible,
+            Said::Foreign | Said::Owners => looks != Looks::Possible,
             Said::Table(_) | Said::Unknown => true,
         });
         claims.push(claim.map(|(claimant, looks)| Claim { claimant, looks, is_followed: false }));
@@ -123,6 +139,11 @@ impl Walk<'_> {
                 at += 1;
                 continue;
             }
+            if self.is_of_pods(at) {
+                self.line(at, false);
+                (at, is_apart) = (at + 1, false);
+                continue;
+            }
             match json.read(at) {
                 Some(Json::Whole(lines, kind)) => {
                     self.close();
@@ -155,16 +176,31 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether a line is part of the pods above it, whatever it looks like: their annotations hold JSON, and long keys look
+    /// like columns.
+    fn is_of_pods(&self, at: usize) -> bool {
+        let Some(open) = self.open.as_ref().filter(|open| open.claimant == Claimant::Pods) else { return false };
+        let is_any = self.claims[at].is_none_or(|claim| matches!(claim.claimant, Claimant::Pods | Claimant::Table));
+        let (first, line) = (&self.lines[open.lines.start], &self.lines[at]);
+        is_any && indent(&line.text) > indent(&first.text)
+    }
+
     /// Takes in a line. `is_apart` tells that prose may begin here.
     fn line(&mut self, at: usize, is_apart: bool) {
-        let claim = self.claims[at];
+        let claim = self.claims[at].filter(|claim| claim.claimant == Claimant::Pods || !self.is_of_pods(at));
         let is_apart = is_apart && claim.is_none_or(|claim| claim.looks == Looks::Possible);
         let goes_on = |open: &Open| match claim {
             None => !is_apart,
             Some(claim) if claim.claimant == open.claimant => !is_apart || claim.claimant == Claimant::Nexthops,
-            Some(claim) => claim.looks == Looks::Possible && !is_apart,
+            // Headings of pods may be of anything else.
+            Some(claim) => {
+                claim.looks == Looks::Possible && !is_apart && (open.has_any || open.claimant != Claimant::Pods)
+            }
         };
+        let is_prose = claim.is_none() && !self.part.is_fenced && is_prose(&self.lines[at].text);
         match &mut self.open {
+            // It is part of the text only where more of it follows.
+            Some(open) if goes_on(open) && is_prose && open.claimant == Claimant::Zones => {}
             Some(open) if goes_on(open) => {
                 open.lines.end = at + 1;
                 open.has_rows |=
@@ -209,7 +245,7 @@ impl Walk<'_> {
             Claimant::Routes => Kind::Routes { router: self.router.clone() },
             Claimant::LogicalFlows => Kind::LogicalFlows,
             Claimant::Zones => Kind::Zones,
-            Claimant::Owners => Kind::Owners,
+            Claimant::Owners | Claimant::Pods => Kind::Owners,
             Claimant::Nexthops => Kind::Nexthops,
             Claimant::Table => return self.rows(lines, has_rows),
         };
@@ -232,8 +268,9 @@ impl Walk<'_> {
         let first = self.part.lines.start;
         let in_ticket = first + lines.start..first + lines.end;
         let bytes = match kind {
-            // Its reader takes nothing off by itself.
-            Kind::Nexthops => {
+            // The reader of the one takes nothing off by itself; the rows of the other are too short to tell from what
+            // stands around them.
+            Kind::Nexthops | Kind::Zones => {
                 let text = self.lines[lines.clone()].iter().flat_map(|line| [line.text.as_bytes(), b"\n"]);
                 text.flatten().copied().collect()
             }

@@ -9,6 +9,8 @@ pub(super) enum Said {
     Table(&'static str),
     /// Rows of another table.
     OtherTable,
+    /// Who owns MACs.
+    Owners,
     /// Something that no reader takes, though its lines may look like damaged rows: addresses and MACs.
     Foreign,
     /// Nothing of what it prints.
@@ -16,20 +18,8 @@ pub(super) enum Said {
 }
 
 /// Programs that print addresses and MACs, none of them in rows that are read.
-const FOREIGN: [&str; 12] = [
-    "arp",
-    "bridge",
-    "date",
-    "ethtool",
-    "hostname",
-    "ip",
-    "ls",
-    "ovn-trace",
-    "ovs-ofctl",
-    "ping",
-    "traceroute",
-    "journalctl",
-];
+const FOREIGN: [&str; 11] =
+    ["bridge", "date", "ethtool", "hostname", "ip", "ls", "ovn-trace", "ovs-ofctl", "ping", "traceroute", "journalctl"];
 
 /// Subcommands of the clients of databases that print rows.
 const LISTS: [&str; 2] = ["list", "find"];
@@ -50,14 +40,29 @@ pub(super) fn said(line: &str) -> Said {
             None => Said::Unknown,
         };
     }
-    let is_foreign = |word: &&str| FOREIGN.contains(&&*name(word));
     // Where it is known what follows, only the program itself counts, not its arguments.
-    match words.iter().find(|word| is_foreign(word) || is_program(word)) {
-        Some(word) if is_foreign(word) && !words.iter().any(|word| "link".starts_with(word) && word.len() < 5) => {
-            Said::Foreign
-        }
+    let is_known = |word: &&str| FOREIGN.contains(&&*name(word)) || *name(word) == *"arp" || is_program(word);
+    let Some(at) = words.iter().position(|word| is_known(word) && name(word) != "sudo") else { return Said::Unknown };
+    let (program, arguments) = (name(words[at]), &words[at + 1..]);
+    match &*program {
+        "arp" => Said::Owners,
+        "ip" if arguments.iter().any(|word| OBJECTS.iter().any(|object| object.starts_with(word))) => Said::Owners,
+        "oc" | "kubectl" if prints_whole_objects(arguments) => Said::Owners,
+        program if FOREIGN.contains(&program) => Said::Foreign,
         _ => Said::Unknown,
     }
+}
+
+/// What `ip` lists MACs of, which it takes abbreviated.
+const OBJECTS: [&str; 3] = ["link", "neighbor", "neighbour"];
+
+/// Whether `oc` prints all that is known of pods, annotations included.
+fn prints_whole_objects(arguments: &[&str]) -> bool {
+    let is_format = |word: &&str| {
+        let format = word.trim_start_matches("--output").trim_start_matches("-o").trim_start_matches('=');
+        matches!(format, "yaml" | "json")
+    };
+    arguments.first() == Some(&"describe") || arguments.first() == Some(&"get") && arguments.iter().any(is_format)
 }
 
 /// Whether a comment names no program: a heading of Markdown, or a remark.
@@ -101,8 +106,14 @@ mod tests {
             ("Output of `ovn-sbctl list MAC_Binding`:", Said::Table("MAC_Binding")),
             ("ovn-sbctl list Chassis", Said::OtherTable),
             ("ovn-nbctl lr-route-list GR_w", Said::Unknown),
-            ("sh-4.4# ip neigh", Said::Foreign),
-            ("$ ip -d link show ens1", Said::Unknown),
+            ("sh-4.4# ip neigh", Said::Owners),
+            ("$ sudo ip -d l show ens1", Said::Owners),
+            ("$ arp -an", Said::Owners),
+            ("$ oc describe pods -n app", Said::Owners),
+            ("$ kubectl get pods -A -o yaml", Said::Owners),
+            ("$ oc get pod x -ojson", Said::Owners),
+            ("$ oc get pods -A -o wide", Said::Unknown),
+            ("$ ip addr", Said::Foreign),
             ("# ip route | grep 10.0.0.5", Said::Foreign),
             ("$ ./dump --all", Said::Unknown),
             ("$ conntrack -L | grep ping", Said::Unknown),

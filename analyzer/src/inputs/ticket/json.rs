@@ -22,6 +22,7 @@ struct Signs {
 #[derive(Deserialize)]
 struct Link {
     ifname: Option<IgnoredAny>,
+    lladdr: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -109,7 +110,10 @@ fn kind(value: Value, told: Option<&'static str>) -> Option<Kind> {
             let is_pods = matches!(kind.as_deref(), Some("List" | "PodList" | "Pod")) || items.is_some();
             (is_pods || metadata.is_some()).then_some(Kind::Owners)
         }
-        Value::Links(links) => links.iter().any(|link| link.ifname.is_some()).then_some(Kind::Owners),
+        Value::Links(links) => {
+            let names_owner = |link: &Link| link.ifname.is_some() || link.lladdr.is_some();
+            links.iter().any(names_owner).then_some(Kind::Owners)
+        }
     }
 }
 
@@ -133,6 +137,11 @@ mod tests {
             ("{\"data\":[],\"headings\":[\"_uuid\",\"ip\",\"mac\"]}\nx\n", Some((1, Some(Kind::Rows("MAC_Binding"))))),
             ("{\n\"kind\": \"Pod\",\n\"metadata\": {}\n}\nbye\n", Some((4, Some(Kind::Owners)))),
             ("[{\"ifname\":\"ens1\"}]\n", Some((1, Some(Kind::Owners)))),
+            (
+                "[{\"dst\":\"198.51.100.15\",\"dev\":\"a\",\"lladdr\":\"02:00:00:00:00:15\"}]\n",
+                Some((1, Some(Kind::Owners))),
+            ),
+            ("[{\"dst\":\"default\",\"dev\":\"a\"}]\n", Some((1, None))),
             ("{\"a\":1}\n", Some((1, None))),
             ("{\"a\":\n", None),
             ("{\"data\":[[\"x\"\n", Some((0, None))),

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use super::MAX_PARTS;
 use super::command::{self, Said};
 use super::lines::{Line, Lines};
-use super::{MAX_PARTS, tables};
+use crate::inputs::load::MAY_BE_EMPTY;
 use crate::paste::{self, Fence, Kind};
 
 /// Lines that stand together.
@@ -112,7 +113,7 @@ impl Splitter {
 /// Whether it tells something that a command printed nothing: of tables that may well be empty.
 fn prints_nothing(command: &str, is_fenced: bool) -> bool {
     let is_typed = is_fenced || command.contains(['$', '#']);
-    is_typed && matches!(command::said(command), Said::Table(table) if tables::MAY_BE_EMPTY.contains(&table))
+    is_typed && matches!(command::said(command), Said::Table(table) if MAY_BE_EMPTY.contains(&table))
 }
 
 /// How many marks of quotation a line begins with, and what stands behind them.

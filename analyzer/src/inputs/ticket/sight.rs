@@ -15,6 +15,8 @@ pub(super) enum Claimant {
     LogicalFlows,
     Zones,
     Owners,
+    /// Pods in YAML, or described, with lines that belong to those above them by how far they are indented.
+    Pods,
     Nexthops,
 }
 
@@ -22,7 +24,7 @@ pub(super) enum Claimant {
 type Looking = fn(&str) -> Option<Looks>;
 
 /// The readers that tell rows by a line alone, the surest first.
-const CLAIMANTS: [(Claimant, Looking); 7] = [
+const CLAIMANTS: [(Claimant, Looking); 8] = [
     (Claimant::Connections, conntrack::text::looks),
     (Claimant::Capture, capture::looks),
     (Claimant::Zones, zones::looks),
@@ -30,6 +32,7 @@ const CLAIMANTS: [(Claimant, Looking); 7] = [
     (Claimant::LogicalFlows, lflows::looks),
     (Claimant::Nexthops, looks_like_toml),
     (Claimant::Owners, mac_owners::looks),
+    (Claimant::Pods, mac_owners::looks_like_pods),
 ];
 
 /// Bytes of a line that tell whether it is a row: no row that is read is longer, but for maps and JSON, which begin as what
@@ -91,7 +94,8 @@ impl Marks {
             Claimant::Table => self.has(b":,-") || self.has(b" ") && self.has(b"t"),
             Claimant::LogicalFlows => self.has(b"=:"),
             Claimant::Zones => has_digit() && self.has(b" -"),
-            Claimant::Owners => self.has(b":/") || self.has(b"v"),
+            Claimant::Owners => self.has(b":/(") || self.has(b"v"),
+            Claimant::Pods => self.has(b":"),
             Claimant::Nexthops => self.has(b"[="),
         }
     }
@@ -101,7 +105,8 @@ impl Marks {
         let is_whole = match claimant {
             Claimant::Routes => self.has(b"p") && self.has(b"-") || self.has(b"R"),
             Claimant::Zones => self.has(b"_z"),
-            Claimant::Owners => self.has(b"</v"),
+            Claimant::Owners => self.has(b"</v(") || self.has(b"h") && self.has(b":"),
+            Claimant::Pods => self.has(b"admn"),
             Claimant::Nexthops => self.has(b"["),
             Claimant::Capture | Claimant::Connections | Claimant::Table | Claimant::LogicalFlows => true,
         };
@@ -115,7 +120,7 @@ pub(super) fn begins_alone(claimant: Claimant, is_fenced: bool) -> bool {
     match claimant {
         Claimant::Capture | Claimant::Connections | Claimant::Routes => true,
         Claimant::Table => is_fenced,
-        Claimant::LogicalFlows | Claimant::Zones | Claimant::Owners | Claimant::Nexthops => false,
+        Claimant::LogicalFlows | Claimant::Zones | Claimant::Owners | Claimant::Pods | Claimant::Nexthops => false,
     }
 }
 
@@ -162,7 +167,8 @@ impl Shape for AnyRows {
         };
         // A line that may be a damaged row shows no prefix, and whether it is one takes longest to tell.
         let table = || (marks.may_be(Claimant::Table) || marks.has(b"{\"")) && tables::begins(line);
-        CLAIMANTS.into_iter().any(is_sure) || table()
+        let json = || marks.has(b"{[") && super::json::begins(line);
+        CLAIMANTS.into_iter().any(is_sure) || table() || json()
     }
 
     fn is_whole(&self, _: &str) -> bool {
@@ -201,7 +207,16 @@ mod tests {
             ("ip                  : \"198.51.100.15\"", Some((Table, Looks::Row))),
             ("MAC_Binding table", Some((Table, Looks::Heading))),
             ("198.51.100.15 \"02:00:00:00:00:15\"", Some((Table, Looks::Possible))),
-            ("198.51.100.15 dev ens1 lladdr 02:00:00:00:00:15 REACHABLE", None),
+            ("198.51.100.15 dev ens1 lladdr 02:00:00:00:00:15 REACHABLE", Some((Owners, Looks::Row))),
+            ("198.51.100.15   ether   02:00:00:00:00:15   C   ens1", Some((Owners, Looks::Row))),
+            ("? (198.51.100.15) at 02:00:00:00:00:15 [ether] on ens1", Some((Owners, Looks::Row))),
+            ("198.51.100.15 dev ens1 FAILED", Some((Owners, Looks::Row))),
+            ("the gateway at work is (198.51.100.15) at noon or so", None),
+            ("of the ether 02 we know nothing", None),
+            ("- apiVersion: v1", Some((Pods, Looks::Heading))),
+            ("Name:             web-0", Some((Pods, Looks::Heading))),
+            ("  k8s.ovn.org/pod-networks: '{}'", Some((Pods, Looks::Row))),
+            ("kind: Deployment", None),
             ("the MAC 02:00:00:00:00:15 was that of 198.51.100.15", None),
             ("external_ids : {ct-zone-GR_w_dnat=\"8\"}", Some((Zones, Looks::Row))),
             ("GR_w_dnat 8", Some((Zones, Looks::Row))),

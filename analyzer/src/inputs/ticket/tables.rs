@@ -5,6 +5,7 @@ use std::ops::Range;
 use hashbrown::HashSet;
 
 use super::lines::Line;
+use crate::inputs::load::ECMP_NEXTHOP;
 use crate::ovsdb::text::{Sight, sight};
 use crate::paste::Kind;
 
@@ -15,7 +16,7 @@ struct Table {
     columns: &'static [&'static str],
 }
 
-const TABLES: [Table; 6] = [
+const TABLES: [Table; 8] = [
     Table {
         name: "MAC_Binding",
         needs: "ip",
@@ -41,6 +42,16 @@ const TABLES: [Table; 6] = [
             "route_table",
             "selection_fields",
         ],
+    },
+    Table {
+        name: "Learned_Route",
+        needs: "nexthop",
+        columns: &["_uuid", "datapath", "external_ids", "ip_prefix", "logical_port", "nexthop"],
+    },
+    Table {
+        name: ECMP_NEXTHOP,
+        needs: "nexthop",
+        columns: &["_uuid", "datapath", "external_ids", "mac", "nexthop", "port"],
     },
     Table {
         name: "BFD",
@@ -96,9 +107,6 @@ const TABLES: [Table; 6] = [
         columns: &["_uuid", "external_ids", "load_balancers", "nb_uuid", "tunnel_key", "type"],
     },
 ];
-
-/// Tables that have no rows on many clusters.
-pub(super) const MAY_BE_EMPTY: [&str; 2] = ["BFD", "Static_MAC_Binding"];
 
 /// The table of this name, as the clients take it: in any case, with a dash for an underscore.
 pub(super) fn named(name: &str) -> Option<&'static str> {
@@ -258,6 +266,18 @@ mod tests {
         assert_eq!(
             split(&format!("{BINDING}{BINDING}"), Some("Static_MAC_Binding")),
             [(1, 8, Some("Static_MAC_Binding"))]
+        );
+        let learned = "_uuid : x\ndatapath : y\nexternal_ids : {}\nip_prefix : \"10.0.0.0/8\"\nlogical_port : z\nnexthop : \"1.1.1.1\"\n";
+        let monitored = "_uuid : x\nmac : \"02:00:00:00:00:01\"\nnexthop : \"1.1.1.1\"\nport : z\n";
+        let configured =
+            "_uuid : x\nbfd : []\nip_prefix : \"10.0.0.0/8\"\nnexthop : \"1.1.1.1\"\noptions : {}\npolicy : src-ip\n";
+        assert_eq!(
+            split(&format!("{configured}\n{learned}\n{monitored}"), None),
+            [
+                (1, 6, Some("Logical_Router_Static_Route")),
+                (8, 13, Some("Learned_Route")),
+                (15, 18, Some("ECMP_Nexthop"))
+            ]
         );
         assert_eq!(split("_uuid : x\nhostname : w\nname : w\nexternal_ids : {}\n", None), [(1, 4, None)]);
         assert_eq!(split("Severity : high\n", None), [(1, 1, None)]);

@@ -1,6 +1,9 @@
 use std::path::Path;
 
 use super::*;
+use crate::engine::fact::{Fact, Gap, Scope};
+use crate::inputs::load::load;
+use crate::inputs::paths::Paths;
 
 const CAPTURE: &str = "\
 22:48:28.272309 94:42:c9:c3:f7:92 > 76:9c:19:34:50:26, ethertype IPv4 (0x0800), length 94: 192.0.2.230.42397 > 198.51.100.1.5005: UDP, length 52
@@ -31,7 +34,7 @@ udp,orig=(src=198.51.100.1,dst=192.0.2.230,sport=5005,dport=59943),reply=(src=19
 ";
 
 fn apart(text: &str) -> Result<Option<Ticket>, TicketError> {
-    ticket(Path::new("ticket.md"), &"ticket.md".into(), text.as_bytes())
+    take_apart(Path::new("ticket.md"), &"ticket.md".into(), text.as_bytes())
 }
 
 /// First and last line of each block, and its kind.
@@ -63,7 +66,12 @@ fn sessions_of_a_shell() {
     );
     assert_eq!(
         blocks(&text),
-        [(3, 6, routes(Some("GR_a"))), (8, 11, routes(Some("GR_b"))), (13, 13, Kind::Connections)]
+        [
+            (3, 6, routes(Some("GR_a"))),
+            (8, 11, routes(Some("GR_b"))),
+            (13, 13, Kind::Connections),
+            (15, 15, Kind::Owners)
+        ]
     );
 }
 
@@ -71,7 +79,7 @@ fn sessions_of_a_shell() {
 #[test]
 fn a_command_tells_of_its_own_output() {
     let text = format!(
-        "$ ovn-sbctl list Learned_Route\n_uuid : x\nip_prefix : \"10.0.0.0/8\"\nnexthop : \"203.0.113.15\"\n\nand the \
+        "$ ovn-sbctl list Advertised_Route\n_uuid : x\nip_prefix : \"10.0.0.0/8\"\nlogical_port : \"y\"\n\nand the \
          bindings:\n\n{BINDINGS}"
     );
     assert_eq!(blocks(&text), [(8, 16, Kind::Rows("MAC_Binding"))]);
@@ -124,6 +132,154 @@ fn every_kind() {
     assert_eq!(kinds, texts.map(|(_, kind)| kind));
 }
 
+/// What a ticket tells, owners and gaps.
+fn told(text: &str) -> (Vec<String>, Vec<Gap>) {
+    let tickets = vec![apart(text).expect("it is small enough").expect("it is a ticket")];
+    let (mut owners, mut gaps) = (Vec::new(), Vec::new());
+    let tell = &mut |fact| match fact {
+        Fact::MacOwner(owner) => owners.push(format!("{} {}", owner.mac, owner.owner)),
+        Fact::Gap(gap) => gaps.push(gap),
+        _ => {}
+    };
+    load(&Paths { tickets, ..Paths::default() }, tell).expect("it can be read");
+    (owners, gaps)
+}
+
+const YAML: &str = "\
+apiVersion: v1
+items:
+- apiVersion: v1
+  kind: Pod
+  metadata:
+    annotations:
+      k8s.v1.cni.cncf.io/network-status: |-
+        [{
+            \"name\": \"ovn-kubernetes\",
+            \"interface\": \"eth0\",
+            \"ips\": [
+                \"192.0.2.230\"
+            ],
+            \"mac\": \"0a:58:0a:80:02:0f\",
+            \"dns\": {}
+        }]
+    name: web-0
+    namespace: app
+  spec:
+    terminationGracePeriodSeconds: 30
+    nodeName: worker-08
+  status:
+    podIP: 192.0.2.230
+kind: List
+";
+
+const DESCRIBED: &str = "\
+Name:             web-0
+Namespace:        app
+Node:             worker-08/198.51.100.8
+Annotations:      k8s.ovn.org/primary: x
+                  k8s.v1.cni.cncf.io/network-status:
+                    [{
+                        \"interface\": \"eth0\",
+                        \"ips\": [
+                            \"192.0.2.230\"
+                        ],
+                        \"mac\": \"0a:58:0a:80:02:0f\"
+                    }]
+Status:           Running
+IP:               192.0.2.230
+";
+
+/// Owners in every listing, in a fence with its command, in one without, below a caption, and quoted.
+#[test]
+fn owners_of_macs() {
+    let neighbour = "ee:8d:82:db:f9:c4 neighbour 203.0.113.15 on ens1";
+    let pod = "0a:58:0a:80:02:0f pod app/web-0 interface eth0 on worker-08";
+    let gone = "203.0.113.16 dev ens1 FAILED\n";
+    for (command, listing, owner) in [
+        ("ip neigh", format!("203.0.113.15 dev ens1 lladdr ee:8d:82:db:f9:c4 STALE\n{gone}"), neighbour),
+        ("ip neigh", format!("{gone}203.0.113.15 dev ens1 lladdr ee:8d:82:db:f9:c4 STALE\n"), neighbour),
+        (
+            "ip -j neigh",
+            "[{\"dst\":\"203.0.113.15\",\"dev\":\"ens1\",\"lladdr\":\"ee:8d:82:db:f9:c4\",\"state\":[\"STALE\"]}]\n".to_owned(),
+            neighbour,
+        ),
+        (
+            "arp -n",
+            "Address          HWtype  HWaddress           Flags Mask  Iface\n203.0.113.15     ether   ee:8d:82:db:f9:c4   C           ens1\n".to_owned(),
+            neighbour,
+        ),
+        ("arp -an", "? (203.0.113.15) at ee:8d:82:db:f9:c4 [ether] on ens1\n".to_owned(), neighbour),
+        ("oc get pods -A -o yaml", YAML.to_owned(), pod),
+        ("oc describe pods -n app", DESCRIBED.to_owned(), pod),
+        ("kubectl describe pods", format!("{DESCRIBED}\n\n{}", DESCRIBED.replace("web-0", "web-1")), pod),
+    ] {
+        let quoted: String = listing.lines().map(|line| format!("> {line}\n")).collect();
+        for text in [
+            format!("```\n{ENTRIES}```\n\n```\n$ {command}\n{listing}```\n"),
+            format!("{ENTRIES}\nand then\n\n```\n{listing}```\n{BINDINGS}"),
+            format!("$ ovs-appctl dpctl/dump-conntrack\n{ENTRIES}$ sudo {command}\n{listing}$ ovn-sbctl list MAC_Binding\n{BINDINGS}"),
+            format!("{ENTRIES}\nThe neighbours:\n\n{listing}\nThank you\n"),
+            format!("{ENTRIES}\nyou wrote\n\n{quoted}\nThank you\n"),
+        ] {
+            let (owners, gaps) = told(&text);
+            assert!(owners.contains(&owner.to_owned()), "{owners:?}: {text}");
+            assert_eq!(gaps, [], "{text}");
+        }
+    }
+}
+
+/// Learned routes are joined with what they refer to elsewhere in the ticket; a table without rows is told by its command.
+#[test]
+fn tables_of_later_releases() {
+    const DATAPATH: &str = "_uuid : 483669d5-4952-4330-bd3f-f3933341b68f\nexternal_ids : {logical-router=\"5f1ee2a8-0a7e-4c4c-9a2c-7a3d4b0f1a11\", name=GR_w}\n";
+    const LEARNED: &str = "_uuid : a97895cc-03b0-4dc0-8746-e9459fe83e2d\ndatapath : 483669d5-4952-4330-bd3f-f3933341b68f\nexternal_ids : {}\nip_prefix : \"172.27.0.0/24\"\nlogical_port : 397895cc-03b0-4dc0-8746-e9459fe83e2d\nnexthop : \"198.51.100.1\"\n";
+    let text = format!(
+        "```\n$ ovn-sbctl list Datapath_Binding\n{DATAPATH}```\nand\n```\n{LEARNED}```\n```\n$ ovn-sbctl list ECMP_Nexthop\n```\n"
+    );
+    let tickets = vec![apart(&text).unwrap().unwrap()];
+    let paths = Paths { tickets, ..Paths::default() };
+    assert!(paths.tells_nexthops());
+    let mut routes = Vec::new();
+    let tell = &mut |fact| match fact {
+        Fact::Route(route) => routes.push((route.router.clone(), route.prefix.to_string())),
+        Fact::Gap(gap) => panic!("{gap:?}"),
+        _ => {}
+    };
+    let loaded = load(&paths, tell).expect("it can be read");
+    assert_eq!(routes, [(Some("GR_w".into()), "172.27.0.0/24".to_owned())]);
+    let [warning] = loaded.warnings.as_slice() else { panic!("{:?}", loaded.warnings) };
+    assert!(warning.message.contains("it has no rows"), "{warning}");
+    let (_, gaps) = told(&text.replace("\"172.27.0.0/24\"", "\"172.27.x.0/24\""));
+    assert!(gaps.iter().any(|gap| matches!(gap.scope, Scope::Routes { .. })), "{gaps:?}");
+}
+
+/// Lines that stand above pods stand above much else; rows below them are rows.
+#[test]
+fn settings_are_no_pods() {
+    let text = format!("{ENTRIES}\n```\nmetadata:\n  name: x\n192.0.2.230 203.0.113.15\n```\n");
+    assert_eq!(blocks(&text), [(1, 1, Kind::Connections), (4, 6, routes(None))]);
+    let text = format!("{ENTRIES}\n```\napiVersion: v1\nkind: Pod\nmetadata:\n  name: x\n{ROUTES}```\n");
+    assert_eq!(blocks(&text), [(1, 1, Kind::Connections), (4, 11, routes(None))]);
+}
+
+/// What is left of a row is lost; a sentence is not.
+#[test]
+fn prose_below_zones() {
+    let zones = "GR_w_dnat 8\nGR_w_snat 9\n";
+    for prose in ["seen on worker-08 today", "see BZ 2095444", "The kernel is 5.14.", "Thanks, Mr. 5_5"] {
+        let text = format!("{ENTRIES}\nThe zones:\n\n{zones}{prose}\n");
+        let (_, gaps) = told(&text);
+        assert_eq!(gaps, [], "{prose}");
+        assert_eq!(apart(&text).unwrap().unwrap().prose, 2, "{prose}");
+    }
+    for lost in ["GR_x_dn at 12", "GR_x_dnat", "rtoj-GR x y 5", "seen on worker-08\nGR_x_dn at 12", "and so 8 9"] {
+        let (_, gaps) = told(&format!("{ENTRIES}\nThe zones:\n\n{zones}{lost}\n"));
+        assert!(!gaps.is_empty(), "{lost}");
+    }
+    let (_, gaps) = told(&format!("{ENTRIES}\n```\n{zones}seen on worker-08 today\n```\n"));
+    assert_eq!(gaps.len(), 1, "what stands in a fence was printed");
+}
+
 #[test]
 fn packets_and_prose_are_no_ticket() {
     for text in
@@ -160,6 +316,10 @@ fn bounds() {
     assert!(matches!(apart(&many), Err(TicketError::TooManyBlocks { .. })));
     let long = format!("{rows}{}", "x\n".repeat(MAX_BYTES / 2));
     assert!(matches!(apart(&long), Err(TicketError::TooLong { .. })));
+    for text in [fences, many, long] {
+        let error = apart(&text).expect_err("it is too large").to_string();
+        assert!(error.contains("put them into a folder under well-known names"), "{error}");
+    }
 }
 
 /// Whatever a text is made of, it is told what it is: what its lines share is looked for once in a part, and in few lines.
@@ -173,7 +333,10 @@ fn hostile_texts() {
     }
 }
 
-const HOSTILE: [&str; 31] = [
+const HOSTILE: [&str; 34] = [
+    "metadata:\n",
+    "Name:   x\n  [{\n",
+    "1.1.1.1 dev a FAILED\n",
     "```\n",
     "{noformat}\n",
     "```\nx\n```\n",
