@@ -12,19 +12,31 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Cases whose capture is a text.
-const CASES: [&str; 10] = [
+/// Cases of texts, some with a capture of packets beside them.
+const CASES: [&str; 17] = [
     "bfd-and-mac-unknown",
+    "bfd-state-unknown",
     "bz2095444-text",
+    "ipv6",
     "lost-capture-line",
     "lost-route-row",
+    "ovn-26.03.1-incident-texts-only",
     "own-port-as-nexthop",
     "pasted-colours",
     "pasted-typescript",
+    "route-choice",
+    "route-removed",
     "routes-with-comment",
+    "static-mac-override",
     "text-without-times",
+    "two-zones",
     "virtual-router-label",
 ];
+
+/// Lines of entries show no prefix by themselves, and under two prefixes next hops of a file of settings are not found: the
+/// packets are undetermined.
+const UNTOLD: [(&str, &str, &str); 2] =
+    [("route-removed", "quoted", "NAME: "), ("route-removed", "numbered", "NAME: ")];
 
 /// The command that prints what is in a file of a case; `None` for what is no output.
 fn command(name: &str) -> Option<String> {
@@ -35,11 +47,16 @@ fn command(name: &str) -> Option<String> {
     Some(match stem {
         "capture" => "tcpdump -e -n -r egress.pcap".to_owned(),
         "conntrack" => "ovs-appctl dpctl/dump-conntrack".to_owned(),
-        "ct-zones" => "ovn-appctl -t ovn-controller ct-zone-list".to_owned(),
+        "ct-zones" | "ct-zone-list" => "ovn-appctl -t ovn-controller ct-zone-list".to_owned(),
         "bfd" => "ovn-nbctl list BFD".to_owned(),
         "mac_binding" => "ovn-sbctl list MAC_Binding".to_owned(),
         "static_mac_binding" => "ovn-nbctl list Static_MAC_Binding".to_owned(),
+        "static_routes" => "ovn-nbctl list Logical_Router_Static_Route".to_owned(),
         "port_binding" => "ovn-sbctl list Port_Binding".to_owned(),
+        "learned_route" => "ovn-sbctl list Learned_Route".to_owned(),
+        "ecmp_nexthop" => "ovn-sbctl list ECMP_Nexthop".to_owned(),
+        "lflow-list" => "ovn-sbctl lflow-list".to_owned(),
+        owners if owners.starts_with("mac-owners") => "ip -d link".to_owned(),
         "datapath_binding" => "ovn-sbctl list Datapath_Binding".to_owned(),
         _ => {
             let router = stem.strip_prefix("lr-route-list")?.trim_start_matches('.');
@@ -107,12 +124,18 @@ const WHOLES: [(&str, Whole); 5] = [
     ("UTF-16", |text| text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
 ];
 
+/// Captures of packets in a case.
+fn captures(case: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(case).expect("a case").map(|entry| entry.unwrap().path());
+    files.filter(|file| file.extension().is_some_and(|extension| extension == "pcap")).collect()
+}
+
 /// Verdicts with their reasons and flows, and the status.
-fn replayed(case: &Path, input: &Path) -> (Vec<String>, Option<i32>, String) {
+fn replayed(case: &Path, inputs: &[PathBuf]) -> (Vec<String>, Option<i32>, String) {
     let args = fs::read_to_string(case.join("args")).unwrap_or_default();
     let output = Command::new(env!("CARGO_BIN_EXE_analyzer"))
         .args(["replay", "--format", "jsonl"])
-        .arg(input)
+        .args(inputs)
         .args(args.lines())
         .output()
         .expect("the analyzer starts");
@@ -121,7 +144,10 @@ fn replayed(case: &Path, input: &Path) -> (Vec<String>, Option<i32>, String) {
         let object: serde_json::Value = serde_json::from_str(line).expect("JSON");
         let is_finding = object["type"] == "finding";
         let told = ["verdict", "reason", "flow", "eth_dst", "packets", "route", "expected", "conntrack", "last_legal"];
-        is_finding.then(|| told.map(|key| object[key].to_string()).join(" "))
+        // Their source is the file.
+        let owners = object["known_as"].as_array().into_iter().flatten().map(|known| known["owner"].to_string());
+        let told = told.map(|key| object[key].to_string()).into_iter().chain(owners);
+        is_finding.then(|| told.collect::<Vec<_>>().join(" "))
     };
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     (text.lines().filter_map(finding).collect(), output.status.code(), errors)
@@ -134,9 +160,10 @@ fn a_ticket_tells_what_the_folder_tells() {
     let mut complaints = Vec::new();
     for name in CASES {
         let case = root().join("pcaps").join(name);
-        let (findings, status, _) = replayed(&case, &case);
+        let (findings, status, _) = replayed(&case, std::slice::from_ref(&case));
         let mut texts = texts(&case);
-        for (turn, (frame, framed)) in FRAMES.iter().enumerate() {
+        let inputs = [vec![file.clone()], captures(&case)].concat();
+        for (turn, (frame, framed)) in FRAMES.into_iter().enumerate() {
             // Another order each time.
             texts.rotate_left(1);
             if turn % 2 == 1 {
@@ -145,7 +172,11 @@ fn a_ticket_tells_what_the_folder_tells() {
             let ticket: String = texts.iter().map(framed).collect();
             for (whole, decorated) in WHOLES {
                 fs::write(&file, decorated(&format!("Hello,\n\n{ticket}\nThank you\n"))).expect("the folder is ours");
-                let (found, code, errors) = replayed(&case, &file);
+                let (found, code, errors) = replayed(&case, &inputs);
+                if UNTOLD.contains(&(name, frame, whole)) {
+                    assert_eq!(code, Some(3), "{name}, {frame}, {whole}");
+                    continue;
+                }
                 if (&found, code) != (&findings, status) {
                     complaints.push(format!(
                         "{name}, {frame}, {whole}: {code:?} {found:#?}, not {status:?} {findings:#?}; {errors}"
