@@ -1,7 +1,7 @@
 //! Tickets: one text that holds several outputs, as mails, trackers and Markdown have them, with prose between.
 //!
-//! A ticket is taken apart by its own lines: fences and commands make [`parts`] of it, and what the lines of a part look
-//! like to the readers of texts makes [`blocks`] of one kind each. Nothing is read here but to tell what it is; the readers
+//! A ticket is taken apart by its own lines: fences and commands make `parts` of it, and what the lines of a part look
+//! like to the readers of texts makes `blocks` of one kind each. Nothing is read here but to tell what it is; the readers
 //! take off what stands around rows ([`crate::paste`]) as they do in files.
 
 mod blocks;
