@@ -96,7 +96,7 @@ const WIDTH: usize = 80;
 /// Arguments of `replay`.
 #[derive(Args, Debug)]
 pub struct ReplayArgs {
-    /// Captures, folders that hold captures and dumps, or - for standard input
+    /// Captures, tickets, folders that hold captures and dumps, or - for standard input
     #[arg(required = true, value_name = "CAPTURE|CASE_DIR")]
     pub inputs: Vec<PathBuf>,
     /// Where messages go, and how they look
@@ -124,7 +124,7 @@ pub struct ConntrackArgs {
 /// Arguments of commands that list what dumps tell.
 #[derive(Args, Debug)]
 pub struct ListingArgs {
-    /// Folders that hold dumps under well-known names; the running system is asked where no dump is given
+    /// Folders that hold dumps under well-known names, and tickets; the running system is asked where no dump is given
     #[arg(value_name = "CASE_DIR")]
     pub inputs: Vec<PathBuf>,
     /// The next hops of that time (RFC 3339), which takes dumps; the latest known unless given
@@ -146,7 +146,7 @@ pub struct ListingArgs {
 pub struct ExplainArgs {
     /// The flow: 'udp 192.168.16.230:59943 -> 172.27.0.13:5005'
     pub tuple: Tuple,
-    /// Captures, and folders that hold captures and dumps; the running system is asked where nothing is given
+    /// Captures, tickets, and folders that hold captures and dumps; the running system is asked where nothing is given
     #[arg(value_name = "CAPTURE|CASE_DIR")]
     pub inputs: Vec<PathBuf>,
     /// Where the running system is asked

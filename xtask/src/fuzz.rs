@@ -48,6 +48,7 @@ const TARGETS: &[Target] = &[
     Target { name: "pcapng", samples: &[] },
     Target { name: "rtnetlink", samples: &[] },
     Target { name: "tcpdump_text", samples: &["/capture.txt"] },
+    Target { name: "ticket", samples: &["/ticket.md"] },
     Target { name: "zones", samples: &["/ct-zones.txt", "/ct-zone-list.txt"] },
 ];
 

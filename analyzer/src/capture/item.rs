@@ -6,7 +6,7 @@ use std::sync::Arc;
 use analyzer_ebpf::abi::{Direction, LinkTags};
 
 use super::{CaptureError, LinkType};
-use crate::types::{MacAddr, Timestamp, Tuple, Warning};
+use crate::types::{MacAddr, Place, Timestamp, Tuple, Warning};
 
 /// A captured frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,8 +118,8 @@ pub struct Skipped {
 /// What became of one capture among several.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FileRead {
-    /// The file, as the user named it.
-    pub file: Arc<str>,
+    /// The file, as the user named it, and the lines of it that are the capture.
+    pub place: Place,
     /// Frames read of it.
     pub frames: u64,
     /// What of it was passed over.

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use super::nics::Nics;
 use super::{CaptureError, CaptureReader, FileRead, Interface, Item, Progress, Skipped};
-use crate::types::{Timestamp, Warning};
+use crate::types::{Place, Timestamp, Warning};
 
 /// Several captures as one.
 ///
@@ -24,22 +24,22 @@ struct Input {
     reader: Box<dyn CaptureReader + Send>,
     /// Index in the merged table of every NIC of the reader's own table.
     nics: Vec<u8>,
-    file: std::sync::Arc<str>,
+    place: Place,
     frames: u64,
 }
 
 impl Merge {
-    /// Merges captures, each given with its name for messages.
-    pub fn new(captures: impl IntoIterator<Item = (std::sync::Arc<str>, Box<dyn CaptureReader + Send>)>) -> Self {
+    /// Merges captures, each given with its place for messages.
+    pub fn new(captures: impl IntoIterator<Item = (Place, Box<dyn CaptureReader + Send>)>) -> Self {
         let inputs =
-            captures.into_iter().map(|(file, reader)| Input { reader, nics: Vec::new(), file, frames: 0 }).collect();
+            captures.into_iter().map(|(place, reader)| Input { reader, nics: Vec::new(), place, frames: 0 }).collect();
         Self { inputs, heads: BinaryHeap::new(), current: None, started: false, nics: Nics::default() }
     }
 
     /// What became of each capture so far.
     pub fn files(&self) -> Vec<FileRead> {
         let read = |input: &Input| FileRead {
-            file: input.file.clone(),
+            place: input.place.clone(),
             frames: input.frames,
             skipped: input.reader.skipped(),
         };
@@ -52,7 +52,7 @@ impl Merge {
         let advanced = input.reader.advance()?;
         for interface in input.reader.interfaces().iter().skip(input.nics.len()) {
             let nic = self.nics.intern(interface.name.as_deref());
-            input.nics.push(nic.ok_or_else(|| CaptureError::TooManyInterfaces { file: input.file.clone() })?);
+            input.nics.push(nic.ok_or_else(|| CaptureError::TooManyInterfaces { file: input.place.file.clone() })?);
         }
         if let (true, Some(item)) = (advanced, input.reader.item()) {
             input.frames += 1;

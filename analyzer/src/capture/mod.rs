@@ -6,6 +6,7 @@
 
 mod early_end;
 mod error;
+mod input;
 mod interruption;
 mod item;
 mod link;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 
 pub(crate) use self::early_end::EarlyEnd;
 pub use self::error::CaptureError;
+pub use self::input::{Excerpt, Input};
 pub use self::interruption::Interruption;
 pub use self::item::{CaptureReader, FileRead, FrameRef, Interface, Item, Progress, Skipped, TextPayload, TextRecord};
 pub use self::link::{LinkType, UnsupportedLinkType};
@@ -36,6 +38,7 @@ use self::pcapng::PcapngReader;
 use self::source::Source;
 use self::stream::ByteStream;
 use self::tcpdump_text::TextReader;
+pub use self::tcpdump_text::looks;
 pub use self::zone::Zone;
 use crate::paste::encoding;
 
@@ -62,7 +65,7 @@ pub struct Options {
 /// # Errors
 /// The file cannot be read, is empty, or its beginning is that of no capture.
 pub fn open(path: &Path, options: &Options) -> Result<Box<dyn CaptureReader + Send>, CaptureError> {
-    reader(Source::open(path, options.interruption.as_ref())?, options)
+    Input::from(path).open(options)
 }
 
 /// Opens any file that may be packed by gzip or zstd: its name for messages, and its bytes unpacked. `-` is standard

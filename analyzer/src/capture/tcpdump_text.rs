@@ -22,8 +22,13 @@ use super::stream::ByteStream;
 use super::warnings::Warnings;
 use super::zone::Zone;
 use super::{CaptureError, CaptureReader, Interface, Item, Options, Progress, Skipped, TextPayload, TextRecord};
-use crate::paste::{Kind, Lines, Next};
+use crate::paste::{Kind, Lines, Looks, Next};
 use crate::types::{Position, Warning};
+
+/// What a line is likely to be that may be of any text.
+pub fn looks(line: &str) -> Option<Looks> {
+    meaning::looks(line)
+}
 
 /// Longest line read. tcpdump with every option stays below it.
 const MAX_LINE_LEN: usize = 64 * 1024;
@@ -71,8 +76,13 @@ struct Begun {
 
 impl TextReader {
     pub(super) fn new(source: Source, options: &Options) -> Self {
+        Self::below(source, options, 0)
+    }
+
+    /// A reader of lines below so many others of a file.
+    pub(super) fn below(source: Source, options: &Options, before: usize) -> Self {
         Self {
-            lines: Lines::new(source.stream, FrameRows, MAX_LINE_LEN),
+            lines: Lines::new(source.stream, FrameRows, MAX_LINE_LEN).below(before),
             meter: source.meter,
             warnings: Warnings::new(source.file),
             nics: Nics::default(),

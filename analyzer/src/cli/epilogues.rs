@@ -24,6 +24,11 @@ mac_binding.txt, static_mac_binding.txt, bfd.txt, static_routes.txt, port_bindin
 learned_route.txt, ecmp_nexthop.txt, ovnnb.db, ovnsb.db, conf.db, lflow-list.txt, conntrack.txt, ct-zones.txt, \
 ct-zone-list.txt, mac-owners*.txt; each may end in .gz or .zst.";
 
+const TICKET: &str = "\
+A text that holds several of these outputs, such as a support ticket, a mail or Markdown, is read as it is: fences, prompts \
+and what lines look like tell its texts apart, and the sources say which lines were taken for what. A folder that holds \
+nothing else may hold it as ticket.md or ticket.txt.";
+
 pub(super) const WHOLE: Epilogue = Epilogue {
     examples: &[
         ("analyzer replay pcaps/bz2095444", "The verdict on a capture and the dumps beside it, from one folder"),
@@ -68,6 +73,10 @@ pub(super) const REPLAY: Epilogue = Epilogue {
             "analyzer replay --date 2022-06-09 --timezone Europe/Berlin \\\n--nexthops nexthops.toml pasted-tcpdump.txt",
             "Text of tcpdump with local times",
         ),
+        (
+            "analyzer replay --date 2022-06-09 pcaps/ticket/ticket.md",
+            "Several outputs in one text, with prose between them",
+        ),
         ("analyzer replay --format jsonl must-gather/ | jq 'select(.type == \"finding\")'", ""),
         (
             "analyzer replay --syslog udp:192.0.2.1 --syslog tls:log.example:6514 \\\npcaps/bz2095444",
@@ -76,6 +85,7 @@ pub(super) const REPLAY: Epilogue = Epilogue {
     ],
     notes: &[
         DUMP_NAMES,
+        TICKET,
         "SIGINT and SIGTERM end the reading, and the verdict so far is printed; a pipe is read to its end first, for at \
          most 2 seconds. A second one ends the run at once, with 128 and its number as \
          exit status.",

@@ -6,19 +6,20 @@ use anyhow::{Context, bail};
 use hashbrown::HashSet;
 
 use super::provenance::Origins;
+use crate::capture::Input;
 use crate::cli::JudgingArgs;
 use crate::engine::Engine;
 use crate::engine::fact::EvidenceKind;
 use crate::engine::settings::Settings;
 use crate::inputs::case_dir::{self, PassedOver};
-use crate::inputs::{self, Loaded, Paths};
+use crate::inputs::{self, Loaded, Paths, Ticket, ticket};
 use crate::output::remedy::Datapath;
-use crate::types::{Place, Position, Timestamp, Warning};
+use crate::types::{Timestamp, Warning};
 
 /// An engine with its facts, and the captures to judge.
 pub(super) struct Prepared {
     pub(super) engine: Engine,
-    pub(super) captures: Vec<PathBuf>,
+    pub(super) captures: Vec<Input>,
     pub(super) loaded: Loaded,
     /// Whether anything told next hops.
     pub(super) tells_nexthops: bool,
@@ -39,8 +40,14 @@ pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -
         if input.is_dir() {
             let before = captures.len();
             let known = paths.clone();
-            let PassedOver { files, near } = case_dir::add(input, &mut paths, &mut captures)
+            let PassedOver { mut files, near, ticket } = case_dir::add(input, &mut paths, &mut captures)
                 .with_context(|| format!("cannot list {}", input.display()))?;
+            let is_bare = before == captures.len() && known == paths;
+            if let (true, Some(path)) = (is_bare, ticket)
+                && add_ticket(&path, &mut paths, &mut captures)?
+            {
+                files.retain(|file| *file != path);
+            }
             if before == captures.len() && known == paths {
                 let near: String = near.iter().map(|near| format!("; {near}")).collect();
                 bail!(
@@ -51,37 +58,48 @@ pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -
             }
             warnings.extend(near);
             passed_over.extend(files);
-        } else {
-            captures.push(input.clone());
+        } else if !add_ticket(input, &mut paths, &mut captures)? {
+            captures.push(input.into());
         }
     }
-    if captures.iter().chain(paths.files()).filter(|path| *path == Path::new("-")).count() > 1 {
+    let files = || captures.iter().map(|capture| &capture.path).chain(paths.files());
+    if files().filter(|path| *path == Path::new("-")).count() > 1 {
         bail!("- stands for standard input, which can be read only once");
     }
+    let origins = Origins::of(files(), &passed_over);
     warnings.extend(remove_repeated(&mut captures));
-    let origins = Origins::of(captures.iter().chain(paths.files()), &passed_over);
     let mut engine = Engine::new(settings);
     let mut loaded = inputs::load(&paths, &mut |fact| engine.add(fact))?;
     loaded.warnings.splice(0..0, warnings);
     loaded.history.into_iter().for_each(|start| engine.set_history_start(start));
     engine.set_given(loaded.kinds);
-    let (tells_nexthops, tells_connections) = (paths.tells_nexthops(), !paths.conntrack.is_empty());
+    let (tells_nexthops, tells_connections) = (paths.tells_nexthops(), paths.tells_connections());
     let asked = Vec::new();
     Ok(Prepared { engine, captures, loaded, tells_nexthops, tells_connections, origins, asked, datapath: None })
 }
 
+/// Adds what a ticket holds; returns whether the file is one. Given twice, it is read once.
+fn add_ticket(path: &Path, paths: &mut Paths, captures: &mut Vec<Input>) -> anyhow::Result<bool> {
+    let Some(ticket) = ticket::read(path)? else { return Ok(false) };
+    let is_same = |known: &Ticket| matches!((known.path.canonicalize(), path.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if !paths.tickets.iter().any(is_same) {
+        captures.extend(ticket.captures());
+        paths.tickets.push(ticket);
+    }
+    Ok(true)
+}
+
 /// Removes captures that are given twice, as a file and in its folder for example: their packets would count twice.
-fn remove_repeated(captures: &mut Vec<PathBuf>) -> Vec<Warning> {
+fn remove_repeated(captures: &mut Vec<Input>) -> Vec<Warning> {
     let mut known = HashSet::new();
     let mut warnings = Vec::new();
-    captures.retain(|path| {
+    captures.retain(|capture| {
         // What is no file, such as a pipe, tells something else each time.
-        let file = path.canonicalize().ok().filter(|file| file.is_file());
-        let is_new = file.is_none_or(|file| known.insert(file));
+        let file = capture.path.canonicalize().ok().filter(|file| file.is_file());
+        let is_new = file.is_none_or(|file| known.insert((file, capture.place().position)));
         if !is_new {
-            let place = Place { file: path.to_string_lossy().into(), position: Position::Whole };
-            warnings
-                .push(Warning { place, message: "the capture is given more than once; it is read once".to_owned() });
+            let message = "the capture is given more than once; it is read once".to_owned();
+            warnings.push(Warning { place: capture.place(), message });
         }
         is_new
     });
@@ -90,13 +108,27 @@ fn remove_repeated(captures: &mut Vec<PathBuf>) -> Vec<Warning> {
 
 /// As [`prepare`], for commands that judge no packets.
 pub(super) fn prepare_dumps(given: &[PathBuf], paths: Paths, settings: Settings) -> anyhow::Result<Prepared> {
-    if let Some(file) = given.iter().find(|input| !input.is_dir()) {
-        bail!("{} is no folder: name dumps with options such as --conntrack FILE; --help lists them", file.display());
+    for file in given.iter().filter(|input| !input.is_dir()) {
+        if ticket::read(file)?.is_none() {
+            bail!(
+                "{} is no folder, and no ticket that holds dumps: name dumps with options such as --conntrack FILE; --help \
+                 lists them",
+                file.display()
+            );
+        }
     }
     prepare(given, paths, settings)
 }
 
 impl Prepared {
+    /// Names of the files that captures are read of, each once.
+    pub(super) fn files(&self) -> Vec<String> {
+        let mut files: Vec<String> =
+            self.captures.iter().map(|capture| capture.path.to_string_lossy().into_owned()).collect();
+        files.dedup();
+        files
+    }
+
     /// Whether no source tells since when next hops were some: all that is told holds at any time.
     pub(super) fn holds_at_any_time(&self) -> bool {
         self.loaded.history.is_none() && !self.loaded.kinds.contains(EvidenceKind::History)

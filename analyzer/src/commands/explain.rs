@@ -95,6 +95,7 @@ fn explained(
         let totals = &counted.totals;
         let lost = totals.skipped.truncated + totals.skipped.unparsed + totals.untracked_packets;
         let by_reader = counted.skipped_by_reader;
+        let lost = lost + prepared.loaded.lost_captures.len() as u64;
         is_whole = !frame.interrupted && lost + by_reader.frames + by_reader.ends == 0;
         captures.clone_from(&counted.files);
         prepared.engine.explain(tuple, &counted.by_flow())

@@ -54,9 +54,8 @@ impl Origins {
         output: &OutputArgs,
     ) -> Provenance {
         let of_captures = captures.iter().map(|read| {
-            let FileRead { file, frames, skipped: Skipped { frames: lost, lines, ends } } = read;
-            let place = Place { file: file.clone(), position: Position::Whole };
-            self.source(place, "capture", *frames, lost + lines + ends)
+            let FileRead { place, frames, skipped: Skipped { frames: lost, lines, ends } } = read;
+            self.source(place.clone(), "capture", *frames, lost + lines + ends)
         });
         let of_dumps = dumps.iter().map(|dump| self.source(dump.place.clone(), dump.taken_for, dump.rows, dump.lost));
         Provenance {
@@ -68,7 +67,10 @@ impl Origins {
 
     fn source(&self, place: Place, taken_for: &'static str, rows: u64, lost: u64) -> Source {
         let file = self.files.get(&*place.file);
-        let (size, modified) = (file.map(|file| file.size), file.map(|file| file.modified));
+        // A part of a file has no size of its own.
+        let size =
+            file.filter(|_| !matches!(place.position, Position::Line(_) | Position::Lines(..))).map(|file| file.size);
+        let modified = file.map(|file| file.modified);
         Source { place, taken_for, size, rows: Some(rows), lost: Some(lost), modified }
     }
 }

@@ -106,7 +106,11 @@ fn judged(
 ) -> anyhow::Result<Report> {
     let mut prepared = prepare(&inputs, paths, settings)?;
     if prepared.captures.is_empty() {
-        anyhow::bail!("no capture given: the folder holds dumps only; name a capture, or - for standard input");
+        let lost = prepared.loaded.lost_captures.first();
+        let why = lost.map_or(String::new(), |warning| format!("; {warning}"));
+        anyhow::bail!(
+            "no capture given: what was given holds dumps only; name a capture, or - for standard input{why}"
+        );
     }
     let counted = count(&mut prepared, reading, Some(signals.interruption()))?;
     let interrupted = signals.end();
@@ -125,13 +129,15 @@ fn judged(
     let skipped = Skipped {
         truncated: totals.skipped.truncated,
         not_ip: totals.skipped.not_ip,
-        unparsed: totals.skipped.unparsed + counted.skipped_by_reader.frames,
+        unparsed: totals.skipped.unparsed
+            + counted.skipped_by_reader.frames
+            + prepared.loaded.lost_captures.len() as u64,
         lines: prepared.loaded.skipped_lines + counted.skipped_by_reader.lines,
         // Where reading was ended from outside, the captures go on.
         ends: if interrupted { 0 } else { counted.skipped_by_reader.ends },
     };
 
-    let provenance = prepared.provenance(&counted.files, output);
+    let (provenance, files) = (prepared.provenance(&counted.files, output), prepared.files());
     let mut warnings = prepared.loaded.warnings;
     warnings.extend(counted.warnings.iter().cloned());
     Ok(Report {
@@ -142,7 +148,7 @@ fn judged(
         tells_nexthops: prepared.tells_nexthops,
         skipped,
         warnings,
-        files: prepared.captures.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+        files,
         nic_names: nic_names(&counted),
         time_digits: counted.time_digits(),
         lacks_times: counted.lacks_times,

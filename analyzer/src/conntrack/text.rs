@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 use super::cursor::Cursor;
 use crate::engine::fact::Connection;
-use crate::paste::{self, Kind, Shape};
+use crate::paste::{self, Kind, Looks, Shape};
 use crate::types::Tuple;
 use crate::types::tuple::{proto, proto_number};
 
@@ -89,6 +89,20 @@ pub(super) fn not_an_entry(line: &str) -> LineError {
         "no conntrack entry; expected text of `ovs-appctl dpctl/dump-conntrack`: udp,orig=(src=...),reply=(...)"
     };
     LineError { column: 1, message: message.to_owned() }
+}
+
+/// What a line is likely to be that may be of any text: fields of flows, such as `nw_src=`, are none of an entry.
+pub fn looks(line: &str) -> Option<Looks> {
+    let is_field = |(at, _): (usize, &str)| {
+        let before = line[..at].chars().next_back();
+        before.is_none_or(|before| matches!(before, ' ' | '\t' | ',' | '(' | '='))
+    };
+    let has = |field: &str| line.match_indices(field).any(is_field);
+    if Start::find(line).is_some() {
+        Some(Looks::Row)
+    } else {
+        (has("src=") || has("labels=")).then_some(Looks::Possible)
+    }
 }
 
 /// Where an entry starts in a line.

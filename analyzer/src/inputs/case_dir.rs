@@ -8,8 +8,11 @@ use hashbrown::HashSet;
 
 use super::near_names::nearest;
 use super::paths::{Paths, RouterFile};
-use crate::capture;
+use crate::capture::{self, Input};
 use crate::types::{Place, Position, Warning};
+
+/// Names of tickets. Where a folder holds texts as files of their own, those are what is read: a ticket repeats them.
+const TICKETS: [&str; 2] = ["ticket.md", "ticket.txt"];
 
 /// Files of a folder that are not read.
 #[derive(Debug, Default)]
@@ -18,6 +21,8 @@ pub struct PassedOver {
     pub files: Vec<PathBuf>,
     /// Those whose name is nearly a well-known one.
     pub near: Vec<Warning>,
+    /// That which may be a ticket, for a folder that holds nothing else.
+    pub ticket: Option<PathBuf>,
 }
 
 /// Adds what a folder holds: dumps by their names, captures by their content.
@@ -27,7 +32,7 @@ pub struct PassedOver {
 ///
 /// # Errors
 /// When the folder cannot be listed.
-pub fn add(folder: &Path, paths: &mut Paths, captures: &mut Vec<PathBuf>) -> io::Result<PassedOver> {
+pub fn add(folder: &Path, paths: &mut Paths, captures: &mut Vec<Input>) -> io::Result<PassedOver> {
     let (mut names, mut near, mut passed_over) = (HashSet::new(), Vec::new(), Vec::new());
     let mut files: Vec<PathBuf> = fs::read_dir(folder)?
         .map(|entry| entry.map(|entry| entry.path()))
@@ -45,7 +50,7 @@ pub fn add(folder: &Path, paths: &mut Paths, captures: &mut Vec<PathBuf>) -> io:
         } else if let Some(router) = router_of(&name) {
             paths.lr_routes.push(RouterFile { router, file });
         } else if capture::is_capture(&file, is_capture_text(&name)) {
-            captures.push(file);
+            captures.push(file.into());
         } else {
             if let Some(nearest) = nearest(&name) {
                 let place = Place { file: file.to_string_lossy().into(), position: Position::Whole };
@@ -58,7 +63,11 @@ pub fn add(folder: &Path, paths: &mut Paths, captures: &mut Vec<PathBuf>) -> io:
     // Beside the file that is read, it is an older one.
     near.retain(|(nearest, _)| !names.contains(*nearest));
     let warning = |(nearest, place)| Warning { place, message: format!("not read: the well-known name is {nearest}") };
-    Ok(PassedOver { files: passed_over, near: near.into_iter().map(warning).collect() })
+    let ticket = passed_over
+        .iter()
+        .find(|file| file.file_name().is_some_and(|name| TICKETS.iter().any(|ticket| name == *ticket)));
+    let ticket = ticket.cloned();
+    Ok(PassedOver { files: passed_over, near: near.into_iter().map(warning).collect(), ticket })
 }
 
 /// The list that a file of this name belongs to.

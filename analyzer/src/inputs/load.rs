@@ -1,23 +1,30 @@
 //! Reads dumps and tells their facts.
 
-use std::io::{self, Read};
-use std::net::IpAddr;
+mod error;
+mod text;
+mod told;
+
+use std::io::Read;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
 
+pub use self::error::InputError;
+use self::text::{Open, Text, texts};
+use self::told::{Database, Told};
 use super::paths::Paths;
 use super::source::Source;
-use crate::capture::{self, CaptureError};
+use super::ticket::{Block, Kind, Ticket};
+use crate::capture;
 use crate::conntrack;
-use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Gap, Policy, Scope};
+use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Gap, Scope};
 use crate::ovn::{self, Facts, lflows, lr_route_list, mac_owners, nexthops_toml, northbound, southbound, zones};
-use crate::ovsdb::file::{self, FileError};
+use crate::ovsdb::file;
 use crate::ovsdb::row::{Row, RowVersion, Tables};
-use crate::ovsdb::text::{self, TextError};
-use crate::types::{IpPrefix, MacAddr, Place, Position, Timestamp, Validity, Warning};
+use crate::ovsdb::text as tables;
+use crate::types::{Place, Position, Timestamp, Validity, Warning};
 
 /// Longest dump that is read as a whole. Conntrack dumps and databases are streamed and may be longer.
 const MAX_TEXT: u64 = 1 << 30;
@@ -44,85 +51,11 @@ const SIGNS: &[Signs] = &[
 ];
 
 /// Tables that have no rows on many clusters.
-const MAY_BE_EMPTY: &[&str] = &["BFD", "Static_MAC_Binding", "Learned_Route", ECMP_NEXTHOP];
+pub(super) const MAY_BE_EMPTY: &[&str] = &["BFD", "Static_MAC_Binding", "Learned_Route", ECMP_NEXTHOP];
 
 /// A table that is known and decides nothing. northd fills it where OVN watches next hops itself; it keeps a MAC there
 /// that the binding has lost since, and all else in it stands in routes, BFD sessions and bindings, too.
-const ECMP_NEXTHOP: &str = "ECMP_Nexthop";
-
-/// An input that cannot be read at all.
-#[derive(Debug, thiserror::Error)]
-pub enum InputError {
-    /// The file cannot be opened.
-    #[error(transparent)]
-    Open(#[from] CaptureError),
-    /// Reading failed.
-    #[error("cannot read {file}: {source}")]
-    Read {
-        /// The file.
-        file: Arc<str>,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file is longer than a dump can sensibly be.
-    #[error("{file} is longer than {} MiB: is it the right file?", MAX_TEXT >> 20)]
-    TooLong {
-        /// The file.
-        file: Arc<str>,
-    },
-    /// A database file of which nothing can be read.
-    #[error(transparent)]
-    Database(#[from] FileError),
-    /// A database file where text is expected.
-    #[error("{file} is a database file: give it with --nb-db, --sb-db or --ovs-db")]
-    IsDatabase {
-        /// The file.
-        file: Arc<str>,
-    },
-    /// Rows of another table than this one.
-    #[error("{file} holds no rows of {table}; list that table with all its columns")]
-    OtherTable {
-        /// The file.
-        file: Arc<str>,
-        /// The table that was expected.
-        table: &'static str,
-    },
-    /// A database of another schema than this one.
-    #[error("{file} is a database named {name}: expected {expected}")]
-    WrongDatabase {
-        /// The file.
-        file: Arc<str>,
-        /// What it is.
-        name: String,
-        /// What was expected.
-        expected: &'static str,
-    },
-    /// Text of a table of which nothing can be read.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// Syntax as a whole is broken.
-    #[error(transparent)]
-    Unreadable(#[from] ovn::Unreadable),
-    /// A conntrack dump that cannot be read on.
-    #[error(transparent)]
-    Conntrack(#[from] conntrack::reader::ReadError),
-    /// A text that should be UTF-8 and is not.
-    #[error("{place}: no UTF-8 text")]
-    NotUtf8 {
-        /// The first byte that is wrong.
-        place: Place,
-    },
-    /// A file that told nothing.
-    #[error("{file}: nothing in it could be read as {expected}{first}")]
-    Nothing {
-        /// The file.
-        file: Arc<str>,
-        /// What was expected.
-        expected: &'static str,
-        /// The first warning, behind a colon.
-        first: String,
-    },
-}
+pub(super) const ECMP_NEXTHOP: &str = "ECMP_Nexthop";
 
 /// What reading the dumps left behind.
 #[derive(Debug, Default)]
@@ -137,6 +70,8 @@ pub struct Loaded {
     pub history: Option<Timestamp>,
     /// Kinds of evidence of which all was told.
     pub kinds: EvidenceKinds,
+    /// Texts of tickets that may hold packets and cannot be read, and why. The warnings have them too.
+    pub lost_captures: Vec<Warning>,
 }
 
 /// Reads all dumps and gives their facts to `tell`, one by one: dumps of conntrack entries are long.
@@ -148,7 +83,8 @@ pub struct Loaded {
 /// When an input cannot be read at all, or nothing in it can.
 pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputError> {
     let loaded = Loaded { kinds: paths.kinds(), ..Loaded::default() };
-    let mut loader = Loader { tell, loaded, database: Told::default() };
+    let has_tickets = !paths.tickets.is_empty();
+    let mut loader = Loader { tell, loaded, database: Told::default(), has_tickets, of_tickets: HashSet::new() };
     for path in &paths.nb_db {
         loader.database_file(path, "nb-db", "OVN_Northbound")?;
     }
@@ -158,59 +94,42 @@ pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputEr
     for path in &paths.ovs_db {
         loader.database_file(path, "ovs-db", "Open_vSwitch")?;
     }
+    let rows = |files, table| (texts(files, &paths.tickets, move |kind: &Kind| *kind == Kind::Rows(table)), table);
     let northbound = [
-        (&paths.static_routes, "static-routes", "Logical_Router_Static_Route"),
-        (&paths.bfd, "bfd", "BFD"),
-        (&paths.static_mac_bindings, "static-mac-bindings", "Static_MAC_Binding"),
+        (rows(&paths.static_routes, "Logical_Router_Static_Route"), "static-routes"),
+        (rows(&paths.bfd, "BFD"), "bfd"),
+        (rows(&paths.static_mac_bindings, "Static_MAC_Binding"), "static-mac-bindings"),
     ];
     loader.listed(&northbound, Database::Northbound, northbound::facts)?;
     let southbound = [
-        (&paths.datapaths, "datapaths", "Datapath_Binding"),
-        (&paths.port_bindings, "port-bindings", "Port_Binding"),
-        (&paths.mac_bindings, "mac-bindings", "MAC_Binding"),
-        (&paths.learned_routes, "learned-routes", "Learned_Route"),
+        (rows(&paths.datapaths, "Datapath_Binding"), "datapaths"),
+        (rows(&paths.port_bindings, "Port_Binding"), "port-bindings"),
+        (rows(&paths.mac_bindings, "MAC_Binding"), "mac-bindings"),
+        (rows(&paths.learned_routes, "Learned_Route"), "learned-routes"),
     ];
     loader.listed(&southbound, Database::Southbound, southbound::facts)?;
-    let without_facts = [(&paths.ecmp_nexthops, "ecmp-nexthops", ECMP_NEXTHOP)];
+    let without_facts = [(rows(&paths.ecmp_nexthops, ECMP_NEXTHOP), "ecmp-nexthops")];
     loader.listed(&without_facts, Database::Southbound, |_, _| Facts::default())?;
-    for list in &paths.lr_routes {
-        let (file, bytes) = read(&list.file)?;
-        let facts = lr_route_list::parse(&bytes, list.router.as_deref(), &file);
-        loader.take_file(
-            &file,
-            "lr-routes",
-            "routes of `ovn-nbctl lr-route-list`",
-            facts,
-            Precedence::Behind(Database::Northbound),
-        )?;
+    loader.routes(paths)?;
+    for text in texts(&paths.nexthops, &paths.tickets, |kind| *kind == Kind::Nexthops) {
+        loader.facts(text, NEXTHOPS, |bytes, file| Ok(nexthops_toml::parse(utf8(file, bytes)?, file)?))?;
     }
-    for path in &paths.nexthops {
-        let (file, bytes) = read(path)?;
-        let facts = nexthops_toml::parse(&utf8(&file, bytes)?, &file)?;
-        if facts.facts.iter().filter_map(Fact::validity).any(|validity| validity != Validity::ALWAYS) {
-            loader.loaded.kinds.insert(EvidenceKind::History);
-        }
-        loader.take_file(&file, "nexthops", "next hops", facts, Precedence::Own)?;
+    for text in texts(&paths.logical_flows, &paths.tickets, |kind| *kind == Kind::LogicalFlows) {
+        loader.facts(text, LOGICAL_FLOWS, |bytes, file| Ok(lflows::parse(bytes, file)))?;
     }
-    for path in &paths.logical_flows {
-        let (file, bytes) = read(path)?;
-        let expected = "logical flows of symmetric replies";
-        let facts = lflows::parse(&bytes, &file);
-        loader.take_file(&file, "logical-flows", expected, facts, Precedence::Behind(Database::Southbound))?;
+    for text in texts(&paths.ct_zones, &paths.tickets, |kind| *kind == Kind::Zones) {
+        loader.facts(text, ZONES, |bytes, file| Ok(zones::parse(bytes, file)))?;
     }
-    for path in &paths.ct_zones {
-        let (file, bytes) = read(path)?;
-        let facts = zones::parse(&bytes, &file);
-        loader.take_file(&file, "ct-zones", "names of conntrack zones", facts, Precedence::Own)?;
-    }
-    for path in &paths.mac_owners {
-        let (file, bytes) = read(path)?;
-        let facts = mac_owners::parse(&bytes, &file)?;
-        loader.take_file(&file, "mac-owners", "owners of MACs", facts, Precedence::Own)?;
+    for text in texts(&paths.mac_owners, &paths.tickets, |kind| *kind == Kind::Owners) {
+        loader.facts(text, OWNERS, |bytes, file| Ok(mac_owners::parse(bytes, file)?))?;
     }
     for path in &paths.conntrack {
         loader.conntrack(path)?;
     }
+    for text in texts(&[], &paths.tickets, |kind| *kind == Kind::Connections) {
+        loader.entries(&text.open()?)?;
+    }
+    loader.tickets(&paths.tickets);
     Ok(loader.loaded)
 }
 
@@ -218,18 +137,39 @@ struct Loader<'a> {
     tell: &'a mut dyn FnMut(Fact),
     loaded: Loaded,
     database: Told,
+    has_tickets: bool,
+    /// What was told where tickets are read.
+    of_tickets: HashSet<Fact>,
 }
 
-/// What databases told, to hold texts against.
-#[derive(Default)]
-struct Told {
-    routes: HashSet<(Policy, IpPrefix, Option<IpAddr>)>,
-    bindings: HashSet<(IpAddr, MacAddr)>,
-    nb: Option<Arc<str>>,
-    sb: Option<Arc<str>>,
+/// What a text that tells facts by itself is.
+#[derive(Clone, Copy)]
+struct FactsOf {
+    taken_for: &'static str,
+    expected: &'static str,
+    precedence: Precedence,
 }
+
+const ROUTES: FactsOf = FactsOf {
+    taken_for: "lr-routes",
+    expected: "routes of `ovn-nbctl lr-route-list`",
+    precedence: Precedence::Behind(Database::Northbound),
+};
+const NEXTHOPS: FactsOf = FactsOf { taken_for: "nexthops", expected: "next hops", precedence: Precedence::Own };
+const LOGICAL_FLOWS: FactsOf = FactsOf {
+    taken_for: "logical-flows",
+    expected: "logical flows of symmetric replies",
+    precedence: Precedence::Behind(Database::Southbound),
+};
+const ZONES: FactsOf =
+    FactsOf { taken_for: "ct-zones", expected: "names of conntrack zones", precedence: Precedence::Own };
+const OWNERS: FactsOf = FactsOf { taken_for: "mac-owners", expected: "owners of MACs", precedence: Precedence::Own };
+
+/// Texts of a table with its name, and the option that names them.
+type TablesTexts<'a> = ((Vec<Text<'a>>, &'static str), &'static str);
 
 /// Rows of several texts together.
+#[derive(Default)]
 struct Listed {
     /// The files, for messages.
     file: Arc<str>,
@@ -243,13 +183,6 @@ struct Listed {
 enum Precedence {
     Own,
     Behind(Database),
-}
-
-/// The database that a text was printed of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Database {
-    Northbound,
-    Southbound,
 }
 
 impl Loader<'_> {
@@ -308,45 +241,61 @@ impl Loader<'_> {
     }
 
     /// Rows of all the texts together, as joins need several tables.
-    fn tables(
-        &mut self,
-        texts: &[(&Vec<PathBuf>, &'static str, &'static str)],
-        database: Database,
-    ) -> Result<Option<Listed>, InputError> {
-        let mut tables = Tables::default();
-        let (mut files, mut parts) = (Vec::new(), Vec::new());
-        for &(paths, taken_for, table) in texts {
-            for path in paths {
-                let (file, bytes) = read(path)?;
-                let (rows, warnings, lost) = text::parse(&bytes, &file, table)?;
-                check_table(&file, table, &rows)?;
-                if rows.is_empty() && !warnings.is_empty() {
-                    return Err(nothing(file, "rows of a table", &warnings));
+    fn tables(&mut self, texts: &[TablesTexts<'_>], database: Database) -> Result<Option<Listed>, InputError> {
+        let mut listed = Listed::default();
+        let mut files: Vec<Arc<str>> = Vec::new();
+        for ((texts, table), taken_for) in texts {
+            for text in texts {
+                let open = text.open()?;
+                if let Err(error) = self.table(&open, table, database, taken_for, &mut listed) {
+                    self.unread(&open, error, Precedence::Behind(database))?;
                 }
-                if rows.is_empty() && !MAY_BE_EMPTY.contains(&table) {
-                    self.silent(&file, &format!("a row of {table}"));
+                // Several blocks of a ticket are of one file.
+                if !files.contains(&open.file) {
+                    files.push(open.file);
                 }
-                let lost_lines = warnings.len();
-                self.loaded.skipped_lines += lost_lines as u64;
-                self.loaded.warnings.extend(warnings);
-                self.lose(&file, table, database, lost);
-                if table == ECMP_NEXTHOP {
-                    self.decides_nothing(&file, rows.len());
-                }
-                let versions = tables.tables.entry(table.into()).or_default();
-                parts.push((table, versions.len()..versions.len() + rows.len(), self.loaded.sources.len()));
-                self.loaded.sources.push(Source::whole(&file, taken_for, rows.len(), lost_lines));
-                versions.extend(rows);
-                files.push(file);
             }
         }
-        Ok((!files.is_empty()).then(|| Listed { file: files.join(", ").into(), tables, parts }))
+        listed.file = files.join(", ").into();
+        Ok((!files.is_empty()).then_some(listed))
+    }
+
+    /// Adds the rows of a text to those of the others.
+    fn table(
+        &mut self,
+        open: &Open<'_>,
+        table: &'static str,
+        database: Database,
+        taken_for: &'static str,
+        listed: &mut Listed,
+    ) -> Result<(), InputError> {
+        let (rows, warnings, lost) = tables::parse(&open.bytes, &open.file, table)?;
+        let (warnings, lost) = (open.warned(warnings), open.lost(lost));
+        check_table(&open.file, table, &rows)?;
+        if rows.is_empty() && !warnings.is_empty() && lost.is_empty() | open.block.is_none() {
+            return Err(nothing(Arc::clone(&open.file), "rows of a table", &warnings));
+        }
+        if rows.is_empty() && warnings.is_empty() && !MAY_BE_EMPTY.contains(&table) {
+            self.silent(open, &format!("a row of {table}"));
+        }
+        let lost_lines = warnings.len();
+        self.loaded.skipped_lines += lost_lines as u64;
+        self.loaded.warnings.extend(warnings);
+        self.lose(&open.file, table, database, lost);
+        if table == ECMP_NEXTHOP {
+            self.decides_nothing(open, rows.len());
+        }
+        let versions = listed.tables.tables.entry(table.into()).or_default();
+        listed.parts.push((table, versions.len()..versions.len() + rows.len(), self.loaded.sources.len()));
+        self.loaded.sources.push(open.source(taken_for, rows.len(), lost_lines));
+        versions.extend(rows);
+        Ok(())
     }
 
     /// Takes over what the rows of texts of a database tell: of each its files, the option that names them, and its table.
     fn listed(
         &mut self,
-        texts: &[(&Vec<PathBuf>, &'static str, &'static str)],
+        texts: &[TablesTexts<'_>],
         database: Database,
         facts: fn(&Tables, &Arc<str>) -> Facts,
     ) -> Result<(), InputError> {
@@ -358,7 +307,8 @@ impl Loader<'_> {
                 self.loaded.sources[*source].lost += 1;
             }
         }
-        self.take(&listed.file, "rows of these tables", facts, Precedence::Behind(database))
+        let open = Open { file: Arc::clone(&listed.file), bytes: (&[][..]).into(), block: None };
+        self.take(&open, "rows of these tables", facts, Precedence::Behind(database))
     }
 
     /// Tells of rows of a table that could not be read, where no database has them.
@@ -381,63 +331,139 @@ impl Loader<'_> {
         if reading.entries == 0 && reading.unreadable > 0 {
             return Err(nothing(file, "conntrack entries", &reading.warnings));
         }
-        if reading.entries == 0 {
-            self.silent(&file, "a conntrack entry");
-        }
-        self.loaded.sources.push(Source::whole(&file, "conntrack", reading.entries, reading.unreadable));
-        self.loaded.skipped_lines += reading.unreadable as u64;
-        reading.gaps.into_iter().map(Fact::Gap).for_each(&mut self.tell);
-        self.loaded.warnings.extend(reading.warnings);
+        self.entered(&Open { file, bytes: (&[][..]).into(), block: None }, reading);
         Ok(())
     }
 
-    /// [`Loader::take`] for a file by itself, which is expected to tell something.
-    fn take_file(
-        &mut self,
-        file: &Arc<str>,
-        taken_for: &'static str,
-        expected: &'static str,
-        facts: Facts,
-        precedence: Precedence,
-    ) -> Result<(), InputError> {
-        self.loaded.sources.push(Source::whole(file, taken_for, facts.facts.len(), facts.warnings.len()));
-        if facts.facts.is_empty() && facts.warnings.is_empty() {
-            self.silent(file, expected);
+    /// Takes over the entries of a block.
+    fn entries(&mut self, open: &Open<'_>) -> Result<(), InputError> {
+        let reading = conntrack::reader::read(&*open.bytes, Arc::clone(&open.file), |connection, _| {
+            let fact = Fact::Connection(connection);
+            if self.of_tickets.insert(fact.clone()) {
+                (self.tell)(fact);
+            }
+        })?;
+        let reading = open.entries(reading);
+        if reading.entries == 0 && reading.gaps.is_empty() && reading.unreadable > 0 {
+            return self.unread(
+                open,
+                nothing(Arc::clone(&open.file), "conntrack entries", &reading.warnings),
+                Precedence::Own,
+            );
         }
-        self.take(file, expected, facts, precedence)
+        self.entered(open, reading);
+        Ok(())
     }
 
-    /// Says of a file that it has no weight, so that nobody waits for what it would change.
-    fn decides_nothing(&mut self, file: &Arc<str>, rows: usize) {
+    /// Takes note of what became of a dump of entries.
+    fn entered(&mut self, open: &Open<'_>, reading: conntrack::reader::Reading) {
+        if reading.entries == 0 && reading.unreadable == 0 {
+            self.silent(open, "a conntrack entry");
+        }
+        self.loaded.sources.push(open.source("conntrack", reading.entries, reading.unreadable));
+        self.loaded.skipped_lines += reading.unreadable as u64;
+        reading.gaps.into_iter().map(Fact::Gap).for_each(&mut self.tell);
+        self.loaded.warnings.extend(reading.warnings);
+    }
+
+    /// Takes over what listings of routes tell: an option or a command names the router.
+    fn routes(&mut self, paths: &Paths) -> Result<(), InputError> {
+        for list in &paths.lr_routes {
+            let parse = |bytes: &[u8], file: &Arc<str>| Ok(lr_route_list::parse(bytes, list.router.as_deref(), file));
+            self.facts(Text::File(&list.file), ROUTES, parse)?;
+        }
+        for text in texts(&[], &paths.tickets, |kind| matches!(kind, Kind::Routes { .. })) {
+            let router = match text {
+                Text::Block(_, Block { kind: Kind::Routes { router }, .. }) => router.as_deref(),
+                _ => None,
+            };
+            self.facts(text, ROUTES, |bytes, file| Ok(lr_route_list::parse(bytes, router, file)))?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what a text by itself tells, which is expected to tell something.
+    fn facts(
+        &mut self,
+        text: Text<'_>,
+        FactsOf { taken_for, expected, precedence }: FactsOf,
+        parse: impl Fn(&[u8], &Arc<str>) -> Result<Facts, InputError>,
+    ) -> Result<(), InputError> {
+        let open = text.open()?;
+        let facts = match parse(&open.bytes, &open.file) {
+            Ok(facts) => open.placed(facts),
+            Err(error) => return self.unread(&open, error, precedence),
+        };
+        if taken_for == NEXTHOPS.taken_for
+            && facts.facts.iter().filter_map(Fact::validity).any(|validity| validity != Validity::ALWAYS)
+        {
+            self.loaded.kinds.insert(EvidenceKind::History);
+        }
+        self.loaded.sources.push(open.source(taken_for, facts.facts.len(), facts.warnings.len()));
+        if facts.facts.is_empty() && facts.warnings.is_empty() {
+            self.silent(&open, expected);
+        }
+        self.take(&open, expected, facts, precedence)
+    }
+
+    /// Ends reading where a file tells nothing; of a block of a ticket, takes note of what is missing for it.
+    fn unread(&mut self, open: &Open<'_>, error: InputError, precedence: Precedence) -> Result<(), InputError> {
+        if open.block.is_none() {
+            return Err(error);
+        }
+        let message = format!("nothing of this text could be read: {}", open.error(error));
+        self.loaded.warnings.push(Warning { place: open.place(), message });
+        self.loaded.skipped_lines += 1;
+        let place = Place { position: Position::Line(open.before() + 1), ..open.place() };
+        let gap = open.scope().map(|scope| Gap { scope, place, validity: Validity::ALWAYS });
+        let is_told = |gap: &Gap| match precedence {
+            Precedence::Own => false,
+            Precedence::Behind(database) => self.database.covers_gap(database, gap),
+        };
+        if let Some(gap) = gap.filter(|gap| !is_told(gap)) {
+            (self.tell)(Fact::Gap(gap));
+        }
+        Ok(())
+    }
+
+    /// Takes note of tickets as such.
+    fn tickets(&mut self, tickets: &[Ticket]) {
+        for ticket in tickets {
+            self.loaded.sources.push(Source::whole(&ticket.file, "ticket", ticket.blocks.len(), ticket.unread.len()));
+            self.loaded.skipped_lines += ticket.prose as u64;
+            self.loaded.lost_captures.extend(ticket.unread.iter().cloned());
+            self.loaded.warnings.extend(ticket.unread.iter().chain(&ticket.repeated).cloned());
+        }
+    }
+
+    /// Says of a text that it has no weight, so that nobody waits for what it would change.
+    fn decides_nothing(&mut self, open: &Open<'_>, rows: usize) {
         let monitor = match rows {
             0 => "it has no rows, as where OVN does not watch next hops itself",
             _ => "that it has rows says that OVN flushes entries of next hops that go (ecmp_nexthop_monitor_enable)",
         };
         let message = format!("ECMP_Nexthop decides nothing, routes, BFD and MAC_Binding do; {monitor}");
-        self.loaded
-            .warnings
-            .push(Warning { place: Place { file: Arc::clone(file), position: Position::Whole }, message });
+        self.loaded.warnings.push(Warning { place: open.place(), message });
     }
 
-    /// Warns of a file that tells nothing, as one does that a failed command left behind.
-    fn silent(&mut self, file: &Arc<str>, expected: &str) {
-        let place = Place { file: Arc::clone(file), position: Position::Whole };
-        self.loaded.warnings.push(Warning { place, message: format!("expected {expected}, found none") });
+    /// Warns of a text that tells nothing, as one does that a failed command left behind.
+    fn silent(&mut self, open: &Open<'_>, expected: &str) {
+        self.loaded.warnings.push(Warning { place: open.place(), message: format!("expected {expected}, found none") });
     }
 
     fn take(
         &mut self,
-        file: &Arc<str>,
+        open: &Open<'_>,
         expected: &'static str,
-        facts: Facts,
+        mut facts: Facts,
         precedence: Precedence,
     ) -> Result<(), InputError> {
-        if facts.facts.is_empty() && !facts.warnings.is_empty() {
-            return Err(nothing(Arc::clone(file), expected, &facts.warnings));
+        let is_lost = facts.facts.is_empty() && !facts.warnings.is_empty();
+        if is_lost && (open.block.is_none() || facts.gaps.is_empty()) {
+            return self.unread(open, nothing(Arc::clone(&open.file), expected, &facts.warnings), precedence);
         }
         self.loaded.skipped_lines += facts.warnings.len() as u64;
         self.loaded.history = self.loaded.history.max(facts.since);
-        let mut facts = facts;
         if let Precedence::Behind(database) = precedence {
             let told = &self.database;
             let contradictions: Vec<Warning> = facts
@@ -445,13 +471,17 @@ impl Loader<'_> {
                 .iter()
                 .filter_map(|fact| told.contradiction(database, fact))
                 .map(|(message, file_of_database)| Warning {
-                    place: Place { file: Arc::clone(file), position: Position::Whole },
+                    place: open.place(),
                     message: format!("{message}, which {file_of_database} does not have; the database counts"),
                 })
                 .collect();
             self.loaded.warnings.extend(contradictions);
             facts.facts.retain(|fact| !told.covers(database, fact));
             facts.gaps.retain(|gap| !told.covers_gap(database, gap));
+        }
+        if self.has_tickets {
+            // What is pasted twice is one fact.
+            facts.facts.retain(|fact| self.of_tickets.insert(fact.clone()));
         }
         self.tell(facts);
         Ok(())
@@ -462,54 +492,6 @@ impl Loader<'_> {
         facts.facts.into_iter().for_each(&mut self.tell);
         facts.gaps.into_iter().map(Fact::Gap).for_each(&mut self.tell);
         self.loaded.warnings.extend(facts.assumptions);
-    }
-}
-
-impl Told {
-    /// Whether a database tells facts of this kind, so that a text's are not needed.
-    fn covers(&self, database: Database, fact: &Fact) -> bool {
-        match fact {
-            Fact::Route(_) => self.routes_of(database).is_some(),
-            Fact::Bfd(_) => self.nb.is_some(),
-            Fact::Binding(_) | Fact::RouterPort(_) | Fact::SwitchPort(_) | Fact::Datapath(_) | Fact::Ovn(_) => {
-                self.sb.is_some()
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether a database tells what a text lost.
-    fn covers_gap(&self, database: Database, gap: &Gap) -> bool {
-        match gap.scope {
-            Scope::Routes { .. } => self.routes_of(database).is_some(),
-            Scope::Bfd { .. } => self.nb.is_some(),
-            Scope::Bindings { .. } | Scope::Ports | Scope::Behaviour => self.sb.is_some(),
-            _ => false,
-        }
-    }
-
-    /// The file of the database that tells the routes which a text of this database tells: the Southbound one has those
-    /// that OVN learned.
-    fn routes_of(&self, database: Database) -> Option<&Arc<str>> {
-        match database {
-            Database::Northbound => self.nb.as_ref(),
-            Database::Southbound => self.sb.as_ref(),
-        }
-    }
-
-    /// What a text tells and the database does not have, and the database's file.
-    fn contradiction(&self, database: Database, fact: &Fact) -> Option<(String, &Arc<str>)> {
-        match fact {
-            Fact::Route(route) if !self.routes.contains(&(route.policy, route.prefix, route.nexthop)) => {
-                let nexthop = route.nexthop.map_or("discard".to_owned(), |ip| ip.to_string());
-                Some((format!("it has a route {} via {nexthop}", route.prefix), self.routes_of(database)?))
-            }
-            Fact::Binding(binding) => {
-                let mac = binding.mac.filter(|&mac| !self.bindings.contains(&(binding.ip, mac)))?;
-                Some((format!("it binds {} to {mac}", binding.ip), self.sb.as_ref()?))
-            }
-            _ => None,
-        }
     }
 }
 
@@ -545,9 +527,9 @@ fn read(path: &Path) -> Result<(Arc<str>, Vec<u8>), InputError> {
     Ok((file, bytes))
 }
 
-fn utf8(file: &Arc<str>, bytes: Vec<u8>) -> Result<String, InputError> {
-    String::from_utf8(bytes).map_err(|error| {
-        let position = Position::Offset(error.utf8_error().valid_up_to() as u64);
+fn utf8<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, InputError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let position = Position::Offset(error.valid_up_to() as u64);
         InputError::NotUtf8 { place: Place { file: Arc::clone(file), position } }
     })
 }

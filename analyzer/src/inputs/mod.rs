@@ -5,7 +5,9 @@ pub mod load;
 mod near_names;
 pub mod paths;
 pub mod source;
+pub mod ticket;
 
 pub use load::{InputError, Loaded, load};
 pub use paths::Paths;
 pub use source::Source;
+pub use ticket::Ticket;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::ticket::{Kind, Ticket};
 use crate::engine::fact::{EvidenceKind, EvidenceKinds};
 use crate::ovn;
 
@@ -61,6 +62,9 @@ pub struct Paths {
     /// describe pods`
     #[arg(long, value_name = "FILE")]
     pub mac_owners: Vec<PathBuf>,
+    /// Texts that hold several of these, and captures
+    #[arg(skip)]
+    pub tickets: Vec<Ticket>,
 }
 
 /// A file that tells of one router.
@@ -114,6 +118,7 @@ impl Paths {
             conntrack,
             ct_zones,
             mac_owners,
+            tickets,
         } = self;
         [
             nexthops,
@@ -136,18 +141,19 @@ impl Paths {
         .into_iter()
         .flatten()
         .chain(lr_routes.iter().map(|list| &list.file))
+        .chain(tickets.iter().map(|ticket| &ticket.path))
     }
 
     /// Kinds of evidence that these files tell all of. Whether next hops are dated is for the files themselves to say.
     pub fn kinds(&self) -> EvidenceKinds {
         let mut kinds = ovn::kinds_of_databases(!self.nb_db.is_empty(), !self.sb_db.is_empty());
-        for (kind, texts) in [
-            (EvidenceKind::Bfd, &self.bfd),
-            (EvidenceKind::Bindings, &self.mac_bindings),
-            (EvidenceKind::StaticBindings, &self.static_mac_bindings),
-            (EvidenceKind::Connections, &self.conntrack),
+        for (kind, texts, block) in [
+            (EvidenceKind::Bfd, &self.bfd, Kind::Rows("BFD")),
+            (EvidenceKind::Bindings, &self.mac_bindings, Kind::Rows("MAC_Binding")),
+            (EvidenceKind::StaticBindings, &self.static_mac_bindings, Kind::Rows("Static_MAC_Binding")),
+            (EvidenceKind::Connections, &self.conntrack, Kind::Connections),
         ] {
-            if !texts.is_empty() {
+            if !texts.is_empty() || self.tickets_hold(|kind| *kind == block) {
                 kinds.insert(kind);
             }
         }
@@ -159,6 +165,22 @@ impl Paths {
         !(self.nexthops.is_empty()
             && self.lr_routes.is_empty()
             && self.static_routes.is_empty()
+            && self.learned_routes.is_empty()
             && self.nb_db.is_empty())
+            || self.tickets_hold(|kind| {
+                matches!(
+                    kind,
+                    Kind::Nexthops | Kind::Routes { .. } | Kind::Rows("Logical_Router_Static_Route" | "Learned_Route")
+                )
+            })
+    }
+
+    /// Whether conntrack entries were given.
+    pub fn tells_connections(&self) -> bool {
+        !self.conntrack.is_empty() || self.tickets_hold(|kind| *kind == Kind::Connections)
+    }
+
+    fn tickets_hold(&self, is_kind: impl Fn(&Kind) -> bool) -> bool {
+        self.tickets.iter().any(|ticket| ticket.of(&is_kind).next().is_some())
     }
 }

@@ -15,7 +15,7 @@ use super::rows::{identified, versions};
 use crate::engine::fact::{Fact, Ovn, OvnSays, Policy, PortForm, PortRead, ReplyFlow, Scope};
 use crate::ovsdb::file::{Part, Rows};
 use crate::ovsdb::row::{Row, RowVersion, Tables};
-use crate::paste::{Kind, Shape};
+use crate::paste::{Kind, Looks, Shape};
 use crate::types::{IpPrefix, Validity};
 
 /// The stage that writes the next hop's MAC.
@@ -162,6 +162,17 @@ impl Shape for FlowRows {
 
     fn may_follow(&self, row: &str, _: &str) -> bool {
         row.trim_start().starts_with("table=")
+    }
+}
+
+/// What a line is likely to be that may be of any text: those of OpenFlow begin with `table=` too.
+pub fn looks(line: &str) -> Option<Looks> {
+    if !FlowRows.begins(line) {
+        return None;
+    }
+    match line.split_once("Datapath:") {
+        Some(_) => Some(Looks::Heading),
+        None => of_line(line).map(|_| Looks::Row),
     }
 }
 

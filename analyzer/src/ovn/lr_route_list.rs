@@ -21,7 +21,7 @@ use std::sync::Arc;
 use super::Facts;
 use super::lines::{each_line, words};
 use crate::engine::fact::{BfdRef, Fact, Policy, Route, RouteOrigin, Scope, Source};
-use crate::paste::{self, Kind, Line, Shape};
+use crate::paste::{self, Kind, Line, Looks, Shape};
 use crate::types::{IpPrefix, Position, Validity};
 
 /// Longest line that is read, in bytes. A row of OVN has less than 200.
@@ -82,6 +82,33 @@ impl Shape for RouteRows {
     fn is_surely_rest(&self, rest: &str) -> bool {
         rest.split(' ').all(|word| FLAGS.contains(&word))
     }
+}
+
+/// What a line is likely to be that may be of any text. A sentence may name two addresses; a row begins with one, or names
+/// its policy.
+pub fn looks(line: &str) -> Option<Looks> {
+    if is_heading(line.trim()) {
+        return Some(Looks::Heading);
+    }
+    let has_policy = line.contains("-ip") && words(line).any(|(_, word)| policy(word).is_some());
+    match (RouteRows.begins(line), has_policy) {
+        (true, true) => Some(Looks::Row),
+        (false, true) => lost::row(line, None).map(|_| Looks::Possible),
+        (true, false) => {
+            let second = words(line).nth(1).map(|(_, word)| word);
+            let is_nexthop =
+                |word: &str| word.parse::<IpPrefix>().is_ok() || lost::is_masked(word) || word == "discard";
+            second.is_none_or(is_nexthop).then_some(Looks::Possible)
+        }
+        (false, false) => None,
+    }
+}
+
+/// The router that the command in a line of prose lists the routes of: what follows it there may be any word.
+pub fn router_of(line: &str) -> Option<&str> {
+    let router = command(line).and_then(router_argument)?.trim_end_matches(['`', '"', '\'', ':', ',', '.', ')']);
+    let is_name = router.bytes().any(|byte| byte.is_ascii_digit() || byte == b'_');
+    is_name.then_some(router)
 }
 
 /// A row that was understood.

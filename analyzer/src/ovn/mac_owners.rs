@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::lines::each_line;
 use super::{Facts, Unreadable};
 use crate::engine::fact::{Fact, MacOwner};
-use crate::paste::{Kind, Shape, Text};
+use crate::paste::{Kind, Looks, Shape, Text};
 use crate::types::{MacAddr, Position};
 
 mod described;
@@ -43,7 +43,7 @@ pub fn parse(text: &[u8], file: &Arc<str>) -> Result<Facts, Unreadable> {
     match lines.find_map(|(before, line)| Some((before, Form::of(line)?))) {
         Some((before, Form::Json)) => {
             let json: String = pasted.as_str().split_inclusive('\n').skip(before).collect();
-            json::read(json.as_bytes(), &|position| pasted.origin(below(position, before)), &mut owners)?;
+            json::read(json.as_bytes(), &|position| pasted.origin(position.below(before)), &mut owners)?;
         }
         Some((before, Form::Yaml)) => yaml::read(&pasted, before, &mut owners),
         Some((before, Form::Described)) => described::read(&pasted, before, &mut owners),
@@ -51,15 +51,6 @@ pub fn parse(text: &[u8], file: &Arc<str>) -> Result<Facts, Unreadable> {
         None => {}
     }
     Ok(owners.facts)
-}
-
-/// A place in a text that stands below so many lines.
-fn below(position: Position, lines: usize) -> Position {
-    match position {
-        Position::Line(line) => Position::Line(line + lines),
-        Position::LineColumn(line, column) => Position::LineColumn(line + lines, column),
-        other => other,
-    }
 }
 
 /// What a listing is written in.
@@ -104,6 +95,20 @@ impl Shape for Rows {
     fn may_follow(&self, _: &str, _: &str) -> bool {
         false
     }
+}
+
+/// What a line of `ip link`, `ip neigh` or `arp` is likely to be that may be of any text.
+pub fn looks(line: &str) -> Option<Looks> {
+    (links::shows(line) || neighbours::is_likely(line)).then_some(Looks::Row)
+}
+
+/// What a line of pods in YAML, or of their descriptions, is likely to be that may be of any text. Only annotations are rows:
+/// all else may be of anything.
+pub fn looks_like_pods(line: &str) -> Option<Looks> {
+    if pods::has_annotation(line) {
+        return Some(Looks::Row);
+    }
+    (yaml::begins_pods(line) || described::shows(line)).then_some(Looks::Heading)
 }
 
 /// The owners found so far.

@@ -16,7 +16,7 @@ use super::rows::versions;
 use super::{Facts, gaps};
 use crate::engine::fact::{Fact, Scope, Zone};
 use crate::ovsdb::row::{RowVersion, Tables};
-use crate::paste::{Kind, Shape, is_damaged};
+use crate::paste::{Kind, Looks, Shape, is_damaged};
 use crate::types::{Position, Validity};
 
 /// Longest line that is read, in bytes: a map of all 65,536 zones with names of 100 bytes.
@@ -109,7 +109,7 @@ impl Shape for ZoneRows {
     fn begins(&self, line: &str) -> bool {
         let trimmed = line.trim_start();
         let is_map = trimmed.starts_with(['{', '"']) || trimmed.starts_with(PREFIX) || is_column(line);
-        is_map && line.contains(PREFIX) || named_zone(line).is_some_and(|(name, ..)| !name.contains([':', '|', '>']))
+        is_map && has_key(line) || named_zone(line).is_some_and(|(name, ..)| !name.contains([':', '|', '>']))
     }
 
     fn is_whole(&self, line: &str) -> bool {
@@ -121,6 +121,12 @@ impl Shape for ZoneRows {
     }
 }
 
+/// Whether a line holds the key of a zone. The name of a command, or of a file that it wrote, begins as one does.
+fn has_key(line: &str) -> bool {
+    let is_key = |rest: &str| rest.strip_prefix("list").is_none_or(|rest| rest.starts_with(['_', '-', '=', '"']));
+    line.match_indices(PREFIX).any(|(at, prefix)| is_key(&line[at + prefix.len()..]))
+}
+
 /// Name and zone of a line of ct-zone-list, and the offset of the zone.
 fn named_zone(line: &str) -> Option<(&str, usize, &str)> {
     match words(line).collect::<Vec<_>>()[..] {
@@ -129,6 +135,17 @@ fn named_zone(line: &str) -> Option<(&str, usize, &str)> {
         }
         _ => None,
     }
+}
+
+/// What a line is likely to be that may be of any text. A name with a number may be anything, but for the names of routers'
+/// zones.
+pub fn looks(line: &str) -> Option<Looks> {
+    if has_key(line) {
+        return ZoneRows.begins(line).then_some(Looks::Row);
+    }
+    let (name, ..) = named_zone(line)?;
+    let is_of_router = name.ends_with("_dnat") || name.ends_with("_snat");
+    Some(if is_of_router { Looks::Row } else { Looks::Possible })
 }
 
 /// Whether a line may be what is left of one that named a zone, or half of it: a few words, of names or numbers.

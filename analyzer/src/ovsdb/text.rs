@@ -96,6 +96,47 @@ impl Shape for TableRows {
     }
 }
 
+/// A line of a table, as it shows by itself and the line behind it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Sight<'a> {
+    /// The table that the caption announces.
+    Caption(&'a str),
+    /// The columns that the rows below have.
+    Headings(Vec<&'a str>),
+    /// A column of a row that has a line for each.
+    Column(&'a str),
+    /// A row, of whichever columns.
+    Row,
+    /// An address and a MAC, in a line that begins as a row may.
+    Possible,
+}
+
+/// What a line of a table may be; `None` for one that is likely none.
+pub fn sight<'a>(line: &'a str, next: &str) -> Option<Sight<'a>> {
+    let trimmed = line.trim_ascii();
+    if let Some(table) = line::caption(trimmed) {
+        return Some(Sight::Caption(table));
+    }
+    if let Some((name, ..)) = list::field(line) {
+        return Some(Sight::Column(name));
+    }
+    if let Some(columns) = table::columns(line.trim_ascii_end(), next.trim_ascii_end()) {
+        return Some(Sight::Headings(columns.into_iter().map(|(name, ..)| name).collect()));
+    }
+    if csv::shows(trimmed) {
+        let is_row = trimmed.split(',').next().is_some_and(|first| datum::uuid(first).is_some());
+        return Some(if is_row { Sight::Row } else { Sight::Headings(trimmed.split(',').collect()) });
+    }
+    let first = trimmed.split([' ', '|', ',']).next().unwrap_or_default().trim_matches('"');
+    let begins_as_row = datum::uuid(first).is_some() || line::is_bound(first);
+    (begins_as_row && line::binds(trimmed)).then_some(Sight::Possible)
+}
+
+/// Whether a line begins as a row of a table does.
+pub fn begins(line: &str) -> bool {
+    TableRows.begins(line)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Format {
     List,

@@ -61,6 +61,35 @@ pub fn kind(line: &str) -> Kind {
     }
 }
 
+/// A line around a block of text that was printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fence {
+    /// It opens a block, and closes one that was opened in the same way: the mark that does it.
+    Either(&'static str),
+    /// It opens a block, whatever is open.
+    Opens,
+    /// It closes a block.
+    Closes,
+}
+
+/// The fence that a line is, or that it begins with.
+pub fn fence(line: &str) -> Option<Fence> {
+    const FENCES: [(&str, Fence); 6] = [
+        ("{noformat", Fence::Either("{noformat")),
+        ("{code", Fence::Either("{code")),
+        ("[code", Fence::Opens),
+        ("<pre", Fence::Opens),
+        ("[/code", Fence::Closes),
+        ("</pre", Fence::Closes),
+    ];
+    let line = line.trim();
+    if is_fence(line) {
+        return Some(Fence::Either(if line.starts_with('`') { "`" } else { "~" }));
+    }
+    let begins = |mark: &str| line.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark));
+    FENCES.into_iter().find(|(mark, _)| begins(mark) && leading_mark(line).is_some()).map(|(_, fence)| fence)
+}
+
 /// Whether a line opens or closes a block of Markdown, with the name of a language at most.
 fn is_fence(line: &str) -> bool {
     let language = line.strip_prefix("```").or_else(|| line.strip_prefix("~~~"));
@@ -152,6 +181,26 @@ mod tests {
         }
         for line in ["Routes of the worker", "``` what is this about then", "-=-", "x", "MAC_Binding table"] {
             assert_eq!(kind(line), Kind::Data, "{line}");
+        }
+    }
+
+    #[test]
+    fn fences() {
+        for (line, expected) in [
+            ("```", Some(Fence::Either("`"))),
+            ("  ~~~ console", Some(Fence::Either("~"))),
+            ("{noformat}", Some(Fence::Either("{noformat"))),
+            ("{CODE:title=x}", Some(Fence::Either("{code"))),
+            ("[code]", Some(Fence::Opens)),
+            ("[/code] as said", Some(Fence::Closes)),
+            ("<pre class=\"x\">", Some(Fence::Opens)),
+            ("</pre>", Some(Fence::Closes)),
+            ("{codec=1}", None),
+            ("{quote}", None),
+            ("``` what is this about then", None),
+            ("", None),
+        ] {
+            assert_eq!(fence(line), expected, "{line}");
         }
     }
 

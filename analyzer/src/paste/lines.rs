@@ -7,7 +7,7 @@ use std::mem;
 use super::Shape;
 use super::chars::{self, Glance};
 use super::comments;
-use super::frames::{self, Kind, kind};
+use super::frames::{self, Fence, Kind, kind};
 use super::mapped::{Mapped, Places};
 use super::plan::Plan;
 use super::width::columns;
@@ -32,6 +32,8 @@ pub struct Lines<R, F> {
     plan: Plan,
     /// Whether the lines so far told how the text is decorated.
     is_decided: bool,
+    /// Lines after which what they told counts, if no row was met.
+    decides_within: usize,
     /// Lines read ahead, the next one first.
     ahead: VecDeque<Cleaned>,
     current: Cleaned,
@@ -59,6 +61,8 @@ pub(super) struct Cleaned {
     is_plain: bool,
     may_hold_comment: bool,
     has_comment: bool,
+    /// The fence that stood in it.
+    fence: Option<Fence>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -101,6 +105,8 @@ pub struct Line<'a> {
     pub has_comment: bool,
     /// Columns of its last part on the screen.
     pub columns: usize,
+    /// The fence that stood in it.
+    pub fence: Option<Fence>,
     mapped: &'a Mapped,
 }
 
@@ -129,6 +135,7 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
             max,
             plan: Plan::default(),
             is_decided: false,
+            decides_within: usize::MAX,
             ahead: VecDeque::new(),
             current: Cleaned::default(),
             spare: Vec::new(),
@@ -136,6 +143,21 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
             number: 0,
             failure: None,
         }
+    }
+
+    /// The same where it is found in so many lines at most how the text is decorated: a text without any row is not looked
+    /// at again and again.
+    #[must_use]
+    pub fn deciding_within(mut self, lines: usize) -> Self {
+        self.decides_within = lines;
+        self
+    }
+
+    /// The same where so many lines of the file stand before the text.
+    #[must_use]
+    pub fn below(mut self, lines: usize) -> Self {
+        self.number = lines;
+        self
     }
 
     /// Lines read so far.
@@ -168,13 +190,14 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
 
     /// The line that the last [`Lines::advance`] reached.
     pub fn line(&self) -> Line<'_> {
-        let Cleaned { mapped, kind, state, has_comment, columns, .. } = &self.current;
+        let Cleaned { mapped, kind, state, has_comment, columns, fence, .. } = &self.current;
         Line {
             text: &mapped.text,
             kind: *kind,
             is_whole: *state == State::Whole,
             has_comment: *has_comment,
             columns: *columns,
+            fence: *fence,
             mapped,
         }
     }
@@ -238,7 +261,7 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
         let rows = &self.rows;
         self.plan.find_prefixes(&texts, &|line| rows.begins(line));
         let lines: Vec<Cleaned> = head.into_iter().map(|line| self.undecorate(line)).collect();
-        self.is_decided = lines.iter().any(|line| line.begins);
+        self.is_decided = lines.iter().any(|line| line.begins) || self.number >= self.decides_within;
         self.plan.find_layout(&lines);
         let is_any = !lines.is_empty();
         lines.into_iter().for_each(|line| self.keep(line));
@@ -285,6 +308,7 @@ impl<R: BufRead, F: Shape> Lines<R, F> {
         }
         line.begins = rows.begins(&mapped.text);
         if !line.begins {
+            line.fence = frames::fence(&mapped.text);
             frames::unframe(mapped);
             line.begins = rows.begins(&mapped.text);
         } else if mapped.text.ends_with(['}', ']', '>']) {

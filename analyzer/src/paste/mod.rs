@@ -20,10 +20,21 @@ mod text;
 mod width;
 
 pub use chars::is_damaged;
-pub use frames::{Kind, kind};
+pub use frames::{Fence, Kind, fence, kind};
 pub use lines::{Line, Lines, Next};
 pub use text::Text;
 pub use width::is_cut;
+
+/// What a line by itself is likely to be for a reader, where it may be anything.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Looks {
+    /// A row that was damaged, or something else that holds what such a row holds.
+    Possible,
+    /// What stands above rows, and is none itself.
+    Heading,
+    /// A row.
+    Row,
+}
 
 /// What the rows of a text look like.
 pub trait Shape {

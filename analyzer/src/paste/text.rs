@@ -51,7 +51,7 @@ impl Text {
         let (line, column) = match position {
             Position::Line(line) => (line, None),
             Position::LineColumn(line, column) => (line, Some(column)),
-            Position::Whole | Position::Offset(_) => return position,
+            Position::Whole | Position::Lines(..) | Position::Offset(_) => return position,
         };
         let index = self.places.partition_point(|&(first, _)| first <= line);
         let before = index.checked_sub(1).and_then(|index| self.places.get(index));

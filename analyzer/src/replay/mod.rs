@@ -26,7 +26,6 @@ mod walk;
 mod tests;
 
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::by_flow::ByFlow;
@@ -34,7 +33,7 @@ pub use self::counted::{Counted, Skipped, Totals};
 pub use self::parallel::{PcapFile, count_pcap};
 pub use self::serial::count_reader;
 pub use self::sink::OrderedSink;
-use crate::capture::{self, CaptureError, Interruption, Merge, Progress};
+use crate::capture::{self, CaptureError, Input, Interruption, Merge, Progress};
 use crate::engine::epoch::Epochs;
 use crate::types::{Place, Position, Warning};
 
@@ -75,13 +74,13 @@ impl Default for Options<'_> {
 /// A capture cannot be used at all. One that is cut or damaged can: it is counted up to there, and a warning says so. So it
 /// is where reading was interrupted, also before there was a frame.
 pub fn count(
-    captures: &[PathBuf],
+    captures: &[Input],
     capture_options: &capture::Options,
     epochs: Epochs,
     options: &Options<'_>,
     sink: &mut dyn OrderedSink,
 ) -> Result<Counted, CaptureError> {
-    if let [path] = captures
+    if let [Input { path, excerpt: None }] = captures
         && let Some(file) = PcapFile::open(path)
     {
         return Ok(count_pcap(&file, epochs, options, sink));
@@ -89,11 +88,11 @@ pub fn count(
     let capture_options = capture::Options { interruption: options.interruption.cloned(), ..capture_options.clone() };
     let mut readers = Vec::with_capacity(captures.len());
     let mut unread = Vec::new();
-    for path in captures {
-        let name: Arc<str> = path.to_string_lossy().into();
-        match capture::open(path, &capture_options) {
-            Ok(reader) => readers.push((name, reader)),
-            Err(error) if options.was_interrupted() => unread.push(cut_before_frames(name, &error)),
+    for capture in captures {
+        let place = capture.place();
+        match capture.open(&capture_options) {
+            Ok(reader) => readers.push((place, reader)),
+            Err(error) if options.was_interrupted() => unread.push(cut_before_frames(place.file, &error)),
             Err(error) => return Err(error),
         }
     }

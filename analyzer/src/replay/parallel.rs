@@ -90,9 +90,9 @@ pub fn count_pcap(pcap: &PcapFile, epochs: Epochs, options: &Options<'_>, sink: 
     counted.interfaces = vec![Interface::default()];
     counted.skipped_by_reader.ends = u64::from(stopped.is_some());
     let (frames, skipped) = (counted.totals.packets, counted.skipped_by_reader);
-    counted.files = vec![FileRead { file: Arc::clone(&pcap.name), frames, skipped }];
-    let place = |offset| Place { file: Arc::clone(&pcap.name), position: Position::Offset(offset) };
-    counted.warnings.extend(stopped.map(|message| Warning { place: place(position), message }));
+    let place = |position| Place { file: Arc::clone(&pcap.name), position };
+    counted.files = vec![FileRead { place: place(Position::Whole), frames, skipped }];
+    counted.warnings.extend(stopped.map(|message| Warning { place: place(Position::Offset(position)), message }));
     counted
 }
 

@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&[&str]])] = &[
     ("ovsdb", &[&["types"], &["jsonrpc"], &["net"], &["paste"]]),
     ("conntrack", &[&["types"], &["paste"], &["engine", "fact"], &["engine", "label"]]),
     ("ovn", &[&["types"], &["paste"], &["ovsdb"], &["engine", "fact"]]),
-    ("inputs", &[&["types"], &["capture"], &["conntrack"], &["ovn"], &["ovsdb"], &["engine", "fact"]]),
+    ("inputs", &[&["types"], &["paste"], &["capture"], &["conntrack"], &["ovn"], &["ovsdb"], &["engine", "fact"]]),
     ("bpf", &[&["types"], &["engine", "classes"], &["engine", "observation"]]),
     ("netlink", &[&["types"], &["conntrack"], &["engine", "fact"], &["engine", "label"]]),
     ("unixctl", &[&["types"], &["conntrack"], &["jsonrpc"], &["engine", "fact"]]),

@@ -92,7 +92,9 @@ impl Gap {
     pub fn code(Place { file, position }: &Place) -> String {
         match position {
             Position::Whole => format!("gap:{file}"),
-            Position::Line(line) | Position::LineColumn(line, _) => format!("gap:{file}:{line}"),
+            Position::Line(line) | Position::Lines(line, _) | Position::LineColumn(line, _) => {
+                format!("gap:{file}:{line}")
+            }
             Position::Offset(offset) => format!("gap:{file}@{offset}"),
         }
     }

@@ -19,6 +19,8 @@ pub enum Position {
     Whole,
     /// A line, counted from 1.
     Line(usize),
+    /// Lines from one to another, that one included, both counted from 1.
+    Lines(usize, usize),
     /// A line and a column, both counted from 1; the column counts bytes.
     LineColumn(usize, usize),
     /// An offset in bytes.
@@ -42,6 +44,17 @@ impl Position {
             other => other,
         }
     }
+
+    /// The place of this one in a file in which so many lines stand before the text that it is a place of.
+    #[must_use]
+    pub fn below(self, lines: usize) -> Self {
+        match self {
+            Self::Line(line) => Self::Line(line + lines),
+            Self::Lines(first, last) => Self::Lines(first + lines, last + lines),
+            Self::LineColumn(line, column) => Self::LineColumn(line + lines, column),
+            Self::Whole | Self::Offset(_) => self,
+        }
+    }
 }
 
 /// Something in an input that was passed over. What surrounds it was read.
@@ -58,6 +71,7 @@ impl fmt::Display for Place {
         match self.position {
             Position::Whole => write!(f, "{}", self.file),
             Position::Line(line) => write!(f, "{}:{line}", self.file),
+            Position::Lines(first, last) => write!(f, "{}:{first}-{last}", self.file),
             Position::LineColumn(line, column) => write!(f, "{}:{line}:{column}", self.file),
             Position::Offset(offset) => write!(f, "{} at offset {offset}", self.file),
         }

@@ -1,7 +1,6 @@
-use std::sync::Arc;
-
 use super::*;
 use crate::capture::tests::{Frame, MICROS, START, frames, open_bytes};
+use crate::types::Position;
 
 fn capture(times: &[u64], mark: u8) -> Vec<u8> {
     let frames: Vec<Frame> = times
@@ -15,11 +14,12 @@ fn capture(times: &[u64], mark: u8) -> Vec<u8> {
     MICROS.file(&frames)
 }
 
+fn place(index: usize) -> Place {
+    Place { file: format!("{index}.pcap").into(), position: Position::Whole }
+}
+
 fn merge(captures: &[Vec<u8>]) -> Merge {
-    Merge::new(captures.iter().enumerate().map(|(index, bytes)| {
-        let name: Arc<str> = format!("{index}.pcap").into();
-        (name, open_bytes(bytes).unwrap())
-    }))
+    Merge::new(captures.iter().enumerate().map(|(index, bytes)| (place(index), open_bytes(bytes).unwrap())))
 }
 
 fn marks(merge: &mut Merge) -> Vec<(u64, u8)> {
@@ -74,6 +74,6 @@ fn a_cut_file_ends_alone() {
 
 #[test]
 fn an_unusable_file_is_an_error() {
-    let merged = Merge::new([("0".into(), open_bytes(b"no capture\n").unwrap())]).next().map(|item| item.is_some());
+    let merged = Merge::new([(place(0), open_bytes(b"no capture\n").unwrap())]).next().map(|item| item.is_some());
     assert!(matches!(merged, Err(CaptureError::Unrecognised { .. })));
 }

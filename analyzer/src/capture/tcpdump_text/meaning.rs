@@ -3,7 +3,7 @@
 use super::clock::{Stamp, begins_plainly, stamp};
 use super::head::{EthType, Head, HeadError, head, is_whole_type, mac};
 use super::payload::{self, Ipv4Header, Packet};
-use crate::paste::Shape;
+use crate::paste::{Looks, Shape};
 
 /// What tcpdump and the shell print around the packets, by its start.
 const BANNERS: [&str; 5] = ["tcpdump: ", "reading from ", "dropped privs ", "Warning: ", "^C"];
@@ -218,6 +218,21 @@ pub(super) fn is_possible_frame(text: &str) -> bool {
     let has_time = || words.iter().any(|word| text.find(word).is_some_and(|at| stamp(&text[at..]).is_some()));
     let has_mac = || words.windows(2).any(|two| is_mac(two[0]) && two[1] == ">" || two[0] == ">" && is_mac(two[1]));
     has_macs() || words.contains(&"ethertype") && (has_time() || has_mac())
+}
+
+/// What a line is likely to be that may be of any text. A line of tcpdump without option -e is possibly one: what it lacks is
+/// for the reader to say.
+pub(super) fn looks(line: &str) -> Option<Looks> {
+    if is_possible_frame(line) {
+        return Some(if FrameRows.begins(line) { Looks::Row } else { Looks::Possible });
+    }
+    let trimmed = line.trim_start();
+    let lacks_macs = || stamped(trimmed).is_some_and(|(_, rest)| ["IP ", "IP6 "].iter().any(|ip| rest.starts_with(ip)));
+    match listening_on(trimmed) {
+        Some(_) => Some(Looks::Heading),
+        None if trimmed.contains(" > ") && lacks_macs() => Some(Looks::Possible),
+        None => None,
+    }
 }
 
 /// Whether another frame stands behind the payload of a line, where the ends of lines were lost.

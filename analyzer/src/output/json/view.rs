@@ -507,7 +507,7 @@ impl<'a> WarningView<'a> {
     fn new(warning: &'a Warning) -> Self {
         let (line, column, offset) = match warning.place.position {
             Position::Whole => (None, None, None),
-            Position::Line(line) => (Some(line), None, None),
+            Position::Line(line) | Position::Lines(line, _) => (Some(line), None, None),
             Position::LineColumn(line, column) => (Some(line), Some(column), None),
             Position::Offset(offset) => (None, None, Some(offset)),
         };

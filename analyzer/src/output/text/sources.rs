@@ -41,7 +41,11 @@ pub fn write_provenance(out: &mut impl io::Write, provenance: &Provenance) -> io
 
 fn row(source: &Source, dates: bool) -> [String; 6] {
     let Source { place, taken_for, size, rows, lost, modified } = source;
-    let what = if *taken_for == "capture" { "packet" } else { "row" };
+    let what = match *taken_for {
+        "capture" => "packet",
+        "ticket" => "block",
+        _ => "row",
+    };
     let modified = modified.filter(|_| dates).map(|at| format!("of {}", at.to_rfc3339(0)));
     [
         (*taken_for).to_owned(),

@@ -24,6 +24,16 @@ pub(super) fn shows(line: &str) -> bool {
     neighbour(line).is_some()
 }
 
+/// Whether a line that may be of any text is one of these. A sentence may have an address and `at` behind it.
+pub(super) fn is_likely(line: &str) -> bool {
+    let has_sign = [" dev ", " lladdr ", "ether ", "(incomplete)", ") at "].iter().any(|sign| line.contains(sign));
+    let of_any = |Neighbour { address, interface, mac }: Neighbour<'_>| match mac {
+        Some(mac) => mac.contains(':'),
+        None => address.parse::<IpAddr>().is_ok() && interface.is_some(),
+    };
+    has_sign && neighbour(line).is_some_and(of_any)
+}
+
 /// Reads a line.
 pub(super) fn read(line: &Line<'_>, owners: &mut Owners<'_>) {
     if let Some(Neighbour { address, interface, mac: Some(mac) }) = neighbour(line.text) {

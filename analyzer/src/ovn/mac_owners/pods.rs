@@ -19,6 +19,13 @@ pub(super) const OVN: &str = "k8s.ovn.org/pod-networks";
 /// What ends a line that `oc describe` cut.
 const CUT: &str = "...";
 
+/// Whether an annotation that tells MACs begins in a line of YAML or of a description.
+pub(super) fn has_annotation(line: &str) -> bool {
+    let text = line.trim_start();
+    let text = text.strip_prefix("Annotations:").map_or(text, str::trim_start);
+    STATUS.iter().chain([&OVN]).any(|key| text.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')))
+}
+
 /// What is known of a pod.
 #[derive(Default, Debug)]
 pub(super) struct Pod {

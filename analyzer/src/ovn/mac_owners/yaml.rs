@@ -23,6 +23,16 @@ pub(super) fn shows(line: &str) -> bool {
     })
 }
 
+/// Whether a line that may be of any text stands above the annotations of pods.
+pub(super) fn begins_pods(line: &str) -> bool {
+    let text = line.trim();
+    let text = text.strip_prefix("- ").unwrap_or(text);
+    matches!(
+        text,
+        "apiVersion: v1" | "kind: List" | "kind: Pod" | "kind: PodList" | "items:" | "metadata:" | "annotations:"
+    )
+}
+
 /// Whether a line begins a document.
 pub(super) fn begins_document(line: &str) -> bool {
     line.trim_end() == "---"

@@ -54,6 +54,11 @@ pub(super) fn binds(line: &str) -> bool {
     words.clone().any(is_mac) && words.any(|word| word.parse::<IpAddr>().is_ok())
 }
 
+/// Whether a word is an address or a MAC.
+pub(super) fn is_bound(word: &str) -> bool {
+    word.parse::<MacAddr>().is_ok() || word.parse::<IpAddr>().is_ok()
+}
+
 /// Whether `text` can be the name of a table or column (RFC 7047 section 3.1, `<id>`).
 pub(super) fn is_identifier(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')

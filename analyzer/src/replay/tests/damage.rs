@@ -143,7 +143,14 @@ fn one_file_or_several() {
     let all = TempFile::new(&pcap(&frames));
     let count_all = |paths: &[PathBuf]| {
         let mut sink = Recorder::default();
-        let counted = count(paths, &Default::default(), Epochs::new([]), &Options::default(), &mut sink).unwrap();
+        let counted = count(
+            &paths.iter().map(Input::from).collect::<Vec<_>>(),
+            &Default::default(),
+            Epochs::new([]),
+            &Options::default(),
+            &mut sink,
+        )
+        .unwrap();
         outcome(&counted, sink)
     };
     let expected = model::count(&frames);
@@ -168,7 +175,6 @@ fn progress_reaches_the_end() {
         furthest.fetch_max(progress.consumed, Ordering::Relaxed);
     };
     let options = Options { progress: Some(&progress), ..options(2, 16) };
-    count(std::slice::from_ref(&file.0), &Default::default(), Epochs::new([]), &options, &mut Recorder::default())
-        .unwrap();
+    count(&[Input::from(&file.0)], &Default::default(), Epochs::new([]), &options, &mut Recorder::default()).unwrap();
     assert!(furthest.into_inner() > GLOBAL_HEADER as u64);
 }

@@ -28,8 +28,7 @@ fn count_bounded(frames: &[Captured], max_flows: usize, threads: usize, conformi
     let file = TempFile::new(&pcap(frames));
     let options = Options { max_flows, ..options(threads, 2000) };
     let mut sink = Recorder { conforming_below, ..Recorder::default() };
-    let counted =
-        count(std::slice::from_ref(&file.0), &Default::default(), Epochs::new([]), &options, &mut sink).unwrap();
+    let counted = count(&[Input::from(&file.0)], &Default::default(), Epochs::new([]), &options, &mut sink).unwrap();
     let mut observations = Vec::new();
     counted.for_each_observation(|observation| observations.push(*observation));
     Full { observations, retired: sink.retired, totals: counted.totals }
