@@ -95,7 +95,7 @@ pub(crate) fn smoke() -> Result<()> {
     for target in TARGETS {
         let corpus = folder("target/smoke", target)?;
         // An upper bound in time too: a slow machine does fewer.
-        feed(&programs, target, &corpus, &["-seed=1", "-runs=20000", "-max_total_time=10"].map(String::from))?;
+        feed(&programs, target, &corpus, &["-seed=1", "-runs=20000", "-max_total_time=4"].map(String::from))?;
         fs::remove_dir_all(&corpus).with_context(|| format!("cannot remove {}", corpus.display()))?;
     }
     Ok(())

@@ -188,13 +188,21 @@ fn learned_route(
     Ok(facts)
 }
 
+/// Characters of a MAC.
+const MAC_LENGTH: usize = "02:00:00:00:00:01".len();
+
 fn mac_binding(row: &Row, validity: Validity) -> Result<Vec<Fact>, BadColumn> {
     // The column came with 22.09. A row that an upgrade took over has 0 in it until it is refreshed.
     let timestamp = row.integer("timestamp").and_then(|millis| u64::try_from(millis).ok()).filter(|&millis| millis > 0);
+    let mac = columns::mac(row, "mac")?;
+    // ovn-controller writes two digits an octet; where a wrapped text lost one, the MAC is another.
+    if columns::text(row, "mac")?.len() != MAC_LENGTH {
+        return Err(BadColumn::new("mac", "it lacks digits"));
+    }
     Ok(vec![Fact::Binding(Binding {
         logical_port: columns::name(row, "logical_port"),
         ip: columns::ip(row, "ip")?,
-        mac: Some(columns::mac(row, "mac")?),
+        mac: Some(mac),
         kind: BindingKind::MacBinding,
         confirmed: timestamp.map(Timestamp::from_millis),
         validity,

@@ -11,6 +11,7 @@ pub(super) struct Stages(Vec<(String, Duration)>);
 
 impl Stages {
     /// Carries out a part, and keeps how long it took.
+    #[expect(clippy::disallowed_methods, reason = "how long tests take is measured, and nothing depends on it")]
     pub(super) fn time<T>(&mut self, name: &str, part: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = part();

@@ -249,6 +249,12 @@ fn bindings() {
     let Fact::Binding(binding) = &facts[0] else { panic!("{facts:?}") };
     assert_eq!(binding.kind, BindingKind::StaticMacBinding { override_dynamic_mac: false });
     assert_eq!(binding.validity, validity(3, 4));
+    let broken = vec![("ip", set(&["::1"])), ("mac", set(&["ce:73:29:6:39:a4"]))];
+    let (facts, warnings) = read(vec![("MAC_Binding", "m1", Validity::ALWAYS, broken)]);
+    assert_eq!(
+        (facts, warnings),
+        (vec![], vec!["ovnsb.db: row m1 of MAC_Binding: column mac: it lacks digits".to_owned()])
+    );
     let (facts, warnings) =
         read(vec![("MAC_Binding", "m1", Validity::ALWAYS, vec![("ip", set(&["::1"])), ("mac", set(&["ce:73"]))])]);
     assert_eq!(facts, []);
