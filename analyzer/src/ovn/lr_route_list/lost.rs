@@ -27,7 +27,7 @@ pub(super) fn row(line: &str, router: Option<Arc<str>>) -> Option<Scope> {
     // A row that ends in its prefix or its next hop.
     let is_begun = match words[..] {
         [word] => is_fragment(word, is_indented, false),
-        [_, word] => addresses.first() == Some(&0) && is_fragment(word, false, true),
+        [_, word] => addresses.first() == Some(&0) && is_fragment(word, is_indented, true),
         _ => false,
     };
     // A word of the row that another one was merged with.
@@ -122,6 +122,7 @@ mod tests {
             ("               10.24", routes(None, None)),
             ("               1", routes(None, None)),
             ("               f", routes(None, None)),
+            ("               fd02::5            f", routes(None, None)),
             ("   192.0.2.230    1", routes(None, None)),
             ("   192.0.2.230    fd", None),
             ("1", None),
