@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             bail!("there is no fuzz target {name}; there are {}", names.join(", "));
         }
     }
-    let programs = build()?;
+    let programs = build("release")?;
     for target in
         TARGETS.iter().filter(|target| args.targets.is_empty() || args.targets.iter().any(|it| it == target.name))
     {
@@ -91,7 +91,7 @@ pub(crate) fn check_format() -> Result<()> {
 
 /// Builds every target and feeds it its seeds and a few thousand mutations of them, the same ones in every run.
 pub(crate) fn smoke() -> Result<()> {
-    let programs = build()?;
+    let programs = build("smoke")?;
     for target in TARGETS {
         let corpus = folder("target/smoke", target)?;
         // An upper bound in time too: a slow machine does fewer.
@@ -101,17 +101,17 @@ pub(crate) fn smoke() -> Result<()> {
     Ok(())
 }
 
-/// Builds all targets and gives the folder of the programs.
-fn build() -> Result<PathBuf> {
+/// Builds all targets by a profile, and gives the folder of the programs.
+fn build(profile: &str) -> Result<PathBuf> {
     // With a target given, build scripts and macros, which run on the host, are not instrumented.
     let host = host()?;
     let target_dir = home().join("target");
     let mut command = project::cargo();
-    command.args(["build", "--release", "--manifest-path"]).arg(home().join("Cargo.toml"));
+    command.args(["build", "--profile", profile, "--manifest-path"]).arg(home().join("Cargo.toml"));
     command.args(["--target", &host, "--target-dir"]).arg(&target_dir);
     command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", COVERAGE.join(" "));
     project::run(&mut command).context("libFuzzer is C++ and needs g++: apt-get install g++")?;
-    Ok(target_dir.join(host).join("release"))
+    Ok(target_dir.join(host).join(profile))
 }
 
 /// Runs one target. libFuzzer adds what it finds to `corpus`, and only reads the seeds.
