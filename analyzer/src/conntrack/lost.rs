@@ -72,7 +72,7 @@ fn entry(text: &str) -> Option<LostEntry> {
 fn is_beginning(text: &str) -> bool {
     let is_of = |name: &str| match text.strip_prefix(name) {
         Some(rest) => ",orig=(".starts_with(rest),
-        None => !text.is_empty() && name.starts_with(text),
+        None => text.len() > 2 && name.starts_with(text),
     };
     ["icmp", "icmpv6", "sctp", "tcp", "udp"].iter().any(|name| is_of(name))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::lost::{self, MAX_GAPS};
 use super::text::{EntryRows, LineError, parse_line};
 use crate::engine::fact::{Connection, Gap, LostEntry, Scope};
-use crate::paste::{Kind, Line, Lines, Next};
+use crate::paste::{self, Kind, Line, Lines, Next};
 use crate::types::{Place, Position, Validity, Warning};
 
 /// Longest entry in bytes, all its lines together. OVS prints less than 1 KiB.
@@ -72,16 +72,16 @@ pub fn read(
                 // What it holds was not kept.
                 reading.lose(&file, position, lost::any());
             }
-            Next::Line if line.kind != Kind::Data => {}
+            Next::Line if line.kind != Kind::Data => last = None,
             Next::Line => match parse_line(line.text) {
                 Ok(Some(connection)) => {
                     reading.entries += 1;
                     let entry = lost::of(&connection);
                     longest.whole(&line, entry);
-                    last = Some((Position::Line(line.number()), entry));
+                    last = ends_in_label(line.text).then_some((Position::Line(line.number()), entry));
                     sink(connection, line.number());
                 }
-                Ok(None) => {}
+                Ok(None) => last = None,
                 Err(error) => {
                     longest.unread(&line, &error);
                     reading.unread(&file, &line, error);
@@ -103,6 +103,11 @@ pub fn read(
         reading.lose(&file, position, entry);
     }
     Ok(reading)
+}
+
+/// Whether the last field of an entry is its label.
+fn ends_in_label(line: &str) -> bool {
+    line.rsplit(',').next().is_some_and(|field| field.starts_with("label"))
 }
 
 /// The longest lines of a text. Where one of them is torn, all are cut at the width of a terminal.
@@ -128,9 +133,13 @@ impl Longest {
         }
     }
 
-    /// A line is torn if it cannot be read in its last field.
+    /// A line of an entry is torn if it cannot be read in its last field, and no letters of that are masked.
     fn unread(&mut self, line: &Line<'_>, error: &LineError) {
-        let is_torn = line.text.get(error.column - 1..).is_none_or(|rest| !rest.contains(','));
+        if lost::entries(line.text).next().is_none() {
+            return;
+        }
+        let is_masked = |rest: &str| paste::is_damaged(rest) || rest.contains("xx");
+        let is_torn = line.text.get(error.column - 1..).is_none_or(|rest| !rest.contains(',') && !is_masked(rest));
         self.is_torn |= self.reach(line.columns) && is_torn;
     }
 

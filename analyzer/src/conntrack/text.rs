@@ -93,9 +93,12 @@ pub(super) fn not_an_entry(line: &str) -> LineError {
 
 /// What a line is likely to be that may be of any text: fields of flows, such as `nw_src=`, are none of an entry.
 pub fn looks(line: &str) -> Option<Looks> {
-    let is_field = |(at, _): (usize, &str)| {
+    // Markup and remarks have fields of these names, too, but no addresses and numbers in them.
+    let is_field = |(at, field): (usize, &str)| {
         let before = line[..at].chars().next_back();
+        let behind = line[at + field.len()..].chars().next();
         before.is_none_or(|before| matches!(before, ' ' | '\t' | ',' | '(' | '='))
+            && behind.is_none_or(|behind| behind.is_ascii_hexdigit() || matches!(behind, ':' | 'x' | 'X' | '*'))
     };
     let has = |field: &str| line.match_indices(field).any(is_field);
     if Start::find(line).is_some() {
