@@ -209,15 +209,22 @@ fn listening_on(line: &str) -> Option<&str> {
     line.strip_prefix("listening on ")?.split_once(',').map(|(nic, _)| nic)
 }
 
-/// Whether a line that is not read may be a frame: it holds two MACs as tcpdump prints them, or one or a time and
-/// the word `ethertype`.
+/// Whether a line that is not read may be a frame: it holds two MACs as tcpdump prints them, one behind a time that it
+/// begins with, or one or a time and the word `ethertype`.
 pub(super) fn is_possible_frame(text: &str) -> bool {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let is_mac = |word: &str| mac(word).is_some();
     let has_macs = || words.windows(3).any(|three| is_mac(three[0]) && three[1] == ">" && is_mac(three[2]));
     let has_time = || words.iter().any(|word| text.find(word).is_some_and(|at| stamp(&text[at..]).is_some()));
     let has_mac = || words.windows(2).any(|two| is_mac(two[0]) && two[1] == ">" || two[0] == ">" && is_mac(two[1]));
-    has_macs() || words.contains(&"ethertype") && (has_time() || has_mac())
+    // A MAC, or the beginning of one: more of it than a time of day has.
+    let is_like_mac = |word: &str| {
+        let mut octets = word.trim_end_matches(',').split(':');
+        octets.clone().count() > 3
+            && octets.all(|octet| octet.len() < 3 && octet.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let is_begun = || stamped(text.trim_start()).is_some() && words.iter().any(|word| is_like_mac(word));
+    has_macs() || is_begun() || words.contains(&"ethertype") && (has_time() || has_mac())
 }
 
 /// What a line is likely to be that may be of any text. A line of tcpdump without option -e is possibly one: what it lacks is
