@@ -326,11 +326,11 @@ impl Rows {
         }
     }
 
-    /// All rows have the same columns: one that lacks a column of the first, or has another, tells that a name was damaged.
+    /// All rows have the same columns: one that has another in the place of one of the first tells that a name was damaged.
     fn hold_against_first(&mut self, row: &Row) {
         let Some(RowVersion { row: first, .. }) = self.rows.first() else { return };
         let lacks = |row: &Row, other: &Row| other.columns.keys().any(|name| !row.columns.contains_key(name));
-        if self.lost.is_empty() && (lacks(row, first) || lacks(first, row)) {
+        if self.lost.is_empty() && lacks(row, first) && lacks(first, row) {
             self.lose(Position::Whole, "a row has other columns than the first one");
         }
     }
