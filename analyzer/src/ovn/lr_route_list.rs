@@ -139,6 +139,8 @@ struct Told {
     may_go_on: bool,
     /// Whether it ends in part of a word.
     is_cut: bool,
+    /// Whether it ends in a blank, behind which a word may have stood.
+    ends_in_blank: bool,
     has_ecmp: bool,
 }
 
@@ -209,10 +211,7 @@ impl Listing<'_> {
         });
         let unknown = if is_part { &row.unknown[..row.unknown.len() - 1] } else { &row.unknown[..] };
         // Behind a blank another word stood.
-        let is_cut = is_part
-            || ends_in_one_blank(line.text)
-            || row.has_broken_port
-            || unknown.iter().any(|(_, word)| lost::may_be_flag(word));
+        let is_cut = is_part || row.has_broken_port || unknown.iter().any(|(_, word)| lost::may_be_flag(word));
         if let Some(&(offset, _)) = unknown.first() {
             self.behind(line, offset);
         }
@@ -229,7 +228,8 @@ impl Listing<'_> {
         if self.known.insert(row.route.clone()) {
             let (number, columns) = (line.number(), line.columns);
             let may_go_on = !line.has_comment && row.route.bfd == BfdRef::None;
-            self.routes.push(Told { number, route: row.route, columns, may_go_on, is_cut, has_ecmp: row.has_ecmp });
+            let (has_ecmp, ends_in_blank) = (row.has_ecmp, ends_in_one_blank(line.text));
+            self.routes.push(Told { number, route: row.route, columns, may_go_on, is_cut, ends_in_blank, has_ecmp });
         }
     }
 
@@ -317,17 +317,20 @@ impl Listing<'_> {
         for told in self.routes.iter().filter(|told| counts(&told.route)) {
             *nexthops.entry(key(&told.route)).or_insert(0) += 1;
         }
+        // What pads each row with a blank cuts none.
+        let are_padded = self.routes.len() > 1 && self.routes.iter().all(|told| told.ends_in_blank);
         // Where a word is cut in the longest row, as long ones are cut behind a word.
         let is_torn = self.routes.iter().any(|told| told.is_cut && told.columns == self.longest);
         let (mut first_old, mut first_cut) = (None, None);
-        for Told { number, mut route, columns, may_go_on, is_cut, has_ecmp } in self.routes {
+        for Told { number, mut route, columns, may_go_on, is_cut, ends_in_blank, has_ecmp } in self.routes {
             let is_one_of_several = nexthops.get(&key(&route)).is_some_and(|&nexthops| nexthops > 1);
             if is_one_of_several && !self.tells_ecmp {
                 route.symmetric_reply = true;
                 first_old.get_or_insert(number);
             }
             let lacks_ecmp = is_one_of_several && self.tells_ecmp && !has_ecmp && route.origin == RouteOrigin::Static;
-            let is_damaged = is_cut || lacks_ecmp || may_go_on && is_torn && columns == self.longest;
+            let lost_words = ends_in_blank && (!are_padded || route.output_port.is_none());
+            let is_damaged = is_cut || lost_words || lacks_ecmp || may_go_on && is_torn && columns == self.longest;
             if is_damaged {
                 let Route { router, policy, prefix, .. } = route.clone();
                 let scope = Scope::Routes { router, policy: Some(policy), prefix: Some(prefix) };

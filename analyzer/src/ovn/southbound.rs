@@ -7,6 +7,8 @@
 //! not printed are not held against the row. `chassisredirect` rows are left out: each repeats the addresses of a
 //! router port that has a row of its own, and its tunnel key is in no label or mark. Any other row is a switch's port.
 
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::columns::{self, BadColumn};
@@ -14,12 +16,12 @@ use super::history::History;
 use super::rows::{RowReader, identified, versions};
 use super::{Facts, lflows, northbound};
 use crate::engine::fact::{
-    BfdRef, Binding, BindingKind, Datapath, Fact, Ovn, OvnSays, Policy, Route, RouteOrigin, RouterPort, Source,
+    BfdRef, Binding, BindingKind, Datapath, Fact, Ovn, OvnSays, Policy, Route, RouteOrigin, RouterPort, Scope, Source,
     SwitchPort,
 };
 use crate::ovsdb::file::Part;
 use crate::ovsdb::row::{Row, RowVersion, Tables};
-use crate::types::{Release, Timestamp, Validity};
+use crate::types::{MacAddr, Position, Release, Timestamp, Validity};
 
 /// Tables that facts come from.
 pub const TABLES: &[&str] =
@@ -55,6 +57,13 @@ pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
     };
     reader.facts.facts.extend(lflows::facts(tables, names_of));
     reader.facts
+}
+
+/// The facts that texts of Southbound tables tell, which may be of several moments.
+pub fn facts_of_texts(tables: &Tables, file: &Arc<str>) -> Facts {
+    let mut facts = facts(tables, file);
+    lose_contradictions(&mut facts, file);
+    facts
 }
 
 /// northd's release, which it writes into the options of `SB_Global` and `NB_Global` (21.03 and later; 20.12 does so, too).
@@ -207,6 +216,32 @@ fn mac_binding(row: &Row, validity: Validity) -> Result<Vec<Fact>, BadColumn> {
         confirmed: timestamp.map(Timestamp::from_millis),
         validity,
     })])
+}
+
+/// An address of a port has one row. Where texts of several moments tell several MACs of it, and no time which is the newest, it
+/// is not known what the row says.
+fn lose_contradictions(facts: &mut Facts, file: &Arc<str>) {
+    let mut told: HashMap<(Option<Arc<str>>, IpAddr), Option<MacAddr>> = HashMap::new();
+    let mut contradicted = BTreeSet::new();
+    for fact in &facts.facts {
+        if let Fact::Binding(Binding {
+            logical_port,
+            ip,
+            mac,
+            kind: BindingKind::MacBinding,
+            confirmed: None,
+            validity,
+        }) = fact
+            && *validity == Validity::ALWAYS
+            && *told.entry((logical_port.clone(), *ip)).or_insert(*mac) != *mac
+        {
+            contradicted.insert(*ip);
+        }
+    }
+    for ip in contradicted {
+        let message = format!("MAC_Binding has several MACs of {ip}, and no timestamp that tells the newest");
+        facts.lose(file, Position::Whole, Scope::Bindings { ip: Some(ip) }, message);
+    }
 }
 
 fn looks_like_a_router_port(row: &Row) -> bool {

@@ -148,11 +148,25 @@ pub fn looks(line: &str) -> Option<Looks> {
     Some(if is_of_router { Looks::Row } else { Looks::Possible })
 }
 
-/// Whether a line may be what is left of one that named a zone, or half of it: a few words, of names or numbers.
+/// Whether a line may be what is left of one that named a zone, or half of it: a few words with the name of a router's zone or of
+/// a port, or a name and what was a number.
 fn may_name_zone(line: &str) -> bool {
-    let is_of_name = |byte: u8| byte.is_ascii_digit() || byte == b'_';
+    let words: Vec<&str> = words(line).map(|(_, word)| word).collect();
+    let is_of_name = |word: &&str| word.contains('_') || word.contains("nat");
+    let is_number = |word: &str| {
+        word.bytes().any(|byte| byte.is_ascii_digit())
+            && word.chars().all(|letter| letter.is_ascii_alphanumeric() || is_damaged(letter.encode_utf8(&mut [0; 4])))
+    };
+    let has = |word: &str, is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
+    let is_mixed =
+        |word: &&str| has(word, u8::is_ascii_alphabetic) && (word.contains('-') || has(word, u8::is_ascii_digit));
+    let is_broken = match words.split_last() {
+        Some((number, front)) => number.bytes().all(|byte| byte.is_ascii_digit()) && front.iter().any(is_mixed),
+        None => false,
+    };
     let is_caption = line.trim_end().ends_with(':');
-    !is_caption && words(line).count() <= MOST_WORDS && words(line).any(|(_, word)| word.bytes().any(is_of_name))
+    let is_named = matches!(words[..], [name, number] if is_number(number) && !name.contains(':'));
+    !is_caption && words.len() <= MOST_WORDS && (is_named || is_broken || words.iter().any(is_of_name))
 }
 
 /// A value that is no zone.

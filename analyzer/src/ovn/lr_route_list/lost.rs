@@ -33,8 +33,18 @@ pub(super) fn row(line: &str, router: Option<Arc<str>>) -> Option<Scope> {
     // A word of the row that another one was merged with.
     let is_part =
         |word: &&str| FLAGS.contains(word) || is_damaged(word) || word.ends_with("-ip") || word.contains("xx");
-    let has_part = addresses.first() == Some(&0) && words.iter().skip(1).any(is_part);
-    if !is_alone && !is_begun && !has_part && addresses.len() + usize::from(told.is_some()) < 2 {
+    let is_ordinary = |word: &&str| {
+        let letters = word.trim_end_matches([',', '.', '?', '!', ':', ';']);
+        let is_known = policy(letters).is_some() || letters == "discard" || may_be_flag(letters);
+        letters.len() > 1 && letters.bytes().all(|byte| byte.is_ascii_lowercase()) && !is_known
+    };
+    let has_part = addresses.first() == Some(&0) && words.iter().skip(1).any(is_part) && !words.iter().any(is_ordinary);
+    // A row that lost its front.
+    let is_end = told.is_some_and(|told| {
+        let behind = &words[told + 1..];
+        behind.iter().any(|word| FLAGS.contains(word)) && behind.iter().skip(1).all(|word| FLAGS.contains(word))
+    });
+    if !is_alone && !is_begun && !has_part && !is_end && addresses.len() + usize::from(told.is_some()) < 2 {
         return None;
     }
     // Of two addresses in front of the policy the first is the prefix, and so is what begins a row with three words up to it. One
@@ -88,7 +98,11 @@ pub(super) fn may_be_flag(word: &str) -> bool {
     // The end of a line that a terminal broke may stand behind a blank.
     let is_part = |flag: &str| word.len() > 1 && (flag.starts_with(word) || flag.ends_with(word));
     let holds_part = |flag: &str| word.contains("xx") && flag.split('-').any(|part| word.contains(part));
-    is_damaged(word) || FLAGS.iter().any(|flag| is_like(flag) || is_part(flag) || holds_part(flag))
+    let has_more = |flag: &str| word.starts_with(flag);
+    let is_question =
+        word.trim_start_matches('(').trim_end_matches([')', '?']).bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_damaged(word) && !is_question
+        || FLAGS.iter().any(|flag| is_like(flag) || is_part(flag) || holds_part(flag) || has_more(flag))
 }
 
 /// Whether a word is an address in which digits were masked or lost.
@@ -125,6 +139,10 @@ mod tests {
             ("               fd02::5            f", routes(None, None)),
             ("   192.0.2.230    1", routes(None, None)),
             ("   192.0.2.230    fd", None),
+            ("9.3.15 src-ip ecmp ecmp-symmetric-reply bfd", routes(Some(Policy::SrcIp), None)),
+            ("src-ip rtoe-GR_w ecmp bfd", routes(Some(Policy::SrcIp), None)),
+            ("192.168.16.230 is our pod, right?", None),
+            ("172.18.0.101 has no bfd session", None),
             ("1", None),
             ("...", None),
             ("22:48:28 src-ip", None),

@@ -129,8 +129,8 @@ fn datapaths_and_their_ports() {
 /// Macs as northd writes them, and as a text with `--data=bare` tells them.
 #[test]
 fn machines_on_a_switch() {
-    let [a, b] = ["0a:58:0a:a8:10:e6", "0a:58:0a:a8:10:e7"].map(|mac| mac.parse::<crate::types::MacAddr>().unwrap());
-    let at = |ip: &str, mac| (ip.parse::<std::net::IpAddr>().unwrap(), mac);
+    let [a, b] = ["0a:58:0a:a8:10:e6", "0a:58:0a:a8:10:e7"].map(|mac| mac.parse::<MacAddr>().unwrap());
+    let at = |ip: &str, mac| (ip.parse::<IpAddr>().unwrap(), mac);
     let cases: [(&[&str], &str, &[_], bool); 9] = [
         (&["0a:58:0a:a8:10:e6 10.168.16.230"], "", &[at("10.168.16.230", a)], false),
         (&["0a:58:0a:a8:10:e6 10.168.16.230/23 fd00::e6"], "", &[at("10.168.16.230", a), at("fd00::e6", a)], false),
@@ -249,6 +249,18 @@ fn bindings() {
     let Fact::Binding(binding) = &facts[0] else { panic!("{facts:?}") };
     assert_eq!(binding.kind, BindingKind::StaticMacBinding { override_dynamic_mac: false });
     assert_eq!(binding.validity, validity(3, 4));
+    // Listings of two moments.
+    let row =
+        |mac: &str| ("MAC_Binding", "m1", Validity::ALWAYS, vec![("ip", set(&["192.0.2.1"])), ("mac", set(&[mac]))]);
+    let told = |rows| {
+        let warnings = facts_of_texts(&tables(rows), &"ovnsb.db".into()).warnings;
+        warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(vec![row("ce:73:29:66:39:a4"), row("ee:8d:82:db:f9:c4")]),
+        ["ovnsb.db: MAC_Binding has several MACs of 192.0.2.1, and no timestamp that tells the newest"]
+    );
+    assert_eq!(told(vec![row("ce:73:29:66:39:a4"), row("ce:73:29:66:39:a4")]), [""; 0]);
     let broken = vec![("ip", set(&["::1"])), ("mac", set(&["ce:73:29:6:39:a4"]))];
     let (facts, warnings) = read(vec![("MAC_Binding", "m1", Validity::ALWAYS, broken)]);
     assert_eq!(
