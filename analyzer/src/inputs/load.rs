@@ -107,7 +107,7 @@ pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputEr
         (rows(&paths.mac_bindings, "MAC_Binding"), "mac-bindings"),
         (rows(&paths.learned_routes, "Learned_Route"), "learned-routes"),
     ];
-    loader.listed(&southbound, Database::Southbound, southbound::facts)?;
+    loader.listed(&southbound, Database::Southbound, southbound::facts_of_texts)?;
     let without_facts = [(rows(&paths.ecmp_nexthops, ECMP_NEXTHOP), "ecmp-nexthops")];
     loader.listed(&without_facts, Database::Southbound, |_, _| Facts::default())?;
     loader.routes(paths)?;
@@ -459,7 +459,9 @@ impl Loader<'_> {
         precedence: Precedence,
     ) -> Result<(), InputError> {
         let is_lost = facts.facts.is_empty() && !facts.warnings.is_empty();
-        if is_lost && (open.block.is_none() || facts.gaps.is_empty()) {
+        // Rows of a table may be of files and of tickets.
+        let may_be_of_ticket = open.block.is_some() || self.has_tickets;
+        if is_lost && (!may_be_of_ticket || facts.gaps.is_empty()) {
             return self.unread(open, nothing(Arc::clone(&open.file), expected, &facts.warnings), precedence);
         }
         self.loaded.skipped_lines += facts.warnings.len() as u64;

@@ -113,7 +113,9 @@ impl Splitter {
 /// Whether it tells something that a command printed nothing: of tables that may well be empty.
 fn prints_nothing(command: &str, is_fenced: bool) -> bool {
     let is_typed = is_fenced || command.contains(['$', '#']);
-    is_typed && matches!(command::said(command), Said::Table(table) if MAY_BE_EMPTY.contains(&table))
+    // What is sought may be in no row of a table that has some, and what goes elsewhere is not seen.
+    let is_whole = !command.contains(['|', '>']) && !command.split_whitespace().any(|word| word == "find");
+    is_typed && is_whole && matches!(command::said(command), Said::Table(table) if MAY_BE_EMPTY.contains(&table))
 }
 
 /// How many marks of quotation a line begins with, and what stands behind them.
