@@ -45,7 +45,7 @@ pub(crate) const FIGURES: [Figure; Omitted::ALL.len() + Damage::ALL.len()] = [
     damaged(Damage::StaticBindings, 11.7),
     damaged(Damage::Bfd, 16.0),
     damaged(Damage::Ports, 15.6),
-    damaged(Damage::Zones, 5.2),
+    damaged(Damage::Zones, 6.05),
     damaged(Damage::Conntrack, 2.0),
     damaged(Damage::Behaviour, 0.0),
     damaged(Damage::End, 16.2),

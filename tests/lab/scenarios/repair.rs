@@ -71,8 +71,9 @@ fn repair_in_place(method: &str) -> Result<(), Missing> {
     watch.capture.quiet();
     let (mut pinned, before) = pinned_to_a_dead_gateway(&mut watch, 3);
     connection.answer();
-    watch.wait_violating("stale-conntrack", &pinned);
-    watch.wait_violating("stale-conntrack", std::slice::from_ref(&connection));
+    // Which of them is told first is left to the daemon.
+    let all: Vec<Tuple> = pinned.iter().map(Flow::tuple).chain([connection.tuple()]).collect();
+    watch.wait_violating("stale-conntrack", &all);
     watch.take_conntrack();
     if watch.node.datapath() == Datapath::Userspace {
         is_refused(&watch, method, &mut pinned);
