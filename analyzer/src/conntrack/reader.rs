@@ -76,9 +76,9 @@ pub fn read(
             Next::Line => match parse_line(line.text) {
                 Ok(Some(connection)) => {
                     reading.entries += 1;
-                    let entry = lost::of(&connection);
-                    longest.whole(&line, entry);
-                    last = ends_in_label(line.text).then_some((Position::Line(line.number()), entry));
+                    longest.whole(&line, &connection);
+                    let position = Position::Line(line.number());
+                    last = ends_in_label(line.text).then(|| (position, lost::of(&connection)));
                     sink(connection, line.number());
                 }
                 Ok(None) => last = None,
@@ -127,9 +127,9 @@ impl Longest {
         columns == self.columns
     }
 
-    fn whole(&mut self, line: &Line<'_>, entry: LostEntry) {
+    fn whole(&mut self, line: &Line<'_>, entry: &Connection) {
         if self.reach(line.columns) && self.entries.len() <= MAX_GAPS {
-            self.entries.push((Position::Line(line.number()), entry));
+            self.entries.push((Position::Line(line.number()), lost::of(entry)));
         }
     }
 

@@ -85,12 +85,15 @@ fn static_checks() -> Result<()> {
 fn tests(filters: &[String], strict: bool, plans: Vec<Plan>, mut stages: Stages) -> Result<ExitCode> {
     let mut summary = Summary::new(if strict { Verbosity::Plain } else { Verbosity::ShowOutput });
     let run = |command: &mut Command, summary: &mut Summary| cargo_test(command, strict, summary);
-    let mut command = project::cargo();
     // The dev profile: it compiles faster than the release profile, checks overflow, and the tests that
     // it runs are not slow.
-    command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(filters);
-    stages.time("building the tests", || project::run(project::cargo().args(["test", "--workspace", "--no-run"])))?;
-    stages.time("tests", || run(&mut command, &mut summary))?;
+    let test = |how| {
+        let mut command = project::cargo();
+        command.args(["test", "--workspace", how, "--"]).args(filters);
+        command
+    };
+    stages.time("building the tests", || run(&mut test("--no-run"), &mut summary))?;
+    stages.time("tests", || run(&mut test("--no-fail-fast"), &mut summary))?;
     if filters.is_empty() {
         stages.time("worlds", || run(&mut soundness::test(), &mut summary))?;
     }

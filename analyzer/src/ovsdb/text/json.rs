@@ -6,10 +6,8 @@ use serde_json::value::RawValue;
 use super::super::datum;
 use super::Rows;
 use super::line::{caption, is_identifier, is_passed_over, lines};
+use super::value::LOST;
 use crate::types::Position;
-
-/// What is wrong with a value in which a converter put U+FFFD.
-const LOST: &str = "characters of this value are lost";
 
 #[derive(Deserialize)]
 struct Table<'a> {

@@ -15,10 +15,16 @@ pub(super) struct ValueError {
     pub(super) message: String,
 }
 
+/// What is wrong with a value in which a converter put U+FFFD.
+pub(super) const LOST: &str = "characters of this value are lost";
+
 /// Reads a cell. Brackets, braces and quotes at its start are those of `--data=string`; anything else is words.
 pub(super) fn parse(cell: &str) -> Result<Datum, ValueError> {
     let start = cell.len() - cell.trim_ascii_start().len();
     let cell = cell.trim_ascii();
+    if let Some(at) = cell.find(char::REPLACEMENT_CHARACTER) {
+        return Err(ValueError { at: start + at, message: LOST.to_owned() });
+    }
     let result = match cell.as_bytes().first() {
         None => Ok(Datum::Set(Vec::new())),
         Some(b'[') if ["[\"set\"", "[\"map\"", "[\"uuid\""].iter().any(|tag| cell.starts_with(tag)) => from_json(cell),
@@ -197,7 +203,7 @@ impl<'a> Cursor<'a> {
     fn quoted(&mut self) -> Result<Arc<str>, ValueError> {
         let mut strings = serde_json::Deserializer::from_str(self.rest()).into_iter::<String>();
         match strings.next() {
-            Some(Ok(text)) if !text.contains(char::REPLACEMENT_CHARACTER) => {
+            Some(Ok(text)) => {
                 self.at += strings.byte_offset();
                 Ok(text.into())
             }
