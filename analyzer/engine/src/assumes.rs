@@ -203,7 +203,7 @@ fn of_finding(case: &Case<'_, '_>, verdict: Verdict) -> Assumes {
     let (Some(routes), Some(mac)) = (case.routes(), case.seen.eth_dst()) else { return Assumes::default() };
     let knowledge = case.knowledge;
     // Who sends to next hops is the node.
-    let is_sent = !knowledge.ports.is_empty() || case.context().directions.is_sender(case.seen.eth_src);
+    let is_sent = knowledge.ports.has_mac(case.seen.eth_src) || case.context().directions.is_sender(case.seen.eth_src);
     let mut assumes = of_way(knowledge, &routes.all, mac, is_sent && case.is_carried(mac));
     let is_bfd_open = !knowledge.given.contains(EvidenceKind::Bfd)
         && (has_open_session(&routes.after) || was_watched(knowledge, case.flow().inner));

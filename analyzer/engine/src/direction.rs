@@ -1,7 +1,8 @@
 //! Which way packets go, where neither the capture nor a dump of the routers' ports tells.
 //!
-//! Routes by source tell it where one end alone is a pod's. Else the MACs do: who sends to a next hop, in whatever flow, is
-//! the node; what goes to the node's MAC was received, and what comes from it was sent.
+//! A dump of ports tells it of the frames that go to a router's MAC in it or come from one; it may lack the router in
+//! question. Routes by source tell it where one end alone is a pod's. Else the MACs do: who sends to a next hop, in whatever
+//! flow, is the node; what goes to the node's MAC was received, and what comes from it was sent.
 
 use analyzer_ebpf::abi::Direction;
 use hashbrown::HashSet;
@@ -17,23 +18,21 @@ const MAX_OPEN: usize = 1 << 18;
 /// What the packets themselves tell of their ways.
 #[derive(Debug, Default)]
 pub(super) struct Directions {
-    /// MACs that send to next hops and are none themselves.
+    /// MACs that send to next hops, are none themselves, and are no router's as a dump tells it.
     senders: HashSet<MacAddr>,
     /// Flows of which nothing tells the way.
     open: HashSet<Tuple>,
 }
 
 impl Directions {
-    /// What all packets together tell. Where a dump tells the routers' ports, nothing is to be told.
+    /// What all packets together tell, but for the frames of which a dump of the routers' ports tells.
     pub(super) fn new<O: Observations + ?Sized>(knowledge: &Knowledge, observations: &O) -> Self {
         let mut directions = Self::default();
-        if !knowledge.ports.is_empty() {
-            return directions;
-        }
         let nexthops: HashSet<MacAddr> = knowledge.nexthop_bindings().filter_map(|binding| binding.mac).collect();
         observations.for_each_unordered(&mut |seen| {
             if nexthops.contains(&seen.eth_dst)
                 && !nexthops.contains(&seen.eth_src)
+                && !knowledge.ports.has_mac(seen.eth_src)
                 && !directions.senders.contains(&seen.eth_src)
             {
                 directions.senders.insert(seen.eth_src);
@@ -69,7 +68,10 @@ impl Directions {
 
     fn is_open(&self, knowledge: &Knowledge, seen: &Observation) -> bool {
         let routed = |addr| knowledge.routes.is_routed_source(addr);
+        let is_router = |mac| knowledge.ports.has_mac(mac);
         seen.direction() == Direction::Unknown
+            && !is_router(seen.eth_src)
+            && !is_router(seen.eth_dst)
             && !self.senders.contains(&seen.eth_src)
             && !self.senders.contains(&seen.eth_dst)
             && routed(seen.tuple.src) == routed(seen.tuple.dst)

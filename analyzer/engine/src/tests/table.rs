@@ -29,6 +29,7 @@ pub(super) fn check(rows: &[Row]) {
     for (name, world, expected) in rows {
         assert_eq!(world().verdicts(), *expected, "{name}");
         assert_eq!(world().live_verdicts(), *expected, "{name}, told live");
+        assert_eq!(world().explained_otherwise(), [], "{name}, explained");
     }
 }
 

@@ -10,6 +10,7 @@ use crate::fact::{
     Bfd, BfdRef, BfdStatus, Binding, BindingKind, Connection, Datapath, Fact, Nat, Policy, ReroutePolicy, Route,
     RouteOrigin, Router, RouterPort, Source, SwitchPort, Zone,
 };
+use crate::finding::Finding;
 use crate::observation::{HeardNeighbour, Observation};
 use crate::settings::Settings;
 use crate::types::{MacAddr, Timestamp, Tuple, Validity, tuple::proto};
@@ -300,6 +301,26 @@ impl World {
     pub(super) fn verdicts(&self) -> Vec<String> {
         let engine = self.engine();
         engine.verdicts(self.seen.as_slice()).into_iter().map(text).collect()
+    }
+
+    /// Verdicts that `explain` gives otherwise than all packets together: none. Flows of which it means the other direction
+    /// are left out.
+    pub(super) fn explained_otherwise(&self) -> Vec<(Observation, Verdict, Verdict)> {
+        let mut engine = self.engine();
+        let mut seen: Vec<&Observation> = self.seen.iter().collect();
+        seen.sort_by_key(|seen| seen.first);
+        let verdicts = engine.verdicts(self.seen.as_slice());
+        let mut otherwise = Vec::new();
+        for (seen, verdict) in seen.into_iter().zip(verdicts) {
+            let explained = engine.explain(seen.tuple, self.seen.as_slice());
+            let is_it = |finding: &&Finding| {
+                let (mac, first) = (finding.eth_dst, finding.first_seen);
+                finding.tuple == seen.tuple && mac == Some(seen.eth_dst) && first == seen.first
+            };
+            let told = explained.seen.iter().find(is_it).map(|finding| finding.verdict);
+            otherwise.extend(told.filter(|&told| told != verdict).map(|told| (*seen, verdict, told)));
+        }
+        otherwise
     }
 
     /// The same, where the facts begin and end while the engine runs.

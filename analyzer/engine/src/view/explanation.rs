@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::{ConnectionView, connection_view};
-use crate::context::{Context, Remembered};
-use crate::direction::Directions;
+use crate::context::Remembered;
 use crate::epoch::Epochs;
 use crate::fact::{Policy, ReroutePolicy};
 use crate::finding::{CtDirection, ExpectedNexthop, Finding, NexthopState, RouteId};
@@ -112,11 +111,8 @@ impl Engine {
         let at = end.unwrap_or(Timestamp::MAX);
         let seen: Vec<Finding> = match &self.epochs {
             Some(epochs) => {
-                let mut context = Context::new(epochs);
+                let mut context = self.context(epochs, observations);
                 context.in_full = true;
-                context.directions = Directions::new(knowledge, observations);
-                requests.iter().for_each(|run| context.inbound.add(run));
-                context.inbound.sort();
                 let judged = |run: &Observation| {
                     let judgement = table::judge(knowledge, &mut context, run);
                     evidence::finding(knowledge, &mut context.remembered, run, judgement)

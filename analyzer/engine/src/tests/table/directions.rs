@@ -49,6 +49,15 @@ fn the_other_direction() {
     ]);
 }
 
+fn port_of_another() -> RouterPort {
+    RouterPort {
+        name: "rtoe-GR_worker-09".into(),
+        router: router("GR_worker-09"),
+        mac: Some(mac("02:00:00:00:00:99")),
+        ..port()
+    }
+}
+
 /// A capture of both directions, a default route alone, and no dump of ports.
 #[test]
 fn which_way_packets_go() {
@@ -109,6 +118,24 @@ fn which_way_packets_go() {
                 })
             },
             &["not-covered inbound", "info asymmetric-gateway"],
+        ),
+        (
+            "a dump of ports that lacks the router's does not tell",
+            || {
+                changed(world([(100, flow(1).reversed(), DEAD, NODE), (101, flow(1), NODE, DEAD)]), |w| {
+                    w.facts.push(Fact::RouterPort(port_of_another()));
+                })
+            },
+            &[UNDIRECTED, UNDIRECTED],
+        ),
+        (
+            "nor keeps the MACs from telling",
+            || {
+                let seen =
+                    [(100, flow(1).reversed(), DEAD, NODE), (101, flow(1), NODE, DEAD), (102, flow(2), NODE, GW1)];
+                changed(world(seen), |w| w.facts.push(Fact::RouterPort(port_of_another())))
+            },
+            &["not-covered inbound", "info asymmetric-gateway", "conforming"],
         ),
     ]);
 }
