@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use analyzer::types::MacAddr;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::netns::{Missing, run};
@@ -86,6 +87,36 @@ fn no_packet_says_nothing() {
     run(|| {
         let (code, told) = watched(&node("after-silent", ("172.18.0.101", GW1))?, false);
         assert_eq!((code, &told["answer"], &told["eth_dst"]), (Some(3), &"no-packet".into(), &Value::Null), "{told}");
+        Ok(())
+    });
+}
+
+/// Who waits no longer is told what is known by then, and nothing is left at the NIC.
+#[test]
+fn a_signal_ends_the_watch() {
+    run(|| {
+        let world = node("after-signal", ("172.18.0.101", GW1))?;
+        let args = ["--all", "--apply", "--settle", "0", "--watch", "1h", "-i", "out"];
+        let repair = world.start(&args);
+        let is_done = || world.journal().iter().any(|line| line["outcome"] == "done");
+        assert!(
+            (0..1_500).any(|_| is_done() || {
+                pause();
+                false
+            }),
+            "it heals"
+        );
+        let pid = Pid::from_raw(i32::try_from(repair.id()).expect("a process id")).expect("it is not 0");
+        kill_process(pid, Signal::INT).expect("it is there");
+        let output = repair.wait_with_output().expect("it ends");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let told: Value = serde_json::from_str(stdout.lines().next().expect("an answer")).expect("JSON");
+        assert_eq!((output.status.code(), &told["outcome"]), (Some(3), &"done".into()), "{told:#}");
+        assert_eq!(told["afterwards"]["answer"], "no-packet", "{told:#}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains("SIGINT: what is begun is finished"), "{stderr}");
+        let left = world.netns.sh("tc qdisc show dev out; tc filter show dev out egress");
+        assert!(!left.contains("clsact") && !left.contains("bpf"), "{left}");
         Ok(())
     });
 }

@@ -47,8 +47,30 @@ fn outcome(world: &World, method: Method, step: Step) -> Outcome {
     world.netns.inside(|| {
         let table = Table::open().expect("there is conntrack");
         let mut journal = Journal::new(world.path("journal.jsonl"), By::Command);
-        kernel::repair(&table, &mut journal, step, &rules(method), now).outcome
+        kernel::repair(&table, &mut journal, step, &rules(method), now, false).outcome
     })
+}
+
+/// Neither the entry nor the journal is touched.
+#[test]
+fn what_a_signal_leaves_is_left_alone() {
+    run(|| {
+        let world = World::new("repair-signal")?;
+        world.create(&[labelled(flows(4000)[0], ROUTER_ZONE, DEAD, Form::Mark)]);
+        let before = world.table();
+        for method in [Method::Delete, Method::Unpin, Method::Relabel] {
+            let step = decided(&world, method).remove(0);
+            let outcome = world.netns.inside(|| {
+                let table = Table::open().expect("there is conntrack");
+                let mut journal = Journal::new(world.path("journal.jsonl"), By::Command);
+                kernel::repair(&table, &mut journal, step, &rules(method), now, true).outcome
+            });
+            assert_eq!(outcome, Outcome::Refused(Refusal::Interrupted));
+        }
+        assert_eq!(world.table(), before);
+        assert!(world.journal().is_empty());
+        Ok(())
+    });
 }
 
 #[test]
@@ -138,7 +160,7 @@ fn an_entry_that_changes_while_the_journal_is_written_is_left_alone() {
                     Writer::open().change(&labelled(entry.reply, ROUTER_ZONE, GW2, Form::Mark));
                     now()
                 };
-                kernel::repair(&table, &mut journal, step.clone(), &rules(method), clock).outcome
+                kernel::repair(&table, &mut journal, step.clone(), &rules(method), clock, false).outcome
             });
             assert_eq!(outcome, Outcome::Refused(Refusal::EntryChanged("label")), "{method:?}");
             let after = world.table();
@@ -200,7 +222,7 @@ fn without_a_journal_nothing_is_done() {
             move || {
                 let table = Table::open().expect("there is conntrack");
                 let mut journal = Journal::new(path, By::Daemon);
-                kernel::repair(&table, &mut journal, step, &rules(Method::Delete), now).outcome
+                kernel::repair(&table, &mut journal, step, &rules(Method::Delete), now, false).outcome
             }
         });
         assert!(

@@ -166,7 +166,7 @@ impl World {
     /// Starts it, with what it says piped.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         let mut command = self.command(arguments);
-        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("ip can be run")
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ip can be run")
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

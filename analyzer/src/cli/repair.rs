@@ -72,16 +72,10 @@ pub struct ActingArgs {
     /// After healing, watch for so long whether each flow's next packet conforms, at the NICs of --interface
     #[arg(long, value_name = DURATION, value_parser = parse_positive_duration, requires_all = ["apply", "interface"])]
     pub watch: Option<Duration>,
-    /// A NIC that the flows leave by, for --watch, best the physical one; may be given several times
-    #[arg(
-        long,
-        short,
-        value_name = "NIC",
-        requires = "watch",
-        value_parser = parse_nic,
-        value_hint = ValueHint::Other
-    )]
-    pub interface: Vec<String>,
+    /// A NIC that the flows leave by, for --watch, best the physical one; auto for those that the Open_vSwitch database
+    /// names; may be given several times
+    #[arg(long, short, value_name = "NIC", requires = "watch", value_hint = ValueHint::Other)]
+    pub interface: Vec<Interface>,
     /// How an entry is healed
     #[arg(long, value_enum, default_value_t, value_name = "METHOD")]
     pub method: Method,
@@ -91,14 +85,6 @@ pub struct ActingArgs {
     /// File that each entry is written into before it is changed, and what came of it
     #[arg(long, default_value = DEFAULT_PATH, value_name = "FILE")]
     pub journal: PathBuf,
-}
-
-/// Reads the name of a NIC.
-fn parse_nic(text: &str) -> Result<String, String> {
-    match text.parse()? {
-        Interface::Named(name) => Ok(name),
-        Interface::Auto => Err("name the NIC: nothing is found here by itself".to_owned()),
-    }
 }
 
 /// Where entries are.

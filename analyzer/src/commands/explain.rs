@@ -4,7 +4,7 @@ use anyhow::anyhow;
 
 use super::counting::{count, nic_names};
 use super::engine::{Prepared, prepare};
-use super::interrupting::Reading;
+use super::interrupting::{Reading, SO_FAR};
 use super::nodes::{self, Node};
 use super::printing::{frame, print};
 use super::{Status, running, warn};
@@ -30,7 +30,7 @@ pub(super) fn run(ExplainArgs { tuple, inputs, sources, history, run: args }: Ex
     // What the running system tells is not read on the way.
     let mut signals = match inputs.is_empty() {
         true => None,
-        false => Some(Reading::listen(&inputs, !reading.quiet)?),
+        false => Some(Reading::listen(&inputs, (!reading.quiet).then_some(SO_FAR))?),
     };
     let nodes = nodes::of(inputs, &output.node, paths)?;
     let heading = nodes::Heading::new(&nodes);

@@ -23,6 +23,9 @@ const STREAMS_GO_ON: Duration = Duration::from_secs(2);
 /// What a shell adds to a signal's number for the exit status of a process that the signal ended.
 const ENDED_BY_SIGNAL: i32 = 128;
 
+/// What follows a first signal while captures are read.
+pub(super) const SO_FAR: &str = "the verdict so far follows";
+
 /// Reading that the first signal ends. The second one ends the process, whatever it does by then.
 pub(super) struct Reading {
     interruption: Arc<Interruption>,
@@ -31,8 +34,9 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Listens from now on to the end of the process. `says` whether signals are answered on standard error.
-    pub(super) fn listen(inputs: &[impl AsRef<Path>], says: bool) -> anyhow::Result<Self> {
+    /// Listens from now on to the end of the process. `says` what follows the first signal, where it is to be answered on
+    /// standard error.
+    pub(super) fn listen(inputs: &[impl AsRef<Path>], says: Option<&'static str>) -> anyhow::Result<Self> {
         const REFUSED: &str = "cannot listen to signals";
         let interruption = Arc::new(Interruption::new().context(REFUSED)?);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context(REFUSED)?;
@@ -43,7 +47,7 @@ impl Reading {
         let has_streams = inputs.iter().map(AsRef::as_ref).any(|input| !input.is_file() && !input.is_dir());
         let (over, is_over) = oneshot::channel();
         let ended = Arc::clone(&interruption);
-        let listen = move || runtime.block_on(signals.listen(&ended, is_over, says.then_some(has_streams)));
+        let listen = move || runtime.block_on(signals.listen(&ended, is_over, says, has_streams));
         thread::Builder::new().name("signals".into()).spawn(listen).context(REFUSED)?;
         Ok(Self { interruption, has_streams, over: Some(over) })
     }
@@ -89,13 +93,14 @@ impl Signals {
         }
     }
 
-    /// Ends the reading at the first signal, the process at the second. `says` whether streams are among what is read,
-    /// where anything is to be said.
+    /// Ends the reading at the first signal, the process at the second. `says` what follows the first, where anything is to
+    /// be said.
     async fn listen(
         mut self,
         interruption: &Interruption,
         mut over: oneshot::Receiver<mpsc::Sender<()>>,
-        says: Option<bool>,
+        says: Option<&'static str>,
+        has_streams: bool,
     ) {
         let (mut is_first, mut is_over) = (true, false);
         let (mut streams_end, mut asker) = (None, None);
@@ -110,8 +115,8 @@ impl Signals {
                     is_first = false;
                     interruption.end_files(name);
                     streams_end = Some(Instant::now() + STREAMS_GO_ON);
-                    if let Some(has_streams) = says {
-                        answer(name, has_streams && !is_over);
+                    if let Some(follows) = says {
+                        answer(name, follows, has_streams && !is_over);
                     }
                 }
                 () = at(streams_end) => {
@@ -142,11 +147,11 @@ async fn at(moment: Option<Instant>) {
 }
 
 /// Says on standard error what comes of the first signal. Whoever reads it may have ended by the same one.
-fn answer(name: &str, has_streams: bool) {
+fn answer(name: &str, follows: &str, has_streams: bool) {
     let follows = if has_streams {
         format!("pipes are read to their end, for at most {} s", STREAMS_GO_ON.as_secs())
     } else {
-        "the verdict so far follows".to_owned()
+        follows.to_owned()
     };
     say(format_args!("{name}: {follows}; once more ends at once"));
 }

@@ -1,5 +1,6 @@
 //! `analyzer repair`: stale entries healed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -8,12 +9,13 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use super::engine::prepare;
+use super::interrupting::Reading;
 use super::nodes;
 use super::printing::{frame, print};
 use super::provenance::Origins;
 use super::watching::Watch;
 use super::{Status, warn};
-use crate::cli::{ActingArgs, Format, KernelRoutes, RepairArgs, RulingArgs, SelectingArgs};
+use crate::cli::{ActingArgs, Format, Interface, KernelRoutes, RepairArgs, RulingArgs, SelectingArgs};
 use crate::engine::settings::Settings;
 use crate::inputs::{self, Paths};
 use crate::live::config::Sources;
@@ -22,6 +24,7 @@ use crate::netlink::conntrack;
 use crate::output::provenance::Provenance;
 use crate::output::repair::{Afterwards, RepairRow};
 use crate::output::{Report, json, listing, say, write_provenance};
+use crate::ovn::local::Uplinks;
 use crate::repair::journal::{By, Journal};
 use crate::repair::plan::{Selection, Step, plan};
 use crate::repair::rules::Rules;
@@ -29,6 +32,12 @@ use crate::repair::{Outcome, Repair, kernel, userspace};
 use crate::types::Timestamp;
 use crate::unixctl;
 use crate::unixctl::conntrack::{Pacing, UserspaceTable};
+
+/// What follows a first signal, while entries are changed or flows are watched.
+const LEFT_ALONE: &str = "what is begun is finished, all else is left alone, and watching ends";
+
+/// No capture is read.
+const NO_FILES: &[PathBuf] = &[];
 
 pub(super) fn run(args: RepairArgs) -> anyhow::Result<Status> {
     let output = args.output.clone();
@@ -184,8 +193,12 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
         Table::Userspace(socket) => runtime()?.block_on(unixctl::release(socket)),
     };
     let rules = Rules { ovs, ..rules(&acting, &ruling, &selecting) };
+    // From here on a signal ends what is done between two entries, and lets go of the NICs.
+    let signals = acting.apply.then(|| Reading::listen(NO_FILES, Some(LEFT_ALONE))).transpose()?;
+    let is_over = || signals.as_ref().is_some_and(Reading::is_over);
     // Before anything is changed: what cannot be watched is said first.
-    let watch = acting.watch.map(|patience| Watch::start(&acting.interface, patience)).transpose()?;
+    let nics = nics(&acting.interface, snapshot.uplinks.as_ref())?;
+    let watch = acting.watch.map(|patience| Watch::start(&nics, patience)).transpose()?;
     let at = snapshot.now();
     let pins = snapshot.engine.pins(at);
     let steps = plan(pins, &selection(&selecting), &rules, ruling.max, Some(table.datapath()), at);
@@ -194,13 +207,14 @@ fn on_running(args: RepairArgs) -> anyhow::Result<Ended> {
         (Table::Kernel, false) => kernel::rehearse(&conntrack::Table::open()?, steps, &rules, at)?,
         (Table::Kernel, true) => {
             let table = conntrack::Table::open()?;
-            steps.into_iter().map(|step| kernel::repair(&table, &mut journal, step, &rules, clock)).collect()
+            steps.into_iter().map(|step| kernel::repair(&table, &mut journal, step, &rules, clock, is_over())).collect()
         }
         (Table::Userspace(_), false) => userspace::rehearse(steps, &rules, at),
-        (Table::Userspace(socket), true) => in_userspace(socket, &mut journal, steps, &rules, &snapshot)?,
+        (Table::Userspace(socket), true) => in_userspace(socket, &mut journal, steps, &rules, &snapshot, is_over)?,
     };
     let is_whole = snapshot.engine.gaps(at).next().is_none();
-    let afterwards = watch.map(|watch| watch.see(&repairs, &mut snapshot.engine)).transpose()?.unwrap_or_default();
+    let afterwards =
+        watch.map(|watch| watch.see(&repairs, &mut snapshot.engine, is_over)).transpose()?.unwrap_or_default();
     let provenance = origins.told(&loaded.sources, &snapshot.asked, &[], &output);
     Ok(Ended { repairs, afterwards, is_partial: snapshot.is_partial, is_whole, provenance })
 }
@@ -211,11 +225,32 @@ fn in_userspace(
     steps: Vec<Step>,
     rules: &Rules,
     snapshot: &Snapshot,
+    is_over: impl Fn() -> bool,
 ) -> anyhow::Result<Vec<Repair>> {
     // A repair is rare, and the dumps around it are what makes it safe.
     let pacing = Pacing { zone_interval: Duration::ZERO, share: 1 };
     let mut table = UserspaceTable::new(socket, None, pacing);
-    Ok(runtime()?.block_on(userspace::repair(&mut table, journal, steps, rules, || snapshot.now())))
+    Ok(runtime()?.block_on(userspace::repair(&mut table, journal, steps, rules, || snapshot.now(), is_over)))
+}
+
+/// The names of the NICs to watch.
+fn nics(asked: &[Interface], uplinks: Option<&Uplinks>) -> anyhow::Result<Vec<String>> {
+    let mut nics = BTreeSet::new();
+    for interface in asked {
+        match (interface, uplinks) {
+            (Interface::Named(name), _) => drop(nics.insert(name.clone())),
+            (Interface::Auto, None) => {
+                bail!("-i auto: no Open_vSwitch database tells the NICs; name them, or the database with --ovs")
+            }
+            (Interface::Auto, Some(uplinks)) => {
+                if let Some(problem) = uplinks.problems.first() {
+                    bail!("-i auto: {problem}");
+                }
+                nics.extend(uplinks.nics.iter().map(|nic| nic.to_string()));
+            }
+        }
+    }
+    Ok(nics.into_iter().collect())
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

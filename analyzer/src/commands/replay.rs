@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::counting::{count, nic_names};
 use super::engine::prepare;
-use super::interrupting::Reading;
+use super::interrupting::{Reading, SO_FAR};
 use super::nodes::{self, Node};
 use super::printing::{print, style};
 use super::{Status, message, telling, warn};
@@ -21,7 +21,7 @@ pub(super) fn run(ReplayArgs { inputs, syslog, run: args }: ReplayArgs) -> anyho
     let messages = syslog.config(Target::None)?;
     messages.check().context("cannot send alerts")?;
     let RunArgs { output, reading, judging, paths } = args;
-    let mut signals = Reading::listen(&inputs, !reading.quiet)?;
+    let mut signals = Reading::listen(&inputs, (!reading.quiet).then_some(SO_FAR))?;
     let nodes = nodes::of(inputs, &output.node, paths)?;
     let judge = |node, signals: &mut Reading| judged(node, &reading, &output, Settings::from(&judging), signals);
     if nodes.len() > 1 {

@@ -30,18 +30,25 @@ impl Watch {
         Ok(Self { nics, patience })
     }
 
-    /// What is seen of each flow whose entry was healed, as the engine judges it; `None` for the others.
+    /// What is seen of each flow whose entry was healed, as the engine judges it; `None` for the others. `is_over` says
+    /// whether nobody waits any longer.
     ///
     /// # Errors
     /// The kernel does not tell what left.
-    pub(super) fn see(&self, repairs: &[Repair], engine: &mut Engine) -> anyhow::Result<Vec<Option<Afterwards>>> {
+    pub(super) fn see(
+        &self,
+        repairs: &[Repair],
+        engine: &mut Engine,
+        is_over: impl Fn() -> bool,
+    ) -> anyhow::Result<Vec<Option<Afterwards>>> {
         let healed =
             |repair: &Repair| matches!(repair.outcome, Outcome::Done { .. }).then(|| *leaving(&repair.pin.cited));
         let flows: HashSet<Tuple> = repairs.iter().filter_map(healed).collect();
         if flows.is_empty() {
             return Ok(Vec::new());
         }
-        let seen = self.nics.wait(&flows, self.patience).context("what was done is in the journal; --watch")?;
+        let seen =
+            self.nics.wait(&flows, self.patience, is_over).context("what was done is in the journal; --watch")?;
         let mut judge = |packets: &Vec<Observation>| {
             let judged = packets.iter().map(|packet| (packet.eth_dst, engine.verdict(packet)));
             // Of packets to several MACs that which is worst counts.
@@ -51,9 +58,9 @@ impl Watch {
                 _ => 1,
             })
         };
-        let mut afterwards = |flow: Tuple| match seen.get(&flow).and_then(&mut judge) {
+        let mut afterwards = |flow: Tuple| match seen.packets.get(&flow).and_then(&mut judge) {
             Some((eth_dst, verdict)) => Afterwards::Seen { eth_dst, verdict },
-            None => Afterwards::NoPacket { watched: self.patience },
+            None => Afterwards::NoPacket { watched: seen.watched },
         };
         Ok(repairs.iter().map(|repair| healed(repair).map(&mut afterwards)).collect())
     }

@@ -31,6 +31,15 @@ pub struct Lookout {
     clock: Clock,
 }
 
+/// What was seen of flows.
+#[derive(Debug)]
+pub struct Seen {
+    /// Of each flow its packets to each MAC. A flow of which nothing was seen is not in it.
+    pub packets: HashMap<Tuple, Vec<Observation>>,
+    /// How long they were watched.
+    pub watched: Duration,
+}
+
 impl Lookout {
     /// Attaches to NICs.
     ///
@@ -49,22 +58,24 @@ impl Lookout {
         Ok(Self { parts, _attached: attached, clock: Clock::new() })
     }
 
-    /// What is seen of each flow from now on: its packets to each MAC, as soon as there is one, or nothing after `patience`.
+    /// What is seen of each flow from now on: its packets to each MAC, as soon as there is one, or nothing after `patience`
+    /// or once `is_over`.
     ///
     /// # Errors
     /// The kernel does not let its maps be read.
-    pub fn wait(&self, flows: &HashSet<Tuple>, patience: Duration) -> anyhow::Result<HashMap<Tuple, Vec<Observation>>> {
+    pub fn wait(&self, flows: &HashSet<Tuple>, patience: Duration, is_over: impl Fn() -> bool) -> anyhow::Result<Seen> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         runtime.block_on(async {
             let since = self.clock.now().saturating_add(ON_THE_WAY);
-            let end = Instant::now() + patience + ON_THE_WAY;
+            let begun = Instant::now() + ON_THE_WAY;
             let mut looks = interval(LOOK);
-            let mut seen = HashMap::new();
+            let mut packets = HashMap::new();
             loop {
                 looks.tick().await;
-                self.look(flows, since, &mut seen)?;
-                if Instant::now() >= end || flows.iter().all(|flow| seen.contains_key(flow)) {
-                    return Ok(seen);
+                self.look(flows, since, &mut packets)?;
+                let watched = begun.elapsed().min(patience);
+                if is_over() || watched == patience || flows.iter().all(|flow| packets.contains_key(flow)) {
+                    return Ok(Seen { packets, watched });
                 }
             }
         })

@@ -10,12 +10,14 @@ use tokio::sync::mpsc;
 use super::config;
 use super::event::Event;
 use super::flows::{Answer, Asks, LogicalFlows, Question};
+use super::nics::lower_devices;
 use super::sources::{SourceId, Sources};
 use crate::engine::fact::{Delta, EvidenceKinds};
 use crate::ovn;
 use crate::ovn::follow::conditions::{self, Chassis};
+use crate::ovn::follow::rows::Rows;
 use crate::ovn::follow::{Database, Follower, flows};
-use crate::ovn::local::Node;
+use crate::ovn::local::{Node, Uplinks};
 use crate::ovsdb::client::{self, Budget, Handle, Remote, TableRequest, TlsFiles};
 use crate::types::{Timestamp, Warning};
 
@@ -176,12 +178,17 @@ impl Databases {
 
     /// This node, as its own database describes it.
     pub(super) fn node(&self) -> Option<Node> {
-        Node::read(self.followed.get(&Role::OpenVswitch)?.follower.rows(), None)
+        Node::read(self.own()?, None)
     }
 
-    /// The follower of the node's own database.
-    pub(super) fn own(&self) -> Option<&Follower> {
-        self.followed.get(&Role::OpenVswitch).map(|followed| &followed.follower)
+    /// The NICs of `-i auto`, once the Open_vSwitch database has told.
+    pub(super) fn uplinks(&self) -> Option<Uplinks> {
+        Some(self.node()?.uplinks(self.own()?, lower_devices))
+    }
+
+    /// The rows of the node's own database.
+    fn own(&self) -> Option<&Rows> {
+        self.followed.get(&Role::OpenVswitch).map(|followed| followed.follower.rows())
     }
 
     /// Takes over what a database tells.

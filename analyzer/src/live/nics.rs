@@ -1,6 +1,7 @@
 //! The NICs that are watched: which of them are there, and by which devices their frames leave.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::sync::Arc;
 
 use crate::netlink::link::{Link, LinkChange, Links};
@@ -146,6 +147,13 @@ impl Nics {
             lower: self.links.lowest(link.ifindex).into_iter().map(device).collect(),
         })
     }
+}
+
+/// Names of the devices that a device stands on, as sysfs tells them.
+pub(super) fn lower_devices(name: &str) -> Vec<Arc<str>> {
+    let Ok(entries) = fs::read_dir(format!("/sys/class/net/{name}")) else { return Vec::new() };
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter_map(|name| name.strip_prefix("lower_").map(Arc::from)).collect()
 }
 
 #[cfg(test)]

@@ -247,7 +247,7 @@ impl Work {
             Err(error) => return self.give_up(&error.to_string()),
         };
         for step in std::mem::take(&mut self.steps) {
-            let repair = kernel::repair(&table, &mut self.journal, step, &self.rules, || self.clock.now());
+            let repair = kernel::repair(&table, &mut self.journal, step, &self.rules, || self.clock.now(), false);
             self.hand_back(repair);
         }
     }
@@ -259,7 +259,8 @@ impl Work {
         // It may have been started anew, as another one.
         self.rules.ovs = table.release().await;
         let (steps, clock) = (std::mem::take(&mut self.steps), self.clock);
-        let repairs = userspace::repair(&mut table, &mut self.journal, steps, &self.rules, || clock.now()).await;
+        let repairs =
+            userspace::repair(&mut table, &mut self.journal, steps, &self.rules, || clock.now(), || false).await;
         repairs.into_iter().for_each(|repair| self.hand_back(repair));
     }
 

@@ -24,6 +24,7 @@ use crate::engine::settings::Settings;
 use crate::netlink::{owners, route};
 use crate::output::remedy::Datapath;
 use crate::output::say;
+use crate::ovn::local::Uplinks;
 use crate::types::{Place, Position, Timestamp, Tuple, Warning};
 use crate::unixctl::conntrack::Pacing;
 
@@ -102,6 +103,8 @@ pub struct Snapshot {
     pub table: Option<Table>,
     /// Since when it is known that the next hops are what they are; `None` where nothing tells. Only for a repair.
     pub stands_since: Option<Timestamp>,
+    /// The NICs by which packets leave for the physical networks; `None` where no database tells.
+    pub uplinks: Option<Uplinks>,
     /// What answered: the source's name, and where it was asked.
     pub asked: Vec<(&'static str, String)>,
     clock: Clock,
@@ -138,6 +141,7 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
         is_partial: false,
         table: None,
         stands_since: None,
+        uplinks: None,
         asked: Vec::new(),
         clock,
     };
@@ -182,6 +186,7 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
     }
     let whole = sources.all().iter().filter(|source| source.is_whole());
     snapshot.asked.extend(whole.map(|source| (source.name, source.place.clone())));
+    snapshot.uplinks = databases.uplinks();
     if *wanted != Wanted::Nexthops {
         snapshot.logical_flows(&mut databases, &sources, &mut evidence).await;
         snapshot.owners().await;

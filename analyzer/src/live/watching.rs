@@ -233,10 +233,8 @@ impl Daemon {
     /// Looks which NICs are to be watched, and attaches to those that came.
     pub(super) fn find_nics(&mut self) {
         if self.watching.is_auto
-            && let Some(node) = self.databases.node()
-            && let Some(own) = self.databases.own()
+            && let Some(uplinks) = self.databases.uplinks()
         {
-            let uplinks = node.uplinks(own.rows(), lower_devices);
             for problem in uplinks.problems {
                 let problem = problem.to_string();
                 if self.told_problems.insert(problem.clone()) {
@@ -302,11 +300,4 @@ fn options(config: &Config) -> AttachOptions {
 
 fn modes(attachment: &Attachment) -> String {
     attachment.modes().map(Mode::name).collect::<Vec<_>>().join(", ")
-}
-
-/// The devices that a device stands on, as sysfs tells them.
-fn lower_devices(name: &str) -> Vec<Arc<str>> {
-    let Ok(entries) = std::fs::read_dir(format!("/sys/class/net/{name}")) else { return Vec::new() };
-    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    names.filter_map(|name| name.strip_prefix("lower_").map(Arc::from)).collect()
 }

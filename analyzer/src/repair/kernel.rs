@@ -32,16 +32,18 @@ pub fn rehearse(table: &Table, steps: Vec<Step>, rules: &Rules, at: Timestamp) -
 }
 
 /// Does a step: looks at the entry, writes the journal, looks whether the entry is still the same, changes it, and looks
-/// what came of it.
+/// what came of it. `is_over` says whether it is not to be begun.
 pub fn repair(
     table: &Table,
     journal: &mut Journal,
     step: Step,
     rules: &Rules,
     clock: impl Fn() -> Timestamp,
+    is_over: bool,
 ) -> Repair {
     let outcome = match step.verdict.clone() {
         Err(refusal) => Outcome::Refused(refusal),
+        Ok(_) if is_over => Outcome::Refused(Refusal::Interrupted),
         Ok(action) => act(table, journal, &step.pin.connection, &action, rules, &clock),
     };
     step.into_repair(rules, HERE, clock(), outcome)

@@ -186,6 +186,9 @@ pub enum Refusal {
         /// The limit.
         per_minute: u32,
     },
+    /// Whoever started the run has ended it.
+    #[error("a signal ended the run before its turn came")]
+    Interrupted,
 }
 
 impl Refusal {
@@ -213,6 +216,7 @@ impl Refusal {
             Self::EntryChanged(_) => "entry-changed",
             Self::EntryDying => "entry-dying",
             Self::RateLimit { .. } => "rate-limit",
+            Self::Interrupted => "interrupted",
         }
     }
 }

@@ -30,13 +30,15 @@ pub fn rehearse(steps: Vec<Step>, rules: &Rules, at: Timestamp) -> Vec<Repair> {
     rehearsed.collect()
 }
 
-/// Does the steps, and says what came of each, in their order within a zone.
+/// Does the steps, and says what came of each, in their order within a zone. `is_over` says whether no further ones are to
+/// be begun.
 pub async fn repair(
     table: &mut UserspaceTable,
     journal: &mut Journal,
     steps: Vec<Step>,
     rules: &Rules,
     clock: impl Fn() -> Timestamp,
+    is_over: impl Fn() -> bool,
 ) -> Vec<Repair> {
     let mut repairs = Vec::with_capacity(steps.len());
     let (wanted, refused): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| step.verdict.is_ok());
@@ -46,7 +48,10 @@ pub async fn repair(
     }
     for of_zone in wanted.chunk_by(|a, b| a.pin.connection.zone == b.pin.connection.zone) {
         for steps in of_zone.chunks(TOGETHER) {
-            let outcomes = together(table, journal, steps, rules, &clock).await;
+            let outcomes = match is_over() {
+                true => vec![Outcome::Refused(Refusal::Interrupted); steps.len()],
+                false => together(table, journal, steps, rules, &clock).await,
+            };
             let done = steps.iter().cloned().zip(outcomes);
             repairs.extend(done.map(|(step, outcome)| step.into_repair(rules, HERE, clock(), outcome)));
         }

@@ -51,8 +51,8 @@ fn repair(addresses: Addresses, method: &str) -> Result<(), Missing> {
     watch.take_conntrack();
     let named = pinned[0].tuple();
     let entries = watch.node.entries(watch.node.zone());
-    let told = ask_for(&watch.node, method, named, &mut pinned);
-    assert_eq!(told["outcome"], "done", "{told}");
+    let told = ask_for(&watch.node, &[method, "--watch", "10s", "-i", "auto"], named, &mut pinned);
+    assert_eq!((&told["outcome"], &told["afterwards"]["answer"]), (&"done".into(), &"conforms".into()), "{told}");
     // Its next packet may have made an entry anew.
     let (gone, _) = changes(&watch.node, &entries, named);
     assert_eq!(gone.len(), 1, "{gone:#?}");
@@ -85,7 +85,7 @@ fn repair_in_place(method: &str) -> Result<(), Missing> {
     let live: &[MacAddr] = if method == "relabel" { &[GW1_NEW] } else { &[GW1_NEW, GW2] };
     for named in [pinned[0].tuple(), connection.tuple()] {
         let entries = watch.node.entries(watch.node.zone());
-        let told = ask_for(&watch.node, method, named, &mut pinned);
+        let told = ask_for(&watch.node, &[method], named, &mut pinned);
         assert_eq!(told["outcome"], "done", "{told}");
         let (old, new) = changes(&watch.node, &entries, named);
         let ([old], [new]) = (&old[..], &new[..]) else { panic!("it is no change of one entry: {old:#?}\n{new:#?}") };
@@ -123,7 +123,7 @@ fn watch(addresses: Addresses) -> Result<Watch, Missing> {
 /// The datapath cannot do it, and all stays as it is.
 fn is_refused(watch: &Watch, method: &str, pinned: &mut [Conversation]) {
     let entries = watch.node.entries(watch.node.zone());
-    let told = ask_for(&watch.node, method, pinned[0].tuple(), pinned);
+    let told = ask_for(&watch.node, &[method], pinned[0].tuple(), pinned);
     assert_eq!((&told["outcome"], &told["reason"]), (&"refused".into(), &"not-expressible".into()), "{told}");
     assert_eq!(watch.node.entries(watch.node.zone()), entries);
     let so_far = watch.settled(&[pinned]);
@@ -132,10 +132,11 @@ fn is_refused(watch: &Watch, method: &str, pinned: &mut [Conversation]) {
     assert_eq!(to(&now, GW1), now, "all leave as before");
 }
 
-/// Has the flow repaired, while the pod goes on sending in all. Returns what was said of it.
-fn ask_for(node: &Node, method: &str, named: Tuple, pinned: &mut [Conversation]) -> Value {
-    let mut command = node.analyzer(&["repair", "--apply", "--settle", "1", "--format", "jsonl", "--method", method]);
-    command.args(["--flow", &named.to_string(), "--journal"]).arg(node.folder().join("repairs.jsonl"));
+/// Has the flow repaired by a method, with options, while the pod goes on sending in all. Returns what was said of it.
+fn ask_for(node: &Node, by: &[&str], named: Tuple, pinned: &mut [Conversation]) -> Value {
+    let method = by[0];
+    let mut command = node.analyzer(&["repair", "--apply", "--settle", "1", "--format", "jsonl", "--method"]);
+    command.args(by).args(["--flow", &named.to_string(), "--journal"]).arg(node.folder().join("repairs.jsonl"));
     if method == "relabel" {
         let file = node.folder().join("nexthops.toml");
         fs::write(&file, whose_it_was(node)).expect("the folder is ours");
