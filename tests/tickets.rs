@@ -292,3 +292,31 @@ fn several_routers() {
     );
     assert!(text.contains("(GR_a, symmetric reply)") && text.contains("(GR_b, symmetric reply)"), "{text}");
 }
+
+/// What a command printed before a change and after it is no set that there ever was: what only the older listing calls a next
+/// hop is no more right than wrong.
+#[test]
+fn listings_of_two_moments() {
+    let ticket = ticket();
+    let of_gateway = |octet: u8| {
+        format!("           192.168.16.230               198.19.3.{octet} src-ip ecmp ecmp-symmetric-reply\n")
+    };
+    let dead = "_uuid : 397895cc-03b0-4dc0-8746-e9459fe83e2d\nip : \"198.19.3.17\"\nlogical_port : rtoe-GR_worker-08\nmac : \
+                \"ce:73:29:66:39:a4\"\n";
+    let fenced = |text: &str| format!("\n```\n{text}```\n");
+    let binding = fenced(&format!("$ ovn-sbctl list MAC_Binding\n{dead}"));
+    let command = "$ ovn-nbctl lr-route-list GR_worker-08\n";
+    let before = [15, 16, 17].map(of_gateway).concat();
+    let (status, text) = said(&format!("{ticket}{}{binding}", fenced(&format!("{command}{before}"))), &REPLAY);
+    assert_eq!(status, Some(3), "{text}");
+    assert!(text.starts_with("UNDETERMINED") && text.contains("one row is not as at mail.md"), "{text}");
+    // Without a prompt there is the name above it, or none.
+    let (status, text) =
+        said(&format!("{ticket}\nlr-route-list GR_worker-08 was{}{binding}", fenced(&before)), &REPLAY);
+    assert_eq!(status, Some(3), "{text}");
+    // A part of the routes says nothing of the others.
+    let part = fenced(&format!("$ ovn-nbctl lr-route-list GR_worker-08 | grep 3.15\n{}", of_gateway(15)));
+    let (status, text) = said(&format!("{ticket}{part}"), &REPLAY);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(!text.contains("not as at"), "{text}");
+}

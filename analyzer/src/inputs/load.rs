@@ -1,11 +1,11 @@
 //! Reads dumps and tells their facts.
 
 mod error;
+mod tables;
 mod text;
 mod told;
 
 use std::io::Read;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,10 +20,9 @@ use super::ticket::{Block, Kind, Ticket};
 use crate::capture;
 use crate::conntrack;
 use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Gap, Scope};
-use crate::ovn::{self, Facts, lflows, lr_route_list, mac_owners, nexthops_toml, northbound, southbound, zones};
+use crate::ovn::moments::{Asked, Listings};
+use crate::ovn::{Facts, lflows, lr_route_list, mac_owners, nexthops_toml, northbound, southbound, zones};
 use crate::ovsdb::file;
-use crate::ovsdb::row::{Row, RowVersion, Tables};
-use crate::ovsdb::text as tables;
 use crate::types::{Place, Position, Timestamp, Validity, Warning};
 
 /// Longest dump that is read as a whole. Conntrack dumps and databases are streamed and may be longer.
@@ -31,24 +30,6 @@ const MAX_TEXT: u64 = 1 << 30;
 
 /// Warnings kept of one file; what exceeds them is counted.
 const MAX_WARNINGS: usize = 100;
-
-/// By what columns the rows of a table are told from those of the others that are read.
-struct Signs {
-    table: &'static str,
-    has: &'static [&'static str],
-    lacks: &'static [&'static str],
-}
-
-const SIGNS: &[Signs] = &[
-    Signs { table: "Logical_Router_Static_Route", has: &["nexthop"], lacks: &["logical_port", "port"] },
-    Signs { table: "Learned_Route", has: &["ip_prefix", "logical_port"], lacks: &[] },
-    Signs { table: ECMP_NEXTHOP, has: &["nexthop", "port"], lacks: &["ip_prefix"] },
-    Signs { table: "BFD", has: &["dst_ip"], lacks: &[] },
-    Signs { table: "Static_MAC_Binding", has: &["override_dynamic_mac"], lacks: &[] },
-    Signs { table: "MAC_Binding", has: &["ip"], lacks: &["override_dynamic_mac"] },
-    Signs { table: "Port_Binding", has: &["logical_port"], lacks: &["ip", "dst_ip", "nexthop"] },
-    Signs { table: "Datapath_Binding", has: &["external_ids"], lacks: &["logical_port", "nexthop", "dst_ip"] },
-];
 
 /// Tables that have no rows on many clusters.
 pub(super) const MAY_BE_EMPTY: &[&str] = &["BFD", "Static_MAC_Binding", "Learned_Route", ECMP_NEXTHOP];
@@ -84,7 +65,8 @@ pub struct Loaded {
 pub fn load(paths: &Paths, tell: &mut dyn FnMut(Fact)) -> Result<Loaded, InputError> {
     let loaded = Loaded { kinds: paths.kinds(), ..Loaded::default() };
     let has_tickets = !paths.tickets.is_empty();
-    let mut loader = Loader { tell, loaded, database: Told::default(), has_tickets, of_tickets: HashSet::new() };
+    let (database, of_tickets, listings) = Default::default();
+    let mut loader = Loader { tell, loaded, database, has_tickets, of_tickets, listings };
     for path in &paths.nb_db {
         loader.database_file(path, "nb-db", "OVN_Northbound")?;
     }
@@ -140,6 +122,8 @@ struct Loader<'a> {
     has_tickets: bool,
     /// What was told where tickets are read.
     of_tickets: HashSet<Fact>,
+    /// What texts list of the same rows.
+    listings: Listings,
 }
 
 /// What a text that tells facts by itself is.
@@ -164,19 +148,6 @@ const LOGICAL_FLOWS: FactsOf = FactsOf {
 const ZONES: FactsOf =
     FactsOf { taken_for: "ct-zones", expected: "names of conntrack zones", precedence: Precedence::Own };
 const OWNERS: FactsOf = FactsOf { taken_for: "mac-owners", expected: "owners of MACs", precedence: Precedence::Own };
-
-/// Texts of a table with its name, and the option that names them.
-type TablesTexts<'a> = ((Vec<Text<'a>>, &'static str), &'static str);
-
-/// Rows of several texts together.
-#[derive(Default)]
-struct Listed {
-    /// The files, for messages.
-    file: Arc<str>,
-    tables: Tables,
-    /// Of each file its table, which versions of that are its own, and which of the sources it is.
-    parts: Vec<(&'static str, Range<usize>, usize)>,
-}
 
 /// Whether facts are told, or only compared, where a database tells the same kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -238,89 +209,6 @@ impl Loader<'_> {
         }
         self.tell(facts);
         Ok(())
-    }
-
-    /// Rows of all the texts together, as joins need several tables.
-    fn tables(&mut self, texts: &[TablesTexts<'_>], database: Database) -> Result<Option<Listed>, InputError> {
-        let mut listed = Listed::default();
-        let mut files: Vec<Arc<str>> = Vec::new();
-        for ((texts, table), taken_for) in texts {
-            for text in texts {
-                let open = text.open()?;
-                if let Err(error) = self.table(&open, table, database, taken_for, &mut listed) {
-                    self.unread(&open, error, Precedence::Behind(database))?;
-                }
-                // Several blocks of a ticket are of one file.
-                if !files.contains(&open.file) {
-                    files.push(open.file);
-                }
-            }
-        }
-        listed.file = files.join(", ").into();
-        Ok((!files.is_empty()).then_some(listed))
-    }
-
-    /// Adds the rows of a text to those of the others.
-    fn table(
-        &mut self,
-        open: &Open<'_>,
-        table: &'static str,
-        database: Database,
-        taken_for: &'static str,
-        listed: &mut Listed,
-    ) -> Result<(), InputError> {
-        let (rows, warnings, lost) = tables::parse(&open.bytes, &open.file, table)?;
-        let (warnings, lost) = (open.warned(warnings), open.lost(lost));
-        check_table(&open.file, table, &rows)?;
-        if rows.is_empty() && !warnings.is_empty() && lost.is_empty() | open.block.is_none() {
-            return Err(nothing(Arc::clone(&open.file), "rows of a table", &warnings));
-        }
-        if rows.is_empty() && warnings.is_empty() && !MAY_BE_EMPTY.contains(&table) {
-            self.silent(open, &format!("a row of {table}"));
-        }
-        let lost_lines = warnings.len();
-        self.loaded.skipped_lines += lost_lines as u64;
-        self.loaded.warnings.extend(warnings);
-        self.lose(&open.file, table, database, lost);
-        if table == ECMP_NEXTHOP {
-            self.decides_nothing(open, rows.len());
-        }
-        let versions = listed.tables.tables.entry(table.into()).or_default();
-        listed.parts.push((table, versions.len()..versions.len() + rows.len(), self.loaded.sources.len()));
-        self.loaded.sources.push(open.source(taken_for, rows.len(), lost_lines));
-        versions.extend(rows);
-        Ok(())
-    }
-
-    /// Takes over what the rows of texts of a database tell: of each its files, the option that names them, and its table.
-    fn listed(
-        &mut self,
-        texts: &[TablesTexts<'_>],
-        database: Database,
-        facts: fn(&Tables, &Arc<str>) -> Facts,
-    ) -> Result<(), InputError> {
-        let Some(listed) = self.tables(texts, database)? else { return Ok(()) };
-        let facts = facts(&listed.tables, &listed.file);
-        for (table, index) in &facts.unreadable {
-            let is_there = |(of, versions, _): &&(&str, Range<usize>, usize)| of == table && versions.contains(index);
-            if let Some((.., source)) = listed.parts.iter().find(is_there) {
-                self.loaded.sources[*source].lost += 1;
-            }
-        }
-        let open = Open { file: Arc::clone(&listed.file), bytes: (&[][..]).into(), block: None };
-        self.take(&open, "rows of these tables", facts, Precedence::Behind(database))
-    }
-
-    /// Tells of rows of a table that could not be read, where no database has them.
-    fn lose(&mut self, file: &Arc<str>, table: &str, database: Database, lost: Vec<Position>) {
-        let Some(scope) = ovn::lost_row(table) else { return };
-        for position in lost {
-            let place = Place { file: Arc::clone(file), position };
-            let gap = Gap { scope: scope.clone(), place, validity: Validity::ALWAYS };
-            if !self.database.covers_gap(database, &gap) {
-                (self.tell)(Fact::Gap(gap));
-            }
-        }
     }
 
     fn conntrack(&mut self, path: &Path) -> Result<(), InputError> {
@@ -390,10 +278,18 @@ impl Loader<'_> {
         parse: impl Fn(&[u8], &Arc<str>) -> Result<Facts, InputError>,
     ) -> Result<(), InputError> {
         let open = text.open()?;
-        let facts = match parse(&open.bytes, &open.file) {
+        let mut facts = match parse(&open.bytes, &open.file) {
             Ok(facts) => open.placed(facts),
             Err(error) => return self.unread(&open, error, precedence),
         };
+        if taken_for == ROUTES.taken_for {
+            let router = facts.facts.iter().find_map(|fact| match fact {
+                Fact::Route(route) => route.router.clone(),
+                _ => None,
+            });
+            let (asked, listed) = (Asked { what: taken_for, router, command: open.command() }, facts.facts.clone());
+            self.listings.compare(asked, open.place(), &listed, &mut facts);
+        }
         if taken_for == NEXTHOPS.taken_for
             && facts.facts.iter().filter_map(Fact::validity).any(|validity| validity != Validity::ALWAYS)
         {
@@ -495,19 +391,6 @@ impl Loader<'_> {
         facts.gaps.into_iter().map(Fact::Gap).for_each(&mut self.tell);
         self.loaded.warnings.extend(facts.assumptions);
     }
-}
-
-/// Fails where rows are there and none is one of `table`.
-fn check_table(file: &Arc<str>, table: &'static str, rows: &[RowVersion]) -> Result<(), InputError> {
-    let Some(signs) = SIGNS.iter().find(|signs| signs.table == table) else { return Ok(()) };
-    let fits = |row: &Row| {
-        signs.has.iter().all(|column| row.columns.contains_key(*column))
-            && !signs.lacks.iter().any(|column| row.columns.contains_key(*column))
-    };
-    if rows.is_empty() || rows.iter().any(|version| fits(&version.row)) {
-        return Ok(());
-    }
-    Err(InputError::OtherTable { file: Arc::clone(file), table })
 }
 
 fn nothing(file: Arc<str>, expected: &'static str, warnings: &[Warning]) -> InputError {

@@ -69,6 +69,8 @@ pub struct Block {
     pub bytes: Arc<[u8]>,
     /// Whether any of them looks like a row, not just like a damaged one.
     pub has_rows: bool,
+    /// The command above them.
+    pub command: Option<Arc<str>>,
 }
 
 /// What a block is.

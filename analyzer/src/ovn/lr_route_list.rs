@@ -20,9 +20,10 @@ use std::sync::Arc;
 
 use super::Facts;
 use super::lines::{each_line, words};
+use super::moments::{Asked, Listings};
 use crate::engine::fact::{BfdRef, Fact, Policy, Route, RouteOrigin, Scope, Source};
 use crate::paste::{self, Kind, Line, Looks, Shape};
-use crate::types::{IpPrefix, Position, Validity};
+use crate::types::{IpPrefix, Place, Position, Validity};
 
 /// Longest line that is read, in bytes. A row of OVN has less than 200.
 const MAX_LINE: usize = 4096;
@@ -45,6 +46,7 @@ pub fn parse(text: &[u8], router: Option<&str>, file: &Arc<str>) -> Facts {
         longest: 0,
         routes: Vec::new(),
         known: HashSet::new(),
+        sections: Vec::new(),
         facts: Facts::default(),
     };
     each_line(text, RouteRows, MAX_LINE, |line| match line {
@@ -156,7 +158,16 @@ struct Listing<'a> {
     longest: usize,
     routes: Vec<Told>,
     known: HashSet<Route>,
+    /// Listings below commands.
+    sections: Vec<Section>,
     facts: Facts,
+}
+
+/// What a command lists.
+struct Section {
+    asked: Asked,
+    position: Position,
+    routes: Vec<Fact>,
 }
 
 impl Listing<'_> {
@@ -164,16 +175,19 @@ impl Listing<'_> {
         self.longest = self.longest.max(line.columns);
         let trimmed = line.text.trim();
         match line.kind {
-            Kind::Command => self.command(trimmed),
+            Kind::Command => self.command(trimmed, line.position(0)),
             Kind::Silent => {}
             Kind::Data => self.data(line, trimmed),
         }
     }
 
-    fn command(&mut self, line: &str) {
+    fn command(&mut self, line: &str, position: Position) {
         if let Some(arguments) = command(line) {
             self.router = router_argument(arguments).or(self.given).map(Arc::from);
             self.route_table = "".into();
+            let asked =
+                Asked { what: "lr-route-list", router: self.router.clone(), command: Some(arguments.trim().into()) };
+            self.sections.push(Section { asked, position, routes: Vec::new() });
         }
     }
 
@@ -224,6 +238,9 @@ impl Listing<'_> {
             self.facts.assume(self.file, Position::Line(line.number()), message);
         }
         self.tells_ecmp |= row.has_new_words;
+        if let Some(section) = self.sections.last_mut() {
+            section.routes.push(Fact::Route(row.route.clone()));
+        }
         // The same row in two excerpts is one route.
         if self.known.insert(row.route.clone()) {
             let (number, columns) = (line.number(), line.columns);
@@ -346,6 +363,11 @@ impl Listing<'_> {
                 first_cut.get_or_insert(number);
             }
             self.facts.facts.push(Fact::Route(route));
+        }
+        let mut listings = Listings::default();
+        for Section { asked, position, routes } in self.sections {
+            let place = Place { file: Arc::clone(self.file), position };
+            listings.compare(asked, place, &routes, &mut self.facts);
         }
         if let Some(number) = first_old {
             let message = "this format does not tell whether replies are symmetric; taken as symmetric";

@@ -13,6 +13,7 @@
 //! | [`lflows`] | logical flows of symmetric replies: rows, text of `ovn-sbctl lflow-list` |
 //! | [`zones`] | names of conntrack zones: conf.db, `ovs-vsctl`, `ct-zone-list` |
 //! | [`mac_owners`] | `ip link` with VF tables, pods with their annotations, `ip neigh` and `arp` |
+//! | [`moments`] | listings of the same rows that contradict each other |
 //! | [`follow`] | changes of live rows of any of these databases |
 //!
 //! [`local`] tells from the Open_vSwitch database what is to be known of this node before it is watched.
@@ -32,6 +33,7 @@ mod lines;
 pub mod local;
 pub mod lr_route_list;
 pub mod mac_owners;
+pub mod moments;
 pub mod nexthops_toml;
 pub mod northbound;
 mod rows;

@@ -58,6 +58,11 @@ impl Open<'_> {
         self.block.map_or(0, |block| block.lines.start)
     }
 
+    /// The command that printed it, where it is seen.
+    pub(super) fn command(&self) -> Option<Arc<str>> {
+        self.block?.command.clone()
+    }
+
     /// Where the text stands.
     pub(super) fn place(&self) -> Place {
         Place { file: Arc::clone(&self.file), position: self.block.map_or(Position::Whole, Block::position) }

@@ -1,6 +1,7 @@
 //! Parts in blocks: lines of one kind each.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::command::{Said, said};
 use super::json::{self, Json};
@@ -277,6 +278,7 @@ impl Walk<'_> {
             _ => self.text.bytes(&in_ticket).into(),
         };
         self.taken.push(lines);
-        self.found.blocks.push(Block { kind, lines: in_ticket, bytes, has_rows });
+        let command = self.part.command.as_deref().map(Arc::from);
+        self.found.blocks.push(Block { kind, lines: in_ticket, bytes, has_rows, command });
     }
 }
