@@ -320,3 +320,39 @@ fn listings_of_two_moments() {
     assert_eq!(status, Some(1), "{text}");
     assert!(!text.contains("not as at"), "{text}");
 }
+
+/// A folder's ticket is read where nothing else is there to be read, whatever case its name has; else its reader is told.
+#[test]
+fn a_ticket_in_a_folder() {
+    let folder = TempDir::new();
+    let replayed = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_analyzer")).args(REPLAY).arg(folder.path()).output();
+        let output = output.expect("the analyzer starts");
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.code(), text)
+    };
+    fs::write(folder.path().join("Ticket.MD"), ticket()).expect("the folder is ours");
+    let (status, text) = replayed();
+    assert_eq!(status, Some(1), "{text}");
+    let bindings = root().join("pcaps/bz2095444/mac_binding.txt");
+    fs::copy(bindings, folder.path().join("mac_binding.txt")).expect("the folder is ours");
+    let (status, text) = replayed();
+    assert_eq!(status, Some(2), "{text}");
+    assert!(text.contains("Ticket.MD: not read") && text.contains("name this ticket by itself"), "{text}");
+}
+
+/// Of a packet that is quoted once more, no further line is left.
+#[test]
+fn packets_of_several_lines_that_are_quoted() {
+    let packet = |nth: u8| {
+        format!(
+            "22:48:3{nth}.000001 94:42:c9:c3:f7:92 > ce:73:29:66:39:a4, ethertype IPv4 (0x0800), length 94: (tos 0x0, ttl 63, id \
+             {nth}, offset 0, flags [DF], proto UDP (17), length 80)\n    192.168.16.230.59943 > 172.27.0.13.5005: UDP, length 52\n"
+        )
+    };
+    let quoted = each(&[packet(1), packet(2)].concat(), |_, line| format!("> {line}"));
+    let text = format!("{}\n```\n{}```\n\nYou wrote\n\n{quoted}", ticket(), [1, 2, 3].map(packet).concat());
+    let (status, told) = said(&text, &REPLAY);
+    assert_eq!(status, Some(1), "{told}");
+    assert!(told.contains("2 of 10 flows leave to ce:73:29:66:39:a4") && told.contains("(8 of 22 packets)"), "{told}");
+}

@@ -14,7 +14,7 @@ use crate::engine::settings::Settings;
 use crate::inputs::case_dir::{self, PassedOver};
 use crate::inputs::{self, Loaded, Paths, Ticket, ticket};
 use crate::output::remedy::Datapath;
-use crate::types::{Timestamp, Warning};
+use crate::types::{Place, Position, Timestamp, Warning};
 
 /// An engine with its facts, and the captures to judge.
 pub(super) struct Prepared {
@@ -36,6 +36,7 @@ pub(super) struct Prepared {
 /// Reads the dumps that were named and those in the folders given.
 pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -> anyhow::Result<Prepared> {
     let (mut captures, mut warnings, mut passed_over) = (Vec::new(), Vec::new(), Vec::new());
+    let mut tickets_passed_over = Vec::new();
     for input in given {
         if input.is_dir() {
             let before = captures.len();
@@ -43,10 +44,12 @@ pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -
             let PassedOver { mut files, near, ticket } = case_dir::add(input, &mut paths, &mut captures)
                 .with_context(|| format!("cannot list {}", input.display()))?;
             let is_bare = before == captures.len() && known == paths;
-            if let (true, Some(path)) = (is_bare, ticket)
-                && add_ticket(&path, &mut paths, &mut captures)?
-            {
-                files.retain(|file| *file != path);
+            if let Some(path) = ticket {
+                if !is_bare {
+                    tickets_passed_over.extend(is_passed_over(&path)?);
+                } else if add_ticket(&path, &mut paths, &mut captures)? {
+                    files.retain(|file| *file != path);
+                }
             }
             if before == captures.len() && known == paths {
                 let near: String = near.iter().map(|near| format!("; {near}")).collect();
@@ -70,12 +73,29 @@ pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -
     warnings.extend(remove_repeated(&mut captures));
     let mut engine = Engine::new(settings);
     let mut loaded = inputs::load(&paths, &mut |fact| engine.add(fact))?;
+    let is_stream = |capture: &Input| capture.path == Path::new("-");
+    warnings.extend((captures.iter().any(is_stream) && !paths.tells_nexthops()).then(is_capture_alone));
+    warnings.extend(tickets_passed_over.iter().cloned());
     loaded.warnings.splice(0..0, warnings);
+    loaded.lost_captures.extend(tickets_passed_over);
     loaded.history.into_iter().for_each(|start| engine.set_history_start(start));
     engine.set_given(loaded.kinds);
     let (tells_nexthops, tells_connections) = (paths.tells_nexthops(), paths.tells_connections());
     let asked = Vec::new();
     Ok(Prepared { engine, captures, loaded, tells_nexthops, tells_connections, origins, asked, datapath: None })
+}
+
+/// Says of a ticket that other files of its folder are read instead; `None` where it is none.
+fn is_passed_over(path: &Path) -> anyhow::Result<Option<Warning>> {
+    let message = "not read, as files of the folder have well-known names: name this ticket by itself to have it read";
+    let place = Place { file: path.to_string_lossy().into(), position: Position::Whole };
+    Ok(ticket::read(path)?.map(|_| Warning { place, message: message.to_owned() }))
+}
+
+/// Says of standard input, where nothing tells next hops, that these are not looked for in it.
+fn is_capture_alone() -> Warning {
+    let message = "read as a capture alone; a text with several outputs has to be a file".to_owned();
+    Warning { place: Place { file: "standard input".into(), position: Position::Whole }, message }
 }
 
 /// Adds what a ticket holds; returns whether the file is one. Given twice, it is read once.

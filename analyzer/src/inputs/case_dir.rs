@@ -44,7 +44,7 @@ pub fn add(folder: &Path, paths: &mut Paths, captures: &mut Vec<Input>) -> io::R
             passed_over.push(file);
             continue;
         };
-        let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name).to_owned();
+        let name = unpacked(name).to_owned();
         if let Some(list) = known(&name, paths) {
             list.push(file);
         } else if let Some(router) = router_of(&name) {
@@ -63,11 +63,19 @@ pub fn add(folder: &Path, paths: &mut Paths, captures: &mut Vec<Input>) -> io::R
     // Beside the file that is read, it is an older one.
     near.retain(|(nearest, _)| !names.contains(*nearest));
     let warning = |(nearest, place)| Warning { place, message: format!("not read: the well-known name is {nearest}") };
-    let ticket = passed_over
-        .iter()
-        .find(|file| file.file_name().is_some_and(|name| TICKETS.iter().any(|ticket| name == *ticket)));
-    let ticket = ticket.cloned();
+    let ticket = passed_over.iter().find(|file| is_ticket(file)).cloned();
     Ok(PassedOver { files: passed_over, near: near.into_iter().map(warning).collect(), ticket })
+}
+
+/// Whether a file has the name of a ticket, packed or not, however it is written.
+fn is_ticket(file: &Path) -> bool {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_lowercase();
+    TICKETS.contains(&unpacked(&name))
+}
+
+/// The name of what a packed file holds.
+fn unpacked(name: &str) -> &str {
+    name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name)
 }
 
 /// The list that a file of this name belongs to.

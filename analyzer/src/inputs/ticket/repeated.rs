@@ -26,8 +26,17 @@ pub(super) fn removed(blocks: Vec<Block>, file: &Arc<str>) -> (Vec<Block>, Vec<W
             continue;
         }
         if block.kind == Kind::Capture {
-            let repeated: Vec<bool> =
-                lines.iter().map(|line| dated(line).is_some_and(|line| packets.contains(line))).collect();
+            let mut is_repeated = false;
+            let mut repeats = |line: &Line| {
+                // Further lines of a packet (`tcpdump -v`) go with its first.
+                if let Some(packet) = dated(line) {
+                    is_repeated = packets.contains(packet);
+                } else if !line.text.starts_with([' ', '\t']) {
+                    is_repeated = false;
+                }
+                is_repeated
+            };
+            let repeated: Vec<bool> = lines.iter().map(&mut repeats).collect();
             packets.extend(lines.iter().filter_map(|line| dated(line).map(str::to_owned)));
             if repeated.contains(&true) {
                 let keep = |at: usize| if repeated[at] { &b"\n"[..] } else { text.bytes(&(at..at + 1)) };
