@@ -282,7 +282,7 @@ impl Loader<'_> {
             Ok(facts) => open.placed(facts),
             Err(error) => return self.unread(&open, error, precedence),
         };
-        if taken_for == ROUTES.taken_for {
+        if [ROUTES, ZONES].iter().any(|listing| listing.taken_for == taken_for) {
             let router = facts.facts.iter().find_map(|fact| match fact {
                 Fact::Route(route) => route.router.clone(),
                 _ => None,

@@ -42,6 +42,7 @@ enum Key {
     Route { router: Option<Arc<str>>, table: Arc<str>, policy: Policy, prefix: IpPrefix },
     Session { port: Arc<str>, peer: IpAddr },
     StaticBinding { port: Option<Arc<str>>, ip: IpAddr },
+    ZoneOf { name: Arc<str> },
 }
 
 impl Key {
@@ -52,6 +53,7 @@ impl Key {
             }
             Self::Session { peer, .. } => Scope::Bfd { peer: Some(peer) },
             Self::StaticBinding { ip, .. } => Scope::StaticBindings { ip: Some(ip) },
+            Self::ZoneOf { .. } => Scope::Zones,
         }
     }
 
@@ -66,6 +68,7 @@ enum Answer {
     Nexthop(Option<IpAddr>, Option<Arc<str>>),
     Status(BfdStatus),
     Mac(Option<MacAddr>),
+    Zone(u16),
 }
 
 type Answers = BTreeMap<Key, BTreeSet<Answer>>;
@@ -142,6 +145,7 @@ fn answer(fact: &Fact) -> Option<(Key, Answer)> {
         Fact::Binding(Binding { logical_port, ip, mac, kind: BindingKind::StaticMacBinding { .. }, .. }) => {
             (Key::StaticBinding { port: logical_port.clone(), ip: *ip }, Answer::Mac(*mac))
         }
+        Fact::Zone(zone) => (Key::ZoneOf { name: Arc::clone(&zone.name) }, Answer::Zone(zone.zone)),
         _ => return None,
     })
 }
@@ -149,7 +153,7 @@ fn answer(fact: &Fact) -> Option<(Key, Answer)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ovn::lr_route_list;
+    use crate::ovn::{lr_route_list, zones};
     use crate::types::Position;
 
     /// What is lost once a listing follows another: each with its command.
@@ -184,6 +188,20 @@ mod tests {
         let sought = "lr-route-list GR_w | grep 198.51.100.1";
         assert_eq!(lost((list, &format!("{A}{A2}")), (sought, A)), 0);
         assert_eq!(lost((sought, A), (sought, A2)), 1);
+    }
+
+    /// The name of a zone has one number at a time.
+    #[test]
+    fn zones_that_were_numbered_anew() {
+        let (mut listings, file) = (Listings::default(), Arc::from("zones"));
+        let lost = ["GR_w_dnat 35\nGR_w_snat 8\n", "GR_w_snat 8\n", "GR_w_dnat 36\nGR_w_snat 8\n"].map(|text| {
+            let mut facts = zones::parse(text.as_bytes(), &file);
+            let asked = Asked { what: "ct-zones", router: None, command: None };
+            let place = Place { file: Arc::clone(&file), position: Position::Whole };
+            listings.compare(asked, place, &facts.facts.clone(), &mut facts);
+            facts.gaps.len()
+        });
+        assert_eq!(lost, [0, 0, 1]);
     }
 
     /// A file may hold several listings.
