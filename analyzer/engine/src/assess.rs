@@ -1,6 +1,7 @@
 //! One observation by itself, whatever the verdict: what a daemon that keeps its own books asks for.
 
-use std::net::IpAddr;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use super::finding::Finding;
 use super::observation::Observation;

@@ -3,7 +3,8 @@
 //! docs/verdicts.md has the codes and what each stands for. Gaps stand beside them: what was given and could not be read,
 //! where it may decide a packet that conforms by the rest.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
 
 use super::behaviour;
 use super::bfd::Liveness;
@@ -229,7 +230,7 @@ pub(super) fn of_entry(knowledge: &Knowledge, pinned: &Pinned<'_>, rests_on_vers
     let entry = &pinned.entry;
     let mut assumes = of_way(knowledge, &pinned.symmetric.way, entry.reply.eth, false);
     assumes.insert_if(Assumption::VersionUnknown, rests_on_version);
-    assumes.insert_if(Assumption::NoZoneOwners, has_nameless_zone(std::slice::from_ref(entry)));
+    assumes.insert_if(Assumption::NoZoneOwners, has_nameless_zone(core::slice::from_ref(entry)));
     pinned.gaps.iter().for_each(|gap| assumes.insert_gap(gap));
     assumes
 }

@@ -9,7 +9,8 @@ mod flows;
 mod releases;
 pub(super) mod told;
 
-use std::sync::Arc;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use hashbrown::HashSet;
 

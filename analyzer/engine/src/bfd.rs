@@ -1,8 +1,8 @@
 //! BFD sessions and what they say of next hops.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::sync::Arc;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use core::net::IpAddr;
 
 use hashbrown::HashMap;
 

@@ -1,5 +1,7 @@
 //! Times for which the next hops are not known: before a source is synchronised, and while its facts are too old.
 
+use alloc::vec::Vec;
+
 use crate::types::{Timestamp, Validity};
 
 /// Intervals kept at most. The two oldest are put together, with the time between them, where there would be more: of

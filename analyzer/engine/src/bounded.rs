@@ -4,7 +4,8 @@
 //! way to a MAC that has fewer, so that a flood to one MAC does not hide another; and of one MAC's findings one of fewer
 //! packets gives way to one of more.
 
-use std::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use analyzer_ebpf::abi::LinkTags;
 use hashbrown::HashMap;

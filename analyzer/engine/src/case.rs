@@ -3,10 +3,11 @@
 //! Each answer is looked up once, and only when a row asks: most packets conform, and need none of what explains a wrong
 //! MAC. There are no verdicts here.
 
-use std::cell::{OnceCell, RefCell, RefMut};
-use std::cmp::max_by_key;
-use std::net::IpAddr;
-use std::rc::Rc;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::{OnceCell, RefCell, RefMut};
+use core::cmp::max_by_key;
+use core::net::IpAddr;
 
 use analyzer_ebpf::abi::Direction;
 

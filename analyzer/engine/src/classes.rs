@@ -8,7 +8,7 @@ mod classifier;
 mod ids;
 mod signature;
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use hashbrown::HashMap;
 

@@ -2,6 +2,8 @@
 
 mod by_flow;
 
+use alloc::vec::Vec;
+
 use self::by_flow::{ByFlow, MAX_ENTRIES, Place, flow};
 use super::fact::{BR_EX_ZONE, Connection};
 use super::finding::CtDirection;

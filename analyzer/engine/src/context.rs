@@ -1,6 +1,7 @@
 //! What observations are judged with, beside the facts, and the answers that are kept from one to the next.
 
-use std::net::IpAddr;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use hashbrown::HashMap;
 

@@ -3,10 +3,11 @@
 //! A central database tells the routers of all nodes, and each of them may know the packet. Flows whose addresses lie in
 //! the same prefixes, from one sender, at one time and pinned alike, are decided alike.
 
-use std::cell::{OnceCell, RefCell};
-use std::net::IpAddr;
-use std::rc::Rc;
-use std::sync::Arc;
+use alloc::rc::Rc;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::{OnceCell, RefCell};
+use core::net::IpAddr;
 
 use hashbrown::{HashMap, HashSet};
 

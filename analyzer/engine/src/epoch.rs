@@ -3,6 +3,9 @@
 //! All packets of one flow to one MAC within one epoch share their verdict, so they can be counted in one entry. An
 //! epoch keeps its id for good; splitting one gives its later part a new id.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use crate::types::Timestamp;
 
 /// The epochs of a run.

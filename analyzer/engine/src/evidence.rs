@@ -1,5 +1,8 @@
 //! Findings from judgements: everything that a ticket needs, put into words and rows.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::context::Remembered;
 use super::fact::BindingKind;
 use super::finding::{CitedConnection, ExpectedNexthop, Finding, KnownAs, Listed, RouteId};

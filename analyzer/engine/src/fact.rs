@@ -8,8 +8,9 @@ mod gap;
 mod kind;
 mod ovn;
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 pub use self::connection::{BR_EX_ZONE, Connection};
 pub use self::gap::{Gap, LostEntry, LostTuple, Scope};

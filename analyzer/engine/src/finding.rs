@@ -1,7 +1,9 @@
 //! What the engine says of a flow, with all its evidence.
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 pub use super::assumes::{Assumes, Assumption};
 use super::fact::{Gap, Policy};

@@ -2,6 +2,8 @@
 
 mod deciding;
 
+use alloc::vec::Vec;
+
 use super::knowledge::Knowledge;
 use super::labelled::{Labelled, labelled};
 use super::observation::Observation;

@@ -7,7 +7,8 @@ mod packet;
 mod particular;
 mod rest;
 
-use std::mem;
+use alloc::vec::Vec;
+use core::mem;
 
 use hashbrown::HashSet;
 

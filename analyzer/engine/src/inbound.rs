@@ -1,5 +1,7 @@
 //! Packets that the node received: which MAC each flow's requests come from.
 
+use alloc::vec::Vec;
+
 use analyzer_ebpf::abi::Direction;
 
 use super::finding::Heard;

@@ -1,7 +1,9 @@
 //! What changed of that which classes of addresses follow from.
 
-use std::collections::VecDeque;
-use std::net::IpAddr;
+use alloc::collections::VecDeque;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use super::fact::{Fact, Policy};
 use crate::types::IpPrefix;

@@ -1,7 +1,9 @@
 //! A judgement: what a row of the decision table said of a case, and what that rests on.
 
-use std::net::IpAddr;
-use std::rc::Rc;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use super::assumes::{self, Assumes};
 use super::case::Case;

@@ -2,9 +2,11 @@
 
 mod live;
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-use std::sync::Arc;
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use hashbrown::{HashMap, HashSet};
 

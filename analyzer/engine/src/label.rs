@@ -8,6 +8,9 @@
 //! Switches use the same bits for other things (ACL and observation ids). What is decoded here means a next hop only in
 //! the DNAT zone of a gateway router and with a port that is set; the caller checks both.
 
+use alloc::format;
+use alloc::string::String;
+
 use crate::types::MacAddr;
 
 /// Lowest bit of `ct_label.ecmp_reply_eth`.

@@ -1,5 +1,7 @@
 //! Labelled conntrack entries of a flow.
 
+use alloc::vec::Vec;
+
 use hashbrown::HashMap;
 
 use super::fact::Connection;

@@ -2,9 +2,10 @@
 
 mod past;
 
-use std::cmp::max_by_key;
-use std::net::IpAddr;
-use std::sync::Arc;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cmp::max_by_key;
+use core::net::IpAddr;
 
 use hashbrown::HashMap;
 

@@ -1,5 +1,10 @@
 //! Labelled entries whose MAC is outside the set while no packet to that MAC was seen.
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use hashbrown::{HashMap, HashSet};
 
 use super::assumes;

@@ -1,7 +1,11 @@
 //! The judge: facts and observations in, findings out.
 //!
 //! Pure: nothing here reads a clock, a file or a socket, starts a thread or keeps a global. The same facts and
-//! observations give the same findings, live and in replay.
+//! observations give the same findings, live and in replay. Without the standard library there is none of it to be had.
+
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
 
 mod assess;
 pub mod assumes;
@@ -59,6 +63,8 @@ mod zones;
 
 #[cfg(test)]
 mod tests;
+
+use alloc::vec::Vec;
 
 use hashbrown::{HashMap, HashSet};
 
@@ -147,7 +153,7 @@ impl Engine {
     /// Tells that the packets' times are made up and their order alone is known. Who was heard before a packet left need
     /// not have been alive then.
     pub fn set_order_only(&mut self) {
-        self.knowledge.settings.still = std::time::Duration::ZERO;
+        self.knowledge.settings.still = core::time::Duration::ZERO;
     }
 
     /// Tells that all there is of these kinds of evidence was told, or will be: findings do not take it for granted.
@@ -268,7 +274,7 @@ impl Engine {
                 let legal = is_legal.then_some(seen.eth_dst);
                 let last = last_seen.entry(tuple).or_insert((seen.last, legal));
                 // Of packets at one moment an illegal one counts, and the order in which they came does not.
-                *last = std::cmp::max_by_key(*last, (seen.last, legal), |&(at, legal)| (at, legal.is_none(), legal));
+                *last = core::cmp::max_by_key(*last, (seen.last, legal), |&(at, legal)| (at, legal.is_none(), legal));
             }
             tally.count(knowledge, &mut context.remembered, seen, judgement);
         });

@@ -1,8 +1,9 @@
 //! Lists that findings show: bounded, and shared by all that show the same.
 
-use std::hash::Hash;
-use std::ops::Deref;
-use std::sync::Arc;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::hash::Hash;
+use core::ops::Deref;
 
 use hashbrown::HashSet;
 
@@ -48,7 +49,7 @@ impl<T> Deref for Listed<T> {
 
 impl<'a, T> IntoIterator for &'a Listed<T> {
     type Item = &'a T;
-    type IntoIter = std::slice::Iter<'a, T>;
+    type IntoIter = core::slice::Iter<'a, T>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.shown.iter()

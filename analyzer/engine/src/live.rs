@@ -1,7 +1,9 @@
 //! What a daemon tells the engine over months: facts that begin and end, entries that change, times in which nothing is
 //! known; and how the engine forgets.
 
-use std::collections::BTreeSet;
+use alloc::collections::BTreeSet;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use hashbrown::{HashMap, HashSet};
 

@@ -1,6 +1,6 @@
 //! Traffic that looks like a violation and is none.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use crate::types::{MacAddr, Tuple, tuple::proto};
 

@@ -4,9 +4,10 @@ mod by_port;
 mod live;
 mod told;
 
-use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr};
 
 use hashbrown::HashMap;
 

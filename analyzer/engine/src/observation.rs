@@ -1,6 +1,6 @@
 //! What the engine is told about packets.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use analyzer_ebpf::abi::{Direction, FlowKey, LinkTags};
 

@@ -4,8 +4,9 @@
 //! (`build_arp_resolve_flows_for_lsp`, northd.c, priority 100 of `lr_in_arp_resolve`; bindings are looked up at a lower
 //! one).
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use hashbrown::HashSet;
 

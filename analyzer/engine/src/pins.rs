@@ -3,7 +3,8 @@
 //! [`Engine::latent`] and [`Engine::connections`] tell people what stands how; here stands what a change of an entry has to
 //! know beforehand. Where something is not known it says so: a repair on a guess would cut flows that are fine.
 
-use std::net::IpAddr;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use hashbrown::{HashMap, HashSet};
 

@@ -4,7 +4,7 @@
 //! theirs came in from elsewhere, so the verdict follows from the MACs, the time, and the prefixes that hold the two addresses. Flows
 //! that agree in these share their verdict, and thousands do.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use analyzer_ebpf::abi::Direction;
 use hashbrown::HashMap;

@@ -1,8 +1,8 @@
 //! Router ports: their MACs, networks and tunnel keys.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-use std::sync::Arc;
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use core::net::IpAddr;
 
 use hashbrown::{HashMap, HashSet};
 
@@ -112,7 +112,7 @@ impl Ports {
 
     /// Tells anew what is not forgotten: routers have a handful of ports.
     fn rebuild(&mut self, is_forgotten: impl Fn(Validity) -> bool) {
-        let told = std::mem::take(self).by_name.into_values().flat_map(|named| named.told.into_iter());
+        let told = core::mem::take(self).by_name.into_values().flat_map(|named| named.told.into_iter());
         told.filter(|port| !is_forgotten(port.validity)).for_each(|port| self.add(port));
     }
 

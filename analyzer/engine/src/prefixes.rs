@@ -1,6 +1,7 @@
 //! Sets of prefixes.
 
-use std::net::IpAddr;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;

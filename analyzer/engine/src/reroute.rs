@@ -2,7 +2,8 @@
 
 mod expression;
 
-use std::net::IpAddr;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use hashbrown::HashMap;
 
@@ -40,7 +41,7 @@ impl Dated for Told {
         self.policy.says_same(&other.policy)
     }
 
-    fn hash_words(&self, state: &mut impl std::hash::Hasher) {
+    fn hash_words(&self, state: &mut impl core::hash::Hasher) {
         self.policy.hash_words(state);
     }
 }

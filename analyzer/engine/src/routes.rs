@@ -9,9 +9,11 @@
 mod live;
 mod told;
 
-use std::cmp::Reverse;
-use std::net::IpAddr;
-use std::sync::Arc;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+use core::net::IpAddr;
 
 use hashbrown::HashMap;
 

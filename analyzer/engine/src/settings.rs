@@ -1,6 +1,7 @@
 //! What the user may set.
 
-use std::time::Duration;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::types::{MacAddr, Tuple};
 

@@ -1,5 +1,7 @@
 //! Judging single flows, as a daemon does: it asks about those that the kernel program knows no outcome for.
 
+use alloc::vec::Vec;
+
 use hashbrown::HashMap;
 
 use super::context::Context;
@@ -34,7 +36,7 @@ impl Engine {
 
     /// The verdict on one observation, as far as it and the facts tell.
     pub fn verdict(&mut self, seen: &Observation) -> Verdict {
-        self.ask(std::slice::from_ref(seen), |engine, context| table::judge(&engine.knowledge, context, seen).verdict)
+        self.ask(core::slice::from_ref(seen), |engine, context| table::judge(&engine.knowledge, context, seen).verdict)
     }
 
     /// The verdict that every plain flow has at that moment whose [`Combination`](super::classes::Combination) is that of
@@ -79,7 +81,7 @@ impl Engine {
         observations: &[Observation],
         ask: impl for<'a> FnOnce(&'a Self, &mut Context<'a>) -> T,
     ) -> T {
-        let remembered = std::mem::take(&mut self.remembered);
+        let remembered = core::mem::take(&mut self.remembered);
         let epochs = self.epochs.take().unwrap_or_else(|| self.knowledge.epochs());
         let (answer, remembered) = {
             let mut context = self.context(&epochs, observations).with(remembered);

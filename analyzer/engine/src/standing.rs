@@ -6,9 +6,11 @@
 
 mod proof;
 
-use std::cell::OnceCell;
-use std::net::IpAddr;
-use std::rc::Rc;
+use alloc::rc::Rc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::OnceCell;
+use core::net::IpAddr;
 
 use analyzer_ebpf::abi::{Direction, LinkTags};
 use hashbrown::{HashMap, HashSet};
@@ -126,7 +128,7 @@ fn found_by(hop: &Hop<'_>) -> impl Iterator<Item = IpAddr> + use<> {
         BfdRef::Session { dst_ip, .. } => Some(*dst_ip),
         BfdRef::None | BfdRef::Attached | BfdRef::Status(_) | BfdRef::Unread => None,
     };
-    std::iter::once(hop.ip).chain(peer)
+    core::iter::once(hop.ip).chain(peer)
 }
 
 /// The sender of packets that nobody has seen.
@@ -193,7 +195,7 @@ impl<'a> Standings<'a> {
     /// Judges one labelled entry, of whose flow these were the last packets; `None` where it holds no MAC.
     pub(super) fn of(&mut self, connection: &'a Connection, last: Option<Left>) -> Option<Pinned<'a>> {
         let leaving = Leaving::new(self.knowledge, self.at).of(connection);
-        self.of_flow(leaving, last).into_iter().find(|pinned| std::ptr::eq(pinned.connection(), connection))
+        self.of_flow(leaving, last).into_iter().find(|pinned| core::ptr::eq(pinned.connection(), connection))
     }
 
     /// Whether the entry, were it its flow's only one, may hold a MAC outside the set.
@@ -342,7 +344,7 @@ impl<'a> Standings<'a> {
             way: routes.map(|routes| &*routes.all),
             is_pinned: true,
             is_open: pinned.symmetric.is_empty() && routes.is_some_and(|routes| routes.by_destination),
-            labelled: std::slice::from_ref(&pinned.entry),
+            labelled: core::slice::from_ref(&pinned.entry),
             candidates: OnceCell::new(),
         };
         let packet = packet.since_it_matters();

@@ -3,9 +3,10 @@
 //! What a port tells is kept by what it is asked for, each with its time: an address may have been behind many ports, and
 //! a port have had many addresses.
 
-use std::hash::Hash;
-use std::net::IpAddr;
-use std::sync::Arc;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::hash::Hash;
+use core::net::IpAddr;
 
 use hashbrown::hash_map::Entry;
 use hashbrown::{Equivalent, HashMap};

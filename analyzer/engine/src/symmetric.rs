@@ -1,7 +1,9 @@
 //! Routes with a symmetric reply that a labelled entry's flow has, worked out once for all entries that share them.
 
-use std::cell::OnceCell;
-use std::rc::Rc;
+use alloc::rc::Rc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::OnceCell;
 
 use hashbrown::{HashMap, HashSet};
 

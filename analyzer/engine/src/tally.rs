@@ -1,6 +1,7 @@
 //! Counting: verdicts into flows, packets and findings.
 
-use std::net::IpAddr;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use hashbrown::{HashMap, HashSet};
 

@@ -1,7 +1,8 @@
 //! What holds at a time, of many things that hold for some time each.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use alloc::collections::btree_map::Entry;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use crate::types::{Timestamp, Validity};
 

@@ -1,9 +1,11 @@
 //! Packets of which it is not known who sent them: their source is a translated one.
 
-use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-use std::sync::Arc;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::OnceCell;
+use core::net::IpAddr;
 
 use hashbrown::HashMap;
 

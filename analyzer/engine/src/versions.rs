@@ -8,9 +8,11 @@
 
 mod sorted;
 
-use std::cmp::Reverse;
-use std::collections::BTreeSet;
-use std::hash::{BuildHasher, Hasher};
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+use core::hash::{BuildHasher, Hasher};
 
 use hashbrown::{DefaultHashBuilder, HashMap};
 
@@ -52,9 +54,9 @@ macro_rules! dated {
                 *self == Self { validity: self.validity, ..other.clone() }
             }
 
-            fn hash_words(&self, state: &mut impl std::hash::Hasher) {
+            fn hash_words(&self, state: &mut impl core::hash::Hasher) {
                 let words = Self { validity: Validity::ALWAYS, ..self.clone() };
-                std::hash::Hash::hash(&words, state);
+                core::hash::Hash::hash(&words, state);
             }
         })*
     };

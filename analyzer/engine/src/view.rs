@@ -2,8 +2,10 @@
 
 mod explanation;
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 pub use self::explanation::{Explanation, NewFlow, SetView, UnlabelledView};
 pub use super::standing::Standing;

@@ -8,7 +8,8 @@
 
 mod bundles;
 
-use std::net::IpAddr;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use hashbrown::HashSet;
 

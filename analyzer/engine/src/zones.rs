@@ -1,6 +1,8 @@
 //! Conntrack zones and their owners.
 
-use std::sync::Arc;
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use hashbrown::{HashMap, HashSet};
 
@@ -9,7 +11,7 @@ use super::versions::{End, Versions};
 use crate::types::{Timestamp, Validity};
 
 /// Zone in which OVN-Kubernetes' br-ex tracks, and the four behind it (host and OVN masquerade, NodePort, reassembly).
-const BR_EX_ZONES: std::ops::RangeInclusive<u16> = 64000..=64004;
+const BR_EX_ZONES: core::ops::RangeInclusive<u16> = 64000..=64004;
 
 /// All zone names that were told, past ones included.
 #[derive(Debug, Default)]

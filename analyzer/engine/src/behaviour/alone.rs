@@ -1,6 +1,6 @@
 //! Whether one next hop alone gets a flow's symmetric replies.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use hashbrown::{HashMap, HashSet};
 

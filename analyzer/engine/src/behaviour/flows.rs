@@ -1,5 +1,7 @@
 //! What a router's logical flows say of an entry: the strongest evidence.
 
+use alloc::vec::Vec;
+
 use super::told::RouterFlows;
 use super::{Applies, Asked, releases};
 use crate::fact::{PortRead, ReplyFlow};

@@ -1,6 +1,6 @@
 //! What was told of OVN itself, by what it is asked for.
 
-use std::sync::Arc;
+use alloc::sync::Arc;
 
 use hashbrown::HashMap;
 

@@ -1,6 +1,7 @@
 //! The classes as they are now, and what changed of them.
 
-use std::net::IpAddr;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use hashbrown::HashSet;
 
@@ -170,7 +171,7 @@ impl Classifier {
         let ports_and_rules = knowledge.ports.addresses().chain(knowledge.nats.keys().copied());
         let translated: HashSet<IpAddr> =
             ports_and_rules.filter(|&addr| knowledge.may_be_translated(addr, at)).collect();
-        let before = std::mem::replace(&mut self.translated, translated);
+        let before = core::mem::replace(&mut self.translated, translated);
         touched.sources.extend(self.translated.iter().chain(&before).map(|&addr| IpPrefix::host(addr)));
         touched
     }

@@ -1,8 +1,9 @@
 //! Ids of classes, which stay as long as a prefix is of the class.
 
-use std::collections::VecDeque;
-use std::hash::Hash;
-use std::sync::Arc;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::hash::Hash;
 
 use hashbrown::{HashMap, HashSet};
 
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     fn prefix(number: u32) -> IpPrefix {
-        IpPrefix::host(std::net::Ipv4Addr::from_bits(number).into())
+        IpPrefix::host(core::net::Ipv4Addr::from_bits(number).into())
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //! Most flows have one or two entries, and a node has a hundred thousand of them: one number stands for each. A flow that
 //! is tracked in thousands of zones has an index of its own, so that it costs no other flow anything.
 
-use std::collections::BTreeSet;
-use std::hash::BuildHasher;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::hash::BuildHasher;
 
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};

@@ -1,7 +1,9 @@
 //! Gaps: what was given and could not be read.
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::net::IpAddr;
 
 use super::Policy;
 use crate::types::{IpPrefix, Place, Position, Tuple, Validity};

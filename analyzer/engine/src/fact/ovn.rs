@@ -1,6 +1,6 @@
 //! What sources tell of the OVN that wrote the routers' flows.
 
-use std::sync::Arc;
+use alloc::sync::Arc;
 
 use super::Policy;
 pub use crate::label::PortForm;

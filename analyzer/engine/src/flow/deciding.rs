@@ -1,7 +1,9 @@
 //! Which routes decide a flow.
 
-use std::rc::Rc;
-use std::sync::Arc;
+use alloc::rc::Rc;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use hashbrown::{HashMap, HashSet};
 

@@ -1,8 +1,9 @@
 //! A packet before the gaps: which of them may decide it.
 
-use std::cell::OnceCell;
-use std::net::IpAddr;
-use std::sync::Arc;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::OnceCell;
+use core::net::IpAddr;
 
 use crate::decided::Way;
 use crate::fact::{BfdRef, BindingKind, Gap, LostEntry, Route, Scope};

@@ -1,6 +1,6 @@
 //! Gaps that matter to few flows, found by these.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use hashbrown::HashSet;
 

@@ -1,6 +1,7 @@
 //! Gaps that are too many to be kept apart.
 
-use std::mem::{self, Discriminant};
+use alloc::vec::Vec;
+use core::mem::{self, Discriminant};
 
 use crate::fact::{Gap, Scope};
 use crate::types::{Place, Position, Timestamp, Validity};

@@ -1,5 +1,7 @@
 //! Facts that begin, end and are forgotten.
 
+use alloc::vec::Vec;
+
 use super::Knowledge;
 use crate::fact::Fact;
 use crate::journal::{Change, HopChange};

@@ -3,9 +3,10 @@
 //! The whole past is gone through once, next hop by next hop: each is looked at where something changes that bears on it,
 //! not where any other one changes.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-use std::sync::Arc;
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use hashbrown::HashMap;
 
@@ -102,7 +103,7 @@ impl Past {
         (number, now): (usize, Vec<(MacAddr, IpAddr, How)>),
         at: Timestamp,
     ) {
-        let mut before = std::mem::take(open);
+        let mut before = core::mem::take(open);
         for (mac, nexthop, how) in now {
             let span = match before.remove(&(mac, number)) {
                 Some(span) if span.how == how => span,

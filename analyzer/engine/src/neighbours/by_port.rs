@@ -1,7 +1,7 @@
 //! Bindings of one address, by port.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 
 use super::told::Told;
 use crate::versions::Versions;
@@ -44,7 +44,7 @@ impl ByPort {
         if let Self::One(own, bindings) = self
             && own != port
         {
-            *self = Self::Many([(own.take(), std::mem::take(bindings))].into());
+            *self = Self::Many([(own.take(), core::mem::take(bindings))].into());
         }
         match self {
             Self::One(_, bindings) => bindings,

@@ -1,6 +1,7 @@
 //! Bindings that begin, end and are forgotten.
 
-use std::net::IpAddr;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use hashbrown::{HashMap, HashSet};
 

@@ -1,6 +1,6 @@
 //! A binding that was told.
 
-use std::hash::{Hash, Hasher};
+use core::hash::{Hash, Hasher};
 
 use crate::fact::Binding;
 use crate::types::{Timestamp, Validity};

@@ -1,6 +1,6 @@
 //! Match expressions of policies, as far as they are understood.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use crate::types::IpPrefix;
 

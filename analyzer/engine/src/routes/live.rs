@@ -1,5 +1,7 @@
 //! Routes that begin, end and are forgotten.
 
+use alloc::vec::Vec;
+
 use super::Routes;
 use super::told::Told;
 use crate::fact::{Policy, Route};

@@ -1,9 +1,10 @@
 //! The routes of one prefix.
 
-use std::collections::BTreeSet;
-use std::hash::Hasher;
-use std::net::IpAddr;
-use std::sync::Arc;
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use core::hash::Hasher;
+use core::net::IpAddr;
 
 use hashbrown::HashMap;
 

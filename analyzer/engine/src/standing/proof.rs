@@ -1,6 +1,6 @@
 //! Whether packets that were seen prove that OVN applies a label.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use super::{Pinned, Standings};
 use crate::types::{MacAddr, Timestamp};

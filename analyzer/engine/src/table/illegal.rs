@@ -1,5 +1,9 @@
 //! Rows that tell what is wrong with a MAC that is no active next hop's.
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+
 use super::labels;
 use crate::bfd::Liveness;
 use crate::case::Case;

@@ -1,5 +1,10 @@
 //! Remarks on what labelled entries of a flow say of a MAC that is no active next hop's.
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::case::Case;
 use crate::zones::Owner;
 

@@ -1,6 +1,7 @@
 //! Rows for packets to the MAC of an active next hop.
 
-use std::net::IpAddr;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use crate::case::Case;
 use crate::judgement::Ruling;

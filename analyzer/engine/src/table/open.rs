@@ -1,6 +1,8 @@
 //! Rows for what nothing tells and what may make the MAC legal.
 
-use std::sync::Arc;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
 
 use crate::bfd::Liveness;
 use crate::case::Case;

@@ -1,6 +1,7 @@
 //! The verdict that all plain flows of the same classes share.
 
-use std::sync::Arc;
+use alloc::sync::Arc;
+use alloc::vec;
 
 use analyzer_ebpf::abi::Direction;
 use hashbrown::HashSet;

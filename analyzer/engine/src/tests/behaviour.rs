@@ -68,7 +68,7 @@ fn icmp(mut world: World) -> World {
 
 /// With the entry of a session that the pod opened.
 fn opened(mut world: World) -> World {
-    world.each_connection(|connection| std::mem::swap(&mut connection.orig, &mut connection.reply));
+    world.each_connection(|connection| core::mem::swap(&mut connection.orig, &mut connection.reply));
     world
 }
 
@@ -181,7 +181,7 @@ fn a_flow_that_was_seen_going_elsewhere_proves_that_its_label_is_out_of_use() {
 
 /// The pin of the incident's flow, whose last packets left to the dead gateway's MAC.
 #[track_caller]
-fn followed(world: &World, live: bool, seconds: u64) -> (Standing, Vec<std::borrow::Cow<'static, str>>) {
+fn followed(world: &World, live: bool, seconds: u64) -> (Standing, Vec<alloc::borrow::Cow<'static, str>>) {
     let engine = if live { super::live::live(world) } else { world.engine() };
     let entry = entry(35, flow(59943), 0).orig;
     let last = Left { eth_src: mac(NODE), eth_dst: mac(DEAD), at: at(seconds) };

@@ -1,6 +1,6 @@
 //! Classes: flows of one combination share their verdict, and ids stay.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use hashbrown::HashMap;
 use proptest::collection::vec;
@@ -34,7 +34,7 @@ fn apply(classes: &mut Classes, change: ClassChange) {
 }
 
 /// Classes with ids by first appearance, by prefix.
-fn renamed(classes: &Classes) -> impl PartialEq + std::fmt::Debug + use<> {
+fn renamed(classes: &Classes) -> impl PartialEq + core::fmt::Debug + use<> {
     let mut sources: Vec<_> = classes.sources.iter().collect();
     sources.sort_by_key(|(prefix, _)| **prefix);
     let mut destinations: Vec<_> = classes.destinations.iter().collect();
@@ -77,7 +77,7 @@ fn pods(count: u32) -> Vec<Fact> {
 }
 
 fn pod_route(number: u32, nexthop: &str) -> Route {
-    let addr = std::net::Ipv4Addr::from_bits(0x0a80_0000 + number);
+    let addr = core::net::Ipv4Addr::from_bits(0x0a80_0000 + number);
     Route { router: router(ROUTER), ..route(&addr.to_string(), nexthop) }
 }
 

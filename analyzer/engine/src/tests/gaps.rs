@@ -187,7 +187,7 @@ fn many_gaps_ask_once_for_the_routes() {
     let mut world = World::with_history();
     let version = |number| Route { validity: between(number, number + 1), ..route(POD, "198.19.3.15") };
     world.routes((0..COUNT).map(version));
-    let lost = |number| gap(Scope::Bindings { ip: Some(std::net::Ipv4Addr::from_bits(number as u32).into()) });
+    let lost = |number| gap(Scope::Bindings { ip: Some(core::net::Ipv4Addr::from_bits(number as u32).into()) });
     world.facts.extend((0..COUNT).map(lost));
     world.seen.push(packet(1000, flow(1), NODE, GW15));
     let mut engine = world.engine();
@@ -204,7 +204,7 @@ fn many_flows_go_through_many_gaps_once() {
         let lost = |port| LostEntry { orig: orig(port), reply: orig(port), may_be_labelled: true, nw_proto: None };
         world.facts.extend((0..gaps).map(|port| gap(Scope::Connections(lost(port)))));
         let peers =
-            (0..gaps).map(|number| Scope::Bfd { peer: Some(std::net::Ipv4Addr::from_bits(number.into()).into()) });
+            (0..gaps).map(|number| Scope::Bfd { peer: Some(core::net::Ipv4Addr::from_bits(number.into()).into()) });
         world.facts.extend(peers.map(gap));
         world.facts.push(gap(Scope::Ports));
         world.seen = (0..flows).map(|port| packet(100, flow(port), NODE, GW15)).collect();
@@ -242,7 +242,7 @@ fn flows_that_a_gap_singles_out_are_judged_by_themselves() {
     let together = engine.judged(world.seen.as_slice());
     let alone = |seen: &Observation| {
         let received = world.seen.iter().filter(|other| other.tuple == seen.tuple.reversed());
-        let own: Vec<Observation> = std::iter::once(seen).chain(received).cloned().collect();
+        let own: Vec<Observation> = core::iter::once(seen).chain(received).cloned().collect();
         engine.judged(&own).into_iter().find(|(tuple, ..)| *tuple == seen.tuple)
     };
     for seen in &world.seen {

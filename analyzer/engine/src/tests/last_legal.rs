@@ -1,6 +1,6 @@
 //! When MACs were last legal, against going back moment by moment.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use proptest::prelude::*;
 
@@ -86,9 +86,9 @@ proptest! {
                 for mac in [DEAD, GW15, GW16, GW1].map(mac) {
                     let by_route = groups.iter().map(|group| of_route(knowledge, &group.id(), mac, at));
                     let until = |found: &Option<LastLegal>| found.as_ref().map(|last| last.until);
-                    let by_route = by_route.fold(None, |best, found| std::cmp::max_by_key(best, found, until));
+                    let by_route = by_route.fold(None, |best, found| core::cmp::max_by_key(best, found, until));
                     let decided = decided(knowledge, (src, dst), &groups, mac, at);
-                    let model = std::cmp::max_by_key(decided, by_route, until);
+                    let model = core::cmp::max_by_key(decided, by_route, until);
                     let found = remembered.of(knowledge, &groups, (src, dst), mac, at);
                     prop_assert_eq!(found, model, "{} at {} s", mac, seconds);
                 }

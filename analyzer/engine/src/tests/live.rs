@@ -1,6 +1,6 @@
 //! The engine as a daemon uses it: facts begin and end, are forgotten, and give what facts told at once give.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -324,7 +324,7 @@ proptest! {
         for seen in &sorted {
             one_by_one.push(live.verdict(seen));
         }
-        let alone = |seen: &_| at_once.verdicts(std::slice::from_ref(seen))[0];
+        let alone = |seen: &_| at_once.verdicts(core::slice::from_ref(seen))[0];
         prop_assert_eq!(sorted.iter().map(alone).collect::<Vec<_>>(), one_by_one);
     }
 
@@ -338,7 +338,7 @@ proptest! {
         let mut some = live(&world);
         some.forget(at(before), usize::MAX);
         for seen in packets.iter().filter(|seen| seen.first >= at(before)) {
-            let findings = all.judge_flow(std::slice::from_ref(seen));
+            let findings = all.judge_flow(core::slice::from_ref(seen));
             let is_old = |last: &LastLegal| last.until <= at(before);
             let was_legal = findings.iter().any(|finding| finding.last_legal.as_ref().is_some_and(is_old));
             if !was_legal && is_whose(&all, seen) == is_whose(&some, seen) {

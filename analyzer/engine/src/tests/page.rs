@@ -1,6 +1,6 @@
 //! docs/verdicts.md and the code have the same rows, in the same order, with the same verdicts.
 
-use std::collections::BTreeSet;
+use alloc::collections::BTreeSet;
 
 use crate::table::{OF_FRAMES, OF_ROUTES, Row};
 use crate::verdict::Verdict;

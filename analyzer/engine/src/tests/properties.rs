@@ -122,7 +122,7 @@ proptest! {
         mut world in random::world(),
         flows in vec((random::leaving(), select(vec![DEAD, GW15, GW16, GW1]), 1_u16..3), 1..8),
     ) {
-        let mut tuples = std::collections::HashSet::new();
+        let mut tuples = hashbrown::HashSet::new();
         for (seen, lladdr, port) in flows.into_iter().filter(|(seen, ..)| tuples.insert(seen.tuple)) {
             world.connections([entry(35, seen.tuple.reversed(), label(lladdr, port))]);
             world.seen.push(Observation { first: at(90), last: at(90), ..seen });

@@ -24,7 +24,7 @@ fn judged(facts: impl IntoIterator<Item = Fact>, seen: &[Observation]) -> usize 
 }
 
 fn address(number: u32) -> String {
-    std::net::Ipv4Addr::from_bits(0xc612_0000 + number).to_string()
+    core::net::Ipv4Addr::from_bits(0xc612_0000 + number).to_string()
 }
 
 fn lladdr(number: u32) -> String {
@@ -203,7 +203,7 @@ fn pods(size: u32) -> impl Iterator<Item = Fact> {
 }
 
 fn outside(number: u32) -> String {
-    std::net::Ipv4Addr::from_bits(0xcb00_8000 + number).to_string()
+    core::net::Ipv4Addr::from_bits(0xcb00_8000 + number).to_string()
 }
 
 #[test]

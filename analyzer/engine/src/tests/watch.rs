@@ -45,7 +45,7 @@ fn entries() -> impl Strategy<Value = Vec<Connection>> {
     let entry_of = |(seen, lladdr, port, zone, is_swapped): (crate::observation::Observation, _, _, _, bool)| {
         let mut entry = entry(zone, seen.tuple.reversed(), label(lladdr, port));
         if is_swapped {
-            std::mem::swap(&mut entry.orig, &mut entry.reply);
+            core::mem::swap(&mut entry.orig, &mut entry.reply);
         }
         entry
     };
@@ -72,7 +72,7 @@ proptest! {
         moments.extend(world.heard.iter().map(|heard| heard.at).chain(times.into_iter().map(at)));
         moments.sort_unstable();
         moments.dedup();
-        for moment in std::iter::once(None).chain(moments.into_iter().map(Some)) {
+        for moment in core::iter::once(None).chain(moments.into_iter().map(Some)) {
             for fact in facts.iter().filter(|fact| moment.is_some() && bounds(fact).1 == moment) {
                 engine.end(fact, moment.unwrap_or_default());
             }
@@ -106,8 +106,8 @@ fn gateway(number: u32) -> (String, String) {
     (format!("198.19.3.{}", 100 + number), format!("02:00:00:00:01:{number:02x}"))
 }
 
-fn pod(number: u32) -> std::net::Ipv4Addr {
-    std::net::Ipv4Addr::from_bits(0x0a80_0000 + number)
+fn pod(number: u32) -> core::net::Ipv4Addr {
+    core::net::Ipv4Addr::from_bits(0x0a80_0000 + number)
 }
 
 impl Node {

@@ -1,8 +1,8 @@
 //! Builders for the decision table: facts and packets in the words of the incident.
 
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::sync::Arc;
+use core::net::IpAddr;
+use core::time::Duration;
 
 use analyzer_ebpf::abi::LinkTags;
 

@@ -1,7 +1,8 @@
 //! Places in inputs, for messages.
 
-use std::fmt;
-use std::sync::Arc;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::fmt;
 
 /// A place in an input.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

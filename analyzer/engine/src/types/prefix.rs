@@ -1,8 +1,10 @@
 //! IP prefixes.
 
-use std::fmt;
-use std::net::IpAddr;
-use std::str::FromStr;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use core::fmt;
+use core::net::IpAddr;
+use core::str::FromStr;
 
 /// An IP prefix. Bits behind the length are zero.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

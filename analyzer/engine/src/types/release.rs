@@ -1,6 +1,6 @@
 //! Releases of OVN and Open vSwitch.
 
-use std::fmt;
+use core::fmt;
 
 /// A release, by the three numbers of its name: 24.09.1, 3.1.5.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

@@ -1,8 +1,11 @@
 //! 5-tuples.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+use core::str::FromStr;
 
 /// A 5-tuple as conntrack keeps it (`struct nf_conntrack_tuple`, include/net/netfilter/nf_conntrack_tuple.h).
 ///

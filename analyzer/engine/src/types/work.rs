@@ -1,6 +1,6 @@
 //! Counts the steps of what tests measure: how work grows with its input shows in steps, whatever the machine does besides.
 
-use std::cell::Cell;
+use core::cell::Cell;
 
 thread_local! {
     static STEPS: Cell<u64> = const { Cell::new(0) };

@@ -1,8 +1,8 @@
 //! Sorted sets, most of which have one member.
 
-use std::collections::BTreeSet;
-use std::collections::btree_set;
-use std::ops::RangeInclusive;
+use alloc::collections::BTreeSet;
+use alloc::collections::btree_set;
+use core::ops::RangeInclusive;
 
 /// A sorted set that needs no memory of its own for one member.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

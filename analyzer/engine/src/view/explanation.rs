@@ -1,6 +1,10 @@
 //! The whole story of one flow.
 
-use std::sync::Arc;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::{ConnectionView, connection_view};
 use crate::context::Remembered;
@@ -164,7 +168,7 @@ fn on_wire(knowledge: &Knowledge, tuple: Tuple) -> Vec<Tuple> {
         let is_coarse = tuple.has_ports() && (wire.tp_src, wire.tp_dst) == (0, 0);
         if is_coarse { wire.with_ports_of(&tuple) } else { wire }
     });
-    std::iter::once(tuple).chain(translated).collect()
+    core::iter::once(tuple).chain(translated).collect()
 }
 
 /// Entries without a MAC, of the flow as it is on the wire and as it was before translation.
@@ -214,7 +218,7 @@ fn sets(knowledge: &Knowledge, tuple: Tuple, first: Timestamp) -> Vec<SetView> {
     let passed_over = MAX_CHANGES / 2..MAX_CHANGES / 2 + beyond;
     let later = later.iter().rev().map(|&change| Some(change));
     let mut sets: Vec<SetView> = Vec::new();
-    for (number, from) in std::iter::once(earlier.first().copied()).chain(later).enumerate() {
+    for (number, from) in core::iter::once(earlier.first().copied()).chain(later).enumerate() {
         if passed_over.contains(&number) {
             // What it changed is not looked at: nothing is said of the time from here on.
             if let Some(last) = sets.last_mut().filter(|last| last.until.is_none()) {

@@ -1,6 +1,7 @@
 //! Bundles of entries that stand alike.
 
-use std::net::IpAddr;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use hashbrown::{HashMap, HashSet};
 
@@ -123,13 +124,13 @@ impl Bundles {
 
     /// The bundles that are to be judged.
     pub(super) fn take_due(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.due).into_iter().collect()
+        core::mem::take(&mut self.due).into_iter().collect()
     }
 
     /// Notes how a bundle was judged. Returns whether it lies outside now, and did not.
     pub(super) fn set(&mut self, number: u32, watched: Watched) -> bool {
         let Some(bundle) = self.bundles.get_mut(number as usize).and_then(Option::as_mut) else { return false };
-        let before = std::mem::replace(&mut bundle.watched, watched);
+        let before = core::mem::replace(&mut bundle.watched, watched);
         let now = &bundle.watched;
         self.outside = self.outside + usize::from(now.is_outside) - usize::from(before.is_outside);
         for ip in before.hops.difference(&now.hops) {

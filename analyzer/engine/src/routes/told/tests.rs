@@ -12,7 +12,7 @@ fn route() -> impl Strategy<Value = Route> {
             route_table: "".into(),
             policy: Policy::SrcIp,
             prefix: "10.0.0.0/8".parse().unwrap(),
-            nexthop: Some(std::net::Ipv4Addr::new(192, 0, 2, nexthop).into()),
+            nexthop: Some(core::net::Ipv4Addr::new(192, 0, 2, nexthop).into()),
             output_port,
             symmetric_reply,
             override_connected: false,

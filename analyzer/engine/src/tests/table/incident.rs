@@ -86,7 +86,7 @@ fn the_incident_and_its_mutations() {
             "the pod opened the flow",
             || {
                 incident(|w| {
-                    w.each_connection(|c| std::mem::swap(&mut c.orig, &mut c.reply));
+                    w.each_connection(|c| core::mem::swap(&mut c.orig, &mut c.reply));
                 })
             },
             &[STALE],
