@@ -288,9 +288,9 @@ impl Daemon {
         self.tell_alerts();
         for news in self.alerting.sinks.take_news() {
             match news.what {
-                Happening::Connected | Happening::Nobody => self.news.say(&news.to_string()),
+                Happening::Connected | Happening::Nobody => self.voice.say(&news.to_string()),
                 Happening::Failed(_) | Happening::Full | Happening::TooLong(_) => {
-                    self.news.complain(&news.to_string());
+                    self.voice.complain(&news.to_string());
                 }
             }
         }
@@ -374,7 +374,7 @@ impl Daemon {
                 Some(_) => "they are sent at the next start",
                 None => "they are lost, as open alerts are not kept",
             };
-            self.news.complain(&format!("{count} messages were not delivered: {then}"));
+            self.voice.complain(&format!("{count} messages were not delivered: {then}"));
         }
         if let Some(outcome) = self.alerting.saving.wait().await {
             self.saved(outcome);
@@ -391,10 +391,10 @@ impl Daemon {
             Err(error) => {
                 self.alerting.saved = None;
                 if !was_failing {
-                    self.news.complain(&format!("{error}; it is tried again"));
+                    self.voice.complain(&format!("{error}; it is tried again"));
                 }
             }
-            Ok(()) if was_failing => self.news.say("open alerts are saved again"),
+            Ok(()) if was_failing => self.voice.say("open alerts are saved again"),
             Ok(()) => {}
         }
     }

@@ -14,7 +14,6 @@ use super::databases::{Databases, Role, Told};
 use super::event::{Event, Reading};
 use super::evidence::Evidence;
 use super::exporting::Exporting;
-use super::failures::{Failures, Request};
 use super::finish::{Counters, Evicted};
 use super::latent::Departures;
 use super::ledger::Ledger;
@@ -26,8 +25,8 @@ use super::set::Set;
 use super::signals::Signals;
 use super::sources::{SourceId, Sources};
 use super::sweeping::Line;
+use super::voice::{Trouble, Voice};
 use super::watching::Watching;
-use crate::bpf::error::BpfError;
 use crate::bpf::events::{self, EventStream};
 use crate::bpf::programs::Programs;
 use crate::bpf::readings::{Axis, Heard, Key, Readings};
@@ -60,6 +59,7 @@ pub(super) struct Daemon {
     pub(super) evidence: Evidence,
     pub(super) connections: Connections,
     pub(super) news: News,
+    pub(super) voice: Voice,
     pub(super) programs: Programs,
     pub(super) table: Table,
     pub(super) readings: Readings,
@@ -95,10 +95,6 @@ pub(super) struct Daemon {
     pub(super) latent_at: Timestamp,
     pub(super) latent_tuples: Vec<Tuple>,
     pub(super) known_latent: HashSet<(u16, Tuple, MacAddr, LatentState)>,
-    /// Requests that failed.
-    pub(super) failures: Failures,
-    /// What was said already of NICs that cannot be watched.
-    pub(super) told_problems: HashSet<String>,
     /// How often programs of ours were removed by others.
     pub(super) lost_places: u64,
     /// What the kernel program had counted when it could be read last.
@@ -184,7 +180,7 @@ impl Daemon {
             Event::Kernel(event) => self.kernel_tells(event),
             Event::KernelLost(error) => self.kernel_lost(error.to_string()),
             Event::Conntrack(event) => self.connections.note(event, &mut self.evidence),
-            Event::ConntrackLost(error) => self.failed_because(Request::ConntrackEvents, &error),
+            Event::ConntrackLost(error) => self.voice.failed(Trouble::ConntrackEvents, &error),
             Event::Labelled(reading) => self.take_reading(*reading),
             Event::Tick => self.tick().await,
             Event::Idle if self.waiting.is_empty() => self.judge_uncited(),
@@ -201,10 +197,10 @@ impl Daemon {
         let Told { delta, warnings, message, is_synchronised, is_own } = told;
         self.told(delta);
         for warning in warnings {
-            self.news.say(&warning.to_string());
+            self.voice.say(&warning.to_string());
         }
         if let Some(message) = message {
-            self.news.say(&message);
+            self.voice.say(&message);
             self.tell_status();
         }
         if is_synchronised || is_own {
@@ -222,14 +218,14 @@ impl Daemon {
                 self.evidence.replace(reading.index, reading.senders, reading.begun);
                 meanwhile.into_iter().for_each(|event| self.evidence.note(event));
                 if let Some(failure) = &reading.failure {
-                    self.failed_because(Request::ConntrackReading, failure);
+                    self.voice.failed(Trouble::ConntrackReading, failure);
                 }
                 self.engine.set_mark_zones(reading.mark_zones);
                 self.engine.note_connections_told();
                 self.await_uncited();
                 self.look_for_latent(self.clock.now());
             }
-            Err(error) => self.failed_because(Request::ConntrackReading, &error),
+            Err(error) => self.voice.failed(Trouble::ConntrackReading, &error),
         }
     }
 
@@ -243,7 +239,7 @@ impl Daemon {
         let way = Way::choose(self.config.conntrack, &self.config.sources, node.as_ref(), Pacing::default());
         let gone = way.and_then(|way| self.connections.go(way, &mut self.evidence));
         if let Err(error) = gone {
-            self.failed_because(Request::ConntrackReading, &error);
+            self.voice.failed(Trouble::ConntrackReading, &error);
         }
         self.alerting.set_datapath(self.connections.way().datapath());
     }
@@ -262,7 +258,7 @@ impl Daemon {
                     self.tell_status();
                 }
             }
-            route::Event::Warning(message) => self.news.say(&message),
+            route::Event::Warning(message) => self.voice.say(&message),
         }
     }
 
@@ -275,7 +271,7 @@ impl Daemon {
         let now = self.clock.now();
         let Some(source) = self.sources.lost(self.kernel, error, now) else { return };
         let message = format!("{} is lost: {}", source.name, source.error.as_deref().unwrap_or_default());
-        self.news.complain(&message);
+        self.voice.complain(&message);
         self.tell_status();
     }
 
@@ -284,7 +280,7 @@ impl Daemon {
     fn hear_all(&mut self) {
         let mut heard = match self.readings.heard() {
             Ok(heard) => heard,
-            Err(error) => return self.failed(&error),
+            Err(error) => return self.voice.failed(Trouble::KernelProgram, &error),
         };
         heard.retain(|heard| heard.last_ns > self.heard_until_ns);
         heard.sort_by_key(|heard| heard.last_ns);
@@ -302,7 +298,7 @@ impl Daemon {
         self.check_nics();
         for (delta, message) in self.files.poll(&mut self.sources, self.clock.now()) {
             self.told(delta);
-            message.iter().for_each(|message| self.news.complain(message));
+            message.iter().for_each(|message| self.voice.complain(message));
         }
         self.choose_conntrack();
         self.databases.ask(&self.sources, self.clock.now());
@@ -315,7 +311,7 @@ impl Daemon {
         self.tick_alerts().await;
         self.tick_export();
         if let Some(failure) = self.evidence.take_failure() {
-            self.failed_because(Request::ConntrackEntry, &failure);
+            self.voice.failed(Trouble::ConntrackEntry, &failure);
         }
         if self.ticks.is_multiple_of(RARELY) {
             self.count_evicted();
@@ -326,22 +322,11 @@ impl Daemon {
             self.look_at_replies();
             self.forget();
             if let Some(seconds) = self.clock.jump() {
-                self.news.complain(&format!(
+                self.voice.complain(&format!(
                     "the wall clock was set by {seconds:+.1} s: times go on as they were when the daemon started; start \
                      it again for times of the new clock"
                 ));
             }
-        }
-    }
-
-    /// Says that the kernel refused something, once for each reason.
-    pub(super) fn failed(&mut self, error: &BpfError) {
-        self.failed_because(Request::KernelProgram, &error.to_string());
-    }
-
-    pub(super) fn failed_because(&mut self, request: Request, error: &str) {
-        if let Some(message) = self.failures.note(request, error) {
-            self.news.complain(&message);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Facts into the engine, and the engine's set into the kernel.
 
 use super::daemon::Daemon;
+use super::voice::Trouble;
 use crate::engine::fact::{Binding, BindingKind, Delta, Fact};
 use crate::types::{Timestamp, Validity};
 
@@ -58,9 +59,9 @@ impl Daemon {
         self.must_switch = switched.is_err();
         self.switch_tried = self.ticks;
         if let Err(error) = switched {
-            self.failed(&error);
+            self.voice.failed(Trouble::KernelProgram, &error);
             if let Err(error) = self.set.unload(&mut self.table) {
-                self.failed(&error);
+                self.voice.failed(Trouble::KernelProgram, &error);
             }
         }
     }
@@ -99,10 +100,10 @@ impl Daemon {
                 self.engine.add(fact);
             }
             self.engine.set_sighted(at);
-            self.news.say("next hops are known");
+            self.voice.say("next hops are known");
         } else {
             self.engine.set_blind(at);
-            self.news.complain("next hops are not known any more: packets are undetermined until a source comes back");
+            self.voice.complain("next hops are not known any more: packets are undetermined until a source comes back");
         }
     }
 

@@ -7,8 +7,8 @@ use analyzer_ebpf::maps::{Counter, PacketCount};
 use hashbrown::{HashMap, HashSet};
 
 use super::daemon::Daemon;
-use super::failures::Request;
 use super::set::counters_of;
+use super::voice::Trouble;
 use crate::bpf::readings::Counted;
 use crate::engine::finding::{LatentState, NexthopCount, Summary};
 use crate::engine::verdict::{Info, Verdict};
@@ -108,7 +108,7 @@ impl Daemon {
                 samples
             }
             Err(error) => {
-                self.failed(&error);
+                self.voice.failed(Trouble::KernelProgram, &error);
                 Vec::new()
             }
         }
@@ -126,7 +126,7 @@ impl Daemon {
                 };
                 conforming.extend(suspects.into_iter().filter(is_conforming));
             }
-            Err(error) => self.failed(&error),
+            Err(error) => self.voice.failed(Trouble::KernelProgram, &error),
         }
         conforming
     }
@@ -154,7 +154,7 @@ impl Daemon {
         let counted = match self.readings.nexthops(u32::try_from(known.len()).unwrap_or(u32::MAX)) {
             Ok(counted) => counted,
             Err(error) => {
-                self.failed(&error);
+                self.voice.failed(Trouble::KernelProgram, &error);
                 Vec::new()
             }
         };
@@ -184,7 +184,7 @@ impl Daemon {
         match self.readings.counters() {
             Ok(counters) => self.counted = counters,
             // Counts never fall.
-            Err(error) => self.failed(&error),
+            Err(error) => self.voice.failed(Trouble::KernelProgram, &error),
         }
         self.counted
     }
@@ -247,9 +247,9 @@ impl Daemon {
             ("findings_not_kept", self.ledger.omitted()),
             ("news_omitted", self.news.omitted()),
             ("alerts_dropped", self.alerting.dropped()),
-            ("conntrack_readings_failed", self.failures.of(Request::ConntrackReading)),
-            ("conntrack_events_failed", self.failures.of(Request::ConntrackEvents)),
-            ("kernel_requests_failed", self.failures.of(Request::KernelProgram)),
+            ("conntrack_readings_failed", self.voice.failures(Trouble::ConntrackReading)),
+            ("conntrack_events_failed", self.voice.failures(Trouble::ConntrackEvents)),
+            ("kernel_requests_failed", self.voice.failures(Trouble::KernelProgram)),
         ];
         kernel.into_iter().chain(own.map(|(name, count)| Loss { name, count })).collect()
     }
@@ -278,7 +278,7 @@ impl Daemon {
         for ((counter, present), evicted) in new.into_iter().zip(present).zip(&mut evicted) {
             match present {
                 Ok(present) => *evicted = counters[counter as usize].packets.saturating_sub(present as u64),
-                Err(error) => self.failed(&error),
+                Err(error) => self.voice.failed(Trouble::KernelProgram, &error),
             }
         }
         let [samples, requests, neighbours] = evicted;

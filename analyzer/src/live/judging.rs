@@ -6,6 +6,7 @@ use hashbrown::HashSet;
 
 use super::daemon::Daemon;
 use super::ledger::Known;
+use super::voice::Trouble;
 use crate::bpf::readings::{Axis, Counted, Key, Request};
 use crate::engine::Assessment;
 use crate::engine::observation::Observation;
@@ -40,7 +41,7 @@ impl Daemon {
             // It was taken away meanwhile, unless it found no room among the others.
             Ok(None) if !key.is_in_reserve() => self.noticed(key.in_reserve()),
             Ok(None) => {}
-            Err(error) => self.failed(&error),
+            Err(error) => self.voice.failed(Trouble::KernelProgram, &error),
         }
     }
 
@@ -57,7 +58,7 @@ impl Daemon {
             }
         }
         if let Err(error) = done {
-            self.failed(&error);
+            self.voice.failed(Trouble::KernelProgram, &error);
         }
         removed.into_iter().map(|counted| counted.key).collect()
     }
@@ -125,7 +126,7 @@ impl Daemon {
             let counts = match self.readings.suspect(&key) {
                 Ok(Some(counts)) => counts,
                 Ok(None) => continue,
-                Err(error) => return self.failed(&error),
+                Err(error) => return self.voice.failed(Trouble::KernelProgram, &error),
             };
             let seen = self.observation(&Counted { key, counts });
             let assessment = self.assess(&key, &seen);
@@ -139,7 +140,7 @@ impl Daemon {
         let is_present = self.is_present(key);
         let (plain, told) = self.set.plain(&mut self.engine, &mut self.table, seen, is_present);
         if let Err(error) = told {
-            self.failed(&error);
+            self.voice.failed(Trouble::KernelProgram, &error);
         }
         match plain {
             Some(verdict) => Assessment { verdict, finding: None, legal_for: Vec::new() },
@@ -180,7 +181,7 @@ impl Daemon {
             Ok(Some(counts)) => vec![self.came_in(seen, &Request { tuple, eth_src: seen.eth_dst, counts })],
             Ok(None) => Vec::new(),
             Err(error) => {
-                self.failed(&error);
+                self.voice.failed(Trouble::KernelProgram, &error);
                 Vec::new()
             }
         }

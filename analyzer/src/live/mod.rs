@@ -35,7 +35,6 @@ mod event;
 mod evidence;
 mod exporting;
 mod facts;
-mod failures;
 mod finish;
 mod flows;
 pub mod history;
@@ -60,6 +59,7 @@ mod sources;
 mod start;
 mod sweeping;
 pub mod toml_file;
+mod voice;
 mod watching;
 
 /// Watches until a signal or the end of [`Config::duration`]. What is found on the way goes to standard output.

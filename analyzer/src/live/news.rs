@@ -1,4 +1,4 @@
-//! What the daemon tells while it runs: findings on standard output as they come up, messages on standard error.
+//! What the daemon tells on standard output while it runs: findings as they come up.
 //!
 //! A thread of its own writes them, so that a reader that does not read holds up nothing but itself. What does not fit
 //! into the queue is counted.
@@ -17,7 +17,7 @@ use crate::engine::finding::{Finding, Latent};
 use crate::engine::verdict::Verdict;
 use crate::output::status::Status;
 use crate::output::text::{write_finding_line, write_latent_line};
-use crate::output::{Report, json, say};
+use crate::output::{Report, json};
 use crate::types::MacAddr;
 
 /// How often, in hundredths of a second, it is waited for the last news to be written.
@@ -40,7 +40,6 @@ pub(super) struct News {
     writer: Option<JoinHandle<io::Result<()>>>,
     omitted: u64,
     has_failed: Arc<AtomicBool>,
-    quiet: bool,
     format: Format,
 }
 
@@ -58,7 +57,7 @@ impl News {
     ///
     /// # Errors
     /// When no thread can be had.
-    pub(super) fn start(format: Format, quiet: bool, frame: Report) -> io::Result<Self> {
+    pub(super) fn start(format: Format, frame: Report) -> io::Result<Self> {
         let (queue, items) = sync_channel(QUEUE);
         let has_failed = Arc::new(AtomicBool::new(false));
         let failure = Arc::clone(&has_failed);
@@ -70,7 +69,7 @@ impl News {
             ended
         })?;
         let told = HashMap::new();
-        Ok(Self { queue: Some(queue), waiting, told, writer: Some(writer), omitted: 0, has_failed, quiet, format })
+        Ok(Self { queue: Some(queue), waiting, told, writer: Some(writer), omitted: 0, has_failed, format })
     }
 
     /// Tells a finding for the first time.
@@ -113,24 +112,6 @@ impl News {
     /// Tells the names of NICs by their index, for what is told from now on.
     pub(super) fn nics(&mut self, names: Vec<Option<String>>) {
         self.send(Item::Nics(names));
-    }
-
-    /// Says something on standard error, unless the user wants it quiet.
-    pub(super) fn say(&self, message: &str) {
-        if !self.quiet {
-            self.complain(message);
-        }
-    }
-
-    /// Says what went wrong, always.
-    pub(super) fn complain(&self, message: &str) {
-        // A full disk behind standard error, or nobody at its other end, is no reason to stop.
-        say(message);
-    }
-
-    /// Sets whether the user wants standard error quiet.
-    pub(super) fn set_quiet(&mut self, quiet: bool) {
-        self.quiet = quiet;
     }
 
     /// News that found no room in the queue.

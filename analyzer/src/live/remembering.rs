@@ -63,9 +63,9 @@ impl Daemon {
         let Remembering { history, saver: Some(saver), saving, .. } = &mut self.remembering else { return };
         if let Some(outcome) = saving.outcome().await {
             match saver.done(outcome) {
-                Some(Notice::Failing(error)) => self.news.complain(&format!("{error}; it is tried again")),
-                Some(Notice::Recovered) => self.news.say("the history of next hops is saved again"),
-                Some(Notice::Full(facts)) => self.news.complain(&format!(
+                Some(Notice::Failing(error)) => self.voice.complain(&format!("{error}; it is tried again")),
+                Some(Notice::Recovered) => self.voice.say("the history of next hops is saved again"),
+                Some(Notice::Full(facts)) => self.voice.complain(&format!(
                     "the history of next hops is saved without {facts} facts, for which its file has no room; a lesser \
                      --history-age would make some"
                 )),
@@ -84,7 +84,7 @@ impl Daemon {
         // What it says was said, or comes up again now.
         drop(saving.wait().await);
         if let Err(error) = saver.job(history, now).run() {
-            self.news.complain(&error.to_string());
+            self.voice.complain(&error.to_string());
         }
     }
 }

@@ -13,6 +13,7 @@ use super::clock::Clock;
 use super::config::Config;
 use super::connections::Way;
 use super::daemon::Daemon;
+use super::voice::Trouble;
 use crate::bpf::readings::Request;
 use crate::engine::finding::Finding;
 use crate::netlink::conntrack::Table;
@@ -133,9 +134,9 @@ impl Daemon {
                 repairing.count(&repair.outcome);
             }
             match &repair.outcome {
-                Outcome::Failed { .. } => self.news.complain(&repair.to_string()),
+                Outcome::Failed { .. } => self.voice.complain(&repair.to_string()),
                 Outcome::Refused(_) if !self.may_say_refusal() => {}
-                _ => self.news.say(&repair.to_string()),
+                _ => self.voice.say(&repair.to_string()),
             }
         }
         let Some(repairing) = &mut self.repairing else { return };
@@ -143,7 +144,7 @@ impl Daemon {
             let unsaid = std::mem::take(&mut repairing.unsaid);
             (repairing.counted_since, repairing.said) = (now, 0);
             if unsaid > 0 {
-                self.news.say(&format!("repair: {unsaid} more entries were refused, and are looked at again"));
+                self.voice.say(&format!("repair: {unsaid} more entries were refused, and are looked at again"));
             }
         }
     }
@@ -164,8 +165,9 @@ impl Daemon {
     fn repairs(&mut self) -> Vec<Repair> {
         let Some(repairing) = &mut self.repairing else { return Vec::new() };
         let displaced = repairing.automatic.displaced();
-        if displaced > 0 && self.told_problems.insert("repair: displaced".to_owned()) {
-            self.news.complain("more entries are to be repaired than can wait: some wait until they are found again");
+        if displaced > 0 {
+            self.voice
+                .complain_once("more entries are to be repaired than can wait: some wait until they are found again");
         }
         let mut ended: Vec<Repair> = repairing.handed_back.try_iter().collect();
         repairing.under_way = repairing.under_way.saturating_sub(ended.len());
@@ -187,7 +189,7 @@ impl Daemon {
             Ok(requests) => requests,
             // Who forwards to us is not known then.
             Err(error) => {
-                self.failed(&error);
+                self.voice.failed(Trouble::KernelProgram, &error);
                 return ended;
             }
         };

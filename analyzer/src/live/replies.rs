@@ -9,6 +9,7 @@ use hashbrown::hash_map::Entry;
 use analyzer_ebpf::abi::Direction;
 
 use super::daemon::{Daemon, RARELY};
+use super::voice::Trouble;
 use crate::bpf::readings::Request;
 use crate::engine::bounded::{Flow, flow_of};
 use crate::engine::finding::Finding;
@@ -24,7 +25,7 @@ impl Daemon {
     pub(super) fn look_at_replies(&mut self) {
         let requests = match self.readings.requests() {
             Ok(requests) => requests,
-            Err(error) => return self.failed(&error),
+            Err(error) => return self.voice.failed(Trouble::KernelProgram, &error),
         };
         let conforming = self.conforming();
         let mut by_tuple: HashMap<Tuple, Vec<Request>> = HashMap::new();

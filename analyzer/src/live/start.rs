@@ -18,7 +18,6 @@ use super::databases::{Databases, Role};
 use super::event::Event;
 use super::evidence::Evidence;
 use super::exporting::Exporting;
-use super::failures::Failures;
 use super::finish::{Counters, Evicted};
 use super::latent::Departures;
 use super::ledger::Ledger;
@@ -31,6 +30,7 @@ use super::set::Set;
 use super::signals::Signals;
 use super::sources::{SourceId, Sources};
 use super::sweeping::Line;
+use super::voice::Voice;
 use super::watching::Watching;
 use crate::bpf::programs::{self, Parts};
 use crate::bpf::sizes::Sizes;
@@ -73,17 +73,17 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     let kept =
         privileges::drop_unneeded(&reached.iter().map(|(path, access)| (path.as_path(), *access)).collect::<Vec<_>>())?;
     let frame = Report { node: config.output.node().map(str::to_owned), time_digits: 6, ..Report::default() };
-    let news =
-        News::start(config.output.format, config.quiet, frame.clone()).context("cannot start the writer of news")?;
+    let voice = Voice::new(config.quiet);
+    let news = News::start(config.output.format, frame.clone()).context("cannot start the writer of news")?;
     let exporting = Exporting::start(listeners)?;
     let (alerting, unread) = Alerting::start(&config, alerts, is_second, frame, clock).context("cannot send alerts")?;
     let paths = Paths { mac_owners: config.mac_owners.clone(), ..Paths::default() };
     let loaded = inputs::load(&paths, &mut |fact| engine.add(fact))?;
     for warning in warnings.iter().chain(&unread).chain(&loaded.warnings) {
-        news.say(&warning.to_string());
+        voice.say(&warning.to_string());
     }
-    said.iter().for_each(|refused| news.complain(refused));
-    news.say(&format!("running with {kept}"));
+    said.iter().for_each(|refused| voice.complain(refused));
+    voice.say(&format!("running with {kept}"));
     // Until a source has told all it has.
     engine.set_blind(started);
 
@@ -123,6 +123,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
         exporting,
         connections: Connections::new(sender, clock),
         news,
+        voice,
         programs,
         table,
         readings,
@@ -147,8 +148,6 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
         latent_at: Timestamp::default(),
         latent_tuples: Vec::new(),
         known_latent: HashSet::new(),
-        failures: Failures::default(),
-        told_problems: HashSet::new(),
         lost_places: 0,
         counted: Counters::default(),
         evicted: Evicted::default(),
@@ -159,7 +158,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     };
     daemon.choose_conntrack();
     let reason = daemon.run(&mut inbox).await?;
-    daemon.news.say(&format!("ending: {reason}"));
+    daemon.voice.say(&format!("ending: {reason}"));
     let (outcome, news) = daemon.finish().await;
     news.end().context("cannot write to standard output")?;
     Ok(outcome)
@@ -237,8 +236,8 @@ impl Daemon {
         if is_untold && self.watching.is_left_to_database() {
             // A daemon that is started with the machine may be there before the database.
             const MESSAGE: &str = "-i auto waits for the Open_vSwitch database, which has not told which NIC it is";
-            if is_late && self.told_problems.insert(MESSAGE.to_owned()) {
-                self.news.complain(MESSAGE);
+            if is_late {
+                self.voice.complain_once(MESSAGE);
             }
             return Ok(());
         }

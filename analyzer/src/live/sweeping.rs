@@ -11,6 +11,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::daemon::Daemon;
 use super::judging::{Due, TURN};
+use super::voice::Trouble;
 use crate::bpf::readings::{Counted, Key};
 use crate::engine::verdict::Verdict;
 use crate::types::MacAddr;
@@ -53,7 +54,7 @@ impl Daemon {
     pub(super) async fn sweep(&mut self) {
         let suspects = match self.readings.suspects() {
             Ok(suspects) => suspects,
-            Err(error) => return self.failed(&error),
+            Err(error) => return self.voice.failed(Trouble::KernelProgram, &error),
         };
         let mut waiting = self.waiting_of(&suspects).await;
         for beyond in waiting.split_off(waiting.len().min(MAX_JUDGED)) {
@@ -83,7 +84,7 @@ impl Daemon {
     pub(super) async fn judge_the_last(&mut self) {
         // What was detached may still be running on another CPU.
         if let Err(error) = self.table.settle() {
-            self.failed(&error);
+            self.voice.failed(Trouble::KernelProgram, &error);
         }
         let begun = self.clock.now();
         match self.readings.suspects() {
@@ -98,12 +99,12 @@ impl Daemon {
                     }
                 }
             }
-            Err(error) => self.failed(&error),
+            Err(error) => self.voice.failed(Trouble::KernelProgram, &error),
         }
         let counted = self.suspect_packets();
         self.ledger.settle(counted);
         if self.ledger.unjudged() > 0 {
-            self.news.complain(&format!(
+            self.voice.complain(&format!(
                 "{} packets of flows under suspicion were judged by nobody: there were too many, and at the end they are \
                  judged for {} s (--end-within) and no longer",
                 self.ledger.unjudged(),
@@ -165,7 +166,7 @@ impl Daemon {
             *held.entry(key.eth_dst()).or_default() += 1;
         }
         if let Err(error) = self.readings.clear_reserve(&held) {
-            self.failed(&error);
+            self.voice.failed(Trouble::KernelProgram, &error);
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::config::Config;
 use super::daemon::Daemon;
 use super::nics::{Device, NicEvent, Nics};
+use super::voice::Trouble;
 use crate::bpf::attach::{self, AttachOptions, Attachment, Mode, Position, TcForm, XdpMode};
 use crate::bpf::error::BpfError;
 use crate::bpf::programs::Programs;
@@ -236,10 +237,7 @@ impl Daemon {
             && let Some(uplinks) = self.databases.uplinks()
         {
             for problem in uplinks.problems {
-                let problem = problem.to_string();
-                if self.told_problems.insert(problem.clone()) {
-                    self.news.complain(&problem);
-                }
+                self.voice.complain_once(&problem.to_string());
             }
             self.watching.find(uplinks.nics);
         }
@@ -251,9 +249,9 @@ impl Daemon {
         let (lost, failed) = self.watching.check();
         for name in lost {
             self.lost_places += 1;
-            self.news.complain(&format!("our programs at {name} were removed; attaching anew"));
+            self.voice.complain(&format!("our programs at {name} were removed; attaching anew"));
         }
-        failed.iter().for_each(|error| self.failed(error));
+        failed.iter().for_each(|error| self.voice.failed(Trouble::KernelProgram, error));
         self.settle_nics();
     }
 
@@ -264,12 +262,10 @@ impl Daemon {
             self.news.nics(self.watching.names());
             self.alerting.nics(self.watching.names());
             let elsewhere = self.alerting.watch(self.watching.attached(), self.clock.now());
-            if let Some(elsewhere) = elsewhere.filter(|message| self.told_problems.insert(message.clone())) {
-                self.news.say(&elsewhere);
-            }
+            elsewhere.iter().for_each(|elsewhere| self.voice.say_once(elsewhere));
         }
-        done.iter().for_each(|done| self.news.say(done));
-        failed.iter().for_each(|error| self.failed(error));
+        done.iter().for_each(|done| self.voice.say(done));
+        failed.iter().for_each(|error| self.voice.failed(Trouble::KernelProgram, error));
         if !done.is_empty() || !failed.is_empty() {
             self.publish();
             self.tell_status();
