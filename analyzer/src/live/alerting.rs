@@ -283,7 +283,7 @@ impl Daemon {
         if self.ticks.is_multiple_of(LOOK) {
             self.look_at_silent(now).await;
         }
-        let is_watching = self.is_sighted && !self.must_switch && self.watching.is_whole();
+        let is_watching = self.is_sighted && !self.kernel.has_refused() && self.watching.is_whole();
         self.alerting.alerts.tick(is_watching, now);
         self.tell_alerts();
         for news in self.alerting.sinks.take_news() {
@@ -345,7 +345,7 @@ impl Daemon {
     fn last_conforming(&mut self) -> HashMap<Member, Timestamp> {
         let mut last: HashMap<Member, Timestamp> = HashMap::new();
         for counted in &self.conforming() {
-            let seen = self.observation(counted);
+            let seen = self.kernel.observation(counted);
             let known = last.entry(member(&seen)).or_default();
             *known = (*known).max(seen.last);
         }

@@ -1,6 +1,6 @@
 //! The daemon: what it knows, and what it does when something happens.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use tokio::sync::mpsc;
@@ -14,29 +14,25 @@ use super::databases::{Databases, Role, Told};
 use super::event::{Event, Reading};
 use super::evidence::Evidence;
 use super::exporting::Exporting;
-use super::finish::{Counters, Evicted};
-use super::latent::Departures;
+use super::kernel::Kernel;
+use super::latent::Latents;
 use super::ledger::Ledger;
 use super::news::News;
 use super::nexthop_files::NexthopFiles;
 use super::remembering::Remembering;
 use super::repairing::Repairing;
-use super::set::Set;
 use super::signals::Signals;
 use super::sources::{SourceId, Sources};
 use super::sweeping::Line;
 use super::voice::{Trouble, Voice};
 use super::watching::Watching;
 use crate::bpf::events::{self, EventStream};
-use crate::bpf::programs::Programs;
-use crate::bpf::readings::{Axis, Heard, Key, Readings};
-use crate::bpf::table::Table;
+use crate::bpf::readings::{Heard, Key};
 use crate::cli::ConntrackSource;
 use crate::engine::Engine;
 use crate::engine::fact::Delta;
-use crate::engine::finding::{Latent, LatentState};
 use crate::netlink::route;
-use crate::types::{MacAddr, Timestamp, Tuple};
+use crate::types::{Timestamp, Tuple};
 use crate::unixctl::conntrack::Pacing;
 
 /// Events that are taken before what they tell takes effect: what comes together takes effect together.
@@ -52,7 +48,6 @@ pub(super) struct Daemon {
     /// When the sources were asked first.
     pub(super) asked: Timestamp,
     pub(super) engine: Engine,
-    pub(super) set: Set,
     pub(super) ledger: Ledger<Key>,
     pub(super) alerting: Alerting,
     pub(super) exporting: Exporting,
@@ -60,12 +55,11 @@ pub(super) struct Daemon {
     pub(super) connections: Connections,
     pub(super) news: News,
     pub(super) voice: Voice,
-    pub(super) programs: Programs,
-    pub(super) table: Table,
-    pub(super) readings: Readings,
+    pub(super) kernel: Kernel,
     pub(super) sources: Sources,
     pub(super) databases: Databases,
-    pub(super) kernel: SourceId,
+    /// The source that rtnetlink is.
+    pub(super) rtnetlink: SourceId,
     pub(super) files: NexthopFiles,
     pub(super) watching: Watching,
     pub(super) remembering: Remembering,
@@ -79,28 +73,13 @@ pub(super) struct Daemon {
     pub(super) is_sighted: bool,
     /// Since when.
     pub(super) sighted: Timestamp,
-    /// MACs that left the set.
-    pub(super) departures: Departures,
-    /// Whether the kernel did not take the set, and when it was tried last.
-    pub(super) must_switch: bool,
-    pub(super) switch_tried: u64,
-    /// Time of the last packet of neighbours that were listened to, in nanoseconds of CLOCK_MONOTONIC.
-    pub(super) heard_until_ns: u64,
     /// Whether a neighbour was heard with a new MAC since the last commit.
     pub(super) has_heard: bool,
     /// Tuples under which conntrack entries of a flow were told to the engine, by the flow's tuple on the wire.
     pub(super) told_connections: HashMap<Tuple, Vec<Tuple>>,
-    pub(super) latent: Vec<Latent>,
-    /// When they were looked for.
-    pub(super) latent_at: Timestamp,
-    pub(super) latent_tuples: Vec<Tuple>,
-    pub(super) known_latent: HashSet<(u16, Tuple, MacAddr, LatentState)>,
+    pub(super) latents: Latents,
     /// How often programs of ours were removed by others.
     pub(super) lost_places: u64,
-    /// What the kernel program had counted when it could be read last.
-    pub(super) counted: Counters,
-    /// Keys that were pushed out of the kernel's maps, when they were counted last.
-    pub(super) evicted: Evicted,
     /// Suspects that wait to be judged.
     pub(super) waiting: Line,
     /// Flows that wait to be judged again with what the last reading of conntrack entries tells.
@@ -254,7 +233,7 @@ impl Daemon {
             route::Event::Synchronised(losses) => {
                 self.watching.losses = losses;
                 let now = self.clock.now();
-                if self.sources.synchronised(self.kernel, now).is_some() {
+                if self.sources.synchronised(self.rtnetlink, now).is_some() {
                     self.tell_status();
                 }
             }
@@ -263,13 +242,12 @@ impl Daemon {
     }
 
     fn heard(&mut self, heard: &Heard) {
-        let neighbour = heard.neighbour(Axis { offset_ns: self.clock.offset() });
-        self.has_heard |= self.engine.hear(neighbour).iter().any(Option::is_some);
+        self.has_heard |= self.engine.hear(self.kernel.neighbour(heard)).iter().any(Option::is_some);
     }
 
     fn kernel_lost(&mut self, error: String) {
         let now = self.clock.now();
-        let Some(source) = self.sources.lost(self.kernel, error, now) else { return };
+        let Some(source) = self.sources.lost(self.rtnetlink, error, now) else { return };
         let message = format!("{} is lost: {}", source.name, source.error.as_deref().unwrap_or_default());
         self.voice.complain(&message);
         self.tell_status();
@@ -278,16 +256,8 @@ impl Daemon {
     /// Listens to the neighbours of whom frames came since the last time: an event tells only of a MAC that is new, not
     /// of one that comes back, and may be lost.
     fn hear_all(&mut self) {
-        let mut heard = match self.readings.heard() {
-            Ok(heard) => heard,
-            Err(error) => return self.voice.failed(Trouble::KernelProgram, &error),
-        };
-        heard.retain(|heard| heard.last_ns > self.heard_until_ns);
-        heard.sort_by_key(|heard| heard.last_ns);
-        for heard in &heard {
-            self.heard_until_ns = heard.last_ns;
-            // As of now: the last frame tells whose the address is.
-            self.heard(&Heard { first_ns: heard.last_ns, ..*heard });
+        for heard in self.kernel.heard_since(&mut self.voice) {
+            self.heard(&heard);
         }
     }
 
@@ -314,7 +284,7 @@ impl Daemon {
             self.voice.failed(Trouble::ConntrackEntry, &failure);
         }
         if self.ticks.is_multiple_of(RARELY) {
-            self.count_evicted();
+            self.kernel.count_evicted(&mut self.voice);
             if self.alerting.has_latent() {
                 // What was deleted since the last reading is told.
                 self.look_for_latent(self.clock.now());

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use tokio::sync::watch;
 
 use super::daemon::Daemon;
-use super::finish::Counters;
+use super::kernel::Counters;
 use super::repairing::Repairing;
 use super::set::counters_of;
 use super::sources::Phase;
@@ -83,8 +83,7 @@ impl Daemon {
         });
         let conformed: Vec<Conformed> = conformed.collect();
         // The status has just read them.
-        let counters = self.counted;
-        let latent = |state| self.latent.iter().filter(|latent| latent.state == state).count() as u64;
+        let counters = self.kernel.counted();
         let (alerts, open_causes) = self.alerting.counts();
         let (latency, sinks) = self.alerting.delivered();
         let repairs = self.repairing.as_ref().map(Repairing::counts).unwrap_or_default();
@@ -102,10 +101,10 @@ impl Daemon {
         Snapshot {
             kernel_program: programs::sources_digest().into(),
             nexthops_known: status.nexthops_known,
-            switches: self.set.switches(),
+            switches: self.kernel.switches(),
             judged: Verdict::ALL.map(|verdict| self.judged(verdict, &counters, &conformed)).to_vec(),
-            latent_armed: latent(LatentState::Armed),
-            latent_unused: latent(LatentState::Unused),
+            latent_armed: self.latents.count(LatentState::Armed),
+            latent_unused: self.latents.count(LatentState::Unused),
             labelled_entries: self.evidence.kept() as u64,
             open_causes,
             alerts: alerts.clone(),
@@ -144,8 +143,8 @@ impl Daemon {
     /// Flows that were sampled, by the MAC that they leave to.
     fn flows_by_mac(&mut self) -> HashMap<MacAddr, u64> {
         let mut flows = HashMap::new();
-        for sample in &self.samples() {
-            *flows.entry(self.observation(sample).eth_dst).or_default() += 1;
+        for sample in &self.kernel.samples(&mut self.voice) {
+            *flows.entry(self.kernel.observation(sample).eth_dst).or_default() += 1;
         }
         flows
     }

@@ -1,7 +1,6 @@
 //! Facts into the engine, and the engine's set into the kernel.
 
 use super::daemon::Daemon;
-use super::voice::Trouble;
 use crate::engine::fact::{Binding, BindingKind, Delta, Fact};
 use crate::types::{Timestamp, Validity};
 
@@ -25,7 +24,7 @@ impl Daemon {
         let is_known = self.sources.are_known(at, self.config.max_age);
         let is_due = self.due.is_some_and(|due| due <= at);
         let is_quiet = self.pending.is_empty() && !is_due && !self.has_heard && is_known == self.is_sighted;
-        if is_quiet && !(self.must_switch && self.ticks != self.switch_tried) {
+        if is_quiet && !self.kernel.is_to_be_tried(self.ticks) {
             return;
         }
         self.has_heard = false;
@@ -37,7 +36,7 @@ impl Daemon {
         if is_news {
             self.see(is_known, at);
         }
-        self.switch(at);
+        self.kernel.switch(&mut self.engine, self.is_sighted, at, self.ticks, &mut self.voice);
         if is_news {
             // Whoever waits for it may send packets at once.
             self.tell_status();
@@ -46,23 +45,6 @@ impl Daemon {
         self.due = self.next_due(at);
         if is_known {
             self.note_departures(at);
-        }
-    }
-
-    /// Tells the kernel what holds now. Where it will not take it, packets are judged by nothing rather than by what no
-    /// longer holds, and it is tried again.
-    fn switch(&mut self, at: Timestamp) {
-        let switched = match self.is_sighted {
-            true => self.set.switch(&mut self.engine, &mut self.table, at),
-            false => self.set.unload(&mut self.table),
-        };
-        self.must_switch = switched.is_err();
-        self.switch_tried = self.ticks;
-        if let Err(error) = switched {
-            self.voice.failed(Trouble::KernelProgram, &error);
-            if let Err(error) = self.set.unload(&mut self.table) {
-                self.voice.failed(Trouble::KernelProgram, &error);
-            }
         }
     }
 

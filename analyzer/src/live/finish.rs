@@ -7,6 +7,7 @@ use analyzer_ebpf::maps::{Counter, PacketCount};
 use hashbrown::{HashMap, HashSet};
 
 use super::daemon::Daemon;
+use super::kernel::Counters;
 use super::set::counters_of;
 use super::voice::Trouble;
 use crate::bpf::readings::Counted;
@@ -31,9 +32,6 @@ const KERNEL_LOSSES: [(Counter, &str); 10] = [
     (Counter::ReceivedUnparsed, "received_packets_unparsed"),
 ];
 
-/// What the kernel program counted, by [`Counter`].
-pub(super) type Counters = [PacketCount; Counter::COUNT as usize];
-
 impl Daemon {
     /// Detaches, reads what was counted to the last packet, and says what the run amounts to.
     pub(super) async fn finish(mut self) -> (Report, super::news::News) {
@@ -41,8 +39,8 @@ impl Daemon {
         self.watching.close();
         self.save_history_now().await;
         self.judge_the_last().await;
-        self.leave_out_cited(&self.ledger.cited());
-        self.count_evicted();
+        self.latents.leave_out_cited(&self.ledger.cited());
+        self.kernel.count_evicted(&mut self.voice);
         self.look_at_replies();
         self.end_alerts().await;
         let status = Status { nics, ..self.status() };
@@ -53,7 +51,7 @@ impl Daemon {
         let now = self.clock.now();
         let gaps = self.engine.gaps_between(self.started, now).cloned().collect();
         let datapath = self.connections.way().datapath();
-        let Self { ledger, latent, config, watching, news, started, .. } = self;
+        let Self { ledger, latents, config, watching, news, started, .. } = self;
         let (remarks, unjudged) = (ledger.remarks(), ledger.unjudged());
         let (findings, mut summary) = ledger.close_all();
         add_kernel_counts(&mut summary, &counters);
@@ -64,9 +62,8 @@ impl Daemon {
         summary.info_flows += remarks;
         summary.nexthops = nexthops;
         summary.estimated = config.sample != 1;
-        let count = |state| latent.iter().filter(|latent| latent.state == state).count() as u64;
-        summary.latent_armed = count(LatentState::Armed);
-        summary.latent_unused = count(LatentState::Unused);
+        summary.latent_armed = latents.count(LatentState::Armed);
+        summary.latent_unused = latents.count(LatentState::Unused);
         summary.history = Some(started);
         summary.gaps = gaps;
         summary.first_seen = Some(started);
@@ -81,7 +78,7 @@ impl Daemon {
         };
         let report = Report {
             findings,
-            latent,
+            latent: latents.into_entries(),
             interrupted: false,
             summary,
             tells_nexthops,
@@ -99,43 +96,24 @@ impl Daemon {
         (report, news)
     }
 
-    /// What was sampled of flows that conform. What was sampled while no set was loaded was judged by nobody and is left
-    /// out; nothing where the kernel refuses, which is said.
-    pub(super) fn samples(&mut self) -> Vec<Counted> {
-        match self.readings.samples() {
-            Ok(mut samples) => {
-                samples.retain(|sample| sample.key.epoch() != 0);
-                samples
-            }
-            Err(error) => {
-                self.voice.failed(Trouble::KernelProgram, &error);
-                Vec::new()
-            }
-        }
-    }
-
     /// What was sampled of flows that conform, and what of them was suspect until it was judged: the first packets of their
     /// kind, which may be all of a flow's.
     pub(super) fn conforming(&mut self) -> Vec<Counted> {
-        let mut conforming = self.samples();
-        match self.readings.suspects() {
-            Ok(suspects) => {
-                let is_conforming = |suspect: &Counted| match self.ledger.verdict(&suspect.key) {
-                    Some(verdict) => matches!(verdict, Verdict::Conforming | Verdict::Info(Info::AsymmetricReply)),
-                    None => false,
-                };
-                conforming.extend(suspects.into_iter().filter(is_conforming));
-            }
-            Err(error) => self.voice.failed(Trouble::KernelProgram, &error),
-        }
+        let mut conforming = self.kernel.samples(&mut self.voice);
+        let is_conforming = |suspect: &Counted| match self.ledger.verdict(&suspect.key) {
+            Some(verdict) => matches!(verdict, Verdict::Conforming | Verdict::Info(Info::AsymmetricReply)),
+            None => false,
+        };
+        let suspects = self.kernel.suspects(&mut self.voice).unwrap_or_default();
+        conforming.extend(suspects.into_iter().filter(is_conforming));
         conforming
     }
 
     /// Flows that conformed and were never suspect, as far as samples show them.
     fn conforming_flows(&mut self) -> u64 {
         let mut flows = HashSet::new();
-        for sample in &self.samples() {
-            let seen = self.observation(sample);
+        for sample in &self.kernel.samples(&mut self.voice) {
+            let seen = self.kernel.observation(sample);
             if !self.ledger.has_flow(&seen) {
                 flows.insert((seen.nic, seen.tags.outer(), seen.tags.inner(), seen.tuple));
             }
@@ -150,15 +128,7 @@ impl Daemon {
         for count in self.ledger.conforming() {
             counts.insert(count.lladdr, count);
         }
-        let known = self.set.nexthops().to_vec();
-        let counted = match self.readings.nexthops(u32::try_from(known.len()).unwrap_or(u32::MAX)) {
-            Ok(counted) => counted,
-            Err(error) => {
-                self.voice.failed(Trouble::KernelProgram, &error);
-                Vec::new()
-            }
-        };
-        for ((lladdr, nexthops), PacketCount { packets, bytes }) in known.iter().zip(counted) {
+        for ((lladdr, nexthops), PacketCount { packets, bytes }) in self.kernel.nexthops(&mut self.voice) {
             let count = counts.entry(*lladdr).or_insert_with(|| NexthopCount {
                 lladdr: *lladdr,
                 nexthops: Vec::new(),
@@ -181,12 +151,7 @@ impl Daemon {
     }
 
     pub(super) fn counters(&mut self) -> Counters {
-        match self.readings.counters() {
-            Ok(counters) => self.counted = counters,
-            // Counts never fall.
-            Err(error) => self.voice.failed(Trouble::KernelProgram, &error),
-        }
-        self.counted
+        self.kernel.counters(&mut self.voice)
     }
 
     /// Tells programs how the daemon is doing.
@@ -206,7 +171,7 @@ impl Daemon {
             age: source.age(at),
             error: source.error.clone(),
         });
-        let maps = self.table.map_uses().into_iter().chain(self.readings.map_uses()).map(|map| MapStatus {
+        let maps = self.kernel.map_uses().map(|map| MapStatus {
             name: map.name.to_owned(),
             capacity: u64::from(map.max_entries),
             bytes: map.memory_bytes.unwrap_or(0),
@@ -214,7 +179,7 @@ impl Daemon {
         let (sources, maps) = (sources.collect(), maps.collect());
         Status {
             at,
-            nexthops_known: self.is_sighted && !self.must_switch,
+            nexthops_known: self.is_sighted && !self.kernel.has_refused(),
             sources,
             nics: self.watching.status(),
             losses: self.losses(),
@@ -224,14 +189,14 @@ impl Daemon {
 
     /// What was lost since the start, by cause.
     pub(super) fn losses(&mut self) -> Vec<Loss> {
-        let counters = self.counters();
+        let (counters, evicted) = (self.counters(), self.kernel.evicted());
         let kernel = KERNEL_LOSSES.map(|(counter, name)| Loss { name, count: counters[counter as usize].packets });
         let route = self.watching.losses;
         let own = [
             ("suspect_packets_unjudged", self.ledger.unjudged()),
-            ("samples_evicted", self.evicted.samples),
-            ("requests_evicted", self.evicted.requests),
-            ("neighbours_evicted", self.evicted.neighbours),
+            ("samples_evicted", evicted.samples),
+            ("requests_evicted", evicted.requests),
+            ("neighbours_evicted", evicted.neighbours),
             ("conntrack_requests_failed", self.evidence.failures()),
             ("conntrack_entries_refused", self.evidence.refused()),
             ("conntrack_events_overrun", self.connections.overruns),
@@ -252,42 +217,6 @@ impl Daemon {
             ("kernel_requests_failed", self.voice.failures(Trouble::KernelProgram)),
         ];
         kernel.into_iter().chain(own.map(|(name, count)| Loss { name, count })).collect()
-    }
-}
-
-/// Keys that newer ones pushed out of the kernel's maps.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) struct Evicted {
-    samples: u64,
-    requests: u64,
-    neighbours: u64,
-}
-
-impl Daemon {
-    /// Counts the keys that are in the maps against those that ever came. Takes some ten milliseconds.
-    pub(super) fn count_evicted(&mut self) {
-        // Keys that come while the maps are read are in them and not in the counts, which then errs to fewer.
-        let counters = self.counters();
-        let present = [
-            self.readings.samples().map(|samples| samples.len()),
-            self.readings.requests().map(|requests| requests.len()),
-            self.readings.heard().map(|heard| heard.len()),
-        ];
-        let new = [Counter::SamplesNew, Counter::RequestsNew, Counter::HeardNew];
-        let mut evicted = [0; 3];
-        for ((counter, present), evicted) in new.into_iter().zip(present).zip(&mut evicted) {
-            match present {
-                Ok(present) => *evicted = counters[counter as usize].packets.saturating_sub(present as u64),
-                Err(error) => self.voice.failed(Trouble::KernelProgram, &error),
-            }
-        }
-        let [samples, requests, neighbours] = evicted;
-        let known = self.evicted;
-        self.evicted = Evicted {
-            samples: known.samples.max(samples),
-            requests: known.requests.max(requests),
-            neighbours: known.neighbours.max(neighbours),
-        };
     }
 }
 

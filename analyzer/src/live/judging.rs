@@ -6,8 +6,7 @@ use hashbrown::HashSet;
 
 use super::daemon::Daemon;
 use super::ledger::Known;
-use super::voice::Trouble;
-use crate::bpf::readings::{Axis, Counted, Key, Request};
+use crate::bpf::readings::{Counted, Key};
 use crate::engine::Assessment;
 use crate::engine::observation::Observation;
 use crate::engine::verdict::Verdict;
@@ -36,29 +35,22 @@ pub(super) enum Due {
 impl Daemon {
     /// Judges a flow of which the kernel has counted packets, if it is time to.
     pub(super) fn noticed(&mut self, key: Key) {
-        match self.readings.suspect(&key) {
-            Ok(Some(counts)) => self.look(&Counted { key, counts }),
-            // It was taken away meanwhile, unless it found no room among the others.
-            Ok(None) if !key.is_in_reserve() => self.noticed(key.in_reserve()),
-            Ok(None) => {}
-            Err(error) => self.voice.failed(Trouble::KernelProgram, &error),
+        if let Some(suspect) = self.kernel.suspect(key, &mut self.voice) {
+            self.look(&suspect);
         }
     }
 
     /// Takes suspects off the kernel's books and ours of which no packet has come since they were read. Returns them.
     pub(super) fn close(&mut self, suspects: &[Counted]) -> HashSet<Key> {
-        let (removed, done) = self.readings.remove(suspects);
+        let removed = self.kernel.remove(suspects, &mut self.voice);
         for counted in &removed {
-            let seen = self.observation(counted);
+            let seen = self.kernel.observation(counted);
             if let Some(booked) = self.ledger.close(&counted.key, &seen) {
                 self.alerting.booked(&seen, booked);
             }
             for tuple in self.told_connections.remove(&seen.tuple).unwrap_or_default() {
                 self.engine.set_connections(tuple, Vec::new());
             }
-        }
-        if let Err(error) = done {
-            self.voice.failed(Trouble::KernelProgram, &error);
         }
         removed.into_iter().map(|counted| counted.key).collect()
     }
@@ -77,7 +69,7 @@ impl Daemon {
             _ => since < REJUDGE,
         };
         // What was counted under an earlier set was judged by that set.
-        Some(if is_settled || !self.is_present(&suspect.key) { Due::Later } else { Due::Again })
+        Some(if is_settled || !self.kernel.is_present(&suspect.key) { Due::Later } else { Due::Again })
     }
 
     /// Books what was counted, and judges it if it was not, or if it is time to again.
@@ -86,7 +78,7 @@ impl Daemon {
             None => {}
             Some(Due::Later) => self.book_suspect(suspect),
             Some(Due::First | Due::Again) => {
-                let seen = self.observation(suspect);
+                let seen = self.kernel.observation(suspect);
                 self.judge(suspect.key, &seen, self.clock.now());
             }
         }
@@ -94,7 +86,7 @@ impl Daemon {
 
     /// Books what was counted since, under what was said of the suspect last; nothing where nobody has judged it.
     pub(super) fn book_suspect(&mut self, suspect: &Counted) {
-        let seen = self.observation(suspect);
+        let seen = self.kernel.observation(suspect);
         if let Some(booked) = self.ledger.count(&suspect.key, &seen) {
             self.alerting.booked(&seen, booked);
         }
@@ -123,12 +115,8 @@ impl Daemon {
     pub(super) fn judge_uncited(&mut self) {
         let now = self.clock.now();
         for key in self.uncited.drain(..self.uncited.len().min(TURN)).collect::<Vec<Key>>() {
-            let counts = match self.readings.suspect(&key) {
-                Ok(Some(counts)) => counts,
-                Ok(None) => continue,
-                Err(error) => return self.voice.failed(Trouble::KernelProgram, &error),
-            };
-            let seen = self.observation(&Counted { key, counts });
+            let Some(suspect) = self.kernel.suspect(key, &mut self.voice) else { continue };
+            let (key, seen) = (suspect.key, self.kernel.observation(&suspect));
             let assessment = self.assess(&key, &seen);
             if self.ledger.is_better(&key, &assessment, now) {
                 self.conclude(key, &seen, assessment, now);
@@ -137,11 +125,7 @@ impl Daemon {
     }
 
     fn assess(&mut self, key: &Key, seen: &Observation) -> Assessment {
-        let is_present = self.is_present(key);
-        let (plain, told) = self.set.plain(&mut self.engine, &mut self.table, seen, is_present);
-        if let Err(error) = told {
-            self.voice.failed(Trouble::KernelProgram, &error);
-        }
+        let plain = self.kernel.plain(&mut self.engine, key, seen, &mut self.voice);
         match plain {
             Some(verdict) => Assessment { verdict, finding: None, legal_for: Vec::new() },
             None => {
@@ -176,24 +160,7 @@ impl Daemon {
 
     /// Packets of the flow's other direction that came from the MAC that it leaves to.
     fn requests(&mut self, seen: &Observation) -> Vec<Observation> {
-        let tuple = seen.tuple.reversed();
-        match self.readings.request(&tuple, seen.eth_dst) {
-            Ok(Some(counts)) => vec![self.came_in(seen, &Request { tuple, eth_src: seen.eth_dst, counts })],
-            Ok(None) => Vec::new(),
-            Err(error) => {
-                self.voice.failed(Trouble::KernelProgram, &error);
-                Vec::new()
-            }
-        }
-    }
-
-    /// What was counted under a key, on the run's axis of time, as of the time in which its generation was in force.
-    pub(super) fn observation(&self, counted: &Counted) -> Observation {
-        let seen = counted.observation(Axis { offset_ns: self.clock.offset() });
-        self.set.span(counted.key.epoch()).map_or(seen, |span| span.place(seen))
-    }
-
-    pub(super) fn is_present(&self, key: &Key) -> bool {
-        self.set.present().is_some_and(|(generation, _)| generation as u16 == key.epoch())
+        let request = self.kernel.request(seen.tuple.reversed(), seen.eth_dst, &mut self.voice);
+        request.iter().map(|request| self.came_in(seen, request)).collect()
     }
 }

@@ -40,6 +40,7 @@ mod flows;
 pub mod history;
 mod judging;
 pub mod kept;
+mod kernel;
 mod latent;
 mod ledger;
 mod namespace;

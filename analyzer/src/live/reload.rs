@@ -20,7 +20,7 @@ impl Daemon {
             return;
         }
         if new.sample != self.config.sample
-            && let Err(error) = self.table.set_rates(new.sample, super::start::EVENTS_PER_SECOND)
+            && let Err(error) = self.kernel.set_sample(new.sample)
         {
             self.voice.failed(Trouble::KernelProgram, &error);
         }

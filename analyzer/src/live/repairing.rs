@@ -13,7 +13,6 @@ use super::clock::Clock;
 use super::config::Config;
 use super::connections::Way;
 use super::daemon::Daemon;
-use super::voice::Trouble;
 use crate::bpf::readings::Request;
 use crate::engine::finding::Finding;
 use crate::netlink::conntrack::Table;
@@ -173,26 +172,19 @@ impl Daemon {
         repairing.under_way = repairing.under_way.saturating_sub(ended.len());
         let is_healed = |repair: &&Repair| matches!(repair.outcome, Outcome::Done { .. });
         for healed in ended.iter().filter(is_healed).map(|repair| &repair.pin.connection) {
-            // Until the next look they would be found stale.
-            self.latent.retain(|latent| (latent.connection.zone, latent.connection.orig) != (healed.zone, healed.orig));
+            self.latents.leave_out_healed(healed);
         }
         let Some(datapath) = self.connections.way().datapath() else { return ended };
         if repairing.under_way > 0 {
             return ended;
         }
         let now = self.clock.now();
-        self.latent.iter().for_each(|latent| repairing.automatic.note_latent(latent, now));
+        self.latents.entries().iter().for_each(|latent| repairing.automatic.note_latent(latent, now));
         if repairing.automatic.is_idle(now) {
             return ended;
         }
-        let requests = match self.readings.requests() {
-            Ok(requests) => requests,
-            // Who forwards to us is not known then.
-            Err(error) => {
-                self.voice.failed(Trouble::KernelProgram, &error);
-                return ended;
-            }
-        };
+        // Without them it is not known who forwards to us.
+        let Some(requests) = self.kernel.requests(&mut self.voice) else { return ended };
         self.engine.set_senders(senders(&requests, self.clock));
         let elsewhere = self.conforming_now();
         let Some(repairing) = &mut self.repairing else { return ended };

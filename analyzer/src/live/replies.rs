@@ -9,7 +9,6 @@ use hashbrown::hash_map::Entry;
 use analyzer_ebpf::abi::Direction;
 
 use super::daemon::{Daemon, RARELY};
-use super::voice::Trouble;
 use crate::bpf::readings::Request;
 use crate::engine::bounded::{Flow, flow_of};
 use crate::engine::finding::Finding;
@@ -23,10 +22,7 @@ const MAX_JUDGED: usize = 1_000;
 impl Daemon {
     /// Tells of sampled flows whose requests came in by another next hop, as far as samples show it.
     pub(super) fn look_at_replies(&mut self) {
-        let requests = match self.readings.requests() {
-            Ok(requests) => requests,
-            Err(error) => return self.voice.failed(Trouble::KernelProgram, &error),
-        };
+        let Some(requests) = self.kernel.requests(&mut self.voice) else { return };
         let conforming = self.conforming();
         let mut by_tuple: HashMap<Tuple, Vec<Request>> = HashMap::new();
         for request in requests {
@@ -38,10 +34,10 @@ impl Daemon {
         // Each time others come first, so that all have their turn.
         let first = (self.ticks / RARELY) as usize * MAX_JUDGED % conforming.len().max(1);
         for sample in conforming[first..].iter().chain(&conforming[..first]) {
-            if self.set.span(sample.key.epoch()).is_none() {
+            if !self.kernel.is_known(&sample.key) {
                 continue;
             }
-            let seen = Observation { packets: sample.counts.packets, ..self.observation(sample) };
+            let seen = Observation { packets: sample.counts.packets, ..self.kernel.observation(sample) };
             let Some(requests) = by_tuple.get(&seen.tuple.reversed()) else { continue };
             let come_by_own = requests.iter().all(|request| request.eth_src == seen.eth_dst);
             if come_by_own || judged == MAX_JUDGED {

@@ -18,15 +18,14 @@ use super::databases::{Databases, Role};
 use super::event::Event;
 use super::evidence::Evidence;
 use super::exporting::Exporting;
-use super::finish::{Counters, Evicted};
-use super::latent::Departures;
+use super::kernel::Kernel;
+use super::latent::Latents;
 use super::ledger::Ledger;
 use super::news::News;
 use super::nexthop_files::NexthopFiles;
 use super::privileges;
 use super::remembering::Remembering;
 use super::repairing::Repairing;
-use super::set::Set;
 use super::signals::Signals;
 use super::sources::{SourceId, Sources};
 use super::sweeping::Line;
@@ -44,8 +43,6 @@ use crate::types::Timestamp;
 
 /// Events of all sources that wait for us.
 const QUEUE: usize = 1024;
-/// Events that a CPU may raise in a second. What is beyond is found by the next sweep.
-pub(super) const EVENTS_PER_SECOND: u32 = 10_000;
 /// How long sources may take before packets are watched all the same: nobody judges them until they tell.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Time between two sweeps of what the kernel program counted.
@@ -67,7 +64,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     let Claims { alerts, history, is_second, said } = Claims::take(&config);
     let (remembering, warnings) = Remembering::load(&config, history, &mut engine, started);
     let repairing = config.repair.as_ref().map(Repairing::new).transpose().context("--repair")?;
-    let Parts { programs, mut table, readings, events: ring } = programs::load(&sizes(&config))?;
+    let Parts { programs, table, readings, events: ring } = programs::load(&sizes(&config))?;
+    let mut kernel = Kernel::new(programs, table, readings, clock);
     let listeners = Exporting::bind(&config.metrics)?;
     let reached = config.reached();
     let kept =
@@ -87,7 +85,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     // Until a source has told all it has.
     engine.set_blind(started);
 
-    table.set_rates(config.sample, EVENTS_PER_SECOND)?;
+    kernel.set_sample(config.sample)?;
     let (sender, events) = mpsc::channel(QUEUE);
     let mut sources = Sources::default();
     // The verifier of an old kernel may have taken its time.
@@ -102,7 +100,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
         KernelRoutes::Auto => !databases.has(Role::Northbound) && config.nexthops.is_empty(),
     };
     let (devices, watched) = watch::channel(Some(HashSet::new()));
-    let kernel = follow_kernel(by_kernel, watched, clock, &mut sources, &sender);
+    let rtnetlink = follow_kernel(by_kernel, watched, clock, &mut sources, &sender);
     let mut inbox = Inbox {
         events,
         stream: ring.listen()?,
@@ -116,7 +114,6 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
         started,
         asked,
         engine,
-        set: Set::default(),
         ledger: Ledger::new(config.judging.max_findings),
         evidence: Evidence::default(),
         alerting,
@@ -124,12 +121,10 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
         connections: Connections::new(sender, clock),
         news,
         voice,
-        programs,
-        table,
-        readings,
+        kernel,
         sources,
         databases,
-        kernel,
+        rtnetlink,
         files,
         watching: Watching::new(&config, devices),
         remembering,
@@ -138,19 +133,10 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
         due: None,
         is_sighted: false,
         sighted: Timestamp::default(),
-        departures: Departures::default(),
-        must_switch: false,
-        switch_tried: 0,
-        heard_until_ns: 0,
         has_heard: false,
         told_connections: HashMap::new(),
-        latent: Vec::new(),
-        latent_at: Timestamp::default(),
-        latent_tuples: Vec::new(),
-        known_latent: HashSet::new(),
+        latents: Latents::default(),
         lost_places: 0,
-        counted: Counters::default(),
-        evicted: Evicted::default(),
         waiting: Line::new(),
         uncited: Line::new(),
         ticks: 0,

@@ -11,7 +11,6 @@ use hashbrown::{HashMap, HashSet};
 
 use super::daemon::Daemon;
 use super::judging::{Due, TURN};
-use super::voice::Trouble;
 use crate::bpf::readings::{Counted, Key};
 use crate::engine::verdict::Verdict;
 use crate::types::MacAddr;
@@ -52,10 +51,7 @@ struct Held {
 impl Daemon {
     /// Looks at all that the kernel holds suspect, has flows wait to be judged, and makes room.
     pub(super) async fn sweep(&mut self) {
-        let suspects = match self.readings.suspects() {
-            Ok(suspects) => suspects,
-            Err(error) => return self.voice.failed(Trouble::KernelProgram, &error),
-        };
+        let Some(suspects) = self.kernel.suspects(&mut self.voice) else { return };
         let mut waiting = self.waiting_of(&suspects).await;
         for beyond in waiting.split_off(waiting.len().min(MAX_JUDGED)) {
             self.book_suspect(&beyond.suspect);
@@ -83,23 +79,17 @@ impl Daemon {
     /// waits. The rest is lost.
     pub(super) async fn judge_the_last(&mut self) {
         // What was detached may still be running on another CPU.
-        if let Err(error) = self.table.settle() {
-            self.voice.failed(Trouble::KernelProgram, &error);
-        }
+        self.kernel.settle(&mut self.voice);
         let begun = self.clock.now();
-        match self.readings.suspects() {
-            Ok(suspects) => {
-                for (number, waiting) in self.waiting_of(&suspects).await.iter().enumerate() {
-                    if number % TURN == TURN - 1 {
-                        tokio::task::yield_now().await;
-                    }
-                    match self.clock.now().since(begun) < self.config.end_within {
-                        true => self.look(&waiting.suspect),
-                        false => self.book_suspect(&waiting.suspect),
-                    }
-                }
+        let suspects = self.kernel.suspects(&mut self.voice).unwrap_or_default();
+        for (number, waiting) in self.waiting_of(&suspects).await.iter().enumerate() {
+            if number % TURN == TURN - 1 {
+                tokio::task::yield_now().await;
             }
-            Err(error) => self.voice.failed(Trouble::KernelProgram, &error),
+            match self.clock.now().since(begun) < self.config.end_within {
+                true => self.look(&waiting.suspect),
+                false => self.book_suspect(&waiting.suspect),
+            }
         }
         let counted = self.suspect_packets();
         self.ledger.settle(counted);
@@ -149,7 +139,7 @@ impl Daemon {
                 Key::Reserve4(_) => 2,
                 Key::Reserve6(_) => 3,
             };
-            let (verdict, is_past) = (self.ledger.verdict(&suspect.key), !self.is_present(&suspect.key));
+            let (verdict, is_past) = (self.ledger.verdict(&suspect.key), !self.kernel.is_present(&suspect.key));
             maps[map].push(Held { suspect: *suspect, verdict, is_past });
         }
         // The reserve is for those that come: whatever can leave it does.
@@ -165,9 +155,7 @@ impl Daemon {
         for key in keys.filter(|key| key.is_in_reserve() && !removed.contains(key)) {
             *held.entry(key.eth_dst()).or_default() += 1;
         }
-        if let Err(error) = self.readings.clear_reserve(&held) {
-            self.voice.failed(Trouble::KernelProgram, &error);
-        }
+        self.kernel.clear_reserve(&held, &mut self.voice);
     }
 }
 

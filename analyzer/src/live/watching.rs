@@ -257,7 +257,7 @@ impl Daemon {
 
     /// Attaches to NICs that came, lets go of those that went. Returns what failed, which was said.
     pub(super) fn settle_nics(&mut self) -> Vec<BpfError> {
-        let (done, failed) = self.watching.settle(&mut self.programs);
+        let (done, failed) = self.watching.settle(self.kernel.programs());
         if !done.is_empty() {
             self.news.nics(self.watching.names());
             self.alerting.nics(self.watching.names());

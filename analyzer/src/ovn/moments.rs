@@ -211,7 +211,7 @@ mod tests {
         let of = |first: &str, second: &str| {
             let text = format!("# ovn-nbctl lr-route-list GR_w\n{first}# ovn-nbctl lr-route-list GR_w\n{second}");
             let facts = lr_route_list::parse(text.as_bytes(), None, &file);
-            facts.gaps.iter().map(|gap| gap.place.position.clone()).collect::<Vec<_>>()
+            facts.gaps.iter().map(|gap| gap.place.position).collect::<Vec<_>>()
         };
         assert_eq!(of(A, A), []);
         assert_eq!(of(A, A2).len(), 1);
