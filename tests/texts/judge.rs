@@ -43,6 +43,8 @@ pub(crate) struct Answer {
     pub(crate) said: Said,
     /// Whether something was passed over, and said to be.
     pub(crate) is_lossy: bool,
+    /// Of each frame those that are judged with it, as bits.
+    pub(crate) runs: Vec<u64>,
 }
 
 impl Texts {
@@ -147,7 +149,9 @@ pub(crate) fn judge(world: &World, played: &Played, texts: &Texts, folder: &Path
     let observations = ask::observations(world, played, told::Given::Whole, &mut engine);
     let said = ask::said(world, played, &mut engine, &observations);
     let is_lossy = said.has_gaps || loaded.skipped_lines > 0 || !loaded.warnings.is_empty();
-    Ok(Answer { said, is_lossy })
+    let run_of = |index: usize| observations.iter().map(|run| run.packets).find(|run| run >> index & 1 == 1);
+    let runs = (0..played.frames.len()).map(|index| run_of(index).unwrap_or_default()).collect();
+    Ok(Answer { said, is_lossy, runs })
 }
 
 /// An engine that has read the texts, and heard what the capture tells of neighbours.

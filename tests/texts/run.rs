@@ -77,6 +77,11 @@ fn check(world: &World, damage: Damage, folder: &Path) -> Checked {
             checked.decided += 1;
             checked.undetermined += u64::from(said.is_undetermined());
         }
+        // Who was heard is asked as of the last frame of those that are judged together, and lost next hops make that another.
+        let is_of_time = matches!(right, Verdict::AsymmetricGateway | Verdict::OtherUndetermined);
+        if is_of_time && by_whole.runs[index] != by_spoilt.runs[index] {
+            continue;
+        }
         let is_it = |fault: &Fault| !is_owned_up_to(*fault, index, &spoilt, &by_spoilt);
         if let Some(fault) = fault(right, said, by_spoilt.said.commands[index]).filter(is_it) {
             checked.faults.push(((fault, damage, Some((right, said))), index));

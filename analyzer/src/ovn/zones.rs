@@ -164,9 +164,15 @@ fn may_name_zone(line: &str) -> bool {
         Some((number, front)) => number.bytes().all(|byte| byte.is_ascii_digit()) && front.iter().any(is_mixed),
         None => false,
     };
+    // Half of a UUID, or a number that its name is not before.
+    let is_rest = |word: &str| {
+        let is_of_uuid = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+        word.len() > 1 && word.bytes().any(|byte| byte.is_ascii_digit()) && word.bytes().all(is_of_uuid)
+    };
+    let is_torn = matches!(words[..], [word] if is_rest(word));
     let is_caption = line.trim_end().ends_with(':');
     let is_named = matches!(words[..], [name, number] if is_number(number) && !name.contains(':'));
-    !is_caption && words.len() <= MOST_WORDS && (is_named || is_broken || words.iter().any(is_of_name))
+    !is_caption && words.len() <= MOST_WORDS && (is_torn || is_named || is_broken || words.iter().any(is_of_name))
 }
 
 /// A value that is no zone.

@@ -9,13 +9,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::datum;
-use super::row::{Datum, Row, RowVersion};
+use super::row::{Atom, Datum, Row, RowVersion};
 use super::warnings::Warnings;
 use crate::paste::{Shape, Text};
 use crate::types::{Place, Position, Validity, Warning};
 
 /// Places of lost rows that are kept of one text.
 const MAX_LOST: usize = 256;
+
+/// Columns that hold the names of ports.
+const PORTS: [&str; 2] = ["logical_port", "output_port"];
 
 mod csv;
 mod json;
@@ -74,6 +77,16 @@ pub fn parse(text: &[u8], file_name: &str, table: &str) -> Result<Parsed, TextEr
     let places = warnings.iter_mut().map(|warning| &mut warning.place.position).chain(&mut lost);
     places.for_each(|position| *position = pasted.origin(*position));
     Ok((rows, warnings, lost))
+}
+
+/// Whether a name is an ordinary one but for blanks in it.
+fn has_blank(value: &Datum) -> bool {
+    let is_ordinary = |letter: char| letter.is_alphanumeric() || "-_.:/".contains(letter) || letter.is_whitespace();
+    let is_broken = |atom: &Atom| match atom {
+        Atom::String(text) => text.contains(char::is_whitespace) && text.chars().all(is_ordinary),
+        _ => false,
+    };
+    matches!(value, Datum::Set(atoms) if atoms.iter().any(is_broken))
 }
 
 /// What lines of a printed table look like.
@@ -261,12 +274,16 @@ impl Rows {
         self.column(name, value.map_err(|error| error.message), position);
     }
 
-    /// Adds a column to the row at work. A value that cannot be read is left out with a warning.
+    /// Adds a column to the row at work. A value that cannot be read is left out with a warning; so is the name of a port with a
+    /// blank, which a terminal may have put where it broke the line.
     fn column(&mut self, name: &str, value: Result<Datum, String>, position: Position) {
         if !self.wanted {
             return;
         }
         let value = value.and_then(|value| {
+            if PORTS.contains(&name) && has_blank(&value) {
+                return Err("a blank in the name of a port".to_owned());
+            }
             if name != "_uuid" {
                 return Ok(Some(value));
             }

@@ -168,8 +168,10 @@ impl Between {
             return Ok(self.packet(nw_proto, message.id, tp_dst, false));
         }
         // A fragment behind the first is printed as its protocol alone; of an unknown protocol a space comes first
-        // and the length behind. With option -q an IGMP message looks the same, and is more likely.
-        let lone = protocol_of_word(rest).filter(|&number| number != proto::IGMP);
+        // and the length behind. With option -q an IGMP message looks the same, and is more likely. In capitals it is the
+        // beginning of a message.
+        let is_message = rest.starts_with("ICMP");
+        let lone = protocol_of_word(rest).filter(|&number| number != proto::IGMP && !is_message);
         let later_fragment = self.header.later_fragment || lone.is_some();
         let nw_proto = self.header.nw_proto.or(lone).or_else(|| protocol_without_ports(rest));
         match nw_proto {

@@ -138,3 +138,15 @@ proptest! {
         parse(text.as_bytes(), &"f".into());
     }
 }
+
+/// A terminal that breaks a UUID leaves two halves, the second of which looks like a row.
+#[test]
+fn halves_of_a_zone() {
+    for text in [
+        "00000000-0000-4000-8000-000\n000000000_dnat 32\n",
+        "000000\n00-0000-4000-8000-000000000000_dnat 30\n",
+        "00000000-0000-4000-8000-000000000000_dnat\n32\n",
+    ] {
+        assert!(!parse(text.as_bytes(), &"zones".into()).gaps.is_empty(), "{text}");
+    }
+}

@@ -299,6 +299,16 @@ fn what_may_be_a_row_is_lost() {
     );
 }
 
+/// A terminal that breaks a line in the name of a port may leave a blank there.
+#[test]
+fn names_of_ports_with_blanks_are_lost() {
+    let json = "{\"data\":[[\"198.51.100.15\",\"rtoe-GR_ a\"]],\"headings\":[\"ip\",\"logical_port\"]}";
+    for text in [json, "ip : \"198.51.100.15\"\nlogical_port : \"rtoe-GR_ a\"\n"] {
+        let (rows, _, lost) = parse(text.as_bytes(), "dump.txt", "T").unwrap();
+        assert!(!rows[0].row.columns.contains_key("logical_port") && lost.len() == 1, "{text}");
+    }
+}
+
 /// A column is never printed as nothing, unless without marks: what is blank was lost, in every format, and also at the end
 /// of a line that was cut.
 #[test]
