@@ -1,6 +1,6 @@
 //! Who is on call is told once, at once, and when it is over; and Prometheus reads the same.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use analyzer::types::MacAddr;
 use rustix::process::Signal;
@@ -96,8 +96,10 @@ fn clearing_says_whether_it_conforms_or_is_silent() {
     });
 }
 
-/// Fifty thousand flows to a dead gateway are a few messages that count them all.
+/// Fifty thousand flows to a dead gateway are a few messages that count them all: one at once, and one for each window of time in
+/// which more are found.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how many windows there are depends on the machine")]
 fn fifty_thousand_flows_are_few_messages() {
     run(|| {
         let lab = Lab::new("live-storm")?;
@@ -106,14 +108,15 @@ fn fifty_thousand_flows_are_few_messages() {
         live.keep_counts_only();
         let flows: Vec<Flow> = (0..50_000).map(|number| flow(number + 1024, GW3)).collect();
         lab.wire().send_all("out0", flows.iter().map(|flow| (flow, 1)));
-        let (mut messages, mut flows) = (0, 0);
+        let (mut messages, mut flows, begun) = (0, 0, Instant::now());
         while flows < 50_000 {
             let message = receiver.wait("VIOLATION");
             flows = message.value("flows").and_then(|flows| flows.parse().ok()).expect("a number");
             assert!(message.fields.iter().filter(|(name, _)| name == "flow").count() <= 8, "{message:?}");
             messages += 1;
         }
-        assert!((2..=10).contains(&messages), "{messages} messages");
+        let windows = begun.elapsed().as_secs() / 3;
+        assert!((2..=windows + 3).contains(&messages), "{messages} messages in {windows} windows");
         assert!(receiver.within(Duration::from_secs(2)).is_none_or(|message| message.id != "VIOLATION"));
         let ended = live.stop();
         assert_eq!(ended.findings.len(), 50_000);
