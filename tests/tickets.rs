@@ -339,6 +339,17 @@ fn a_ticket_in_a_folder() {
     let (status, text) = replayed();
     assert_eq!(status, Some(2), "{text}");
     assert!(text.contains("Ticket.MD: not read") && text.contains("name this ticket by itself"), "{text}");
+    // Beside a capture it changes nothing, not even if it is far too long for a ticket.
+    for name in ["capture.pcap", "lr-route-list.txt"] {
+        let file = root().join("pcaps/bz2095444").join(name);
+        fs::copy(file, folder.path().join(name)).expect("the folder is ours");
+    }
+    for text in [ticket(), ticket().repeat(400)] {
+        fs::write(folder.path().join("Ticket.MD"), text).expect("the folder is ours");
+        let (status, text) = replayed();
+        assert_eq!(status, Some(1), "{text}");
+        assert!(!text.contains("broken frame"), "{text}");
+    }
 }
 
 /// Of a packet that is quoted once more, no further line is left.

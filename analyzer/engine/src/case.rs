@@ -283,7 +283,9 @@ impl<'a, 'c> Case<'a, 'c> {
 
     /// Whether it is the next hops' MACs that tell whether the packets were sent.
     fn may_be_received(&self) -> bool {
-        !self.are_ports_told() && self.seen.direction() == Direction::Unknown && self.may_arrive()
+        let is_router = |mac| self.knowledge.ports.has_mac(mac);
+        let is_told = is_router(self.seen.eth_src) || is_router(self.seen.eth_dst);
+        !is_told && self.seen.direction() == Direction::Unknown && self.may_arrive()
     }
 
     /// What was asked for.

@@ -53,8 +53,9 @@ impl Directions {
     }
 
     /// Whether the MACs tell that the packets were received.
-    pub(super) fn is_received(&self, seen: &Observation) -> bool {
+    pub(super) fn is_received(&self, knowledge: &Knowledge, seen: &Observation) -> bool {
         seen.direction() != Direction::Outbound
+            && !knowledge.ports.has_mac(seen.eth_src)
             && self.senders.contains(&seen.eth_dst)
             && !self.senders.contains(&seen.eth_src)
     }

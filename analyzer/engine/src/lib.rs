@@ -222,7 +222,7 @@ impl Engine {
         let mut context = Context::new(epochs);
         context.directions = Directions::new(knowledge, observations);
         observations.for_each_unordered(&mut |seen| {
-            let received = direction::is_inbound(knowledge, seen) || context.directions.is_received(seen);
+            let received = direction::is_inbound(knowledge, seen) || context.directions.is_received(knowledge, seen);
             if received && !seen.tags.is_later_fragment() && !seen.eth_dst.is_group() {
                 context.inbound.add(seen);
             }

@@ -46,7 +46,7 @@ pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -
             let is_bare = before == captures.len() && known == paths;
             if let Some(path) = ticket {
                 if !is_bare {
-                    tickets_passed_over.extend(is_passed_over(&path)?);
+                    tickets_passed_over.extend(is_passed_over(&path));
                 } else if add_ticket(&path, &mut paths, &mut captures)? {
                     files.retain(|file| *file != path);
                 }
@@ -77,7 +77,9 @@ pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -
     warnings.extend((captures.iter().any(is_stream) && !paths.tells_nexthops()).then(is_capture_alone));
     warnings.extend(tickets_passed_over.iter().cloned());
     loaded.warnings.splice(0..0, warnings);
-    loaded.lost_captures.extend(tickets_passed_over);
+    if captures.is_empty() {
+        loaded.lost_captures.extend(tickets_passed_over);
+    }
     loaded.history.into_iter().for_each(|start| engine.set_history_start(start));
     engine.set_given(loaded.kinds);
     let (tells_nexthops, tells_connections) = (paths.tells_nexthops(), paths.tells_connections());
@@ -85,11 +87,11 @@ pub(super) fn prepare(given: &[PathBuf], mut paths: Paths, settings: Settings) -
     Ok(Prepared { engine, captures, loaded, tells_nexthops, tells_connections, origins, asked, datapath: None })
 }
 
-/// Says of a ticket that other files of its folder are read instead; `None` where it is none.
-fn is_passed_over(path: &Path) -> anyhow::Result<Option<Warning>> {
+/// Says of a ticket that other files of its folder are read instead; `None` where it is none, or too large for one.
+fn is_passed_over(path: &Path) -> Option<Warning> {
     let message = "not read, as files of the folder have well-known names: name this ticket by itself to have it read";
     let place = Place { file: path.to_string_lossy().into(), position: Position::Whole };
-    Ok(ticket::read(path)?.map(|_| Warning { place, message: message.to_owned() }))
+    ticket::read(path).ok()?.map(|_| Warning { place, message: message.to_owned() })
 }
 
 /// Says of standard input, where nothing tells next hops, that these are not looked for in it.

@@ -243,8 +243,9 @@ fn nics(asked: &[Interface], uplinks: Option<&Uplinks>) -> anyhow::Result<Vec<St
                 bail!("-i auto: no Open_vSwitch database tells the NICs; name them, or the database with --ovs")
             }
             (Interface::Auto, Some(uplinks)) => {
-                if let Some(problem) = uplinks.problems.first() {
-                    bail!("-i auto: {problem}");
+                uplinks.problems.iter().for_each(|problem| say(format_args!("-i auto: {problem}")));
+                if uplinks.nics.is_empty() {
+                    bail!("-i auto: there is no NIC to watch: name one");
                 }
                 nics.extend(uplinks.nics.iter().map(|nic| nic.to_string()));
             }

@@ -20,7 +20,7 @@ use super::ticket::{Block, Kind, Ticket};
 use crate::capture;
 use crate::conntrack;
 use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Gap, Scope};
-use crate::ovn::moments::{Asked, Listings};
+use crate::ovn::moments::Listings;
 use crate::ovn::{Facts, lflows, lr_route_list, mac_owners, nexthops_toml, northbound, southbound, zones};
 use crate::ovsdb::file;
 use crate::types::{Place, Position, Timestamp, Validity, Warning};
@@ -283,11 +283,7 @@ impl Loader<'_> {
             Err(error) => return self.unread(&open, error, precedence),
         };
         if [ROUTES, ZONES].iter().any(|listing| listing.taken_for == taken_for) {
-            let router = facts.facts.iter().find_map(|fact| match fact {
-                Fact::Route(route) => route.router.clone(),
-                _ => None,
-            });
-            let (asked, listed) = (Asked { what: taken_for, router, command: open.command() }, facts.facts.clone());
+            let (asked, listed) = (open.asked(taken_for), facts.facts.clone());
             self.listings.compare(asked, open.place(), &listed, &mut facts);
         }
         if taken_for == NEXTHOPS.taken_for

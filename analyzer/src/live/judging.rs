@@ -35,7 +35,7 @@ pub(super) enum Due {
 impl Daemon {
     /// Judges a flow of which the kernel has counted packets, if it is time to.
     pub(super) fn noticed(&mut self, key: Key) {
-        if let Some(suspect) = self.kernel.suspect(key, &mut self.voice) {
+        if let Some(suspect) = self.kernel.new_suspect(key, &mut self.voice) {
             self.look(&suspect);
         }
     }

@@ -165,15 +165,18 @@ impl Kernel {
         heard.into_iter().map(|heard| Heard { first_ns: heard.last_ns, ..heard }).collect()
     }
 
-    /// What is counted under a key of a suspect, or under the same in the reserve. It may have been taken away meanwhile.
+    /// What is counted under a key of a suspect. It may have been taken away meanwhile.
     pub(super) fn suspect(&self, key: Key, voice: &mut Voice) -> Option<Counted> {
-        let counted = |key: Key, voice: &mut Voice| {
-            let counts = said(self.readings.suspect(&key), voice).flatten()?;
-            Some(Counted { key, counts })
-        };
-        match counted(key, voice) {
-            None if !key.is_in_reserve() => counted(key.in_reserve(), voice),
-            counted => counted,
+        let counts = said(self.readings.suspect(&key), voice).flatten()?;
+        Some(Counted { key, counts })
+    }
+
+    /// The same of a suspect that came just now, which is in the reserve where it found no room among the others.
+    pub(super) fn new_suspect(&self, key: Key, voice: &mut Voice) -> Option<Counted> {
+        match said(self.readings.suspect(&key), voice)? {
+            Some(counts) => Some(Counted { key, counts }),
+            None if key.is_in_reserve() => None,
+            None => self.suspect(key.in_reserve(), voice),
         }
     }
 

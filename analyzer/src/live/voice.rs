@@ -6,7 +6,7 @@ use std::fmt::Display;
 
 use crate::output::say;
 
-/// Reasons that are remembered as said. Of more than these nothing is said; all are counted.
+/// Messages and reasons that are remembered as said. Of more than these nothing is said; failures are counted all the same.
 const MAX_SAID: usize = 1024;
 
 /// What was asked for in vain.
@@ -75,14 +75,14 @@ impl Voice {
 
     /// Says something unless the user wants it quiet, and not again.
     pub(super) fn say_once(&mut self, message: &str) {
-        if self.said.insert(message.to_owned()) {
+        if self.said.len() < MAX_SAID && self.said.insert(message.to_owned()) {
             self.say(message);
         }
     }
 
     /// Says what went wrong, and not again.
     pub(super) fn complain_once(&mut self, message: &str) {
-        if self.said.insert(message.to_owned()) {
+        if self.said.len() < MAX_SAID && self.said.insert(message.to_owned()) {
             self.complain(message);
         }
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use super::Facts;
 use super::lines::{each_line, words};
-use super::moments::{Asked, Listings};
+use super::moments::{self, Asked, Listings};
 use crate::engine::fact::{BfdRef, Fact, Policy, Route, RouteOrigin, Scope, Source};
 use crate::paste::{self, Kind, Line, Looks, Shape};
 use crate::types::{IpPrefix, Place, Position, Validity};
@@ -158,16 +158,26 @@ struct Listing<'a> {
     longest: usize,
     routes: Vec<Told>,
     known: HashSet<Route>,
-    /// Listings below commands.
+    /// Listings, by the commands above them and by their headings.
     sections: Vec<Section>,
     facts: Facts,
 }
 
-/// What a command lists.
+/// A listing among several.
 struct Section {
-    asked: Asked,
+    command: Option<Arc<str>>,
     position: Position,
     routes: Vec<Fact>,
+    /// Whether the headings of IPv4 and of IPv6 were there.
+    has: [bool; 2],
+    /// Whether something stands for rows that were left out.
+    is_trimmed: bool,
+}
+
+impl Section {
+    fn new(command: Option<Arc<str>>, position: Position) -> Self {
+        Self { command, position, routes: Vec::new(), has: [false; 2], is_trimmed: false }
+    }
 }
 
 impl Listing<'_> {
@@ -185,15 +195,14 @@ impl Listing<'_> {
         if let Some(arguments) = command(line) {
             self.router = router_argument(arguments).or(self.given).map(Arc::from);
             self.route_table = "".into();
-            let asked =
-                Asked { what: "lr-route-list", router: self.router.clone(), command: Some(arguments.trim().into()) };
-            self.sections.push(Section { asked, position, routes: Vec::new() });
+            self.sections.push(Section::new(Some(arguments.trim().into()), position));
         }
     }
 
     fn data(&mut self, line: &Line<'_>, trimmed: &str) {
-        if trimmed == "IPv4 Routes" || trimmed == "IPv6 Routes" {
+        if let Some(family) = family(trimmed) {
             self.route_table = "".into();
+            self.begin(family, line.position(0));
         } else if let Some(table) = route_table(trimmed) {
             self.tells_ecmp = true;
             self.route_table = if table == "<main>" { "".into() } else { table.into() };
@@ -209,6 +218,9 @@ impl Listing<'_> {
                 }
                 Err(NoRow { offset, message }) => {
                     let position = line.position(offset);
+                    if let Some(section) = self.sections.last_mut() {
+                        section.is_trimmed |= moments::is_trimmed(trimmed.as_bytes());
+                    }
                     match lost::row_or_heading(line.text, self.router.clone()) {
                         Some(scope) => self.facts.lose(self.file, position, scope, message),
                         None => self.facts.warn(self.file, position, message),
@@ -238,6 +250,9 @@ impl Listing<'_> {
             self.facts.assume(self.file, Position::Line(line.number()), message);
         }
         self.tells_ecmp |= row.has_new_words;
+        if self.sections.is_empty() {
+            self.sections.push(Section::new(None, line.position(0)));
+        }
         if let Some(section) = self.sections.last_mut() {
             section.routes.push(Fact::Route(row.route.clone()));
         }
@@ -262,6 +277,17 @@ impl Listing<'_> {
         };
         let message = "another row may stand behind this one, which was not read".to_owned();
         self.facts.lose(self.file, line.position(offset), scope, message);
+    }
+
+    /// Begins the routes of a family; where the listing has some already, another listing.
+    fn begin(&mut self, family: usize, position: Position) {
+        if self.sections.last().is_none_or(|section| section.has[family]) {
+            let command = self.sections.last().and_then(|section| section.command.clone());
+            self.sections.push(Section::new(command, position));
+        }
+        if let Some(section) = self.sections.last_mut() {
+            section.has[family] = true;
+        }
     }
 
     fn row(&self, line: &str) -> Result<Row, NoRow> {
@@ -365,7 +391,8 @@ impl Listing<'_> {
             self.facts.facts.push(Fact::Route(route));
         }
         let mut listings = Listings::default();
-        for Section { asked, position, routes } in self.sections {
+        for Section { command, position, routes, is_trimmed, .. } in self.sections {
+            let asked = Asked { what: "lr-route-list", command, is_trimmed };
             let place = Place { file: Arc::clone(self.file), position };
             listings.compare(asked, place, &routes, &mut self.facts);
         }
@@ -412,7 +439,12 @@ fn route_table(line: &str) -> Option<&str> {
 }
 
 fn is_heading(line: &str) -> bool {
-    line == "IPv4 Routes" || line == "IPv6 Routes" || route_table(line).is_some()
+    family(line).is_some() || route_table(line).is_some()
+}
+
+/// Of which family the routes below a heading are: 0 for IPv4, 1 for IPv6.
+fn family(line: &str) -> Option<usize> {
+    ["IPv4 Routes", "IPv6 Routes"].iter().position(|heading| line == *heading)
 }
 
 /// Whether a word may be the name of a port: what begins a comment is none.

@@ -11,29 +11,48 @@ use super::Facts;
 use crate::engine::fact::{BfdStatus, Binding, BindingKind, Fact, Gap, Policy, Scope};
 use crate::types::{IpPrefix, MacAddr, Place, Validity, Warning};
 
+/// Listings that others are held against. Whoever has more of them has a script that asks again and again.
+const MAX_HELD: usize = 64;
+
+/// Words of commands that leave rows out.
+const FILTERS: [&str; 7] = ["find", "grep", "egrep", "head", "tail", "awk", "sed"];
+
+/// Lines that stand for others that were left out.
+const TRIMMED: [&str; 6] = ["...", "[...]", "(...)", "\u{2026}", "[snip]", "<snip>"];
+
 /// What a text lists.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Asked {
     /// The kind of text.
     pub what: &'static str,
-    /// The router, where the rows are those of one.
-    pub router: Option<Arc<str>>,
     /// The command that printed it, where it is seen.
     pub command: Option<Arc<str>>,
+    /// Whether lines of it were left out, and something stands for them.
+    pub is_trimmed: bool,
 }
 
 impl Asked {
-    /// Whether a row that both list is in both as it was.
-    fn is_comparable(&self, other: &Self) -> bool {
-        let is_whole = |asked: &Self| !asked.command.as_deref().is_some_and(is_part);
-        (&self.what, &self.router) == (&other.what, &other.router)
-            && (self.command == other.command || is_whole(self) && is_whole(other))
+    /// Whether it is, or may well be, a part of what there is.
+    fn is_part(&self, rows: usize) -> bool {
+        let is_filtered = |command: &str| {
+            let words: Vec<&str> =
+                command.split(|found: char| found.is_whitespace() || "`'\"".contains(found)).collect();
+            let has_record = words.iter().position(|word| *word == "list").is_some_and(|list| {
+                words[list + 1..].iter().filter(|word| !word.is_empty() && !word.starts_with('-')).count() > 1
+            });
+            command.contains('|') || has_record || words.iter().any(|word| FILTERS.contains(word))
+        };
+        // A row by itself may be what somebody speaks of.
+        self.is_trimmed || self.command.as_deref().map_or(rows == 1, is_filtered)
     }
 }
 
-/// Whether a command prints some of the rows, or of the next hops of a route.
-fn is_part(command: &str) -> bool {
-    command.contains('|') || command.split_whitespace().any(|word| word == "find")
+/// Whether something in a text stands for lines that were left out.
+pub fn is_trimmed(text: &[u8]) -> bool {
+    let bare = |line: &[u8]| {
+        String::from_utf8_lossy(line).trim_matches(|mark: char| mark.is_whitespace() || mark == '>').to_owned()
+    };
+    text.split(|&byte| byte == b'\n').any(|line| line.len() < 16 && TRIMMED.contains(&bare(line).as_str()))
 }
 
 /// What decides a verdict and has one answer at a time.
@@ -61,11 +80,40 @@ impl Key {
     fn may_be_of_others(&self) -> bool {
         matches!(self, Self::Route { router: None, policy: Policy::DstIp, .. })
     }
+
+    /// Whether there is but one answer to it at a time.
+    fn is_single(&self) -> bool {
+        !matches!(self, Self::Route { .. })
+    }
+
+    /// The same without the router, which a listing may not name.
+    fn of_any_router(&self) -> Self {
+        match self.clone() {
+            Self::Route { table, policy, prefix, .. } => Self::Route { router: None, table, policy, prefix },
+            other => other,
+        }
+    }
+
+    fn router(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Route { router, .. } => router.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether it is of IPv4; `None` where that is not asked.
+    fn is_ipv4(&self) -> Option<bool> {
+        match self {
+            Self::Route { prefix, .. } => Some(prefix.addr().is_ipv4()),
+            Self::Session { peer: ip, .. } | Self::StaticBinding { ip, .. } => Some(ip.is_ipv4()),
+            Self::ZoneOf { .. } => None,
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Answer {
-    Nexthop(Option<IpAddr>, Option<Arc<str>>),
+    Nexthop(Option<IpAddr>),
     Status(BfdStatus),
     Mac(Option<MacAddr>),
     Zone(u16),
@@ -73,10 +121,21 @@ enum Answer {
 
 type Answers = BTreeMap<Key, BTreeSet<Answer>>;
 
+/// A listing that others are held against.
+#[derive(Debug)]
+struct Held {
+    asked: Asked,
+    place: Place,
+    is_part: bool,
+    answers: Answers,
+}
+
 /// Listings so far.
 #[derive(Debug, Default)]
 pub struct Listings {
-    told: Vec<(Asked, Place, Answers)>,
+    held: Vec<Held>,
+    /// What is lost already.
+    lost: BTreeSet<Key>,
 }
 
 impl Listings {
@@ -90,32 +149,81 @@ impl Listings {
         facts: &mut Facts,
     ) {
         let answers = answers(listed);
-        let (mut differing, mut first) = (BTreeSet::new(), None);
-        for (earlier, where_, before) in self.told.iter().filter(|(earlier, ..)| earlier.is_comparable(&asked)) {
-            let is_same_command = earlier.command.is_some() && earlier.command == asked.command;
-            let keys = answers.keys().chain(before.keys().filter(|key| !answers.contains_key(*key)));
-            for key in keys.filter(|key| is_same_command || !key.may_be_of_others()) {
-                let differs = match (answers.get(key), before.get(key)) {
-                    (Some(now), Some(then)) => now != then,
-                    _ => is_same_command,
-                };
-                if differs {
-                    first.get_or_insert(where_);
-                    differing.insert(key.clone());
-                }
+        let is_part = asked.is_part(answers.values().map(BTreeSet::len).sum());
+        let listing = Held { asked, place, is_part, answers };
+        let of_itself = listing.answers.iter().filter(|(key, answers)| key.is_single() && answers.len() > 1);
+        let mut differing: BTreeMap<Key, Place> =
+            of_itself.map(|(key, _)| (key.clone(), listing.place.clone())).collect();
+        let held = self.held.iter().filter(|held| held.asked.what == listing.asked.what);
+        let mut is_known = false;
+        for held in held {
+            is_known |= held.asked == listing.asked && held.answers == listing.answers;
+            for key in listing.differing(held) {
+                differing.entry(key).or_insert_with(|| held.place.clone());
             }
         }
-        if let Some(first) = first {
-            let rows =
-                if differing.len() == 1 { "one row is".to_owned() } else { format!("{} rows are", differing.len()) };
+        differing.retain(|key, _| self.lost.insert(key.clone()));
+        if let Some(first) = differing.values().next() {
+            let rows = match differing.len() {
+                1 => "one row is".to_owned(),
+                rows => format!("{rows} rows are"),
+            };
             let message = format!(
                 "{rows} not as at {first}: nothing tells which of the two is of the packets' time; leave out the other"
             );
+            let place = &listing.place;
             facts.assumptions.push(Warning { place: place.clone(), message });
             let gap = |key: &Key| Gap { scope: key.scope(), place: place.clone(), validity: Validity::ALWAYS };
-            facts.gaps.extend(differing.iter().map(gap));
+            facts.gaps.extend(differing.keys().map(gap));
         }
-        self.told.push((asked, place, answers));
+        if !is_known && self.held.len() < MAX_HELD {
+            self.held.push(listing);
+        }
+    }
+}
+
+impl Held {
+    /// What this listing says otherwise than another.
+    fn differing(&self, other: &Self) -> Vec<Key> {
+        let is_same_command = self.asked.command.is_some() && self.asked.command == other.asked.command;
+        let is_whole = !self.asked.is_trimmed && !other.asked.is_trimmed;
+        let mut differing = Vec::new();
+        for (key, now) in self.answers.iter().filter(|(key, _)| is_same_command || !key.may_be_of_others()) {
+            for then in other.answers_to(key) {
+                let differs = match (self.is_part, other.is_part) {
+                    _ if is_same_command && is_whole => now != then,
+                    (false, false) => now != then,
+                    (true, false) => !now.is_subset(then),
+                    (false, true) => !then.is_subset(now),
+                    (true, true) => key.is_single() && now != then,
+                };
+                differing.extend(differs.then(|| key.clone()));
+            }
+        }
+        // Of a listing that shares no row with the other it is not known that it lists the same.
+        let shares = |key: &Key| {
+            self.answers.keys().any(|own| own.is_ipv4() == key.is_ipv4() && other.answers.contains_key(own))
+        };
+        if is_same_command && is_whole {
+            let gone = other.answers.keys().filter(|key| !self.answers.contains_key(*key));
+            let come = self.answers.keys().filter(|key| !other.answers.contains_key(*key));
+            differing.extend(gone.chain(come).filter(|key| shares(key)).cloned());
+        }
+        differing
+    }
+
+    /// What it says to a question. Where either names no router, that may be the other's.
+    fn answers_to(&self, key: &Key) -> Vec<&BTreeSet<Answer>> {
+        let exact = self.answers.get(key);
+        if exact.is_some() || key.is_single() {
+            return exact.into_iter().collect();
+        }
+        match key.router() {
+            Some(_) => self.answers.get(&key.of_any_router()).into_iter().collect(),
+            None => {
+                self.answers.iter().filter(|(own, _)| own.of_any_router() == *key).map(|(_, answers)| answers).collect()
+            }
+        }
     }
 }
 
@@ -137,7 +245,7 @@ fn answer(fact: &Fact) -> Option<(Key, Answer)> {
                 policy: route.policy,
                 prefix: route.prefix,
             },
-            Answer::Nexthop(route.nexthop, route.output_port.clone()),
+            Answer::Nexthop(route.nexthop),
         ),
         Fact::Bfd(bfd) => {
             (Key::Session { port: Arc::clone(&bfd.logical_port), peer: bfd.dst_ip }, Answer::Status(bfd.status))
@@ -163,7 +271,7 @@ mod tests {
         for (command, rows) in [first, second] {
             let mut facts = lr_route_list::parse(rows.as_bytes(), Some("GR_w"), &file);
             let command = (!command.is_empty()).then(|| command.into());
-            let asked = Asked { what: "routes", router: Some("GR_w".into()), command };
+            let asked = Asked { what: "routes", command, is_trimmed: is_trimmed(rows.as_bytes()) };
             let place = Place { file: Arc::clone(&file), position: Position::Whole };
             listings.compare(asked, place, &facts.facts.clone(), &mut facts);
             lost = facts.gaps.len();
@@ -182,12 +290,15 @@ mod tests {
         assert_eq!(lost((list, A), (list, A)), 0);
         assert_eq!(lost((list, A), (list, A2)), 1);
         assert_eq!(lost((list, &both), (list, A2)), 2, "one is another, one is there no more");
-        assert_eq!(lost(("", A), ("", A2)), 1);
+        assert_eq!(lost(("", &both), ("", &format!("{A2}{B}"))), 1);
+        assert_eq!(lost(("", A), ("", A2)), 0, "each may be an excerpt of one");
         assert_eq!(lost(("", A), ("", B)), 0, "each may be a part");
         assert_eq!(lost((list, A), ("", A2)), 1);
         let sought = "lr-route-list GR_w | grep 198.51.100.1";
         assert_eq!(lost((list, &format!("{A}{A2}")), (sought, A)), 0);
         assert_eq!(lost((sought, A), (sought, A2)), 1);
+        assert_eq!(lost((list, A), (sought, A2)), 1, "a part that the whole lacks");
+        assert_eq!(lost((list, &both), (list, &format!("{A}[...]\n"))), 0, "trimmed");
     }
 
     /// The name of a zone has one number at a time.
@@ -196,7 +307,7 @@ mod tests {
         let (mut listings, file) = (Listings::default(), Arc::from("zones"));
         let lost = ["GR_w_dnat 35\nGR_w_snat 8\n", "GR_w_snat 8\n", "GR_w_dnat 36\nGR_w_snat 8\n"].map(|text| {
             let mut facts = zones::parse(text.as_bytes(), &file);
-            let asked = Asked { what: "ct-zones", router: None, command: None };
+            let asked = Asked { what: "ct-zones", command: None, is_trimmed: false };
             let place = Place { file: Arc::clone(&file), position: Position::Whole };
             listings.compare(asked, place, &facts.facts.clone(), &mut facts);
             facts.gaps.len()
@@ -215,6 +326,11 @@ mod tests {
         };
         assert_eq!(of(A, A), []);
         assert_eq!(of(A, A2).len(), 1);
+        let without = |first: &str, second: &str| {
+            let text = format!("IPv4 Routes\n{B}{first}IPv4 Routes\n{B}{second}");
+            lr_route_list::parse(text.as_bytes(), None, &file).gaps.len()
+        };
+        assert_eq!((without(A, A), without(A, A2)), (0, 1), "headings begin listings, too");
         let two = format!("# ovn-nbctl lr-route-list GR_v\n{A}# ovn-nbctl lr-route-list GR_w\n{A2}");
         assert!(lr_route_list::parse(two.as_bytes(), None, &file).gaps.is_empty());
     }

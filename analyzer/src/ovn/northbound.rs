@@ -92,9 +92,15 @@ pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
     reader.facts
 }
 
+/// Whether a static binding counts before what OVN learns.
+const OVERRIDE: &str = "override_dynamic_mac";
+
 /// A row of `Static_MAC_Binding`, which the Southbound database has too.
 pub(super) fn static_mac_binding(row: &Row, validity: Validity) -> Result<Vec<Fact>, BadColumn> {
-    let override_dynamic_mac = row.boolean("override_dynamic_mac").unwrap_or(false);
+    let override_dynamic_mac = match row.boolean(OVERRIDE) {
+        None if row.columns.contains_key(OVERRIDE) => return Err(BadColumn::new(OVERRIDE, "expected true or false")),
+        told => told.unwrap_or(false),
+    };
     Ok(vec![Fact::Binding(Binding {
         logical_port: columns::name(row, "logical_port"),
         ip: columns::ip(row, "ip")?,

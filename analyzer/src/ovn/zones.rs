@@ -65,12 +65,19 @@ pub fn facts(tables: &Tables, file: &Arc<str>) -> Facts {
 pub fn parse(text: &[u8], file: &Arc<str>) -> Facts {
     let mut facts = Facts::default();
     let mut known = HashSet::new();
+    // A word by itself, and how far it is indented: it may be the beginning of a name whose line was broken.
+    let mut lone: Option<(usize, Position)> = None;
     each_line(text, ZoneRows, MAX_LINE, |line| {
         let line = match line {
             Ok(line) if line.kind == Kind::Data => line,
             Ok(_) => return,
             Err(bad) => return facts.lose(file, bad.position(), Scope::Zones, bad.to_string()),
         };
+        let indent = line.text.len() - line.text.trim_start().len();
+        if let Some((_, position)) = lone.take().filter(|&(before, _)| before < indent) {
+            let message = "this word may be the beginning of the name below it".to_owned();
+            facts.lose(file, position, Scope::Zones, message);
+        }
         let mut found = |offset: usize, name: &str, value: &str| match value.parse() {
             Ok(zone) => {
                 let zone = Zone { zone, name: name.into(), validity: Validity::ALWAYS };
@@ -86,11 +93,16 @@ pub fn parse(text: &[u8], file: &Arc<str>) -> Facts {
                     found(pair.offset, name, &pair.value);
                 }
             }
-        } else if let Some((name, offset, zone)) = named_zone(line.text).filter(|(name, ..)| !is_damaged(name)) {
+        } else if let Some((name, offset, zone)) =
+            named_zone(line.text).filter(|(name, ..)| !is_damaged(name) && !is_half(name))
+        {
             found(offset, name, zone);
         } else if !is_column(line.text) {
             let message = "this line names no zone: expected NAME ZONE, as ct-zone-list prints, or ct-zone-NAME=ZONE";
             let place = Position::Line(line.number());
+            if words(line.text).count() == 1 {
+                lone = Some((indent, place));
+            }
             match may_name_zone(line.text) {
                 true => facts.lose(file, place, Scope::Zones, message.to_owned()),
                 false => facts.warn(file, place, message.to_owned()),
@@ -164,15 +176,29 @@ fn may_name_zone(line: &str) -> bool {
         Some((number, front)) => number.bytes().all(|byte| byte.is_ascii_digit()) && front.iter().any(is_mixed),
         None => false,
     };
-    // Half of a UUID, or a number that its name is not before.
-    let is_rest = |word: &str| {
-        let is_of_uuid = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
-        word.len() > 1 && word.bytes().any(|byte| byte.is_ascii_digit()) && word.bytes().all(is_of_uuid)
-    };
-    let is_torn = matches!(words[..], [word] if is_rest(word));
+    let is_torn = matches!(words[..], [word] if word.len() >= SHORTEST_HALF && is_of_uuid(word));
     let is_caption = line.trim_end().ends_with(':');
     let is_named = matches!(words[..], [name, number] if is_number(number) && !name.contains(':'));
     !is_caption && words.len() <= MOST_WORDS && (is_torn || is_named || is_broken || words.iter().any(is_of_name))
+}
+
+/// Letters of a UUID.
+const UUID_LEN: usize = 36;
+
+/// Letters of what may be the first half of a UUID. A date is longer, and is none.
+const SHORTEST_HALF: usize = 6;
+
+/// Whether a word is a part of a UUID.
+fn is_of_uuid(word: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+    let is_date = word.len() == 10 && word.bytes().filter(|&byte| byte == b'-').count() == 2;
+    word.bytes().any(|byte| byte.is_ascii_digit()) && word.bytes().all(is_digit) && !is_date
+}
+
+/// Whether the name of a router's zone begins in the middle of a UUID.
+fn is_half(name: &str) -> bool {
+    let stem = name.strip_suffix("_dnat").or_else(|| name.strip_suffix("_snat")).unwrap_or_default();
+    is_of_uuid(stem) && stem.len() != UUID_LEN && (stem.contains('-') || stem.len() > SHORTEST_HALF)
 }
 
 /// A value that is no zone.

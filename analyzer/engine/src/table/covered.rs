@@ -20,7 +20,8 @@ pub(super) fn unless_dead(case: &Case<'_, '_>) -> Option<Ruling> {
 
 pub(super) fn received(case: &Case<'_, '_>) -> Option<Ruling> {
     case.routes()?;
-    let is_received = || case.seen.eth_dst().is_some() && case.context().directions.is_received(case.seen);
+    let is_received =
+        || case.seen.eth_dst().is_some() && case.context().directions.is_received(case.knowledge, case.seen);
     (case.may_arrive() && is_received()).then(|| Ruling::of(NotCovered::Inbound))
 }
 

@@ -32,6 +32,9 @@ const SIGNS: &[Signs] = &[
     Signs { table: "Datapath_Binding", has: &["external_ids"], lacks: &["logical_port", "nexthop", "dst_ip"] },
 ];
 
+/// Tables whose listings are held against each other.
+const HELD: [&str; 4] = ["Logical_Router_Static_Route", "Learned_Route", "BFD", "Static_MAC_Binding"];
+
 /// Texts of a table with its name, and the option that names them.
 pub(super) type TablesTexts<'a> = ((Vec<Text<'a>>, &'static str), &'static str);
 
@@ -51,7 +54,7 @@ struct Part {
     versions: Range<usize>,
     /// Which of the sources it is.
     source: usize,
-    command: Option<Arc<str>>,
+    asked: Asked,
 }
 
 impl Loader<'_> {
@@ -102,7 +105,7 @@ impl Loader<'_> {
         }
         let versions = listed.tables.tables.entry(table.into()).or_default();
         let (versions_of_part, source) = (versions.len()..versions.len() + rows.len(), self.loaded.sources.len());
-        listed.parts.push(Part { table, versions: versions_of_part, source, command: open.command() });
+        listed.parts.push(Part { table, versions: versions_of_part, source, asked: open.asked(table) });
         self.loaded.sources.push(open.source(taken_for, rows.len(), lost_lines));
         versions.extend(rows);
         Ok(())
@@ -124,12 +127,11 @@ impl Loader<'_> {
                 self.loaded.sources[part.source].lost += 1;
             }
         }
-        for Part { table, versions, source, command } in &listed.parts {
+        for Part { table, versions, source, asked } in listed.parts.iter().filter(|part| HELD.contains(&part.table)) {
             let rows = listed.tables.tables.get(*table).map_or(&[][..], |rows| &rows[versions.clone()]);
             let tables = Tables { tables: [((*table).into(), rows.to_vec())].into(), ..Tables::default() };
             let place = self.loaded.sources[*source].place.clone();
-            let asked = Asked { what: table, router: None, command: command.clone() };
-            self.listings.compare(asked, place, &read(&tables, &listed.file).facts, &mut facts);
+            self.listings.compare(asked.clone(), place, &read(&tables, &listed.file).facts, &mut facts);
         }
         let open = Open { file: Arc::clone(&listed.file), bytes: (&[][..]).into(), block: None };
         self.take(&open, "rows of these tables", facts, Precedence::Behind(database))

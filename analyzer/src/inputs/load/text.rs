@@ -9,6 +9,7 @@ use crate::conntrack::reader::Reading;
 use crate::engine::fact::{LostEntry, Scope};
 use crate::inputs::source::Source;
 use crate::inputs::ticket::{Block, Kind, Ticket};
+use crate::ovn::moments::{self, Asked};
 use crate::ovn::{self, Facts};
 use crate::ovsdb::text::TextError;
 use crate::types::{Place, Position, Warning};
@@ -58,9 +59,10 @@ impl Open<'_> {
         self.block.map_or(0, |block| block.lines.start)
     }
 
-    /// The command that printed it, where it is seen.
-    pub(super) fn command(&self) -> Option<Arc<str>> {
-        self.block?.command.clone()
+    /// What it lists.
+    pub(super) fn asked(&self, what: &'static str) -> Asked {
+        let command = self.block.and_then(|block| block.command.clone());
+        Asked { what, command, is_trimmed: moments::is_trimmed(&self.bytes) }
     }
 
     /// Where the text stands.

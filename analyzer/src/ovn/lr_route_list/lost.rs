@@ -73,12 +73,14 @@ fn is_address(word: &str) -> bool {
     word.parse::<IpPrefix>().is_ok() || is_masked(word)
 }
 
-/// Whether a line is the beginning of the heading of a table, or one in which letters were lost.
+/// Whether a line is the beginning of the heading of a table, or its end, or one in which letters were lost.
 fn is_damaged_heading(line: &str) -> bool {
     let is_beginning = line.len() >= "Route".len() && HEADING.starts_with(line);
     let alike = line.chars().zip(HEADING.chars()).filter(|(of_line, of_heading)| of_line == of_heading).count();
     let is_garbled = || line.ends_with(':') && (is_damaged(line) || line.contains("xx")) && 2 * alike >= HEADING.len();
-    is_beginning || line.starts_with(HEADING) || is_garbled()
+    let is_end =
+        || line.ends_with(':') && (1..HEADING.len() - "able".len()).any(|cut| line.starts_with(&HEADING[cut..]));
+    is_beginning || line.starts_with(HEADING) || is_garbled() || is_end()
 }
 
 /// What the heading of a table begins with.

@@ -150,3 +150,11 @@ fn halves_of_a_zone() {
         assert!(!parse(text.as_bytes(), &"zones".into()).gaps.is_empty(), "{text}");
     }
 }
+
+/// The rest of a broken line is indented where a terminal did it.
+#[test]
+fn a_word_above_an_indented_row() {
+    let gaps = |text: &str| parse(text.as_bytes(), &"zones".into()).gaps.len();
+    assert_eq!(gaps("default_pod-5 50\nG\n  R_a_dnat 30\n"), 1);
+    assert_eq!(gaps("  GR_a_dnat 30\n  exit\n"), 0);
+}

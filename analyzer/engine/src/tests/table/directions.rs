@@ -129,6 +129,14 @@ fn which_way_packets_go() {
             &[UNDIRECTED, UNDIRECTED],
         ),
         (
+            "what a router of the dump sends is sent, whatever else its receiver does",
+            || {
+                let seen = [(100, flow(9), DEAD, GW1), (101, flow(1), NODE, DEAD), (102, flow(2), NODE, GW1)];
+                changed(world(seen), |w| w.facts.push(Fact::RouterPort(port())))
+            },
+            &["not-covered other-sender", UNKNOWN, "conforming"],
+        ),
+        (
             "nor keeps the MACs from telling",
             || {
                 let seen =
