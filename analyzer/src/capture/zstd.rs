@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::stream::ByteStream;
 
@@ -10,22 +10,21 @@ use super::stream::ByteStream;
 const MAGIC: u32 = 0xfd2f_b528;
 /// Magic numbers of skippable frames, but for the low four bits (RFC 8878 section 3.1.2).
 const SKIPPABLE: u32 = 0x184d_2a50;
-/// Largest window accepted, as by the zstd command without `--long`.
-const MAX_WINDOW: u64 = 128 << 20;
-/// An empty last block (RFC 8878 section 3.1.1.2), and four octets where the frame ends with a checksum.
-const EMPTY_LAST_BLOCK: [u8; 7] = [1, 0, 0, 0, 0, 0, 0];
+/// Largest window accepted, as by the zstd command without `--long`: 128 MiB, as a power of two.
+const MAX_WINDOW_LOG: u32 = 27;
 
 /// Unpacks frame after frame.
 pub(super) struct ZstdFrames {
     source: ByteStream,
-    decoder: FrameDecoder,
+    /// An error where there was no memory for it.
+    decoder: io::Result<Decoder<'static>>,
     state: State,
 }
 
 enum State {
     /// A frame header, a skippable frame or the end comes next.
     Between,
-    /// A block comes next, or bytes that are unpacked already.
+    /// More of a frame comes next, or bytes that are unpacked already.
     InFrame,
     /// The frame failed. What was unpacked of it is given out before the error.
     Failed(Option<io::Error>),
@@ -39,13 +38,15 @@ pub(super) fn is_magic(head: [u8; 4]) -> bool {
 
 impl ZstdFrames {
     pub(super) fn new(source: ByteStream) -> Self {
-        let mut decoder = FrameDecoder::new();
-        decoder.set_max_window_size(MAX_WINDOW);
+        let decoder = Decoder::new().and_then(|mut decoder| {
+            decoder.set_parameter(DParameter::WindowLogMax(MAX_WINDOW_LOG))?;
+            Ok(decoder)
+        });
         Self { source, decoder, state: State::Between }
     }
 
-    /// Starts the next frame; `false` at the end of the stream.
-    fn start_frame(&mut self) -> io::Result<bool> {
+    /// Comes to the next frame; `false` at the end of the stream.
+    fn find_frame(&mut self) -> io::Result<bool> {
         loop {
             if self.source.fill_buf()?.is_empty() {
                 return Ok(false);
@@ -57,32 +58,33 @@ impl ZstdFrames {
                     self.source.drop_front(8);
                     io::copy(&mut (&mut self.source).take(u64::from(size)), &mut io::sink())?;
                 }
-                (Some(MAGIC), _) => break,
+                (Some(MAGIC), _) => return Ok(true),
                 (None, _) => return Err(cut()),
                 (Some(magic), _) if magic & !0xf == SKIPPABLE => return Err(cut()),
                 (Some(_), _) => return Err(damaged("what follows its last frame is no frame")),
             }
         }
-        match self.decoder.reset(&mut self.source) {
-            Ok(()) => Ok(true),
-            Err(error) => Err(self.failure(&error)),
-        }
     }
 
-    fn decode_block(&mut self) {
-        if let Err(error) = self.decoder.decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1)) {
-            self.state = State::Failed(Some(self.failure(&error)));
-            // The decoder holds back a window of bytes until it sees the last block, so it is shown one. If that
-            // fails too, only what was held back is lost.
-            let _ = self.decoder.decode_blocks(&EMPTY_LAST_BLOCK[..], BlockDecodingStrategy::UptoBlocks(1));
+    /// Unpacks more of a frame into `target`. Returns how many bytes.
+    fn decode(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        // The decoder may hold bytes for which there was no room before, so it is asked also at the end.
+        let (at_hand, failure) = match self.source.fill_buf() {
+            Ok(at_hand) => (at_hand, None),
+            Err(error) => (&[][..], Some(error)),
+        };
+        let is_end = at_hand.is_empty();
+        let (mut input, mut output) = (InBuffer::around(at_hand), OutBuffer::around(target));
+        let hint = there(&mut self.decoder)?.run(&mut input, &mut output);
+        let (consumed, unpacked) = (input.pos(), output.pos());
+        self.source.drop_front(consumed);
+        match hint {
+            Ok(0) => self.state = State::Between,
+            Ok(_) if is_end && unpacked == 0 => return Err(failure.unwrap_or_else(cut)),
+            Ok(_) => {}
+            Err(error) => self.state = State::Failed(Some(damaged(&error.to_string()))),
         }
-    }
-
-    fn failure(&mut self, error: &dyn std::error::Error) -> io::Error {
-        if !self.source.peek(1).is_empty() {
-            return damaged(&error.to_string());
-        }
-        self.source.failure().map_or_else(cut, |failure| io::Error::new(failure.kind(), failure.to_string()))
+        Ok(unpacked)
     }
 }
 
@@ -92,28 +94,26 @@ impl Read for ZstdFrames {
             return Ok(0);
         }
         loop {
-            if !matches!(self.state, State::Between) && self.decoder.can_collect() > 0 {
-                return self.decoder.read(target);
-            }
             match &mut self.state {
                 State::Failed(error) => return error.take().map_or(Ok(0), Err),
                 State::Between => {
-                    if !self.start_frame()? {
+                    if !self.find_frame()? {
                         return Ok(0);
                     }
+                    there(&mut self.decoder)?.reinit()?;
                     self.state = State::InFrame;
                 }
-                State::InFrame if self.decoder.is_finished() => {
-                    let told = self.decoder.get_checksum_from_data();
-                    if told.is_some() && told != self.decoder.get_calculated_checksum() {
-                        return Err(damaged("the checksum of a frame is wrong"));
-                    }
-                    self.state = State::Between;
-                }
-                State::InFrame => self.decode_block(),
+                State::InFrame => match self.decode(target)? {
+                    0 => {}
+                    unpacked => return Ok(unpacked),
+                },
             }
         }
     }
+}
+
+fn there<'a>(decoder: &'a mut io::Result<Decoder<'static>>) -> io::Result<&'a mut Decoder<'static>> {
+    decoder.as_mut().map_err(|error| io::Error::new(error.kind(), error.to_string()))
 }
 
 fn cut() -> io::Error {
