@@ -28,6 +28,19 @@ pub(crate) enum EarlyEnd<'a> {
     },
 }
 
+impl<'a> EarlyEnd<'a> {
+    /// Why a reader has to stop where a stream has ended, by its failure or without one, and `left` bytes are no record.
+    /// `None` where the last record ended with the stream.
+    pub(crate) fn of(failure: Option<&'a io::Error>, left: usize) -> Option<Self> {
+        match failure {
+            Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => Some(Self::CutPacked(error)),
+            Some(error) => Some(Self::Failed(error)),
+            None if left > 0 => Some(Self::CutRecord { left }),
+            None => None,
+        }
+    }
+}
+
 impl fmt::Display for EarlyEnd<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

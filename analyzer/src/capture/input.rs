@@ -4,8 +4,9 @@ use std::io::Cursor;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::opened::Opened;
 use super::source::Source;
-use super::{CaptureError, CaptureReader, Options, reader, tcpdump_text};
+use super::{CaptureError, CaptureReader, Options, tcpdump_text};
 use crate::types::{Place, Position};
 
 /// A capture to read.
@@ -40,12 +41,27 @@ impl Input {
     /// # Errors
     /// As [`super::open`].
     pub fn open(&self, options: &Options) -> Result<Box<dyn CaptureReader + Send>, CaptureError> {
+        self.open_as_stream(options).map(Opened::into_reader)
+    }
+
+    /// Opens it by whatever way is the fastest. A file that is not packed is not told of the interruption.
+    ///
+    /// # Errors
+    /// As [`super::open`].
+    pub(crate) fn open_alone(&self, options: &Options) -> Result<Opened, CaptureError> {
+        match Opened::plain_file(&self.path).filter(|_| self.excerpt.is_none()) {
+            Some(file) => Ok(file),
+            None => self.open_as_stream(options),
+        }
+    }
+
+    fn open_as_stream(&self, options: &Options) -> Result<Opened, CaptureError> {
         let Some(excerpt) = &self.excerpt else {
-            return reader(Source::open(&self.path, options.interruption.as_ref())?, options);
+            return Opened::new(Source::open(&self.path, options.interruption.as_ref())?, options);
         };
         let size = excerpt.bytes.len() as u64;
         let source = Source::new(self.place().file, Cursor::new(Arc::clone(&excerpt.bytes)), Some(size));
-        Ok(Box::new(tcpdump_text::TextReader::below(source, options, excerpt.before)))
+        Ok(Opened::Other(Box::new(tcpdump_text::TextReader::below(source, options, excerpt.before))))
     }
 }
 

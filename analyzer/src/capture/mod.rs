@@ -4,6 +4,8 @@
 //! reader streams. A file that is cut or damaged is read up to there, and a warning names the place; what cannot be
 //! used at all is an error.
 
+mod chain;
+mod chain_reader;
 mod early_end;
 mod error;
 mod input;
@@ -12,6 +14,7 @@ mod item;
 mod link;
 mod merge;
 mod nics;
+mod opened;
 pub mod pcap;
 mod pcapng;
 mod source;
@@ -25,6 +28,7 @@ use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(crate) use self::chain::{Chain, Located, Step};
 pub(crate) use self::early_end::EarlyEnd;
 pub use self::error::CaptureError;
 pub use self::input::{Excerpt, Input};
@@ -33,11 +37,10 @@ pub use self::item::{CaptureReader, FileRead, FrameRef, Interface, Item, Progres
 pub use self::link::{LinkType, UnsupportedLinkType};
 pub use self::merge::Merge;
 pub use self::nics::MAX_INTERFACES;
-use self::pcap::{GlobalHeader, PcapReader};
-use self::pcapng::PcapngReader;
+pub(crate) use self::opened::{Chained, Opened, PlainFile, Records};
+use self::pcap::GlobalHeader;
 use self::source::Source;
-use self::stream::ByteStream;
-use self::tcpdump_text::TextReader;
+pub(crate) use self::stream::ByteStream;
 pub use self::tcpdump_text::looks;
 pub use self::zone::Zone;
 use crate::paste::encoding;
@@ -86,24 +89,6 @@ pub fn is_capture(path: &Path, or_text: bool) -> bool {
     })
 }
 
-fn reader(mut source: Source, options: &Options) -> Result<Box<dyn CaptureReader + Send>, CaptureError> {
-    match format(&mut source.stream) {
-        Ok(Format::Pcap) => Ok(Box::new(PcapReader::new(source)?)),
-        Ok(Format::Pcapng) => Ok(Box::new(PcapngReader::new(source)?)),
-        Ok(Format::Text) => Ok(Box::new(TextReader::new(source, options))),
-        Err(found) if !source.stream.buffered().is_empty() => {
-            Err(CaptureError::Unrecognised { file: source.file, found })
-        }
-        Err(_) => Err(match source.stream.failure() {
-            Some(error) => {
-                let error = std::io::Error::new(error.kind(), error.to_string());
-                CaptureError::Read { file: source.file, source: error }
-            }
-            None => CaptureError::Empty { file: source.file },
-        }),
-    }
-}
-
 /// A format that is read.
 enum Format {
     Pcap,
@@ -137,4 +122,4 @@ fn format(stream: &mut ByteStream) -> Result<Format, &'static str> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,10 +1,10 @@
 //! Headers of classic pcap files (draft-ietf-opsawg-pcap; `struct pcap_file_header` in libpcap's pcap/pcap.h).
 //!
-//! Pure functions over byte arrays: the streaming reader and the parallel replay both stand on them.
+//! Pure functions over byte arrays: the records and whoever writes such files stand on them.
 
-mod reader;
+mod records;
 
-pub(super) use reader::PcapReader;
+pub(crate) use records::PcapRecords;
 
 use crate::types::Timestamp;
 

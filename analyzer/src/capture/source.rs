@@ -3,19 +3,23 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::pipe::fcntl_setpipe_size;
 
 use super::interruption::{Interruptible, Interruption};
 use super::stream::ByteStream;
 use super::zstd::{self, ZstdFrames};
 use super::{CaptureError, Progress};
 use crate::paste::encoding::{self, Encoding, Utf16};
+
+/// Bytes that a pipe shall hold: as many as Linux allows anyone (`/proc/sys/fs/pipe-max-size` as it is by default).
+const PIPE_LEN: usize = 1 << 20;
 
 /// A file that is being read.
 pub(super) struct Source {
@@ -29,7 +33,7 @@ pub(super) struct Source {
 
 /// Counts the bytes that are read of a file.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     consumed: Arc<AtomicU64>,
     total: Option<u64>,
 }
@@ -54,6 +58,10 @@ impl Source {
             let metadata = opened.metadata()?;
             if metadata.is_dir() {
                 return Err(io::Error::from(io::ErrorKind::IsADirectory));
+            }
+            if metadata.file_type().is_fifo() {
+                // Both ends then wait less often for one another. Where it is refused, the pipe works as it is.
+                let _ = fcntl_setpipe_size(&opened, PIPE_LEN);
             }
             Ok((opened, metadata.is_file().then_some(metadata.len())))
         };
@@ -112,7 +120,7 @@ pub(super) fn is_gzip(head: &[u8]) -> bool {
 }
 
 impl Meter {
-    pub(super) fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> Progress {
         Progress { consumed: self.consumed.load(Ordering::Relaxed), total: self.total }
     }
 }

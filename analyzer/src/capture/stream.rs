@@ -10,7 +10,7 @@ const CHUNK: usize = 256 * 1024;
 /// A stream whose next bytes can be looked at before they are consumed.
 ///
 /// The buffer grows as bytes arrive, never ahead of them, so a length field that lies costs no memory.
-pub(super) struct ByteStream {
+pub(crate) struct ByteStream {
     source: Box<dyn Read + Send>,
     buffer: Vec<u8>,
     /// Bytes of `buffer` before this index are consumed.
@@ -57,7 +57,7 @@ impl ByteStream {
     }
 
     /// Position of the next byte in the stream; in that of the unpacked bytes where the file is packed.
-    pub(super) fn offset(&self) -> u64 {
+    pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
 
@@ -72,14 +72,31 @@ impl ByteStream {
     /// Why a reader that needs more than the bytes at hand has to stop; `None` where the stream ended with the last
     /// record.
     pub(super) fn early_end(&self) -> Option<String> {
-        let left = self.end - self.start;
-        let reason = match &self.state {
-            State::Failed(error) if error.kind() == io::ErrorKind::UnexpectedEof => EarlyEnd::CutPacked(error),
-            State::Failed(error) => EarlyEnd::Failed(error),
-            State::Open | State::Ended if left > 0 => EarlyEnd::CutRecord { left },
-            State::Open | State::Ended => return None,
-        };
-        Some(reason.to_string())
+        EarlyEnd::of(self.failure(), self.end - self.start).map(|reason| reason.to_string())
+    }
+
+    /// Reads into `target` what comes next, not by way of the buffer but for what is at hand. For those who read much.
+    pub(crate) fn read_directly(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        if self.start < self.end || !matches!(self.state, State::Open) {
+            return self.read(target);
+        }
+        loop {
+            match self.source.read(target) {
+                Ok(0) => {
+                    self.state = State::Ended;
+                    return Ok(0);
+                }
+                Ok(count) => {
+                    self.offset += count as u64;
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.state = State::Failed(error);
+                    return self.read(target);
+                }
+            }
+        }
     }
 
     fn fill(&mut self, wanted: usize) {
@@ -158,6 +175,20 @@ mod tests {
         assert_eq!(stream.offset(), 200);
         assert!(stream.peek(1).is_empty());
         assert!(stream.fill_buf().is_err());
+    }
+
+    #[test]
+    fn what_is_at_hand_is_read_before_what_comes() {
+        let mut stream = ByteStream::new(Box::new(Trickle(0)));
+        assert_eq!(stream.peek(3), [0, 1, 2]);
+        let mut target = [0; 9];
+        assert_eq!((stream.read_directly(&mut target).unwrap(), &target[..3]), (3, &[0, 1, 2][..]));
+        assert_eq!((stream.read_directly(&mut target).unwrap(), target[0], stream.offset()), (1, 3, 4));
+        while stream.read_directly(&mut target).is_ok() {}
+        assert_eq!((stream.offset(), stream.failure().unwrap().to_string()), (200, "gone".to_owned()));
+        assert!(stream.read_directly(&mut target).is_err());
+        let mut ended = ByteStream::new(Box::new(&b""[..]));
+        assert_eq!((ended.read_directly(&mut target).unwrap(), ended.read_directly(&mut target).unwrap()), (0, 0));
     }
 
     #[test]

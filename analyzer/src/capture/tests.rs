@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::types::Warning;
 
-mod pcapng;
+pub(crate) mod pcapng;
 
 /// 2022-06-09T22:48:28.272315Z.
 pub(super) const START: u64 = 1_654_814_908_272_315_000;
@@ -16,11 +16,11 @@ pub(super) const START: u64 = 1_654_814_908_272_315_000;
 pub(super) fn open_bytes(bytes: &[u8]) -> Result<Box<dyn CaptureReader + Send>, CaptureError> {
     let size = Some(bytes.len() as u64);
     let source = Source::new("x.pcap".into(), std::io::Cursor::new(bytes.to_vec()), size);
-    reader(source, &Options::default())
+    Opened::new(source, &Options::default()).map(Opened::into_reader)
 }
 
 /// A frame as owned by a test: nanoseconds, NIC, bytes, length on the wire, direction.
-pub(super) type Frame = (u64, Option<String>, Vec<u8>, u32, Direction);
+pub(crate) type Frame = (u64, Option<String>, Vec<u8>, u32, Direction);
 
 pub(super) struct Read {
     pub(super) frames: Vec<Frame>,
@@ -91,13 +91,13 @@ impl Pcap {
     }
 }
 
-pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-fn zstd(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn zstd(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = ::zstd::Encoder::new(Vec::new(), 3).unwrap();
     encoder.include_checksum(true).unwrap();
     encoder.write_all(bytes).unwrap();
@@ -105,7 +105,7 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The same bytes in two gzip members and in two zstd frames around a skippable one.
-pub(super) fn packed(bytes: &[u8]) -> [Vec<u8>; 2] {
+pub(crate) fn packed(bytes: &[u8]) -> [Vec<u8>; 2] {
     let (front, back) = bytes.split_at(bytes.len() / 2);
     let skippable = [0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
     [[gzip(front), gzip(back)].concat(), [zstd(front), skippable.to_vec(), zstd(back)].concat()]

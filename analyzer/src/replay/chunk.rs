@@ -1,107 +1,116 @@
-//! Pieces of a pcap file, and the records in them.
+//! Pieces of a capture in memory.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
-use crate::capture::pcap::{GlobalHeader, RECORD_HEADER_LEN, RecordHeader};
+/// Bytes kept free before what a chunk reads: there goes what the chunk before has left of a record. Pages that are
+/// not written take no memory.
+const ROOM: usize = 128 * 1024;
 
-/// Bytes read behind a chunk's end, so that the record across it seldom takes a read of its own.
-const SLACK: usize = 2048;
-
-/// A pcap file whose records have nothing between header and frame.
-pub(super) struct Records<'a> {
-    pub(super) file: &'a File,
-    pub(super) header: GlobalHeader,
-    /// Bytes of the file that are read. What is appended later is not.
-    pub(super) len: u64,
-}
-
-/// A piece of the file in memory.
+/// A piece of a capture.
 pub(super) struct Chunk {
-    /// Offset in the file of the first byte.
-    start: u64,
     buffer: Vec<u8>,
-    /// Bytes of the buffer that hold the file's.
-    filled: usize,
+    /// Where the bytes lie in the buffer.
+    start: usize,
+    end: usize,
+    /// Whether the capture ends behind these bytes, and how.
+    ending: Option<Ending>,
 }
 
-/// What stands at a place of the file.
-pub(super) enum Found {
-    /// A record and all of its frame.
-    Record(RecordHeader),
-    /// The file ends within the record, which has this many bytes.
-    Cut(usize),
-    /// A length that no record of the file can have.
-    TooLong(u32),
+/// How a capture ends.
+pub(super) enum Ending {
+    /// There are no more bytes.
+    Whole,
+    /// The file has fewer bytes than it had when it was opened.
+    Shrunk,
+    /// What follows cannot be read.
+    Failed(io::Error),
 }
 
 impl Chunk {
-    /// A chunk of `len` bytes.
+    /// A chunk that reads `len` bytes at a time.
     pub(super) fn new(len: usize) -> Self {
-        Self { start: 0, buffer: vec![0; len.saturating_add(SLACK)], filled: 0 }
+        Self { buffer: vec![0; ROOM.saturating_add(len)], start: ROOM, end: ROOM, ending: None }
     }
 
-    /// Reads what stands from `start` on.
-    pub(super) fn read(&mut self, records: &Records<'_>, start: u64) -> io::Result<()> {
-        self.start = start;
-        self.filled = 0;
-        self.extend(records, self.buffer.len())
-    }
-
-    /// Reads on until the chunk holds `len` bytes, or the file has no more.
-    #[cold]
-    fn extend(&mut self, records: &Records<'_>, len: usize) -> io::Result<()> {
-        let left = usize::try_from(records.len.saturating_sub(self.start)).unwrap_or(usize::MAX);
-        let len = len.min(left);
-        if self.buffer.len() < len {
-            self.buffer.resize(len, 0);
+    /// Reads up to `len` bytes in place of those that it holds, until `read` gives no more. Returns how many there were.
+    pub(super) fn fill(&mut self, len: usize, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> usize {
+        (self.start, self.end, self.ending) = (ROOM, ROOM, None);
+        let end = ROOM + len;
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
         }
-        while self.filled < len {
-            match records.file.read_at(&mut self.buffer[self.filled..len], self.start + self.filled as u64) {
-                Ok(0) => break,
-                Ok(read) => self.filled += read,
+        while self.end < end && self.ending.is_none() {
+            match read(&mut self.buffer[self.end..end]) {
+                Ok(0) => self.ending = Some(Ending::Whole),
+                Ok(count) => self.end += count.min(end - self.end),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => self.ending = Some(Ending::Failed(error)),
             }
         }
-        Ok(())
+        self.end - ROOM
     }
 
-    /// What stands `offset` bytes from the start. Reads on where a record reaches beyond the chunk.
-    #[inline(always)]
-    pub(super) fn find(&mut self, records: &Records<'_>, offset: usize) -> io::Result<Found> {
-        let frame = offset + RECORD_HEADER_LEN;
-        if frame > self.filled {
-            self.extend(records, frame)?;
-            if frame > self.filled {
-                return Ok(Found::Cut(self.filled.saturating_sub(offset)));
-            }
-        }
-        let header = self.header(records, offset);
-        if header.incl_len > records.header.max_incl_len() {
-            return Ok(Found::TooLong(header.incl_len));
-        }
-        let next = frame + header.incl_len as usize;
-        if next > self.filled {
-            self.extend(records, next)?;
-            if next > self.filled {
-                return Ok(Found::Cut(self.filled - offset));
-            }
-        }
-        Ok(Found::Record(header))
+    /// Says how the capture ends.
+    pub(super) fn set_ending(&mut self, ending: Ending) {
+        self.ending = Some(ending);
     }
 
-    /// Header and frame of a record that was found.
-    #[inline(always)]
-    pub(super) fn record(&self, records: &Records<'_>, offset: usize) -> (RecordHeader, &[u8]) {
-        let header = self.header(records, offset);
-        (header, &self.buffer[offset + RECORD_HEADER_LEN..][..header.incl_len as usize])
+    /// Whether the capture ends behind the bytes, and how.
+    pub(super) fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
     }
 
+    /// Puts bytes before those that were read.
+    pub(super) fn prepend(&mut self, bytes: &[u8]) {
+        if bytes.len() > self.start {
+            let more = bytes.len() - self.start;
+            self.buffer.splice(..0, std::iter::repeat_n(0, more));
+            (self.start, self.end) = (self.start + more, self.end + more);
+        }
+        let start = self.start - bytes.len();
+        self.buffer[start..self.start].copy_from_slice(bytes);
+        self.start = start;
+    }
+
+    /// The bytes at hand.
     #[inline(always)]
-    fn header(&self, records: &Records<'_>, offset: usize) -> RecordHeader {
-        let bytes = self.buffer[offset..].first_chunk().expect("the caller has found a header there");
-        RecordHeader::parse(bytes, &records.header)
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(from: &[u8], len: usize) -> Chunk {
+        let (mut chunk, mut from) = (Chunk::new(4), from);
+        chunk.fill(len, |target| io::Read::read(&mut from, target));
+        chunk
+    }
+
+    #[test]
+    fn bytes_come_before_however_many() {
+        let mut chunk = filled(b"behind", 6);
+        assert!(chunk.bytes() == b"behind" && chunk.ending().is_none());
+        chunk.prepend(b"close ");
+        let many = vec![7; 3 * ROOM];
+        chunk.prepend(&many);
+        assert!(chunk.bytes().starts_with(&many) && chunk.bytes().ends_with(b"close behind"));
+        assert_eq!(chunk.bytes().len(), 3 * ROOM + 12);
+        assert_eq!(chunk.fill(9, |_| Ok(0)), 0);
+        assert!(chunk.bytes().is_empty() && matches!(chunk.ending(), Some(Ending::Whole)));
+    }
+
+    #[test]
+    fn a_failure_leaves_what_came_before() {
+        let (mut chunk, mut calls) = (Chunk::new(9), 0..);
+        let count = chunk.fill(9, |target| match calls.next() {
+            Some(0) => Err(io::ErrorKind::Interrupted.into()),
+            Some(1) => io::Read::read(&mut &b"so far"[..], target),
+            _ => Err(io::Error::other("gone")),
+        });
+        assert_eq!((count, chunk.bytes()), (6, &b"so far"[..]));
+        assert!(matches!(chunk.ending(), Some(Ending::Failed(error)) if error.to_string() == "gone"));
     }
 }

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use analyzer_ebpf::abi::FlowKey;
-use analyzer_ebpf::parse::{Frame, Ip, ParseError, Payload, parse, parse_common};
+use analyzer_ebpf::parse::{Frame, Ip, ParseError, Payload};
 
 use super::counted::{Tables, Totals};
 use super::hash::Seed;
 use super::key::{Words4, Words6};
 use super::lane::Lane;
+use super::link::parse_frame;
+use super::short::{Usual, parse_usual};
 use super::sink::OrderedSink;
+use crate::capture::FrameRef;
 use crate::engine::epoch::{Epoch, Epochs};
 use crate::types::Timestamp;
 
@@ -26,6 +29,19 @@ pub(super) struct Record {
     pub(super) nic: u8,
 }
 
+impl Record {
+    /// What the capture tells of a frame.
+    #[inline(always)]
+    pub(super) fn of(frame: &FrameRef<'_>) -> Self {
+        Self {
+            at: frame.at,
+            wire_len: frame.orig_len,
+            is_cut: frame.data.len() < frame.orig_len as usize,
+            nic: frame.interface,
+        }
+    }
+}
+
 /// The flow entries and totals of one thread.
 pub(super) struct Counter {
     epochs: Arc<Epochs>,
@@ -37,6 +53,21 @@ pub(super) struct Counter {
     /// Frames there were when the entries were last offered to the sink.
     swept_at: Option<u64>,
     totals: Totals,
+}
+
+/// Counts a usual frame.
+struct Counting<'a> {
+    counter: &'a mut Counter,
+    record: Record,
+}
+
+impl Usual for Counting<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn take(self, parsed: Frame) {
+        self.counter.count_parsed(&Ok(parsed), self.record);
+    }
 }
 
 impl Counter {
@@ -61,19 +92,19 @@ impl Counter {
         }
     }
 
-    /// Counts an Ethernet frame.
+    /// Counts a frame that is no fragment.
     #[inline(always)]
-    pub(super) fn count(&mut self, data: &[u8], record: Record) {
-        // The common frame is matched apart, so that what is known of it never leaves the registers.
-        match parse_common(data) {
-            Some(frame) => self.count_parsed(&Ok(frame), record),
-            None => self.count_uncommon(data, record),
+    pub(super) fn count(&mut self, frame: &FrameRef<'_>) {
+        // The usual frames are matched apart, so that what is known of them never leaves the registers.
+        let record = Record::of(frame);
+        if parse_usual(frame, Counting { counter: self, record }).is_none() {
+            self.count_unusual(frame);
         }
     }
 
     #[cold]
-    fn count_uncommon(&mut self, data: &[u8], record: Record) {
-        self.count_parsed(&parse(data), record);
+    fn count_unusual(&mut self, frame: &FrameRef<'_>) {
+        self.count_parsed(&parse_frame(frame), Record::of(frame));
     }
 
     /// Counts a frame of which its parser made `parsed`.

@@ -1,11 +1,12 @@
 //! Captures into observations: every frame is counted under its flow, MACs and epoch.
 //!
-//! An uncompressed pcap file of Ethernet frames, the bulk of what is judged, is read by several threads
-//! (`parallel.rs`); everything else comes through the stream readers of [`crate::capture`] (`serial.rs`). Both hand
-//! their frames to the same code, so what is counted depends neither on the reader nor on the number of threads.
+//! One capture of chained records, pcap or pcapng, is read by several threads (`parallel.rs`), be it a file, packed or a pipe;
+//! text and several captures at once come through the readers of [`crate::capture`] (`serial.rs`). Both hand their frames
+//! to the same code, so what is counted depends neither on the reader nor on the number of threads.
 
 mod by_flow;
 mod chunk;
+mod chunks;
 mod counted;
 mod counter;
 mod fragment;
@@ -18,6 +19,7 @@ mod parallel;
 mod pipeline;
 mod prefetch;
 mod serial;
+mod short;
 mod sink;
 mod table;
 mod walk;
@@ -30,10 +32,10 @@ use std::sync::Arc;
 
 pub use self::by_flow::ByFlow;
 pub use self::counted::{Counted, Skipped, Totals};
-pub use self::parallel::{PcapFile, count_pcap};
+use self::parallel::count_chained;
 pub use self::serial::count_reader;
 pub use self::sink::OrderedSink;
-use crate::capture::{self, CaptureError, Input, Interruption, Merge, Progress};
+use crate::capture::{self, CaptureError, Input, Interruption, Merge, Opened, Progress};
 use crate::engine::epoch::Epochs;
 use crate::types::{Place, Position, Warning};
 
@@ -43,11 +45,11 @@ const MAX_DEFAULT_THREADS: usize = 8;
 /// How captures are counted.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
-    /// Threads that read one pcap file.
+    /// Threads that read one capture.
     pub threads: NonZero<usize>,
     /// Flow entries kept at most. Each thread keeps as many while it reads.
     pub max_flows: usize,
-    /// Bytes of a pcap file that a thread reads at a time.
+    /// Bytes of a capture that a thread reads at a time.
     pub chunk_len: NonZero<u32>,
     /// Told now and then how far the captures have been read.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
@@ -80,18 +82,18 @@ pub fn count(
     options: &Options<'_>,
     sink: &mut dyn OrderedSink,
 ) -> Result<Counted, CaptureError> {
-    if let [Input { path, excerpt: None }] = captures
-        && let Some(file) = PcapFile::open(path)
-    {
-        return Ok(count_pcap(&file, epochs, options, sink));
-    }
     let capture_options = capture::Options { interruption: options.interruption.cloned(), ..capture_options.clone() };
     let mut readers = Vec::with_capacity(captures.len());
     let mut unread = Vec::new();
     for capture in captures {
         let place = capture.place();
-        match capture.open(&capture_options) {
-            Ok(reader) => readers.push((place, reader)),
+        let opened = match captures {
+            [_] => capture.open_alone(&capture_options),
+            _ => capture.open(&capture_options).map(Opened::Other),
+        };
+        match opened {
+            Ok(Opened::Chained(chained)) => return count_chained(*chained, place, epochs, options, sink),
+            Ok(Opened::Other(reader)) => readers.push((place, reader)),
             Err(error) if options.was_interrupted() => unread.push(cut_before_frames(place.file, &error)),
             Err(error) => return Err(error),
         }

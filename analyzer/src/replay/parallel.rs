@@ -1,120 +1,126 @@
-//! A pcap file read by several threads.
+//! A capture of chained records, read by several threads.
 //!
-//! The records of a pcap file are a chain: only a record tells where the next one starts. So threads read chunks of the
-//! file at the same time, walk the chain through their chunks one after the other, and count the frames of their chunks
-//! at the same time again. The walk is short, and it is where everything is done that needs the order of the capture.
+//! Only a record tells where the next one starts. So threads read chunks of the capture, at the same time where it is a
+//! file and one after the other where it is a stream; walk the chain through their chunks one after the other; and count
+//! the frames of their chunks at the same time again. The walk is short, and it is where everything is done that needs the
+//! order of the capture.
 
-use std::fs::File;
 use std::num::NonZero;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::{iter, thread};
 
-use super::Options;
-use super::chunk::{Chunk, Records};
+use super::chunk::Chunk;
+use super::chunks::Chunks;
 use super::counted::Counted;
 use super::counter::Counter;
 use super::hash::Seed;
 use super::ordered::Ordered;
 use super::sink::OrderedSink;
 use super::walk::{Unordered, Walk};
-use crate::capture::pcap::{GLOBAL_HEADER_LEN, GlobalHeader};
-use crate::capture::{EarlyEnd, FileRead, Interface, Interruption, LinkType, Progress};
+use super::{Options, cut_before_frames};
+use crate::capture::{CaptureError, Chain, Chained, EarlyEnd, FileRead, Interruption, Progress, Records};
 use crate::engine::epoch::Epochs;
-use crate::types::{Place, Position, Warning};
+use crate::types::Place;
 
-/// Longest chunk. Offsets in a chunk have 32 bits.
-const MAX_CHUNK_LEN: u32 = 1 << 30;
-/// Chunks between two calls of the progress hook.
+/// Longest chunk. Offsets in a chunk, and in what is left of the chunk before, have 32 bits.
+const MAX_CHUNK_LEN: NonZero<u32> = NonZero::new(1 << 30).expect("not zero");
+/// Chunks of a file between two calls of the progress hook. A stream may be slow, and has one for each chunk.
 const PROGRESS_INTERVAL: u64 = 16;
 
 const NOT_POISONED: &str = "a thread that panics with the walk in its hands ends the run";
 
-/// An uncompressed pcap file of Ethernet frames.
-pub struct PcapFile {
-    name: Arc<str>,
-    file: File,
-    header: GlobalHeader,
-    len: u64,
-}
-
-impl PcapFile {
-    /// Opens a file. `None` where it is anything else, or cannot be opened: [`crate::capture::open`] tells more.
-    pub fn open(path: &Path) -> Option<Self> {
-        // A pipe is opened once, by whoever reads it: its writer would see a reader come and go.
-        if !path.metadata().ok()?.is_file() {
-            return None;
-        }
-        let file = File::open(path).ok()?;
-        let metadata = file.metadata().ok()?;
-        let mut header = [0; GLOBAL_HEADER_LEN];
-        if !metadata.is_file() || file.read_exact_at(&mut header, 0).is_err() {
-            return None;
-        }
-        let header = GlobalHeader::parse(&header).ok()?;
-        let is_ethernet = LinkType::from_number(header.link_type) == Ok(LinkType::Ethernet);
-        let name = path.to_string_lossy().into();
-        (is_ethernet && header.record_extra_len == 0).then(|| Self { name, file, header, len: metadata.len() })
-    }
-}
-
-/// Counts a pcap file.
+/// Counts a capture of chained records. `place` is the capture for the report.
 ///
-/// A file that is cut or damaged, or that fails while it is read, is counted up to there, and a warning says so.
-pub fn count_pcap(pcap: &PcapFile, epochs: Epochs, options: &Options<'_>, sink: &mut dyn OrderedSink) -> Counted {
-    let ordered = Ordered::new(sink, epochs);
-    let epochs = Arc::clone(ordered.epochs());
-    let chunk_len = options.chunk_len.get().min(MAX_CHUNK_LEN);
-    let run = Run {
-        records: Records { file: &pcap.file, header: pcap.header, len: pcap.len },
-        chunk_len,
-        progress: options.progress,
-        interruption: options.interruption.map(Arc::as_ref),
-        untaken: AtomicU64::new(0),
-        walk: Mutex::new(Walk::new(ordered)),
-        advanced: Condvar::new(),
+/// One that is cut or damaged, or that fails while it is read, is counted up to there, and a warning says so.
+///
+/// # Errors
+/// The capture cannot be used at all, and nothing has interrupted its reading.
+pub(super) fn count_chained(
+    capture: Chained,
+    place: Place,
+    epochs: Epochs,
+    options: &Options<'_>,
+    sink: &mut dyn OrderedSink,
+) -> Result<Counted, CaptureError> {
+    let Chained { stream, plain, records, meter } = capture;
+    let start = stream.offset();
+    let file_len = plain.as_ref().map(|plain| plain.len);
+    let chunks = Chunks::new(stream, plain, options.chunk_len.min(MAX_CHUNK_LEN));
+    let progress = |position| match file_len {
+        Some(len) => Progress { consumed: position, total: Some(len) },
+        None => meter.progress(),
     };
-    let seed = Seed::random();
-    let threads = NonZero::new(run.chunks()).map_or(1, |chunks| chunks.get().min(options.threads.get() as u64));
-    let counters = run.work_in_threads(threads, || Counter::new(&seed, options.max_flows, Arc::clone(&epochs)));
-    drop(epochs);
-
-    let Walk { position, mut ordered, stopped, .. } = run.walk.into_inner().expect(NOT_POISONED);
-    let all = counters.into_iter().reduce(|mut all, counter| {
-        all.merge(counter, ordered.sink());
-        all
-    });
-    let mut counted = ordered.finish(all.expect("the calling thread has counted"));
-    counted.interfaces = vec![Interface::default()];
-    counted.skipped_by_reader.ends = u64::from(stopped.is_some());
+    let tell = |position| {
+        if let Some(tell) = options.progress {
+            tell(progress(position));
+        }
+    };
+    // A stream is told of the interruption where it is read.
+    let interruption = options.interruption.filter(|_| file_len.is_some());
+    let shared = Shared { chunks, start, progress: &tell, interruption: interruption.map(Arc::as_ref), options };
+    let mut counted = match records {
+        Records::Pcap(records) => shared.count(records, epochs, sink)?,
+        Records::Pcapng(blocks) => shared.count(blocks, epochs, sink)?,
+    };
     let (frames, skipped) = (counted.totals.packets, counted.skipped_by_reader);
-    let place = |position| Place { file: Arc::clone(&pcap.name), position };
-    counted.files = vec![FileRead { place: place(Position::Whole), frames, skipped }];
-    counted.warnings.extend(stopped.map(|message| Warning { place: place(Position::Offset(position)), message }));
-    counted
+    counted.files = vec![FileRead { place, frames, skipped }];
+    Ok(counted)
+}
+
+/// What threads share, whatever the format.
+struct Shared<'a> {
+    chunks: Chunks,
+    /// Offset of the first record.
+    start: u64,
+    /// Told the offset of the walk now and then.
+    progress: &'a (dyn Fn(u64) + Sync),
+    interruption: Option<&'a Interruption>,
+    options: &'a Options<'a>,
 }
 
 /// What the threads share.
-struct Run<'a> {
-    records: Records<'a>,
-    chunk_len: u32,
-    progress: Option<&'a (dyn Fn(Progress) + Sync)>,
-    interruption: Option<&'a Interruption>,
-    /// The first chunk that no thread has taken.
-    untaken: AtomicU64,
-    walk: Mutex<Walk<'a>>,
+struct Run<'a, C> {
+    shared: &'a Shared<'a>,
+    walk: Mutex<Walk<'a, C>>,
     /// The walk has come to another chunk, or its end.
     advanced: Condvar,
 }
 
-impl<'a> Run<'a> {
-    /// Number of chunks in the file.
-    fn chunks(&self) -> u64 {
-        self.records.len.saturating_sub(GLOBAL_HEADER_LEN as u64).div_ceil(u64::from(self.chunk_len))
-    }
+impl Shared<'_> {
+    fn count<C: Chain>(&self, chain: C, epochs: Epochs, sink: &mut dyn OrderedSink) -> Result<Counted, CaptureError> {
+        let options = self.options;
+        let ordered = Ordered::new(sink, epochs);
+        let epochs = Arc::clone(ordered.epochs());
+        let walk = Mutex::new(Walk::new(chain, self.start, ordered));
+        let run = Run { shared: self, walk, advanced: Condvar::new() };
+        let seed = Seed::random();
+        let threads = options.threads.get() as u64;
+        let threads = self.chunks.count().map_or(threads, |chunks| chunks.get().min(threads));
+        let counters = run.work_in_threads(threads, || Counter::new(&seed, options.max_flows, Arc::clone(&epochs)));
+        drop(epochs);
 
+        let Walk { mut chain, mut ordered, unusable, .. } = run.walk.into_inner().expect(NOT_POISONED);
+        let all = counters.into_iter().reduce(|mut all, counter| {
+            all.merge(counter, ordered.sink());
+            all
+        });
+        let mut counted = ordered.finish(all.expect("the calling thread has counted"));
+        match unusable.map_or_else(|| chain.finish(), Err) {
+            Ok(()) => {}
+            // Too little was read to see what it is.
+            Err(error) if options.was_interrupted() => {
+                counted.warnings.push(cut_before_frames("captures".into(), &error));
+            }
+            Err(error) => return Err(error),
+        }
+        counted.warnings.append(&mut chain.notes().take_warnings());
+        counted.interfaces = chain.interfaces().to_vec();
+        counted.skipped_by_reader = chain.skipped();
+        Ok(counted)
+    }
+}
+
+impl<'a, C: Chain> Run<'a, C> {
     /// Works in the calling thread and in `threads - 1` others, or fewer where the system refuses more.
     fn work_in_threads(&self, threads: u64, counter: impl Fn() -> Counter) -> Vec<Counter> {
         thread::scope(|scope| {
@@ -131,38 +137,28 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Takes chunk after chunk, until there is no more or the walk has stopped.
+    /// Takes chunk after chunk, until there is no more or the walk has ended.
     fn work(&self, mut counter: Counter) -> Counter {
-        let file_len = usize::try_from(self.records.len).unwrap_or(usize::MAX);
-        let mut chunk = Chunk::new(file_len.min(self.chunk_len as usize));
+        let Shared { chunks, progress, interruption, .. } = self.shared;
+        let mut chunk = Chunk::new(chunks.most());
         let mut unordered = Unordered::default();
-        loop {
-            let index = self.untaken.fetch_add(1, Ordering::Relaxed);
-            if index >= self.chunks() {
-                break;
-            }
-            let start = GLOBAL_HEADER_LEN as u64 + index * u64::from(self.chunk_len);
-            let end = self.records.len.min(start + u64::from(self.chunk_len));
-            let read = chunk.read(&self.records, start);
-
+        while let Some(index) = chunks.read(&mut chunk) {
             let mut walk = self.await_turn(index);
-            if walk.stopped.is_some() {
+            if walk.has_ended {
                 break;
             }
-            let interrupted = self.interruption.and_then(Interruption::meet);
-            match (interrupted, read) {
-                (Some(why), _) => walk.stop(&EarlyEnd::Interrupted(why)),
-                (None, Ok(())) => walk.go(&self.records, &mut chunk, (start, end), &mut unordered, &mut counter),
-                (None, Err(error)) => walk.stop(&EarlyEnd::Failed(&error)),
+            match interruption.and_then(Interruption::meet) {
+                Some(why) => walk.stop(EarlyEnd::Interrupted(why).to_string()),
+                None => walk.go(&mut chunk, &mut unordered, &mut counter),
             }
             walk.chunk += 1;
-            if let Some(progress) = self.progress.filter(|_| index.is_multiple_of(PROGRESS_INTERVAL)) {
-                progress(Progress { consumed: walk.position, total: Some(self.records.len) });
+            if chunks.count().is_none() || index.is_multiple_of(PROGRESS_INTERVAL) {
+                progress(walk.position);
             }
             drop(walk);
             self.advanced.notify_all();
 
-            unordered.count(&self.records, &chunk, &mut counter);
+            unordered.count(chunk.bytes(), &mut counter);
             if counter.has_refused() {
                 counter.settle(self.walk.lock().expect(NOT_POISONED).ordered.sink());
             }
@@ -170,9 +166,9 @@ impl<'a> Run<'a> {
         counter
     }
 
-    /// Waits until the walk has come to a chunk, or has stopped.
-    fn await_turn(&self, index: u64) -> MutexGuard<'_, Walk<'a>> {
+    /// Waits until the walk has come to a chunk, or has ended.
+    fn await_turn(&self, index: u64) -> MutexGuard<'_, Walk<'a, C>> {
         let walk = self.walk.lock().expect(NOT_POISONED);
-        self.advanced.wait_while(walk, |walk| walk.chunk != index && walk.stopped.is_none()).expect(NOT_POISONED)
+        self.advanced.wait_while(walk, |walk| walk.chunk != index && !walk.has_ended).expect(NOT_POISONED)
     }
 }

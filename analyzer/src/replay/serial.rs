@@ -78,12 +78,7 @@ impl Serial<'_> {
     }
 
     fn count_frame(&mut self, frame: &FrameRef<'_>) {
-        let record = Record {
-            at: frame.at,
-            wire_len: frame.orig_len,
-            is_cut: frame.data.len() < frame.orig_len as usize,
-            nic: frame.interface,
-        };
+        let record = Record::of(frame);
         let mut parsed = parse_frame(frame);
         let effect = self.ordered.observe(frame.data, &mut parsed, record);
         self.count_parsed(effect, &parsed, record);

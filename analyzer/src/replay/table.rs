@@ -118,7 +118,7 @@ impl<W: Words> FlowTable<W> {
     ) -> Result<(), Full> {
         let index = candidate.0 as usize;
         match self.segments.get_mut(index / SEGMENT).and_then(|it| it.get_mut(index % SEGMENT)) {
-            Some(entry) if entry.words == *words => {
+            Some(entry) if entry.words.is(words) => {
                 absorb(&mut entry.counts, counts);
                 Ok(())
             }
@@ -138,7 +138,7 @@ impl<W: Words> FlowTable<W> {
                 slot if (slot ^ tag(hash)) as usize <= mask => {
                     let index = (slot as usize & mask) - 1;
                     let entry = &mut self.segments[index / SEGMENT][index % SEGMENT];
-                    if entry.words == *words {
+                    if entry.words.is(words) {
                         absorb(&mut entry.counts, counts);
                         return Ok(());
                     }

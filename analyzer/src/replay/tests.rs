@@ -2,6 +2,7 @@
 
 mod agreement;
 mod damage;
+mod formats;
 mod full;
 mod model;
 mod order;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
+use crate::capture::Chained;
 use crate::engine::observation::{HeardNeighbour, Observation};
 use crate::types::Timestamp;
 
@@ -121,12 +123,28 @@ pub(super) fn options(threads: usize, chunk_len: u32) -> Options<'static> {
     }
 }
 
-/// Counts a pcap file by threads.
+/// Counts a capture of chained records by threads.
 pub(super) fn by_threads(file: &TempFile, threads: usize, chunk_len: u32) -> Outcome {
     let mut sink = Recorder::default();
-    let pcap = PcapFile::open(&file.0).expect("a pcap file of Ethernet frames");
-    let counted = count_pcap(&pcap, Epochs::new([]), &options(threads, chunk_len), &mut sink);
+    let counted = count_threaded(open_chained(file), &options(threads, chunk_len), &mut sink).unwrap();
     outcome(&counted, sink)
+}
+
+pub(super) fn open_chained(file: &TempFile) -> Chained {
+    match Input::from(&file.0).open_alone(&capture::Options::default()) {
+        Ok(Opened::Chained(chained)) => *chained,
+        Ok(Opened::Other(_)) => panic!("other than chained records"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+pub(super) fn count_threaded(
+    chained: Chained,
+    options: &Options<'_>,
+    sink: &mut Recorder,
+) -> Result<Counted, CaptureError> {
+    let place = Place { file: "test".into(), position: Position::Whole };
+    count_chained(chained, place, Epochs::new([]), options, sink)
 }
 
 /// Counts a capture by the stream reader.

@@ -1,63 +1,100 @@
-//! The walk along the chain of records, chunk by chunk in the order of the file.
+//! The walk along the chain of records, chunk by chunk in the order of the capture.
 
-use analyzer_ebpf::parse::{parse, parse_common};
+use analyzer_ebpf::parse::Frame;
 
-use super::chunk::{Chunk, Found, Records};
+use super::chunk::{Chunk, Ending};
 use super::counter::{Counter, Record};
+use super::link::parse_frame;
 use super::ordered::{Effect, Ordered};
-use crate::capture::EarlyEnd;
-use crate::capture::pcap::{GLOBAL_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader};
+use super::short::{Usual, parse_usual};
+use crate::capture::{CaptureError, Chain, EarlyEnd, FrameRef, Located, Step};
 
 /// Where the walk is, and what depends on its order.
-pub(super) struct Walk<'a> {
+pub(super) struct Walk<'a, C> {
     /// Number of the chunk that it has come to.
     pub(super) chunk: u64,
-    /// Offset of the next record in the file.
+    /// Offset of the next record in the capture.
     pub(super) position: u64,
-    /// What frames change in the order of the file.
+    /// The records.
+    pub(super) chain: C,
+    /// What frames change in the order of the capture.
     pub(super) ordered: Ordered<'a>,
-    /// Why it goes no further than [`Walk::position`].
-    pub(super) stopped: Option<String>,
+    /// Whether it goes no further than [`Walk::position`].
+    pub(super) has_ended: bool,
+    /// Why the capture as a whole cannot be used, if so.
+    pub(super) unusable: Option<CaptureError>,
+    /// What the last chunk has of the next record.
+    left: Vec<u8>,
 }
 
-/// Offsets of records in a chunk whose frames can be counted without regard to the order.
+/// Frames in a chunk that can be counted without regard to the order.
 #[derive(Default)]
-pub(super) struct Unordered(Vec<u32>);
+pub(super) struct Unordered(Vec<Located>);
 
-impl<'a> Walk<'a> {
-    /// A walk that stands before the first record.
-    pub(super) fn new(ordered: Ordered<'a>) -> Self {
-        Self { chunk: 0, position: GLOBAL_HEADER_LEN as u64, ordered, stopped: None }
+/// Whether a usual frame is traffic that routes decide, and no control packet.
+struct Routed;
+
+impl Usual for Routed {
+    type Output = bool;
+
+    #[inline(always)]
+    fn take(self, parsed: Frame) -> bool {
+        parsed.control().is_none()
+    }
+}
+
+impl<'a, C: Chain> Walk<'a, C> {
+    /// A walk that stands before the first record, which is at `position`.
+    pub(super) fn new(chain: C, position: u64, ordered: Ordered<'a>) -> Self {
+        Self { chunk: 0, position, chain, ordered, has_ended: false, unusable: None, left: Vec::new() }
     }
 
-    /// Goes on to the first record at or behind `end`. Fragments are counted on the way, all other frames are left in
-    /// `unordered`. `start` is the offset of the chunk in the file.
-    pub(super) fn go(
-        &mut self,
-        records: &Records<'_>,
-        chunk: &mut Chunk,
-        (start, end): (u64, u64),
-        unordered: &mut Unordered,
-        counter: &mut Counter,
-    ) {
+    /// Goes on to the last record that is whole in the chunk. Fragments are counted on the way, all other frames are left
+    /// in `unordered`.
+    pub(super) fn go(&mut self, chunk: &mut Chunk, unordered: &mut Unordered, counter: &mut Counter) {
         counter.enter(self.ordered.epochs());
-        while self.position < end {
-            let offset = (self.position - start) as usize;
-            let found = match chunk.find(records, offset) {
-                Ok(Found::Record(header)) => header,
-                Ok(Found::Cut(left)) => return self.stop(&EarlyEnd::CutRecord { left }),
-                Ok(Found::TooLong(len)) => {
-                    let most = records.header.max_incl_len();
-                    return self.stop(&EarlyEnd::RecordTooLong { len, most });
+        chunk.prepend(&self.left);
+        self.left.clear();
+        let bytes = chunk.bytes();
+        let (start, mut offset) = (self.position, 0);
+        let ended = loop {
+            match self.chain.step(&bytes[offset..], start + offset as u64) {
+                Step::Frame(found, len) => {
+                    // A chunk has less than 2^32 bytes.
+                    let found = Located { offset: found.offset + offset as u32, ..found };
+                    let frame = frame_at(bytes, &found);
+                    // Nearly all frames pass by this test, which is a few loads.
+                    let is_unordered = parse_usual(&frame, Routed) == Some(true);
+                    if is_unordered || !self.observe(bytes, &frame, unordered, counter) {
+                        unordered.0.push(found);
+                    }
+                    offset += len;
                 }
-                Err(error) => return self.stop(&EarlyEnd::Failed(&error)),
-            };
-            self.position += RECORD_HEADER_LEN as u64 + u64::from(found.incl_len);
-            let (header, data) = chunk.record(records, offset);
-            // Nearly all frames pass by this test, which is a few loads.
-            let is_unordered = parse_common(data).is_some_and(|frame| frame.control().is_none());
-            if is_unordered || !self.observe(records, chunk, data, &header, unordered, counter) {
-                unordered.0.push(offset as u32);
+                Step::Other(len) => offset += len,
+                Step::More(_) => break None,
+                Step::Damaged(reason) => break Some(Ok(reason)),
+                Step::Unusable(error) => break Some(Err(error)),
+            }
+        };
+        self.position = start + offset as u64;
+        let left = &bytes[offset..];
+        match (ended, chunk.ending()) {
+            (Some(Ok(reason)), _) => self.stop(reason),
+            (Some(Err(error)), _) => {
+                self.has_ended = true;
+                self.unusable = Some(error);
+            }
+            (None, None) => self.left.extend_from_slice(left),
+            (None, Some(ending)) => {
+                self.has_ended = true;
+                let early = match ending {
+                    Ending::Whole => EarlyEnd::of(None, left.len()),
+                    Ending::Shrunk => Some(EarlyEnd::CutRecord { left: left.len() }),
+                    Ending::Failed(error) => EarlyEnd::of(Some(error), left.len()),
+                };
+                if let Some(early) = early {
+                    self.stop(early.to_string());
+                }
             }
         }
     }
@@ -66,20 +103,18 @@ impl<'a> Walk<'a> {
     #[cold]
     fn observe(
         &mut self,
-        records: &Records<'_>,
-        chunk: &Chunk,
-        data: &[u8],
-        header: &RecordHeader,
+        bytes: &[u8],
+        frame: &FrameRef<'_>,
         unordered: &mut Unordered,
         counter: &mut Counter,
     ) -> bool {
-        let record = record_of(header);
-        let mut parsed = parse(data);
-        match self.ordered.observe(data, &mut parsed, record) {
+        let record = Record::of(frame);
+        let mut parsed = parse_frame(frame);
+        match self.ordered.observe(frame.data, &mut parsed, record) {
             Effect::None => false,
             Effect::EpochsChanged => {
                 // The frames before this one belong to the epochs as they were.
-                unordered.count(records, chunk, counter);
+                unordered.count(bytes, counter);
                 counter.enter(self.ordered.epochs());
                 false
             }
@@ -90,23 +125,30 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Goes no further.
-    pub(super) fn stop(&mut self, why: &EarlyEnd<'_>) {
-        self.stopped = Some(why.to_string());
+    /// Goes no further, and says why.
+    pub(super) fn stop(&mut self, why: String) {
+        self.has_ended = true;
+        self.chain.notes().end(self.position, why);
     }
 }
 
 impl Unordered {
     /// Counts the frames, and forgets them.
-    pub(super) fn count(&mut self, records: &Records<'_>, chunk: &Chunk, counter: &mut Counter) {
-        for offset in self.0.drain(..) {
-            let (header, data) = chunk.record(records, offset as usize);
-            counter.count(data, record_of(&header));
+    pub(super) fn count(&mut self, bytes: &[u8], counter: &mut Counter) {
+        for found in self.0.drain(..) {
+            counter.count(&frame_at(bytes, &found));
         }
     }
 }
 
 #[inline(always)]
-fn record_of(header: &RecordHeader) -> Record {
-    Record { at: header.at, wire_len: header.orig_len, is_cut: header.incl_len < header.orig_len, nic: 0 }
+fn frame_at<'a>(bytes: &'a [u8], found: &Located) -> FrameRef<'a> {
+    FrameRef {
+        at: found.at,
+        interface: found.interface,
+        link_type: found.link_type,
+        data: found.data(bytes),
+        orig_len: found.orig_len,
+        direction: found.direction,
+    }
 }

@@ -1,22 +1,23 @@
 //! pcapng files made in memory.
 
 use super::*;
+use crate::capture::pcapng::PcapngBlocks;
 
 /// Writes blocks.
 #[derive(Clone, Default)]
-struct Pcapng {
-    big: bool,
-    bytes: Vec<u8>,
+pub(crate) struct Pcapng {
+    pub(crate) big: bool,
+    pub(crate) bytes: Vec<u8>,
 }
 
-const SECTION: u32 = 0x0a0d_0d0a;
-const INTERFACE: u32 = 1;
-const OBSOLETE_PACKET: u32 = 2;
-const SIMPLE_PACKET: u32 = 3;
-const ENHANCED_PACKET: u32 = 6;
+pub(crate) const SECTION: u32 = 0x0a0d_0d0a;
+pub(crate) const INTERFACE: u32 = 1;
+pub(crate) const OBSOLETE_PACKET: u32 = 2;
+pub(crate) const SIMPLE_PACKET: u32 = 3;
+pub(crate) const ENHANCED_PACKET: u32 = 6;
 
 impl Pcapng {
-    fn new(big: bool) -> Self {
+    pub(crate) fn new(big: bool) -> Self {
         let mut file = Self { big, bytes: Vec::new() };
         file.section();
         file
@@ -30,24 +31,24 @@ impl Pcapng {
         if self.big { number.to_be_bytes() } else { number.to_le_bytes() }
     }
 
-    fn block(&mut self, kind: u32, body: &[u8]) -> &mut Self {
+    pub(crate) fn block(&mut self, kind: u32, body: &[u8]) -> &mut Self {
         let len = self.word(12 + body.len() as u32);
         let block = [&self.word(kind), &len, body, &len].concat();
         self.bytes.extend(block);
         self
     }
 
-    fn section(&mut self) -> &mut Self {
+    pub(crate) fn section(&mut self) -> &mut Self {
         let body = [&self.word(0x1a2b_3c4d)[..], &self.half(1), &self.half(0), &[0xff; 8]].concat();
         self.block(SECTION, &body)
     }
 
-    fn option(&self, code: u16, value: &[u8]) -> Vec<u8> {
+    pub(crate) fn option(&self, code: u16, value: &[u8]) -> Vec<u8> {
         let padding = vec![0; value.len().next_multiple_of(4) - value.len()];
         [&self.half(code)[..], &self.half(value.len() as u16), value, &padding].concat()
     }
 
-    fn interface(&mut self, link_type: u16, options: &[(u16, &[u8])]) -> &mut Self {
+    pub(crate) fn interface(&mut self, link_type: u16, options: &[(u16, &[u8])]) -> &mut Self {
         let mut body = [&self.half(link_type)[..], &self.half(0), &self.word(0)].concat();
         for (code, value) in options {
             body.extend(self.option(*code, value));
@@ -58,7 +59,14 @@ impl Pcapng {
         self.block(INTERFACE, &body)
     }
 
-    fn packet(&mut self, kind: u32, interface: u32, ticks: u64, frame: &Frame, flags: Option<u32>) -> &mut Self {
+    pub(crate) fn packet(
+        &mut self,
+        kind: u32,
+        interface: u32,
+        ticks: u64,
+        frame: &Frame,
+        flags: Option<u32>,
+    ) -> &mut Self {
         let (_, _, data, orig_len, _) = frame;
         let interface = match kind {
             OBSOLETE_PACKET => [self.half(interface as u16), self.half(0)].concat(),
@@ -85,7 +93,7 @@ impl Pcapng {
 
 /// The frames in both byte orders, every form of time, both timed kinds of block, with and without blocks of no
 /// interest, in one section and in two.
-pub(super) fn all_forms(frames: &[Frame]) -> Vec<Vec<u8>> {
+pub(crate) fn all_forms(frames: &[Frame]) -> Vec<Vec<u8>> {
     let mut files = Vec::new();
     for big in [false, true] {
         let offset = 1_600_000_000_i64;
@@ -232,4 +240,91 @@ fn too_many_interfaces() {
     }
     let Err(error) = read(&file.bytes) else { panic!("256 NICs") };
     assert!(error.to_string().contains("above 255"), "{error}");
+}
+
+/// What a step gives, in a form that can be compared, and the bytes that it takes.
+fn told(step: Step) -> (Option<usize>, String) {
+    match step {
+        Step::Frame(frame, len) => (Some(len), format!("{frame:?}")),
+        Step::Other(len) => (Some(len), "other".to_owned()),
+        Step::More(len) => (None, format!("more than {len}")),
+        Step::Damaged(reason) => (None, reason),
+        Step::Unusable(error) => (None, error.to_string()),
+    }
+}
+
+/// All steps, by the short way where it reads a block, or always by the long one.
+fn steps(file: &[u8], is_short: bool) -> Option<(Vec<String>, String)> {
+    let mut stream = ByteStream::new(Box::new(std::io::Cursor::new(file.to_vec())));
+    let mut blocks = PcapngBlocks::new("x.pcap".into(), &mut stream).ok()?;
+    let (mut rest, mut all) = (&file[stream.offset() as usize..], Vec::new());
+    loop {
+        let offset = (file.len() - rest.len()) as u64;
+        let step = if is_short { blocks.step(rest, offset) } else { blocks.any_block(rest, offset) };
+        let (len, step) = told(step);
+        all.push(step);
+        let Some(len) = len else { break };
+        rest = &rest[len..];
+    }
+    let notes = format!("{:?} {:?} {:?}", blocks.skipped(), blocks.notes().take_warnings(), blocks.finish());
+    Some((all, notes))
+}
+
+/// Kind of block, interface, time, data, flags, and what else the block needs.
+type Any = (u8, u32, u64, Vec<u8>, Option<u32>, u8);
+
+/// What stands in a file: packets of any kind with any options, interfaces of any resolution, sections, nonsense.
+fn block() -> impl Strategy<Value = Any> {
+    let ticks = prop_oneof![4 => START / 1000..START / 1000 + 9, 4 => START..START + 9, 1 => any::<u64>()];
+    let data = proptest::collection::vec(any::<u8>(), 0..9);
+    let flags = prop_oneof![2 => Just(None), 1 => (0..5_u32).prop_map(Some)];
+    (0..16_u8, 0..4_u32, ticks, data, flags, any::<u8>())
+}
+
+fn file(big: bool, blocks: &[Any]) -> Vec<u8> {
+    let mut file = Pcapng::new(big);
+    let offset = if big { 1_600_000_000_i64.to_be_bytes() } else { 1_600_000_000_i64.to_le_bytes() };
+    file.interface(1, &[]).interface(1, &[(2, b"ens1f0"), (9, &[9])]);
+    for (kind, interface, ticks, data, flags, any) in blocks {
+        let orig_len = (data.len() as u32 + u32::from(*any % 8)).saturating_sub(1);
+        let frame = (0, None, data.clone(), orig_len, Direction::Unknown);
+        match kind {
+            0 => file.interface(u16::from(*any % 3 == 0) * 112 + 1, &[(9, &[*any])]),
+            1 => file.interface(u16::from(*any), &[(14, &offset)]),
+            2 => {
+                file.big ^= *any % 2 == 1;
+                file.section().interface(1, &[(9, &[*any % 11])])
+            }
+            3 => file.packet(SIMPLE_PACKET, *interface, *ticks, &frame, *flags),
+            4 => file.packet(OBSOLETE_PACKET, *interface, *ticks, &frame, *flags),
+            5 => file.block(ENHANCED_PACKET, data),
+            6 => file.block(u32::from(*any), &[7; 8]),
+            7 => {
+                let option = file.option(u16::from(*any % 6), data);
+                let body = [&[0; 20][..], &option].concat();
+                file.block(ENHANCED_PACKET, &body)
+            }
+            _ => file.packet(ENHANCED_PACKET, *interface, *ticks, &frame, *flags),
+        };
+    }
+    file.bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// The short way is told from the long one by nothing but its time, in files that are whole and in damaged ones.
+    #[test]
+    fn the_short_way_reads_what_the_long_one_does(
+        big in any::<bool>(),
+        blocks in proptest::collection::vec(block(), 0..20),
+        flips in proptest::collection::vec((any::<u32>(), any::<u8>()), 0..3),
+    ) {
+        let mut file = file(big, &blocks);
+        for (position, value) in flips {
+            let position = position as usize % file.len();
+            file[position] = value;
+        }
+        prop_assert_eq!(steps(&file, true), steps(&file, false));
+    }
 }

@@ -1,9 +1,15 @@
 //! The same frames give the same observations, whoever reads them.
 
+use analyzer_ebpf::abi::Direction;
+use analyzer_ebpf::parse::Frame;
 use proptest::prelude::*;
 
 use super::wire::{advertisement, arp, bfd, ethernet, fragment6, ipv4, ipv6, udp};
 use super::{Captured, TempFile, by_stream, by_threads, model, pcap};
+use crate::capture::{FrameRef, LinkType};
+use crate::replay::link::parse_frame;
+use crate::replay::short::{Usual, parse_usual};
+use crate::types::Timestamp;
 
 /// 2022-06-09T22:48:28Z in microseconds.
 const START: u64 = 1_654_814_908_000_000;
@@ -41,7 +47,7 @@ fn frame() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn captured() -> impl Strategy<Value = Captured> {
+pub(super) fn captured() -> impl Strategy<Value = Captured> {
     // Times go back at times; gaps of 40 s outlast the memory for fragments.
     let micros = prop_oneof![9 => 0..2000u64, 1 => (0..4u64).prop_map(|step| step * 40_000_000)];
     let snaplen = prop_oneof![9 => Just(usize::MAX), 1 => 0..60usize];
@@ -65,6 +71,61 @@ proptest! {
         let file = TempFile::new(&pcap(&frames));
         prop_assert_eq!(by_stream(&file), expected);
         prop_assert_eq!(by_threads(&file, threads, chunk_len), model::count(&frames));
+    }
+}
+
+/// Gives the frame as it is parsed.
+struct Parsed;
+
+impl Usual for Parsed {
+    type Output = Frame;
+
+    fn take(self, parsed: Frame) -> Frame {
+        parsed
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5000))]
+
+    /// The short way is told from the long one by nothing but its time.
+    #[test]
+    fn the_short_way_parses_as_the_long_one(
+        captured in captured(),
+        direction in prop_oneof![Just(Direction::Unknown), Just(Direction::Inbound), Just(Direction::Outbound)],
+        flips in proptest::collection::vec((any::<u8>(), any::<u8>()), 0..3),
+    ) {
+        let mut data = captured.data;
+        for (position, value) in flips {
+            let len = data.len().clamp(1, 60);
+            if let Some(byte) = data.get_mut(usize::from(position) % len) {
+                *byte = value;
+            }
+        }
+        let at = Timestamp::from_nanos(captured.micros);
+        let (orig_len, link_type) = (captured.wire_len, LinkType::Ethernet);
+        let frame = FrameRef { at, interface: 0, link_type, data: &data, orig_len, direction };
+        if let Some(short) = parse_usual(&frame, Parsed) {
+            prop_assert_eq!(Ok(short), parse_frame(&frame));
+        }
+        prop_assert_eq!(parse_usual(&FrameRef { link_type: LinkType::LinuxSll, ..frame }, Parsed), None);
+    }
+}
+
+#[test]
+fn what_takes_the_short_way() {
+    let takes = |data: &[u8]| {
+        let at = Timestamp::default();
+        let (orig_len, link_type, direction) = (data.len() as u32, LinkType::Ethernet, Direction::Unknown);
+        parse_usual(&FrameRef { at, interface: 0, link_type, data, orig_len, direction }, Parsed).is_some()
+    };
+    let datagram = udp(1000, 5000, &[0; 9]);
+    for vids in [&[][..], &[7]] {
+        assert!(takes(&ethernet(vids, 0x0800, &ipv4(1, UDP, 1, 0, &datagram))));
+        assert!(takes(&ethernet(vids, 0x86dd, &ipv6(1, UDP, &datagram))));
+        assert!(!takes(&ethernet(vids, 0x0800, &ipv4(1, UDP, 1, 0x2000, &datagram))));
+        assert!(!takes(&ethernet(vids, 0x86dd, &ipv6(1, 44, &fragment6(UDP, 1, 0, true, &datagram)))));
+        assert!(!takes(&ethernet(vids, 0x0806, &arp(1, 1))));
     }
 }
 

@@ -101,10 +101,9 @@ fn a_file_that_shrinks() {
     let frames = frames();
     for keep in [0, 10, GLOBAL_HEADER, ends(&frames)[3] + 5] {
         let file = TempFile::new(&pcap(&frames));
-        let pcap = PcapFile::open(&file.0).unwrap();
+        let pcap = open_chained(&file);
         OpenOptions::new().write(true).open(&file.0).unwrap().set_len(keep as u64).unwrap();
-        let mut sink = Recorder::default();
-        let counted = count_pcap(&pcap, Epochs::new([]), &options(2, 64), &mut sink);
+        let counted = count_threaded(pcap, &options(2, 64), &mut Recorder::default()).unwrap();
         assert_eq!(counted.totals.packets, ends(&frames).iter().filter(|&&end| end <= keep).count() as u64);
         assert_eq!(counted.warnings.len(), 1, "{:?}", counted.warnings);
     }
@@ -114,26 +113,38 @@ fn a_file_that_shrinks() {
 fn a_file_that_grows() {
     let frames = frames();
     let file = TempFile::new(&pcap(&frames[..3]));
-    let pcap_file = PcapFile::open(&file.0).unwrap();
+    let pcap_file = open_chained(&file);
     let more = &pcap(&frames)[ends(&frames)[2]..];
     OpenOptions::new().append(true).open(&file.0).unwrap().write_all(more).unwrap();
-    let counted = count_pcap(&pcap_file, Epochs::new([]), &options(2, 64), &mut Recorder::default());
+    let counted = count_threaded(pcap_file, &options(2, 64), &mut Recorder::default()).unwrap();
     assert_eq!((counted.totals.packets, counted.warnings.len()), (3, 0));
 }
 
 #[test]
-fn files_for_the_stream_reader() {
-    let ethernet_pcap = pcap(&frames());
-    let mut cooked = ethernet_pcap.clone();
+fn other_forms_of_pcap() {
+    let mut cooked = pcap(&frames());
     cooked[20] = 113;
-    let mut kuznetzov = ethernet_pcap.clone();
-    kuznetzov[..2].copy_from_slice(&[0x34, 0xcd]);
-    for bytes in [&cooked[..], &kuznetzov, &ethernet_pcap[..20], b"", b"12:00:00.0 text"] {
-        let file = TempFile::new(bytes);
-        assert!(PcapFile::open(&file.0).is_none());
+    let mut raw = pcap(&frames());
+    raw[20] = 101;
+    for bytes in [cooked, raw] {
+        let file = TempFile::new(&bytes);
+        let expected = by_stream(&file);
+        assert_eq!(expected.totals.packets, 6);
+        assert_eq!(by_threads(&file, 2, 100), expected);
     }
-    assert!(PcapFile::open(std::path::Path::new("/proc/self/no-such-file")).is_none());
-    assert!(PcapFile::open(&std::env::temp_dir()).is_none());
+}
+
+#[test]
+fn what_is_told_by_who_reads_streams() {
+    let cut = &pcap(&frames())[..20];
+    for bytes in [cut, b"", b"12:00:00.0 text"] {
+        let file = TempFile::new(bytes);
+        let opened = Input::from(&file.0).open_alone(&capture::Options::default());
+        assert!(!matches!(opened, Ok(Opened::Chained(_))));
+    }
+    for path in ["/proc/self/no-such-file".as_ref(), &*std::env::temp_dir()] {
+        assert!(Input::from(path).open_alone(&capture::Options::default()).is_err());
+    }
 }
 
 #[test]
