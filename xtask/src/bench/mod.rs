@@ -3,6 +3,7 @@
 mod conntrack;
 mod ebpf;
 mod figures;
+mod formats;
 mod lab;
 mod latency;
 mod measure;
@@ -20,6 +21,8 @@ use anyhow::Result;
 pub(crate) enum Command {
     /// Judge a generated capture, side by side with other readers of the same file.
     Replay(replay::Args),
+    /// Judge the same frames in every format and packing, side by side with what else reads such files.
+    Formats(formats::Args),
     /// Read and index the labelled conntrack entries of the kernel, side by side with `conntrack -L`.
     Conntrack(conntrack::Args),
     /// Hold the labelled entries of a node against the routes of their own flows, all of them and after one change.
@@ -34,6 +37,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Replay(args) => replay::run(args),
+        Command::Formats(args) => formats::run(args),
         Command::Conntrack(args) => conntrack::run(args),
         Command::Standing(args) => standing::run(args),
         Command::Ebpf(args) => ebpf::run(args),

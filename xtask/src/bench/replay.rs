@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::measure::{self, Memory};
 use super::scratch::Scratch;
-use super::traffic::{self, Sizes, Traffic};
+use super::traffic::{self, Headers, Sizes, Traffic};
 use crate::project;
 
 /// Numbers of flows between which the time per packet must not grow much.
@@ -42,7 +42,7 @@ pub(crate) struct Args {
 /// Generates, measures, prints.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let bench = Bench { analyzer: project::release_analyzer()?, rounds: args.rounds };
-    let traffic = Traffic { frames: args.frames, flows: args.flows, sizes: args.sizes };
+    let traffic = Traffic { frames: args.frames, flows: args.flows, sizes: args.sizes, headers: Headers::Ipv4 };
     // A tenth more than the capture: nfpcapd writes its flows beside it.
     let scratch = Scratch::new(&args.folder, traffic.bytes() + traffic.bytes() / 10)?;
     let input = Input::new(scratch.path(), traffic)?;
@@ -67,7 +67,7 @@ impl Input {
         eprintln!("generating {} frames of {} flows, {:?} sizes", traffic.frames, traffic.flows, traffic.sizes);
         let input = Self { traffic, capture: folder.join("capture.pcap"), nexthops: folder.join("nexthops.toml") };
         traffic.write_capture(&input.capture)?;
-        fs::write(&input.nexthops, traffic::nexthops_toml())
+        fs::write(&input.nexthops, traffic::nexthops_toml(traffic.headers))
             .with_context(|| format!("cannot write {}", input.nexthops.display()))?;
         measure::wall(input.cat(), 0)?;
         Ok(input)

@@ -1,13 +1,18 @@
-//! The benchmark's capture: UDP flows of many pods in random order, a few of which leave to a dead gateway.
+//! The benchmarks' captures: UDP flows of many pods in random order, a few of which leave to a dead gateway.
 
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use pcap_file::DataLink;
+use pcap_file::pcapng::PcapNgWriter;
+use pcap_file::pcapng::blocks::PcapNgBlock;
+use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketBlock;
+use pcap_file::pcapng::blocks::interface_description::InterfaceDescriptionBlock;
 
 use crate::capture::Capture;
 use crate::frame::{Flow, Frame, Mac, Transport, UDP_HEADERS_LEN, mac_text};
@@ -54,6 +59,22 @@ impl Sizes {
     }
 }
 
+/// What stands around the payload of each frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Headers {
+    /// IPv4 without tags.
+    Ipv4,
+    /// IPv4 in a VLAN. The tag comes on top of the length.
+    Vlan,
+    /// IPv6 without tags, in frames of the same length.
+    Ipv6,
+}
+
+/// VLAN id of [`Headers::Vlan`].
+const VLAN: u16 = 100;
+/// How much longer an IPv6 header is than an IPv4 header without options.
+const IPV6_EXTRA: usize = 20;
+
 /// What is generated. The same values give the same bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Traffic {
@@ -63,6 +84,8 @@ pub(super) struct Traffic {
     pub(super) flows: u32,
     /// Their lengths.
     pub(super) sizes: Sizes,
+    /// What stands in them before the payload.
+    pub(super) headers: Headers,
 }
 
 impl Traffic {
@@ -72,14 +95,39 @@ impl Traffic {
         self.frames * (16 + lens.iter().sum::<usize>() / lens.len()) as u64
     }
 
-    /// Writes the capture: a frame each microsecond, the flows drawn at random.
+    /// Writes the capture as classic pcap: a frame each microsecond, the flows drawn at random.
     pub(super) fn write_capture(&self, path: &Path) -> Result<()> {
-        let file = File::create(path).with_context(|| format!("cannot make {}", path.display()))?;
-        self.write(BufWriter::with_capacity(1 << 20, file)).with_context(|| format!("cannot write {}", path.display()))
+        self.write(create(path)?).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Writes the same as pcapng, as dumpcap does: one interface, a block without options for each frame.
+    pub(super) fn write_pcapng(&self, path: &Path) -> Result<()> {
+        let mut writer = PcapNgWriter::new(create(path)?)?;
+        writer.write_block(&InterfaceDescriptionBlock::new(DataLink::ETHERNET, u16::MAX.into()).into_block())?;
+        self.for_each(|timestamp, data| {
+            let original_len = data.len().try_into()?;
+            let block = EnhancedPacketBlock {
+                interface_id: 0,
+                timestamp,
+                original_len,
+                data: data.into(),
+                options: Vec::new(),
+            };
+            writer.write_block(&block.into_block())?;
+            Ok(())
+        })?;
+        writer.into_inner().flush().with_context(|| format!("cannot write {}", path.display()))
     }
 
     fn write<W: Write>(&self, writer: W) -> Result<()> {
         let mut capture = Capture::new(writer, u16::MAX)?;
+        self.for_each(|time, data| capture.push(time, data))?;
+        capture.finish()?;
+        Ok(())
+    }
+
+    /// Hands out each frame and its time after the Unix epoch.
+    fn for_each(&self, mut push: impl FnMut(Duration, &[u8]) -> Result<()>) -> Result<()> {
         let mut random = SplitMix64(1);
         let lens = self.sizes.frame_lens();
         let mut bytes = Vec::new();
@@ -92,37 +140,53 @@ impl Traffic {
             };
             let len = lens[random.below(lens.len() as u32) as usize];
             bytes.clear();
-            frame(flow, number as u16, len).write_to(&mut bytes)?;
-            capture.push(Duration::from_secs(1_654_814_880) + Duration::from_micros(number), &bytes)?;
+            frame(flow, number as u16, len, self.headers).write_to(&mut bytes)?;
+            push(Duration::from_secs(1_654_814_880) + Duration::from_micros(number), &bytes)?;
         }
-        capture.finish()?;
         Ok(())
     }
 }
 
-fn frame(flow: u32, identification: u16, len: usize) -> Frame {
+fn create(path: &Path) -> Result<BufWriter<File>> {
+    let file = File::create(path).with_context(|| format!("cannot make {}", path.display()))?;
+    Ok(BufWriter::with_capacity(1 << 20, file))
+}
+
+fn frame(flow: u32, identification: u16, len: usize, headers: Headers) -> Frame {
     let (pod, number) = (flow % PODS, flow / PODS);
     let eth_dst = if flow < VIOLATING { DEAD_MAC } else { NEXTHOPS[(number % 2) as usize].1 };
     let flow = Flow {
-        src: pod_address(pod).into(),
-        dst: Ipv4Addr::new(172, 27, 0, 13).into(),
+        src: pod_address(pod, headers),
+        dst: in_family(Ipv4Addr::new(172, 27, 0, 13), headers),
         transport: Transport::Udp { sport: FIRST_PORT + number as u16, dport: 5005 },
     };
-    Frame { identification, ..Frame::new(WORKER, eth_dst, flow, len - UDP_HEADERS_LEN) }
+    let headers_len = if headers == Headers::Ipv6 { UDP_HEADERS_LEN + IPV6_EXTRA } else { UDP_HEADERS_LEN };
+    let vlans = if headers == Headers::Vlan { vec![VLAN] } else { Vec::new() };
+    Frame { identification, vlans, ..Frame::new(WORKER, eth_dst, flow, len.saturating_sub(headers_len)) }
 }
 
-fn pod_address(pod: u32) -> Ipv4Addr {
-    Ipv4Addr::from_bits(Ipv4Addr::new(192, 168, 16, 0).to_bits() + pod)
+fn pod_address(pod: u32, headers: Headers) -> IpAddr {
+    in_family(Ipv4Addr::from_bits(Ipv4Addr::new(192, 168, 16, 0).to_bits() + pod), headers)
+}
+
+/// The address, or the one in fd00::/96 that ends as it does.
+fn in_family(ip: Ipv4Addr, headers: Headers) -> IpAddr {
+    match headers {
+        Headers::Ipv4 | Headers::Vlan => ip.into(),
+        Headers::Ipv6 => Ipv6Addr::from_bits(0xfd00 << 112 | u128::from(ip.to_bits())).into(),
+    }
 }
 
 /// The routes of all pods, as nexthops.toml has them.
-pub(super) fn nexthops_toml() -> String {
+pub(super) fn nexthops_toml(headers: Headers) -> String {
     let mut toml = String::new();
     for pod in 0..PODS {
-        let prefix = pod_address(pod);
-        write!(toml, "[[route]]\npolicy = \"src-ip\"\nprefix = \"{prefix}/32\"\nsymmetric_reply = true\n")
+        let prefix = pod_address(pod, headers);
+        let bits = if prefix.is_ipv4() { 32 } else { 128 };
+        write!(toml, "[[route]]\npolicy = \"src-ip\"\nprefix = \"{prefix}/{bits}\"\nsymmetric_reply = true\n")
             .expect("writing to a String cannot fail");
         for (ip, lladdr) in NEXTHOPS {
+            let ip = in_family(ip, headers);
             let lladdr = mac_text(lladdr);
             write!(toml, "[[route.nexthop]]\nip = \"{ip}\"\nlladdr = \"{lladdr}\"\n")
                 .expect("writing to a String cannot fail");
@@ -168,7 +232,7 @@ mod tests {
 
     #[test]
     fn every_flow_occurs_and_sixteen_leave_to_the_dead_gateway() {
-        let traffic = Traffic { frames: 3000, flows: 1000, sizes: Sizes::Fixed };
+        let traffic = Traffic { frames: 3000, flows: 1000, sizes: Sizes::Fixed, headers: Headers::Ipv4 };
         let (bytes, frames) = records(traffic);
         assert_eq!(bytes.len() as u64, traffic.bytes() + 24);
         assert_eq!(frames.len(), 3000);
@@ -182,7 +246,7 @@ mod tests {
 
     #[test]
     fn mixed_sizes_keep_their_proportion() {
-        let (_, frames) = records(Traffic { frames: 12_000, flows: 100, sizes: Sizes::Mixed });
+        let (_, frames) = records(Traffic { frames: 12_000, flows: 100, sizes: Sizes::Mixed, headers: Headers::Ipv4 });
         let share = |len: usize| frames.iter().filter(|frame| frame.len() == len).count();
         assert_eq!(share(60) + share(590) + share(1514), 12_000);
         assert!((6500..7500).contains(&share(60)), "{}", share(60));
@@ -191,7 +255,7 @@ mod tests {
 
     #[test]
     fn most_flows_still_have_ports() {
-        let last = frame(MAX_FLOWS - 1, 0, 94);
+        let last = frame(MAX_FLOWS - 1, 0, 94, Headers::Ipv4);
         assert_eq!(last.flow.src, Ipv4Addr::new(192, 168, 16, 63));
         assert_eq!(last.flow.transport, Transport::Udp { sport: 65534, dport: 5005 });
     }
@@ -199,8 +263,19 @@ mod tests {
     #[test]
     fn dead_gateway_is_none_of_the_next_hops() {
         assert_eq!(DEAD, mac_text(DEAD_MAC));
-        let toml = nexthops_toml();
+        let toml = nexthops_toml(Headers::Ipv4);
         assert!(!toml.contains(DEAD));
         assert_eq!(toml.matches("[[route]]").count(), 64);
+    }
+
+    #[test]
+    fn headers_keep_the_length_but_for_the_tag() {
+        for (headers, len, ether_type) in
+            [(Headers::Ipv4, 94, 0x0800), (Headers::Vlan, 98, 0x8100), (Headers::Ipv6, 94, 0x86dd)]
+        {
+            let bytes = frame(99, 0, 94, headers).bytes().unwrap();
+            assert_eq!((bytes.len(), u16::from_be_bytes([bytes[12], bytes[13]])), (len, ether_type), "{headers:?}");
+        }
+        assert!(nexthops_toml(Headers::Ipv6).contains("prefix = \"fd00::c0a8:1001/128\""));
     }
 }
