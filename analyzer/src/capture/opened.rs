@@ -92,6 +92,8 @@ impl Opened {
         let len = metadata.len();
         let source = Source::new(path.to_string_lossy().into(), file.try_clone().ok()?, Some(len));
         match Self::new(source, &Options::default()) {
+            // A file that does not know its length is read as a stream.
+            Ok(Self::Chained(chained)) if len < chained.stream.offset() => None,
             Ok(Self::Chained(mut chained)) => {
                 chained.plain = Some(PlainFile { file, len });
                 Some(Self::Chained(chained))

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::pipe::fcntl_setpipe_size;
+use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
 
 use super::interruption::{Interruptible, Interruption};
 use super::stream::ByteStream;
@@ -59,7 +59,7 @@ impl Source {
             if metadata.is_dir() {
                 return Err(io::Error::from(io::ErrorKind::IsADirectory));
             }
-            if metadata.file_type().is_fifo() {
+            if metadata.file_type().is_fifo() && fcntl_getpipe_size(&opened).is_ok_and(|size| size < PIPE_LEN) {
                 // Both ends then wait less often for one another. Where it is refused, the pipe works as it is.
                 let _ = fcntl_setpipe_size(&opened, PIPE_LEN);
             }

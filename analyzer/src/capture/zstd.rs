@@ -18,8 +18,18 @@ pub(super) struct ZstdFrames {
     source: ByteStream,
     /// An error where there was no memory for it.
     decoder: io::Result<Decoder<'static>>,
+    /// Most bytes that it is given at once: of a call that fails all is lost that it has unpacked, so it is given no more than one
+    /// block.
+    most: usize,
+    /// Whether it may hold bytes for which there was no room.
+    is_full: bool,
     state: State,
 }
+
+/// Bytes by which a frame tells how long its header is (`ZSTD_FRAMEHEADERSIZE_PREFIX`).
+const HEADER_START: usize = 5;
+/// Bytes of the next block's header, for which the decoder asks together with a block (RFC 8878 section 3.1.1.2).
+const BLOCK_HEADER: usize = 3;
 
 enum State {
     /// A frame header, a skippable frame or the end comes next.
@@ -42,7 +52,7 @@ impl ZstdFrames {
             decoder.set_parameter(DParameter::WindowLogMax(MAX_WINDOW_LOG))?;
             Ok(decoder)
         });
-        Self { source, decoder, state: State::Between }
+        Self { source, decoder, most: HEADER_START, is_full: false, state: State::Between }
     }
 
     /// Comes to the next frame; `false` at the end of the stream.
@@ -74,14 +84,16 @@ impl ZstdFrames {
             Err(error) => (&[][..], Some(error)),
         };
         let is_end = at_hand.is_empty();
-        let (mut input, mut output) = (InBuffer::around(at_hand), OutBuffer::around(target));
+        let most = if self.is_full { 0 } else { self.most.min(at_hand.len()) };
+        let (mut input, mut output) = (InBuffer::around(&at_hand[..most]), OutBuffer::around(target));
         let hint = there(&mut self.decoder)?.run(&mut input, &mut output);
         let (consumed, unpacked) = (input.pos(), output.pos());
         self.source.drop_front(consumed);
+        let was_full = std::mem::replace(&mut self.is_full, unpacked == target.len());
         match hint {
             Ok(0) => self.state = State::Between,
-            Ok(_) if is_end && unpacked == 0 => return Err(failure.unwrap_or_else(cut)),
-            Ok(_) => {}
+            Ok(_) if is_end && unpacked == 0 && !was_full => return Err(failure.unwrap_or_else(cut)),
+            Ok(hint) => self.most = if hint > BLOCK_HEADER { hint - BLOCK_HEADER } else { hint },
             Err(error) => self.state = State::Failed(Some(damaged(&error.to_string()))),
         }
         Ok(unpacked)
@@ -101,6 +113,7 @@ impl Read for ZstdFrames {
                         return Ok(0);
                     }
                     there(&mut self.decoder)?.reinit()?;
+                    (self.most, self.is_full) = (HEADER_START, false);
                     self.state = State::InFrame;
                 }
                 State::InFrame => match self.decode(target)? {
@@ -122,4 +135,59 @@ fn cut() -> io::Error {
 
 fn damaged(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the zstd stream is damaged: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::capture::tests::zstd;
+
+    /// Bytes that each block unpacks to, but for the last (RFC 8878 section 3.1.1.2.4).
+    const BLOCK: usize = 128 * 1024;
+
+    /// What is unpacked before an error, read with so much room at a time.
+    fn unpacked(packed: &[u8], room: usize) -> Vec<u8> {
+        let mut frames = ZstdFrames::new(ByteStream::new(Box::new(Cursor::new(packed.to_vec()))));
+        let (mut all, mut target) = (Vec::new(), vec![0; room]);
+        while let Ok(count @ 1..) = frames.read(&mut target) {
+            all.extend_from_slice(&target[..count]);
+        }
+        all
+    }
+
+    /// Offsets of the headers of a frame's blocks; the frame has no content size and no dictionary.
+    fn blocks(packed: &[u8]) -> Vec<usize> {
+        let (mut at, mut found) = (6, Vec::new());
+        loop {
+            let header = u32::from_le_bytes([packed[at], packed[at + 1], packed[at + 2], 0]);
+            found.push(at);
+            let len = if header >> 1 & 3 == 1 { 1 } else { (header >> 3) as usize };
+            at += 3 + len;
+            if header & 1 == 1 {
+                return found;
+            }
+        }
+    }
+
+    /// A block that is broken costs nothing of those before it.
+    #[test]
+    fn all_before_a_broken_block_is_given_out() {
+        let plain: Vec<u8> = (0..1_500_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 26) as u8).collect();
+        let whole = zstd(&plain);
+        let blocks = blocks(&whole);
+        assert!(blocks.len() > 9, "{blocks:?}");
+        for room in [512 * 1024, BLOCK, 1000] {
+            assert!(unpacked(&whole, room) == plain);
+            for (nth, &at) in blocks.iter().enumerate() {
+                let mut broken = whole.clone();
+                broken[at] |= 6;
+                assert_eq!(unpacked(&broken, room).len(), nth * BLOCK, "block {nth}, room {room}");
+            }
+            let mut broken = whole.clone();
+            *broken.last_mut().expect("a checksum") ^= 1;
+            assert!(unpacked(&broken, room) == plain, "room {room}");
+        }
+    }
 }

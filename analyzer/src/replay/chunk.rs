@@ -2,13 +2,15 @@
 
 use std::io;
 
-/// Bytes kept free before what a chunk reads: there goes what the chunk before has left of a record. Pages that are
-/// not written take no memory.
+/// Bytes kept free before what a chunk reads, as long as that is enough: there goes what the chunk before has left of a
+/// record. Pages that are not written take no memory.
 const ROOM: usize = 128 * 1024;
 
 /// A piece of a capture.
 pub(super) struct Chunk {
     buffer: Vec<u8>,
+    /// Bytes kept free before what is read: those that the longest record has needed so far.
+    room: usize,
     /// Where the bytes lie in the buffer.
     start: usize,
     end: usize,
@@ -29,17 +31,27 @@ pub(super) enum Ending {
 impl Chunk {
     /// A chunk that reads `len` bytes at a time.
     pub(super) fn new(len: usize) -> Self {
-        Self { buffer: vec![0; ROOM.saturating_add(len)], start: ROOM, end: ROOM, ending: None }
+        Self { buffer: vec![0; ROOM.saturating_add(len)], room: ROOM, start: ROOM, end: ROOM, ending: None }
     }
 
     /// Reads up to `len` bytes in place of those that it holds, until `read` gives no more. Returns how many there were.
-    pub(super) fn fill(&mut self, len: usize, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> usize {
-        (self.start, self.end, self.ending) = (ROOM, ROOM, None);
-        let end = ROOM + len;
+    pub(super) fn fill(&mut self, len: usize, read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> usize {
+        self.fill_until(len, |_| false, read)
+    }
+
+    /// The same, but no more once `is_enough` says so of the number of bytes.
+    pub(super) fn fill_until(
+        &mut self,
+        len: usize,
+        is_enough: impl Fn(usize) -> bool,
+        mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
+    ) -> usize {
+        (self.start, self.end, self.ending) = (self.room, self.room, None);
+        let end = self.room + len;
         if self.buffer.len() < end {
             self.buffer.resize(end, 0);
         }
-        while self.end < end && self.ending.is_none() {
+        while self.end < end && self.ending.is_none() && !is_enough(self.end - self.room) {
             match read(&mut self.buffer[self.end..end]) {
                 Ok(0) => self.ending = Some(Ending::Whole),
                 Ok(count) => self.end += count.min(end - self.end),
@@ -47,7 +59,7 @@ impl Chunk {
                 Err(error) => self.ending = Some(Ending::Failed(error)),
             }
         }
-        self.end - ROOM
+        self.end - self.room
     }
 
     /// Says how the capture ends.
@@ -65,7 +77,7 @@ impl Chunk {
         if bytes.len() > self.start {
             let more = bytes.len() - self.start;
             self.buffer.splice(..0, std::iter::repeat_n(0, more));
-            (self.start, self.end) = (self.start + more, self.end + more);
+            (self.start, self.end, self.room) = (self.start + more, self.end + more, self.room + more);
         }
         let start = self.start - bytes.len();
         self.buffer[start..self.start].copy_from_slice(bytes);
@@ -100,6 +112,18 @@ mod tests {
         assert_eq!(chunk.bytes().len(), 3 * ROOM + 12);
         assert_eq!(chunk.fill(9, |_| Ok(0)), 0);
         assert!(chunk.bytes().is_empty() && matches!(chunk.ending(), Some(Ending::Whole)));
+    }
+
+    /// A long record behind another needs no more room than the first.
+    #[test]
+    fn the_buffer_stays_as_long_as_the_longest_record_needs() {
+        let mut chunk = Chunk::new(4);
+        for _ in 0..100 {
+            chunk.fill(4, |target| io::Read::read(&mut &b"last"[..], target));
+            chunk.prepend(&[7; 2 * ROOM]);
+            assert!(chunk.bytes().ends_with(b"\x07last"));
+        }
+        assert!(chunk.buffer.len() <= 2 * ROOM + 4, "{}", chunk.buffer.len());
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(super) struct FileChunks {
 pub(super) struct StreamChunks {
     stream: ByteStream,
     chunk_len: u32,
+    /// Whether its bytes come as something writes them: a chunk does not wait for more than there are.
+    is_live: bool,
     /// Number of the chunk that comes next.
     untaken: u64,
     has_ended: bool,
@@ -42,15 +44,15 @@ pub(super) struct StreamChunks {
 
 impl Chunks {
     /// The chunks behind what is read of the stream already. `plain` is the file that the stream is of, where it is not
-    /// packed.
-    pub(super) fn new(stream: ByteStream, plain: Option<PlainFile>, chunk_len: NonZero<u32>) -> Self {
+    /// packed. `is_live` says that something may write the stream just now.
+    pub(super) fn new(stream: ByteStream, plain: Option<PlainFile>, is_live: bool, chunk_len: NonZero<u32>) -> Self {
         let chunk_len = chunk_len.get();
         match plain {
             Some(PlainFile { file, len }) => {
                 let start = stream.offset();
                 Self::File(FileChunks { file, start, end: len.max(start), chunk_len, untaken: AtomicU64::new(0) })
             }
-            None => Self::Stream(Mutex::new(StreamChunks { stream, chunk_len, untaken: 0, has_ended: false })),
+            None => Self::Stream(Mutex::new(StreamChunks { stream, chunk_len, is_live, untaken: 0, has_ended: false })),
         }
     }
 
@@ -114,7 +116,8 @@ impl StreamChunks {
         if self.has_ended {
             return None;
         }
-        chunk.fill(self.chunk_len as usize, |target| self.stream.read_directly(target));
+        let is_enough = |read| self.is_live && read > 0;
+        chunk.fill_until(self.chunk_len as usize, is_enough, |target| self.stream.read_directly(target));
         self.has_ended = chunk.ending().is_some();
         self.untaken += 1;
         Some(self.untaken - 1)

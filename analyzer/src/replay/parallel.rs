@@ -45,7 +45,8 @@ pub(super) fn count_chained(
     let Chained { stream, plain, records, meter } = capture;
     let start = stream.offset();
     let file_len = plain.as_ref().map(|plain| plain.len);
-    let chunks = Chunks::new(stream, plain, options.chunk_len.min(MAX_CHUNK_LEN));
+    let is_live = meter.progress().total.is_none();
+    let chunks = Chunks::new(stream, plain, is_live, options.chunk_len.min(MAX_CHUNK_LEN));
     let progress = |position| match file_len {
         Some(len) => Progress { consumed: position, total: Some(len) },
         None => meter.progress(),
@@ -55,9 +56,12 @@ pub(super) fn count_chained(
             tell(progress(position));
         }
     };
-    // A stream is told of the interruption where it is read.
-    let interruption = options.interruption.filter(|_| file_len.is_some());
-    let shared = Shared { chunks, start, progress: &tell, interruption: interruption.map(Arc::as_ref), options };
+    // A pipe is told of the interruption where it is read.
+    let interruption = options.interruption.filter(|_| !is_live);
+    // Where the capture ends early, nobody could wake another thread that waits for the writer.
+    let threads = if is_live { NonZero::<usize>::MIN } else { options.threads };
+    let interruption = interruption.map(Arc::as_ref);
+    let shared = Shared { chunks, start, progress: &tell, interruption, threads, options };
     let mut counted = match records {
         Records::Pcap(records) => shared.count(records, epochs, sink)?,
         Records::Pcapng(blocks) => shared.count(blocks, epochs, sink)?,
@@ -75,6 +79,7 @@ struct Shared<'a> {
     /// Told the offset of the walk now and then.
     progress: &'a (dyn Fn(u64) + Sync),
     interruption: Option<&'a Interruption>,
+    threads: NonZero<usize>,
     options: &'a Options<'a>,
 }
 
@@ -94,7 +99,7 @@ impl Shared<'_> {
         let walk = Mutex::new(Walk::new(chain, self.start, ordered));
         let run = Run { shared: self, walk, advanced: Condvar::new() };
         let seed = Seed::random();
-        let threads = options.threads.get() as u64;
+        let threads = self.threads.get() as u64;
         let threads = self.chunks.count().map_or(threads, |chunks| chunks.get().min(threads));
         let counters = run.work_in_threads(threads, || Counter::new(&seed, options.max_flows, Arc::clone(&epochs)));
         drop(epochs);

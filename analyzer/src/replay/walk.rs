@@ -23,8 +23,10 @@ pub(super) struct Walk<'a, C> {
     pub(super) has_ended: bool,
     /// Why the capture as a whole cannot be used, if so.
     pub(super) unusable: Option<CaptureError>,
-    /// What the last chunk has of the next record.
+    /// What the last chunks have of the next record.
     left: Vec<u8>,
+    /// Bytes of it that are needed to tell more.
+    wanted: usize,
 }
 
 /// Frames in a chunk that can be counted without regard to the order.
@@ -46,13 +48,19 @@ impl Usual for Routed {
 impl<'a, C: Chain> Walk<'a, C> {
     /// A walk that stands before the first record, which is at `position`.
     pub(super) fn new(chain: C, position: u64, ordered: Ordered<'a>) -> Self {
-        Self { chunk: 0, position, chain, ordered, has_ended: false, unusable: None, left: Vec::new() }
+        Self { chunk: 0, position, chain, ordered, has_ended: false, unusable: None, left: Vec::new(), wanted: 0 }
     }
 
     /// Goes on to the last record that is whole in the chunk. Fragments are counted on the way, all other frames are left
     /// in `unordered`.
     pub(super) fn go(&mut self, chunk: &mut Chunk, unordered: &mut Unordered, counter: &mut Counter) {
         counter.enter(self.ordered.epochs());
+        if self.left.len() + chunk.bytes().len() < self.wanted && chunk.ending().is_none() {
+            // A record of many chunks is put together once.
+            self.left.extend_from_slice(chunk.bytes());
+            return;
+        }
+        self.wanted = 0;
         chunk.prepend(&self.left);
         self.left.clear();
         let bytes = chunk.bytes();
@@ -71,7 +79,10 @@ impl<'a, C: Chain> Walk<'a, C> {
                     offset += len;
                 }
                 Step::Other(len) => offset += len,
-                Step::More(_) => break None,
+                Step::More(wanted) => {
+                    self.wanted = wanted;
+                    break None;
+                }
                 Step::Damaged(reason) => break Some(Ok(reason)),
                 Step::Unusable(error) => break Some(Err(error)),
             }
