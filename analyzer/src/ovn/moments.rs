@@ -128,6 +128,8 @@ struct Held {
     place: Place,
     is_part: bool,
     answers: Answers,
+    /// Those of its keys that name a router, by the same without.
+    named: BTreeMap<Key, Vec<Key>>,
 }
 
 /// Listings so far.
@@ -150,7 +152,11 @@ impl Listings {
     ) {
         let answers = answers(listed);
         let is_part = asked.is_part(answers.values().map(BTreeSet::len).sum());
-        let listing = Held { asked, place, is_part, answers };
+        let mut named: BTreeMap<Key, Vec<Key>> = BTreeMap::new();
+        for key in answers.keys().filter(|key| key.router().is_some()) {
+            named.entry(key.of_any_router()).or_default().push(key.clone());
+        }
+        let listing = Held { asked, place, is_part, answers, named };
         let of_itself = listing.answers.iter().filter(|(key, answers)| key.is_single() && answers.len() > 1);
         let mut differing: BTreeMap<Key, Place> =
             of_itself.map(|(key, _)| (key.clone(), listing.place.clone())).collect();
@@ -201,13 +207,12 @@ impl Held {
             }
         }
         // Of a listing that shares no row with the other it is not known that it lists the same.
-        let shares = |key: &Key| {
-            self.answers.keys().any(|own| own.is_ipv4() == key.is_ipv4() && other.answers.contains_key(own))
-        };
+        let shared = self.answers.keys().filter(|key| other.answers.contains_key(*key));
+        let shared: BTreeSet<Option<bool>> = shared.map(Key::is_ipv4).collect();
         if is_same_command && is_whole {
             let gone = other.answers.keys().filter(|key| !self.answers.contains_key(*key));
             let come = self.answers.keys().filter(|key| !other.answers.contains_key(*key));
-            differing.extend(gone.chain(come).filter(|key| shares(key)).cloned());
+            differing.extend(gone.chain(come).filter(|key| shared.contains(&key.is_ipv4())).cloned());
         }
         differing
     }
@@ -220,9 +225,7 @@ impl Held {
         }
         match key.router() {
             Some(_) => self.answers.get(&key.of_any_router()).into_iter().collect(),
-            None => {
-                self.answers.iter().filter(|(own, _)| own.of_any_router() == *key).map(|(_, answers)| answers).collect()
-            }
+            None => self.named.get(key).into_iter().flatten().filter_map(|named| self.answers.get(named)).collect(),
         }
     }
 }
