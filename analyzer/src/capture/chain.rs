@@ -6,7 +6,7 @@
 use analyzer_ebpf::abi::Direction;
 
 use super::warnings::Warnings;
-use super::{CaptureError, Interface, LinkType, Skipped};
+use super::{CaptureError, FrameRef, Interface, LinkType, Skipped};
 use crate::types::{Position, Timestamp, Warning};
 
 /// The records of one capture, from the first on. What stands before the first record is read already.
@@ -69,10 +69,23 @@ pub(crate) struct Located {
 }
 
 impl Located {
-    /// The frame's bytes. `bytes` begin with the record.
+    /// The frame's bytes.
     #[inline(always)]
-    pub(crate) fn data<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+    fn data<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         &bytes[self.offset as usize..][..self.len as usize]
+    }
+
+    /// The frame. `bytes` begin with the record.
+    #[inline(always)]
+    pub(crate) fn frame<'a>(&self, bytes: &'a [u8]) -> FrameRef<'a> {
+        FrameRef {
+            at: self.at,
+            interface: self.interface,
+            link_type: self.link_type,
+            data: self.data(bytes),
+            orig_len: self.orig_len,
+            direction: self.direction,
+        }
     }
 }
 

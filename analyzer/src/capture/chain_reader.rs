@@ -3,7 +3,7 @@
 use super::chain::{Chain, Located, Step};
 use super::source::Meter;
 use super::stream::ByteStream;
-use super::{CaptureError, CaptureReader, FrameRef, Interface, Item, Progress, Skipped};
+use super::{CaptureError, CaptureReader, Interface, Item, Progress, Skipped};
 use crate::types::Warning;
 
 /// A capture of chained records that is being read.
@@ -67,15 +67,7 @@ impl<C: Chain> CaptureReader for ChainReader<C> {
     }
 
     fn item(&self) -> Option<Item<'_>> {
-        let frame = self.frame?;
-        Some(Item::Frame(FrameRef {
-            at: frame.at,
-            interface: frame.interface,
-            link_type: frame.link_type,
-            data: frame.data(self.stream.buffered()),
-            orig_len: frame.orig_len,
-            direction: frame.direction,
-        }))
+        self.frame.map(|frame| Item::Frame(frame.frame(self.stream.buffered())))
     }
 
     fn interfaces(&self) -> &[Interface] {

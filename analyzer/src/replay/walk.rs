@@ -70,7 +70,7 @@ impl<'a, C: Chain> Walk<'a, C> {
                 Step::Frame(found, len) => {
                     // A chunk has less than 2^32 bytes.
                     let found = Located { offset: found.offset + offset as u32, ..found };
-                    let frame = frame_at(bytes, &found);
+                    let frame = found.frame(bytes);
                     // Nearly all frames pass by this test, which is a few loads.
                     let is_unordered = parse_usual(&frame, Routed) == Some(true);
                     if is_unordered || !self.observe(bytes, &frame, unordered, counter) {
@@ -147,19 +147,7 @@ impl Unordered {
     /// Counts the frames, and forgets them.
     pub(super) fn count(&mut self, bytes: &[u8], counter: &mut Counter) {
         for found in self.0.drain(..) {
-            counter.count(&frame_at(bytes, &found));
+            counter.count(&found.frame(bytes));
         }
-    }
-}
-
-#[inline(always)]
-fn frame_at<'a>(bytes: &'a [u8], found: &Located) -> FrameRef<'a> {
-    FrameRef {
-        at: found.at,
-        interface: found.interface,
-        link_type: found.link_type,
-        data: found.data(bytes),
-        orig_len: found.orig_len,
-        direction: found.direction,
     }
 }

@@ -1,5 +1,7 @@
 //! Packet blocks of every kind, decoded by the `pcap_file` crate.
 
+use std::time::Duration;
+
 use pcap_file::pcapng::blocks::block_common::{ENHANCED_PACKET_BLOCK, PACKET_BLOCK, SIMPLE_PACKET_BLOCK};
 use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
 use pcap_file::pcapng::blocks::packet::PacketOption;
@@ -28,48 +30,42 @@ pub(super) struct Packet {
     pub(super) len: usize,
 }
 
+impl Packet {
+    /// Of a block that tells the time: the enhanced packet block and the obsolete packet block.
+    fn with_time(interface: usize, at: Timestamp, orig_len: u32, flags: Option<u32>, len: usize) -> Self {
+        Self { interface, at: Some(at), orig_len, flags: flags.unwrap_or(0), offset_in_body: FRAME_IN_PACKET, len }
+    }
+}
+
+/// A time of the crate's, counted from 1970.
+fn in_range(time: Duration) -> Result<Timestamp, String> {
+    let nanos = u64::try_from(time.as_nanos()).map_err(|_| "the frame's time is beyond the year 2554".to_owned())?;
+    Ok(Timestamp::from_nanos(nanos))
+}
+
 /// The packet that a block holds, if it holds any.
 pub(super) fn packet(raw: RawBlock<'_>, parser: &PcapNgParser) -> Result<Option<Packet>, String> {
-    let in_range = |time: std::time::Duration| {
-        let nanos =
-            u64::try_from(time.as_nanos()).map_err(|_| "the frame's time is beyond the year 2554".to_owned())?;
-        Ok::<_, String>(Timestamp::from_nanos(nanos))
-    };
     if !matches!(raw.type_, ENHANCED_PACKET_BLOCK | PACKET_BLOCK | SIMPLE_PACKET_BLOCK) {
         return Ok(None);
     }
     let block = raw.try_into_block(parser.state()).map_err(|error| whole_message(&error))?;
     let packet = match block {
-        Block::EnhancedPacket(block) => Packet {
-            interface: block.interface_id as usize,
-            at: Some(in_range(block.timestamp)?),
-            orig_len: block.original_len,
-            flags: block
-                .options
-                .iter()
-                .find_map(|option| match option {
-                    EnhancedPacketOption::Flags(flags) => Some(*flags),
-                    _ => None,
-                })
-                .unwrap_or(0),
-            offset_in_body: FRAME_IN_PACKET,
-            len: block.data.len(),
-        },
-        Block::Packet(block) => Packet {
-            interface: usize::from(block.interface_id),
-            at: Some(in_range(block.timestamp)?),
-            orig_len: block.original_len,
-            flags: block
-                .options
-                .iter()
-                .find_map(|option| match option {
-                    PacketOption::Flags(flags) => Some(*flags),
-                    _ => None,
-                })
-                .unwrap_or(0),
-            offset_in_body: FRAME_IN_PACKET,
-            len: block.data.len(),
-        },
+        Block::EnhancedPacket(block) => {
+            let flags = block.options.iter().find_map(|option| match option {
+                EnhancedPacketOption::Flags(flags) => Some(*flags),
+                _ => None,
+            });
+            let (interface, at) = (block.interface_id as usize, in_range(block.timestamp)?);
+            Packet::with_time(interface, at, block.original_len, flags, block.data.len())
+        }
+        Block::Packet(block) => {
+            let flags = block.options.iter().find_map(|option| match option {
+                PacketOption::Flags(flags) => Some(*flags),
+                _ => None,
+            });
+            let (interface, at) = (usize::from(block.interface_id), in_range(block.timestamp)?);
+            Packet::with_time(interface, at, block.original_len, flags, block.data.len())
+        }
         Block::SimplePacket(block) => Packet {
             interface: 0,
             at: None,
