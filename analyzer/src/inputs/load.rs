@@ -283,8 +283,7 @@ impl Loader<'_> {
             Err(error) => return self.unread(&open, error, precedence),
         };
         if [ROUTES, ZONES].iter().any(|listing| listing.taken_for == taken_for) {
-            let (asked, listed) = (open.asked(taken_for), facts.facts.clone());
-            self.listings.compare(asked, open.place(), &listed, &mut facts);
+            facts.contradict(self.listings.compare(open.asked(taken_for), open.place(), &facts.facts));
         }
         if taken_for == NEXTHOPS.taken_for
             && facts.facts.iter().filter_map(Fact::validity).any(|validity| validity != Validity::ALWAYS)

@@ -22,6 +22,7 @@ use super::Facts;
 use super::lines::{each_line, words};
 use super::moments::{self, Asked, Listings};
 use crate::engine::fact::{BfdRef, Fact, Policy, Route, RouteOrigin, Scope, Source};
+use crate::ovsdb::is_uuid;
 use crate::paste::{self, Kind, Line, Looks, Shape};
 use crate::types::{IpPrefix, Place, Position, Validity};
 
@@ -394,7 +395,7 @@ impl Listing<'_> {
         for Section { command, position, routes, is_trimmed, .. } in self.sections {
             let asked = Asked { what: "lr-route-list", command, is_trimmed };
             let place = Place { file: Arc::clone(self.file), position };
-            listings.compare(asked, place, &routes, &mut self.facts);
+            self.facts.contradict(listings.compare(asked, place, &routes));
         }
         if let Some(number) = first_old {
             let message = "this format does not tell whether replies are symmetric; taken as symmetric";
@@ -425,12 +426,7 @@ fn router_argument(arguments: &str) -> Option<&str> {
     let command_end = arguments.find(['|', '>', '<', ';', '&', '#']).unwrap_or(arguments.len());
     let router = arguments[..command_end].split_ascii_whitespace().find(|word| !word.starts_with('-'))?;
     let router = router.trim_matches(['"', '\'']);
-    let is_uuid = router.len() == 36
-        && router.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    (!router.is_empty() && !router.starts_with('$') && !is_uuid).then_some(router)
+    (!router.is_empty() && !router.starts_with('$') && !is_uuid(router.as_bytes())).then_some(router)
 }
 
 /// The table that a heading names.

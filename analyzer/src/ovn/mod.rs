@@ -21,6 +21,7 @@
 use std::sync::Arc;
 
 pub use self::gaps::of_table as lost_row;
+use self::moments::Contradiction;
 use crate::engine::fact::{EvidenceKind, EvidenceKinds, Fact, Gap, Scope};
 use crate::types::{Place, Position, Timestamp, Validity, Warning};
 
@@ -66,6 +67,14 @@ impl Facts {
     /// Notes something that is passed over and is no row.
     fn warn(&mut self, file: &Arc<str>, position: Position, message: String) {
         self.warnings.push(Warning { place: Place { file: Arc::clone(file), position }, message });
+    }
+
+    /// Notes what contradicts another listing: no row of it is passed over, and what it says is lost.
+    pub(crate) fn contradict(&mut self, found: Option<Contradiction>) {
+        if let Some(Contradiction { warning, gaps }) = found {
+            self.assumptions.push(warning);
+            self.gaps.extend(gaps);
+        }
     }
 
     /// Notes what may be a row of a text and cannot be read: what it told is missing.

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::Facts;
 use crate::engine::fact::{BfdStatus, Binding, BindingKind, Fact, Gap, Policy, Scope};
 use crate::types::{IpPrefix, MacAddr, Place, Validity, Warning};
 
@@ -121,6 +120,15 @@ enum Answer {
 
 type Answers = BTreeMap<Key, BTreeSet<Answer>>;
 
+/// What two listings say differently.
+#[derive(Debug)]
+pub struct Contradiction {
+    /// Where they do.
+    pub warning: Warning,
+    /// What of it may decide something.
+    pub gaps: Vec<Gap>,
+}
+
 /// A listing that others are held against.
 #[derive(Debug)]
 struct Held {
@@ -141,15 +149,14 @@ pub struct Listings {
 }
 
 impl Listings {
-    /// Adds what this listing and one before it say differently to what is lost of `facts`. Where both are answers to the
-    /// same command, what stands in one alone differs, too.
+    /// What this listing and one before it say differently, where they do. Where both are answers to the same command, what
+    /// stands in one alone differs, too.
     pub fn compare<'a>(
         &mut self,
         asked: Asked,
         place: Place,
         listed: impl IntoIterator<Item = &'a Fact>,
-        facts: &mut Facts,
-    ) {
+    ) -> Option<Contradiction> {
         let answers = answers(listed);
         let is_part = asked.is_part(answers.values().map(BTreeSet::len).sum());
         let mut named: BTreeMap<Key, Vec<Key>> = BTreeMap::new();
@@ -169,7 +176,7 @@ impl Listings {
             }
         }
         differing.retain(|key, _| self.lost.insert(key.clone()));
-        if let Some(first) = differing.values().next() {
+        let contradiction = differing.values().next().map(|first| {
             let rows = match differing.len() {
                 1 => "one row is".to_owned(),
                 rows => format!("{rows} rows are"),
@@ -178,13 +185,14 @@ impl Listings {
                 "{rows} not as at {first}: nothing tells which of the two is of the packets' time; leave out the other"
             );
             let place = &listing.place;
-            facts.assumptions.push(Warning { place: place.clone(), message });
             let gap = |key: &Key| Gap { scope: key.scope(), place: place.clone(), validity: Validity::ALWAYS };
-            facts.gaps.extend(differing.keys().map(gap));
-        }
+            let gaps = differing.keys().map(gap).collect();
+            Contradiction { warning: Warning { place: place.clone(), message }, gaps }
+        });
         if !is_known && self.held.len() < MAX_HELD {
             self.held.push(listing);
         }
+        contradiction
     }
 }
 
@@ -276,7 +284,7 @@ mod tests {
             let command = (!command.is_empty()).then(|| command.into());
             let asked = Asked { what: "routes", command, is_trimmed: is_trimmed(rows.as_bytes()) };
             let place = Place { file: Arc::clone(&file), position: Position::Whole };
-            listings.compare(asked, place, &facts.facts.clone(), &mut facts);
+            facts.contradict(listings.compare(asked, place, &facts.facts));
             lost = facts.gaps.len();
         }
         lost
@@ -312,7 +320,7 @@ mod tests {
             let mut facts = zones::parse(text.as_bytes(), &file);
             let asked = Asked { what: "ct-zones", command: None, is_trimmed: false };
             let place = Place { file: Arc::clone(&file), position: Position::Whole };
-            listings.compare(asked, place, &facts.facts.clone(), &mut facts);
+            facts.contradict(listings.compare(asked, place, &facts.facts));
             facts.gaps.len()
         });
         assert_eq!(lost, [0, 0, 1]);

@@ -15,6 +15,7 @@ use super::lines::{each_line, words};
 use super::rows::versions;
 use super::{Facts, gaps};
 use crate::engine::fact::{Fact, Scope, Zone};
+use crate::ovsdb::is_uuid;
 use crate::ovsdb::row::{RowVersion, Tables};
 use crate::paste::{Kind, Looks, Shape, is_damaged};
 use crate::types::{Position, Validity};
@@ -182,9 +183,6 @@ fn may_name_zone(line: &str) -> bool {
     !is_caption && words.len() <= MOST_WORDS && (is_torn || is_named || is_broken || words.iter().any(is_of_name))
 }
 
-/// Letters of a UUID.
-const UUID_LEN: usize = 36;
-
 /// Letters of what may be the first half of a UUID. A date is longer, and is none.
 const SHORTEST_HALF: usize = 6;
 
@@ -198,7 +196,7 @@ fn is_of_uuid(word: &str) -> bool {
 /// Whether the name of a router's zone begins in the middle of a UUID.
 fn is_half(name: &str) -> bool {
     let stem = name.strip_suffix("_dnat").or_else(|| name.strip_suffix("_snat")).unwrap_or_default();
-    is_of_uuid(stem) && stem.len() != UUID_LEN && (stem.contains('-') || stem.len() > SHORTEST_HALF)
+    is_of_uuid(stem) && !is_uuid(stem.as_bytes()) && (stem.contains('-') || stem.len() > SHORTEST_HALF)
 }
 
 /// A value that is no zone.

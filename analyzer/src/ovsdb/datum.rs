@@ -64,13 +64,16 @@ fn malformed(json: &Value) -> DatumError {
 
 /// A UUID in lower case, where `text` is one in the form of RFC 4122.
 pub(super) fn uuid(text: &str) -> Option<Arc<str>> {
-    let bytes = text.as_bytes();
-    let well_formed = bytes.len() == 36
-        && bytes.iter().enumerate().all(|(at, byte)| match at {
+    is_uuid(text.as_bytes()).then(|| text.to_ascii_lowercase().into())
+}
+
+/// Whether a text is a UUID in the form of RFC 4122, of 36 bytes.
+pub fn is_uuid(text: &[u8]) -> bool {
+    text.len() == 36
+        && text.iter().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => *byte == b'-',
             _ => byte.is_ascii_hexdigit(),
-        });
-    well_formed.then(|| text.to_ascii_lowercase().into())
+        })
 }
 
 /// Checks a value against its column's type and puts it into the order in which OVSDB keeps sets and maps.

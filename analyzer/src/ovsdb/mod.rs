@@ -10,3 +10,5 @@ mod datum;
 mod diff;
 mod schema;
 mod warnings;
+
+pub use self::datum::is_uuid;

@@ -54,7 +54,8 @@ struct Part {
     versions: Range<usize>,
     /// Which of the sources it is.
     source: usize,
-    asked: Asked,
+    /// What it lists, where that is held against other listings.
+    asked: Option<Asked>,
 }
 
 impl Loader<'_> {
@@ -103,9 +104,10 @@ impl Loader<'_> {
         if table == ECMP_NEXTHOP {
             self.decides_nothing(open, rows.len());
         }
+        let asked = HELD.contains(&table).then(|| open.asked(table));
         let versions = listed.tables.tables.entry(table.into()).or_default();
         let (versions_of_part, source) = (versions.len()..versions.len() + rows.len(), self.loaded.sources.len());
-        listed.parts.push(Part { table, versions: versions_of_part, source, asked: open.asked(table) });
+        listed.parts.push(Part { table, versions: versions_of_part, source, asked });
         self.loaded.sources.push(open.source(taken_for, rows.len(), lost_lines));
         versions.extend(rows);
         Ok(())
@@ -116,10 +118,9 @@ impl Loader<'_> {
         &mut self,
         texts: &[TablesTexts<'_>],
         database: Database,
-        facts: fn(&Tables, &Arc<str>) -> Facts,
+        read: fn(&Tables, &Arc<str>) -> Facts,
     ) -> Result<(), InputError> {
         let Some(listed) = self.tables(texts, database)? else { return Ok(()) };
-        let read = facts;
         let mut facts = read(&listed.tables, &listed.file);
         for (table, index) in &facts.unreadable {
             let is_there = |part: &&Part| part.table == table && part.versions.contains(index);
@@ -127,11 +128,12 @@ impl Loader<'_> {
                 self.loaded.sources[part.source].lost += 1;
             }
         }
-        for Part { table, versions, source, asked } in listed.parts.iter().filter(|part| HELD.contains(&part.table)) {
-            let rows = listed.tables.tables.get(*table).map_or(&[][..], |rows| &rows[versions.clone()]);
-            let tables = Tables { tables: [((*table).into(), rows.to_vec())].into(), ..Tables::default() };
-            let place = self.loaded.sources[*source].place.clone();
-            self.listings.compare(asked.clone(), place, &read(&tables, &listed.file).facts, &mut facts);
+        for Part { table, versions, source, asked } in listed.parts {
+            let Some(asked) = asked else { continue };
+            let rows = listed.tables.tables.get(table).map_or(&[][..], |rows| &rows[versions]);
+            let tables = Tables { tables: [(table.into(), rows.to_vec())].into(), ..Tables::default() };
+            let place = self.loaded.sources[source].place.clone();
+            facts.contradict(self.listings.compare(asked, place, &read(&tables, &listed.file).facts));
         }
         let open = Open { file: Arc::clone(&listed.file), bytes: (&[][..]).into(), block: None };
         self.take(&open, "rows of these tables", facts, Precedence::Behind(database))

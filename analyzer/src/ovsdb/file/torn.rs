@@ -1,6 +1,7 @@
 //! A record of which the end is missing: what its bytes tell all the same.
 
 use super::transaction;
+use crate::ovsdb::is_uuid;
 use crate::types::Timestamp;
 
 /// Length of a UUID as text.
@@ -25,19 +26,15 @@ pub(super) fn tables(bytes: &[u8]) -> Vec<String> {
     for (at, _) in bytes.windows(OPEN.len()).enumerate().filter(|(_, window)| *window == OPEN) {
         let name = bytes[..at].iter().rposition(|&byte| byte == b'"').map(|quote| &bytes[quote + 1..at]);
         let key = bytes.get(at + OPEN.len()..at + OPEN.len() + UUID + 1);
-        let name = name.filter(|_| key.is_some_and(is_uuid)).map(|name| String::from_utf8_lossy(name).into_owned());
+        let name = name.filter(|_| key.is_some_and(is_quoted)).map(|name| String::from_utf8_lossy(name).into_owned());
         tables.extend(name.filter(|name| !tables.contains(name)));
     }
     tables
 }
 
 /// Whether it is a UUID with the quote behind it.
-fn is_uuid(text: &[u8]) -> bool {
-    text.iter().enumerate().all(|(at, &byte)| match at {
-        8 | 13 | 18 | 23 => byte == b'-',
-        UUID => byte == b'"',
-        _ => byte.is_ascii_hexdigit(),
-    })
+fn is_quoted(text: &[u8]) -> bool {
+    text.strip_suffix(b"\"").is_some_and(is_uuid)
 }
 
 #[cfg(test)]
