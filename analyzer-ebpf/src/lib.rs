@@ -15,6 +15,7 @@ pub mod parse;
 #[cfg(feature = "user")]
 pub mod pod;
 pub mod proto;
+pub mod sockets;
 
 #[cfg(test)]
 mod fixtures;

@@ -1,4 +1,4 @@
-//! Building the object so that its bytes depend on the sources and the toolchain alone.
+//! Building an object so that its bytes depend on the sources and the toolchain alone.
 
 use std::env;
 use std::fs;
@@ -7,20 +7,20 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::object::Object;
 use super::toolchain::{Toolchain, cargo_home};
 use crate::project;
 
 const TARGET: &str = "bpfel-unknown-none";
-const PROGRAM: &str = "analyzer-bpf";
 
 /// Separator of `CARGO_ENCODED_RUSTFLAGS`.
 const UNIT_SEPARATOR: &str = "\x1f";
 
-/// Builds the object and gives its bytes.
+/// Builds an object and gives its bytes.
 ///
 /// # Errors
 /// It does not build, or a file cannot be read.
-pub(super) fn object(toolchain: &Toolchain) -> Result<Vec<u8>> {
+pub(super) fn build(toolchain: &Toolchain, object: &Object) -> Result<Vec<u8>> {
     // Folders of crates must be there before their names can be left out of the object.
     project::run(cargo(toolchain).args(["fetch", "--locked"]))?;
     let flags = rustflags(toolchain)?;
@@ -32,15 +32,15 @@ pub(super) fn object(toolchain: &Toolchain) -> Result<Vec<u8>> {
         "--package",
         "analyzer-ebpf",
         "--bin",
-        PROGRAM,
+        object.program,
         "--features",
-        "prog",
+        object.feature,
     ]);
     build.args(["--target", TARGET, "-Z", "build-std=core", "--target-dir"]).arg(target_dir());
     build.env("CARGO_ENCODED_RUSTFLAGS", flags.join(UNIT_SEPARATOR));
     project::run(&mut build)?;
 
-    let linked = target_dir().join(TARGET).join("release").join(PROGRAM);
+    let linked = target_dir().join(TARGET).join("release").join(object.program);
     let stripped = target_dir().join("stripped.o");
     // What the kernel reads stays: code, maps, BTF. DWARF goes; BTF was made of it.
     project::run(Command::new(&toolchain.strip).arg("--strip-debug").arg("-o").arg(&stripped).arg(linked))?;

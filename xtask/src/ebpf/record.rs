@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
+use super::object::Object;
 use super::toolchain::Toolchain;
 use crate::project;
 
@@ -63,7 +64,7 @@ impl Record {
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# What analyzer.bpf.o was built with, and of what. `cargo xtask ebpf` writes both files;")?;
+        writeln!(f, "# What the object was built with, and of what. `cargo xtask ebpf` writes both files;")?;
         writeln!(f, "# `cargo xtask ebpf --check` builds the object again and compares the bytes.")?;
         for name in VERSIONS.into_iter().chain(DIGESTS) {
             writeln!(f, "{name} = \"{}\"", self.0[name])?;
@@ -81,11 +82,11 @@ fn versions(toolchain: &Toolchain) -> BTreeMap<&'static str, String> {
     ])
 }
 
-/// Digest of all that the object is made of in this project: each file's path, length and content.
-pub(super) fn sources() -> Result<String> {
+/// Digest of all that an object is made of in this project: each file's path, length and content.
+pub(super) fn sources(object: &Object) -> Result<String> {
     let mut hash = Sha256::new();
     let files = project::files()?;
-    for file in files.iter().filter(|file| is_source(file)) {
+    for file in files.iter().filter(|file| object.is_made_of(file)) {
         let content =
             fs::read(project::root().join(file)).with_context(|| format!("cannot read {}", file.display()))?;
         hash.update(file.to_string_lossy().as_bytes());
@@ -94,12 +95,6 @@ pub(super) fn sources() -> Result<String> {
         hash.update(content);
     }
     Ok(hex(&hash.finalize()))
-}
-
-/// Tests and what they alone use are in no object.
-fn is_source(file: &Path) -> bool {
-    let is_test = file.ends_with("tests.rs") || file.ends_with("fixtures.rs");
-    file == Path::new("analyzer-ebpf/Cargo.toml") || (file.starts_with("analyzer-ebpf/src") && !is_test)
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -128,18 +123,5 @@ mod tests {
         fs::write(&path, "rusty = \"1\"\n").unwrap();
         assert!(Record::read(&path).is_err());
         fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn tests_are_no_sources() {
-        for (path, expected) in [
-            ("analyzer-ebpf/Cargo.toml", true),
-            ("analyzer-ebpf/src/parse/ipv6.rs", true),
-            ("analyzer-ebpf/src/parse/tests.rs", false),
-            ("analyzer-ebpf/src/fixtures.rs", false),
-            ("analyzer/src/main.rs", false),
-        ] {
-            assert_eq!(is_source(Path::new(path)), expected, "{path}");
-        }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let plans = stages.time("fetching other OVNs", || other_ovn::plans(&args.filters, strict));
     if args.filters.is_empty() {
         stages.time("formatting, clippy, docs and tidiness", static_checks)?;
-        stages.time("the kernel program built anew", || kernel_program(strict))?;
+        stages.time("the kernel programs built anew", || kernel_program(strict))?;
         if strict || missing.iter().all(|need| need.program != "g++") {
             stages.time("fuzz targets", fuzz::smoke)?;
         } else {
@@ -62,14 +62,14 @@ fn install(missing: &[&'static Need]) -> Result<()> {
     ebpf::install_linker()
 }
 
-/// That the committed object of the kernel program is what its sources give.
+/// That the committed objects are what their sources give.
 fn kernel_program(strict: bool) -> Result<()> {
     let missing = ebpf::missing();
     if strict || missing.is_empty() {
         return ebpf::check();
     }
-    eprintln!("skipped: building the kernel program anew, for want of\n  {}", missing.join("\n  "));
-    ebpf::check_record()
+    eprintln!("skipped: building the kernel programs anew, for want of\n  {}", missing.join("\n  "));
+    ebpf::check_records()
 }
 
 /// What can be said without running the analyzer.
