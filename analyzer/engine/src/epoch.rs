@@ -52,6 +52,11 @@ impl Epochs {
         epochs
     }
 
+    /// One epoch with this id, for what is counted as it comes.
+    pub fn single(id: u16) -> Self {
+        Self { starts: vec![(Timestamp::default(), id)], free: Vec::new(), given: u32::from(id) + 1, unsplit: 0 }
+    }
+
     /// Starts a new epoch at `at`. Does nothing where one starts there; counts the split where ids have run out.
     pub fn split(&mut self, at: Timestamp) {
         let index = self.starts.partition_point(|&(start, _)| start <= at);

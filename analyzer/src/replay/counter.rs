@@ -219,6 +219,22 @@ impl Counter {
         }
     }
 
+    /// Number of frames.
+    pub(super) fn packets(&self) -> u64 {
+        self.totals.packets
+    }
+
+    /// Number of flow entries.
+    pub(super) fn flows(&self) -> usize {
+        self.v4.len() + self.v6.len()
+    }
+
+    /// Takes totals and tables out of a counter that is finished so far. It goes on with empty ones, as large as these.
+    pub(super) fn take(&mut self) -> (Totals, Tables) {
+        self.swept_at = None;
+        (std::mem::take(&mut self.totals), Tables { v4: self.v4.take(), v6: self.v6.take() })
+    }
+
     /// Totals and tables of a finished counter.
     pub(super) fn into_parts(self) -> (Totals, Tables) {
         (self.totals, Tables { v4: self.v4.into_table(), v6: self.v6.into_table() })

@@ -115,6 +115,12 @@ impl<W: Words> Lane<W> {
         settled
     }
 
+    /// Takes the table, once all packets are in it, and goes on with an empty one that has as many slots.
+    pub(super) fn take(&mut self) -> FlowTable<W> {
+        let empty = self.table.emptied();
+        std::mem::replace(&mut self.table, empty)
+    }
+
     /// The table, once all packets are in it.
     pub(super) fn into_table(self) -> FlowTable<W> {
         self.table

@@ -11,6 +11,7 @@ mod counted;
 mod counter;
 mod fragment;
 mod hash;
+mod intake;
 mod key;
 mod lane;
 mod link;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 pub use self::by_flow::ByFlow;
 pub use self::counted::{Counted, Skipped, Totals};
+pub use self::intake::{Batch, Flow, Intake};
 use self::parallel::count_chained;
 pub use self::serial::count_reader;
 pub use self::sink::OrderedSink;

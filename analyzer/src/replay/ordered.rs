@@ -106,7 +106,8 @@ impl<'a> Ordered<'a> {
     }
 }
 
-fn is_fragment(frame: &Frame) -> bool {
+/// Whether a frame carries a fragment.
+pub(super) fn is_fragment(frame: &Frame) -> bool {
     match &frame.payload {
         Payload::Ipv4(ip) => ip.fragment != Fragment::Whole,
         Payload::Ipv6(ip) => ip.fragment != Fragment::Whole,

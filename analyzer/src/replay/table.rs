@@ -65,6 +65,12 @@ impl<W: Words> FlowTable<W> {
         Self { seed, slots: vec![0; MIN_SLOTS], segments: Vec::new(), len: 0 }
     }
 
+    /// An empty table for as many entries as this one has.
+    pub(super) fn emptied(&self) -> Self {
+        let slots = (self.len * 2).next_power_of_two().max(MIN_SLOTS);
+        Self { seed: self.seed.clone(), slots: vec![0; slots], segments: Vec::new(), len: 0 }
+    }
+
     /// Number of entries.
     pub(super) fn len(&self) -> usize {
         self.len
