@@ -91,9 +91,23 @@ pub enum Mode {
     XdpNative,
     /// An XDP link, run by the network stack.
     XdpGeneric,
+    /// AF_XDP sockets that the driver writes to by itself.
+    AfxdpZeroCopy,
+    /// AF_XDP sockets that frames are copied to.
+    AfxdpCopy,
+    /// AF_XDP sockets behind an XDP link that the network stack runs.
+    AfxdpGeneric,
 }
 
 impl Mode {
+    /// How an XDP program runs.
+    pub(super) fn of(how: XdpMode) -> Self {
+        match how {
+            XdpMode::Native => Self::XdpNative,
+            XdpMode::Generic => Self::XdpGeneric,
+        }
+    }
+
     /// The mode's stable name.
     pub fn name(self) -> &'static str {
         match self {
@@ -101,6 +115,9 @@ impl Mode {
             Self::Clsact => "clsact",
             Self::XdpNative => "xdp-native",
             Self::XdpGeneric => "xdp-generic",
+            Self::AfxdpZeroCopy => "afxdp-zero-copy",
+            Self::AfxdpCopy => "afxdp-copy",
+            Self::AfxdpGeneric => "afxdp-generic",
         }
     }
 }
@@ -218,10 +235,10 @@ impl Attachment {
         }
     }
 
-    pub(super) fn add_xdp(&mut self, program: Loaded<'_>, mode: XdpMode) -> Result<(), BpfError> {
-        let (flags, mode) = match mode {
-            XdpMode::Native => (link_flag::XDP_NATIVE, Mode::XdpNative),
-            XdpMode::Generic => (link_flag::XDP_GENERIC, Mode::XdpGeneric),
+    pub(super) fn add_xdp(&mut self, program: Loaded<'_>, how: XdpMode, mode: Mode) -> Result<(), BpfError> {
+        let flags = match how {
+            XdpMode::Native => link_flag::XDP_NATIVE,
+            XdpMode::Generic => link_flag::XDP_GENERIC,
         };
         // A link never replaces a program. aya would fall back to a way that does.
         match link_create(program.fd, self.nic.ifindex, AttachType::Xdp, flags) {

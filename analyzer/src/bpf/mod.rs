@@ -12,6 +12,7 @@ pub mod events;
 pub mod hooks;
 pub mod programs;
 pub mod readings;
+pub mod redirect;
 pub mod sizes;
 pub mod table;
 
@@ -21,5 +22,5 @@ mod grace_period;
 mod map;
 mod places;
 mod plan;
-mod rtnl;
+pub(crate) mod rtnl;
 mod sys;

@@ -10,7 +10,7 @@ use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfError, EbpfLoader, Pod};
 use rustix::process::{Resource, Rlimit};
 
-use super::attach::{AttachOptions, Attachment, Ingress, Loaded, Nic};
+use super::attach::{AttachOptions, Attachment, Ingress, Loaded, Mode, Nic};
 use super::error::{BpfError, is_denied};
 use super::events::Events;
 use super::map::Map;
@@ -49,12 +49,12 @@ pub struct Parts {
 
 /// Loads the programs for TC and makes all maps. Nothing is attached, and no set is loaded.
 ///
-/// Kernels before 5.11 count maps against RLIMIT_MEMLOCK; where they refuse, the limit is raised.
-///
 /// # Errors
 /// No rights, a kernel that lacks something, or a verifier that refuses: the message says which and what to do.
 pub fn load(sizes: &Sizes) -> Result<Parts, BpfError> {
-    let mut object = make_maps(sizes)?;
+    let mut loader = EbpfLoader::new();
+    sizes.apply(&mut loader);
+    let mut object = make_maps(&mut loader, OBJECT)?;
     for name in [program::EGRESS, program::INGRESS, program::MIRROR] {
         let program: &mut SchedClassifier = typed(&mut object, name)?;
         program.load().map_err(|error| refused(name, error))?;
@@ -90,7 +90,7 @@ impl Programs {
             Ingress::Nowhere if !options.mirror => {}
             Ingress::Nowhere | Ingress::Tc => attachment.add_tc(self.tc(by_tc)?, false, options)?,
             // Last: a NIC may drop packets while a program is put in.
-            Ingress::Xdp(mode) => attachment.add_xdp(self.xdp(by_xdp)?, mode)?,
+            Ingress::Xdp(how) => attachment.add_xdp(load_xdp(&mut self.object, by_xdp)?, how, Mode::of(how))?,
         }
         Ok(attachment)
     }
@@ -106,16 +106,21 @@ impl Programs {
         Ok(Loaded { name, fd: program.fd().map_err(|error| refused(name, error))?.as_fd(), id })
     }
 
-    /// XDP programs are loaded when they are first asked for: most machines never do.
-    fn xdp(&mut self, name: &'static str) -> Result<Loaded<'_>, BpfError> {
-        let program: &mut Xdp = typed(&mut self.object, name)?;
-        match program.load() {
-            Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
-            Err(error) => return Err(refused(name, error)),
-        }
-        let id = program.info().map_err(|error| refused(name, error))?.id();
-        Ok(Loaded { name, fd: program.fd().map_err(|error| refused(name, error))?.as_fd(), id })
+    /// Indices of NICs in flow keys, by those of the kernel.
+    pub(super) fn nics(&self) -> Arc<Map<u32, u32>> {
+        Arc::clone(&self.nics)
     }
+}
+
+/// Loads an XDP program, unless it is loaded. It is loaded when it is first asked for: most machines never do.
+pub(super) fn load_xdp<'a>(object: &'a mut Ebpf, name: &'static str) -> Result<Loaded<'a>, BpfError> {
+    let program: &mut Xdp = typed(object, name)?;
+    match program.load() {
+        Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
+        Err(error) => return Err(refused(name, error)),
+    }
+    let id = program.info().map_err(|error| refused(name, error))?.id();
+    Ok(Loaded { name, fd: program.fd().map_err(|error| refused(name, error))?.as_fd(), id })
 }
 
 /// SHA-256 of the sources of the kernel program, in hexadecimal. Programs of one digest do the same.
@@ -149,12 +154,10 @@ pub(super) fn nexthops_len(object: &Ebpf) -> Result<u32, BpfError> {
     Ok(array.map_err(|_| BpfError::Layout { name: name::NEXTHOPS })?.len())
 }
 
-fn make_maps(sizes: &Sizes) -> Result<Ebpf, BpfError> {
-    let load = || {
-        let mut loader = EbpfLoader::new();
-        sizes.apply(&mut loader);
-        loader.load(OBJECT)
-    };
+/// Makes the maps of an object. Kernels before 5.11 count them against RLIMIT_MEMLOCK; where they refuse, the limit is
+/// raised.
+pub(super) fn make_maps(loader: &mut EbpfLoader<'_>, object: &[u8]) -> Result<Ebpf, BpfError> {
+    let mut load = || loader.load(object);
     let is_denied_map = |error: &EbpfError| map_error(error).is_some_and(|(_, error)| is_denied(error));
     let result = match load() {
         Err(error) if is_denied_map(&error) && raise_memlock() => load(),
@@ -178,7 +181,8 @@ fn map_error(error: &EbpfError) -> Option<(&str, &io::Error)> {
     }
 }
 
-fn raise_memlock() -> bool {
+/// Raises the limit of locked memory as far as it goes. Returns whether there is none any more.
+pub fn raise_memlock() -> bool {
     rustix::process::setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None }).is_ok()
 }
 

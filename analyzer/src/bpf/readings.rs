@@ -99,7 +99,7 @@ pub struct MapUse {
 }
 
 /// Counts of packets, kept by each CPU for itself.
-struct PerCpu {
+pub(super) struct PerCpu {
     name: &'static str,
     array: PerCpuArray<MapData, PacketCount>,
     memory_bytes: Option<u64>,
@@ -329,7 +329,7 @@ impl Readings {
 }
 
 impl PerCpu {
-    fn new(object: &mut Ebpf, name: &'static str) -> Result<Self, BpfError> {
+    pub(super) fn new(object: &mut Ebpf, name: &'static str) -> Result<Self, BpfError> {
         let aya::maps::Map::PerCpuArray(data) = object.take_map(name).ok_or(BpfError::Absent { name })? else {
             return Err(BpfError::Layout { name });
         };
@@ -338,7 +338,7 @@ impl PerCpu {
         Ok(Self { name, array, memory_bytes })
     }
 
-    fn sum(&self, index: u32) -> Result<PacketCount, BpfError> {
+    pub(super) fn sum(&self, index: u32) -> Result<PacketCount, BpfError> {
         let failed = |error| BpfError::map(self.name, "read", std::io::Error::other(error));
         let values = self.array.get(&index, 0).map_err(failed)?;
         Ok(values.iter().fold(PacketCount::default(), |sum, value| PacketCount {

@@ -26,20 +26,20 @@ const MAX_DUMPS: usize = 8;
 
 /// One message of an answer: its type and what is behind the netlink header.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub(super) message_type: u16,
-    pub(super) payload: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Answer {
     /// Attributes behind a header of `header_len` bytes, by type; a broken one ends them.
-    pub(super) fn attributes(&self, header_len: usize) -> impl Iterator<Item = (u16, &[u8])> {
+    pub(crate) fn attributes(&self, header_len: usize) -> impl Iterator<Item = (u16, &[u8])> {
         attributes(self.payload.get(header_len..).unwrap_or_default())
     }
 }
 
 /// Attributes (`struct nlattr`) by type; a broken one ends them.
-pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let [len0, len1, kind0, kind1, ..] = *bytes else { return None };
         let len = usize::from(u16::from_ne_bytes([len0, len1]));
@@ -50,7 +50,7 @@ pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])>
 }
 
 /// A `u32` in host order at an offset.
-pub(super) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(offset..offset + 4)?.try_into().ok()?))
 }
 
@@ -66,7 +66,7 @@ pub(super) fn change(message: RouteNetlinkMessage, flags: u16) -> io::Result<()>
 }
 
 /// Sends a request and reads what is told until the end; a dump that changed meanwhile is read again.
-pub(super) fn request(message: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<Answer>> {
+pub(crate) fn request(message: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<Answer>> {
     for _ in 0..MAX_DUMPS {
         let (answers, interrupted) = exchange(message.clone(), NLM_F_REQUEST | flags)?;
         if !interrupted {
