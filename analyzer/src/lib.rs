@@ -5,6 +5,7 @@
 pub use analyzer_engine::types;
 
 pub mod jsonrpc;
+pub mod mirror;
 pub mod net;
 pub mod owned;
 pub mod paste;

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&[&str]])] = &[
     ("netlink", &[&["types"], &["conntrack"], &["engine", "fact"], &["engine", "label"]]),
     ("unixctl", &[&["types"], &["conntrack"], &["jsonrpc"], &["engine", "fact"]]),
     ("replay", &[&["types"], &["capture"], &["engine"]]),
+    ("mirror", &[&["types"], &["bpf"], &["capture"], &["replay"]]),
     ("engine", &[]),
     (
         "output",

@@ -1,0 +1,223 @@
+//! One receive queue: a thread that counts its frames and hands over what it has counted.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use analyzer_ebpf::abi::Direction;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::socket::{Received, Shape, Socket};
+use crate::capture::{FrameRef, LinkType};
+use crate::replay::{Batch, Intake};
+use crate::types::Timestamp;
+
+/// How long a batch lasts at least. Whoever is to be told of a violation waits for it.
+const SHORTEST: Duration = Duration::from_millis(20);
+/// How long a batch lasts at most.
+const LONGEST: Duration = Duration::from_secs(1);
+/// Flows for which a batch lasts once more as long: to hand over many of them takes time.
+const FLOWS: u32 = 1024;
+
+/// Frames that were not counted, since the NIC is watched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Losses {
+    /// There was no free buffer, or the frame did not fit.
+    pub dropped: u64,
+    /// The ring was full.
+    pub ring_full: u64,
+    /// Times that the ring of free buffers was found empty.
+    pub fill_empty: u64,
+}
+
+impl Losses {
+    /// Adds what a queue has lost since `before`. Where that is more, it is another socket that counts from zero.
+    pub fn add_since(&mut self, now: &Self, before: &Self) {
+        let since = |now: u64, before: u64| now.checked_sub(before).unwrap_or(now);
+        self.dropped += since(now.dropped, before.dropped);
+        self.ring_full += since(now.ring_full, before.ring_full);
+        self.fill_empty += since(now.fill_empty, before.fill_empty);
+    }
+}
+
+/// What a queue counted, from one batch to the next.
+#[derive(Debug)]
+pub struct Taken {
+    /// Index of the kernel's interface.
+    pub ifindex: u32,
+    /// Number of the queue.
+    pub queue: u32,
+    /// What was counted. Times are nanoseconds of `CLOCK_MONOTONIC`.
+    pub batch: Batch,
+    /// What was lost, since the queue is read.
+    pub losses: Losses,
+}
+
+/// What the threads of all queues share with the daemon.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    /// The generation of the set that frames are counted in.
+    pub(super) generation: Arc<AtomicU16>,
+    /// Where batches go.
+    pub(super) batches: mpsc::Sender<Taken>,
+    /// Flows that a batch holds at most.
+    pub(super) max_flows: usize,
+}
+
+/// A queue that is read. Dropping it ends the reading, once all frames that are there were counted and handed over.
+#[derive(Debug)]
+pub(super) struct Queue {
+    is_ending: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    socket: RawFd,
+    is_zero_copy: bool,
+}
+
+impl Queue {
+    /// Opens the socket of a queue. Its frames are read from [`Queue::start`] on.
+    ///
+    /// # Errors
+    /// What was tried, and what the kernel said.
+    pub(super) fn open(ifindex: u32, queue: u32, shape: Shape) -> Result<(Self, Reader), (&'static str, io::Error)> {
+        let socket = Socket::open(ifindex, queue, shape)?;
+        let is_ending = Arc::new(AtomicBool::new(false));
+        let opened = Self {
+            is_ending: Arc::clone(&is_ending),
+            thread: None,
+            socket: socket.as_raw_fd(),
+            is_zero_copy: socket.is_zero_copy(),
+        };
+        Ok((opened, Reader { ifindex, queue, socket, is_ending }))
+    }
+
+    /// Reads the queue on a thread of its own.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub(super) fn start(&mut self, reader: Reader, nic: u8, shared: Shared) -> io::Result<()> {
+        let name = format!("afxdp-{}", reader.queue);
+        self.thread = Some(std::thread::Builder::new().name(name).spawn(move || reader.run(nic, &shared))?);
+        Ok(())
+    }
+
+    /// Whether the driver writes frames to our memory by itself.
+    pub(super) fn is_zero_copy(&self) -> bool {
+        self.is_zero_copy
+    }
+}
+
+impl AsRawFd for Queue {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.is_ending.store(true, Ordering::Release);
+        // It is not waited for: its last batch may have to wait for whoever drops this.
+        drop(self.thread.take());
+    }
+}
+
+/// What the thread of a queue works with.
+pub(super) struct Reader {
+    ifindex: u32,
+    queue: u32,
+    socket: Socket,
+    is_ending: Arc<AtomicBool>,
+}
+
+impl Reader {
+    fn run(mut self, nic: u8, shared: &Shared) {
+        let mut generation = shared.generation.load(Ordering::Acquire);
+        let mut intake = Intake::new(shared.max_flows, generation);
+        let mut begun = monotonic();
+        let mut told = Losses::default();
+        loop {
+            // Before the frames are looked for: those that came until it was set are counted.
+            let is_ending = self.is_ending.load(Ordering::Acquire);
+            let now = monotonic();
+            let present = shared.generation.load(Ordering::Acquire);
+            if present != generation {
+                generation = present;
+                intake.enter(generation);
+            }
+            let at = Timestamp::from_nanos(nanos(now));
+            let count = |Received { data, len }: Received<'_>| {
+                let frame = FrameRef {
+                    at,
+                    interface: nic,
+                    link_type: LinkType::Ethernet,
+                    data,
+                    orig_len: len,
+                    direction: Direction::Unknown,
+                };
+                intake.count(&frame);
+            };
+            let buffers = self.socket.receive(count);
+            if now.saturating_sub(begun) >= lasts(intake.flows()) {
+                begun = now;
+                let losses = self.socket.losses();
+                if intake.has_counted() || losses != told {
+                    match shared.batches.try_reserve() {
+                        Ok(place) => place.send(self.taken(&mut intake, losses)),
+                        // Too many wait already: this one goes on, and is handed over later.
+                        Err(TrySendError::Full(())) => {}
+                        Err(TrySendError::Closed(())) => return,
+                    }
+                }
+                told = losses;
+            }
+            if buffers > 0 {
+                continue;
+            }
+            if is_ending {
+                let last = self.taken(&mut intake, self.socket.losses());
+                // Where nobody is there to take it, the daemon has ended.
+                let _ = shared.batches.blocking_send(last);
+                return;
+            }
+            if self.socket.wait(SHORTEST).is_err() {
+                std::thread::sleep(SHORTEST);
+            }
+        }
+    }
+
+    /// Takes out what was counted.
+    fn taken(&self, intake: &mut Intake, losses: Losses) -> Taken {
+        Taken { ifindex: self.ifindex, queue: self.queue, batch: intake.take(), losses }
+    }
+}
+
+/// How long a batch of so many flows lasts.
+fn lasts(flows: usize) -> Duration {
+    let times = u32::try_from(flows).unwrap_or(u32::MAX) / FLOWS + 1;
+    SHORTEST.saturating_mul(times).min(LONGEST)
+}
+
+/// Time of CLOCK_MONOTONIC.
+fn monotonic() -> Duration {
+    let time = clock_gettime(ClockId::Monotonic);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_flows_are_handed_over_less_often() {
+        assert_eq!([0, 1023, 1024, 10 * 1024].map(lasts).map(|time| time.as_millis()), [20, 20, 40, 220]);
+        assert_eq!(lasts(usize::MAX), LONGEST);
+    }
+}
