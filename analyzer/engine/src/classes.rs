@@ -41,6 +41,11 @@ impl Classes {
         let source = source.map_or(0, |source| source.id);
         Combination { source, destination, eth_src, eth_dst, is_ipv4: tuple.src.is_ipv4() }
     }
+
+    /// Whether a prefix of sources holds the address.
+    pub fn knows_source(&self, addr: IpAddr) -> bool {
+        longest(&self.sources, addr).is_some()
+    }
 }
 
 impl Combination {

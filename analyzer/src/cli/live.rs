@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::alerts::AlertArgs;
@@ -83,6 +84,31 @@ pub struct HookArgs {
         value_name = "true|false"
     )]
     pub mirror: Option<bool>,
+    /// Frames of the mirror port go no further than to us (--ingress afxdp does so anyway); refused on a NIC that is used
+    /// for anything else
+    #[arg(
+        long,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        value_name = "true|false"
+    )]
+    pub mirror_consume: Option<bool>,
+    /// Take the frames of a mirror port away although it sends frames by itself
+    #[arg(
+        long,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        value_name = "true|false"
+    )]
+    pub force: Option<bool>,
+    /// Frames that the AF_XDP ring of each queue holds, a power of two; each takes half a page of memory, or a page where
+    /// the MTU is larger
+    #[arg(long, default_value_t = 8192, value_name = "N", value_parser = ring())]
+    pub ring: u32,
     /// Place among the programs on the NIC, where the kernel has TCX. A program behind ours can still change a MAC
     #[arg(long, value_enum, default_value_t, value_name = "PLACE")]
     pub tcx_position: TcxPosition,
@@ -105,8 +131,19 @@ pub enum Ingress {
     Xdp,
     /// By XDP behind the driver, slower
     XdpGeneric,
+    /// By AF_XDP sockets: each frame of a mirror port (--mirror) is taken away and counted
+    Afxdp,
+    /// By AF_XDP sockets behind the driver, slower
+    AfxdpGeneric,
     /// Not at all: no gateway counts as heard
     None,
+}
+
+impl Ingress {
+    /// Whether frames are taken by AF_XDP sockets.
+    pub fn is_afxdp(self) -> bool {
+        matches!(self, Self::Afxdp | Self::AfxdpGeneric)
+    }
 }
 
 /// Place among the TCX programs of a hook.
@@ -220,8 +257,17 @@ pub struct MemoryArgs {
 }
 
 /// Sizes that a map of the kernel may have: beyond 2^24 entries it would take gigabytes.
-fn entries() -> impl clap::builder::TypedValueParser<Value = u32> {
+fn entries() -> impl TypedValueParser<Value = u32> {
     clap::value_parser!(u32).range(1..=1 << 24)
+}
+
+/// Sizes that a ring of AF_XDP may have: the kernel wants a power of two, and each frame has its memory.
+fn ring() -> impl TypedValueParser<Value = u32> {
+    let is_power = |frames: u32| match frames.is_power_of_two() {
+        true => Ok(frames),
+        false => Err(format!("not a power of two, as {} is", frames.next_power_of_two())),
+    };
+    clap::value_parser!(u32).range(64..=1 << 20).try_map(is_power)
 }
 
 /// The run.

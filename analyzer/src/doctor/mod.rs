@@ -24,6 +24,7 @@ mod trial;
 
 pub use self::check::{Check, Diagnosis, State};
 pub use self::json::write_json;
+pub(crate) use self::ovsdb::ask as ask_database;
 pub use self::text::write_text;
 
 /// Tries everything that live needs. Takes a second at most where a socket does not answer.

@@ -17,7 +17,7 @@ const MAX_ANSWER: u64 = 4 << 20;
 ///
 /// # Errors
 /// When the socket cannot be connected, what answers is no OVSDB server, or it tells an error.
-pub(super) fn ask(socket: &Path, method: &str, params: &Value) -> io::Result<Value> {
+pub(crate) fn ask(socket: &Path, method: &str, params: &Value) -> io::Result<Value> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;

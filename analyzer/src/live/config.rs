@@ -34,6 +34,12 @@ pub struct Config {
     pub ingress: Ingress,
     /// Whether the NICs are mirror ports, whose incoming frames are judged.
     pub mirror: bool,
+    /// Whether frames of a mirror port go no further than to us.
+    pub consumes: bool,
+    /// Whether that may be so of a NIC that sends frames.
+    pub force: bool,
+    /// Frames that the AF_XDP ring of each queue holds.
+    pub ring: u32,
     /// Place among TCX programs.
     pub tcx_position: TcxPosition,
     /// Form of the TC hooks.
@@ -118,6 +124,17 @@ impl TryFrom<LiveArgs> for Config {
         if mirror && hooks.ingress == Ingress::None {
             return Err(ConfigError::MirrorWithoutIngress);
         }
+        let is_afxdp = hooks.ingress.is_afxdp();
+        let (consume, force) = (hooks.mirror_consume.unwrap_or(false), hooks.force.unwrap_or(false));
+        if is_afxdp && !mirror {
+            return Err(ConfigError::AfxdpWithoutMirror);
+        }
+        if consume && !(mirror && matches!(hooks.ingress, Ingress::Xdp | Ingress::XdpGeneric)) {
+            return Err(ConfigError::ConsumeWithoutXdp);
+        }
+        if force && !is_afxdp && !consume {
+            return Err(ConfigError::NothingToForce);
+        }
         if mirror && hooks.interface.contains(&Interface::Auto) {
             return Err(ConfigError::MirrorAuto);
         }
@@ -135,6 +152,9 @@ impl TryFrom<LiveArgs> for Config {
         Ok(Self {
             interfaces: distinct(hooks.interface),
             ingress: hooks.ingress,
+            consumes: is_afxdp || consume,
+            force,
+            ring: hooks.ring,
             mirror,
             tcx_position: hooks.tcx_position,
             tc: hooks.tc,

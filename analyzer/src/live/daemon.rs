@@ -31,6 +31,7 @@ use crate::bpf::readings::{Heard, Key};
 use crate::cli::ConntrackSource;
 use crate::engine::Engine;
 use crate::engine::fact::Delta;
+use crate::mirror::Taken;
 use crate::netlink::route;
 use crate::types::{Timestamp, Tuple};
 use crate::unixctl::conntrack::Pacing;
@@ -91,6 +92,7 @@ pub(super) struct Daemon {
 pub(super) struct Inbox {
     pub(super) events: mpsc::Receiver<Event>,
     pub(super) stream: EventStream,
+    pub(super) batches: mpsc::Receiver<Taken>,
     pub(super) signals: Signals,
     pub(super) ticks: Interval,
     pub(super) end: Option<Instant>,
@@ -138,6 +140,7 @@ impl Daemon {
                 // The sweep finds what events tell, only later.
                 Err(_) => Event::Tick,
             },
+            Some(taken) = inbox.batches.recv() => Event::Mirrored(Box::new(taken)),
             Some(event) = inbox.events.recv() => event,
             () = at(due) => Event::Due,
             () = std::future::ready(()), if !(self.waiting.is_empty() && self.uncited.is_empty()) => Event::Idle,
@@ -158,6 +161,7 @@ impl Daemon {
             }
             Event::Kernel(event) => self.kernel_tells(event),
             Event::KernelLost(error) => self.kernel_lost(error.to_string()),
+            Event::Mirrored(taken) => self.take_mirrored(*taken).await,
             Event::Conntrack(event) => self.connections.note(event, &mut self.evidence),
             Event::ConntrackLost(error) => self.voice.failed(Trouble::ConntrackEvents, &error),
             Event::Labelled(reading) => self.take_reading(*reading),
@@ -241,7 +245,7 @@ impl Daemon {
         }
     }
 
-    fn heard(&mut self, heard: &Heard) {
+    pub(super) fn heard(&mut self, heard: &Heard) {
         self.has_heard |= self.engine.hear(self.kernel.neighbour(heard)).iter().any(Option::is_some);
     }
 
@@ -290,6 +294,7 @@ impl Daemon {
                 self.look_for_latent(self.clock.now());
             }
             self.look_at_replies();
+            self.forget_requests();
             self.forget();
             if let Some(seconds) = self.clock.jump() {
                 self.voice.complain(&format!(

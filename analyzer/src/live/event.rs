@@ -9,6 +9,7 @@ use crate::bpf::events;
 use crate::conntrack::index::LabelledIndex;
 use crate::engine::fact::Connection;
 use crate::engine::label::{self, PortForm};
+use crate::mirror::Taken;
 use crate::netlink::{conntrack, route};
 use crate::ovsdb::client;
 use crate::types::{Release, Timestamp};
@@ -62,6 +63,8 @@ pub(super) enum Event {
     KernelLost(route::Error),
     /// The kernel program asks for a look.
     Noticed(events::Event),
+    /// A socket of a mirror port has counted frames.
+    Mirrored(Box<Taken>),
     /// A conntrack entry came, changed or went.
     Conntrack(conntrack::events::Event),
     /// Events of conntrack entries are told no more.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use analyzer_ebpf::maps::{Counter, PacketCount};
 use hashbrown::{HashMap, HashSet};
 
-use super::daemon::Daemon;
+use super::daemon::{Daemon, Inbox};
 use super::kernel::Counters;
 use super::set::counters_of;
 use super::voice::Trouble;
@@ -34,9 +34,10 @@ const KERNEL_LOSSES: [(Counter, &str); 10] = [
 
 impl Daemon {
     /// Detaches, reads what was counted to the last packet, and says what the run amounts to.
-    pub(super) async fn finish(mut self) -> (Report, super::news::News) {
+    pub(super) async fn finish(mut self, inbox: &mut Inbox) -> (Report, super::news::News) {
         let nics = self.watching.status();
         self.watching.close();
+        self.take_the_last_mirrored(inbox).await;
         self.save_history_now().await;
         self.judge_the_last().await;
         self.latents.leave_out_cited(&self.ledger.cited());
@@ -48,6 +49,7 @@ impl Daemon {
         let conforming = self.conforming_flows();
         let nexthops = self.nexthop_counts();
         let tells_nexthops = self.is_sighted;
+        let is_estimated = self.is_estimated();
         let now = self.clock.now();
         let gaps = self.engine.gaps_between(self.started, now).cloned().collect();
         let datapath = self.connections.way().datapath();
@@ -61,7 +63,7 @@ impl Daemon {
         summary.conforming_flows += conforming.saturating_sub(remarks);
         summary.info_flows += remarks;
         summary.nexthops = nexthops;
-        summary.estimated = config.sample != 1;
+        summary.estimated = is_estimated;
         summary.latent_armed = latents.count(LatentState::Armed);
         summary.latent_unused = latents.count(LatentState::Unused);
         summary.history = Some(started);
@@ -107,6 +109,14 @@ impl Daemon {
         let suspects = self.kernel.suspects(&mut self.voice).unwrap_or_default();
         conforming.extend(suspects.into_iter().filter(is_conforming));
         conforming
+    }
+
+    /// Whether numbers of flows that conform are estimates.
+    fn is_estimated(&mut self) -> bool {
+        match self.kernel.mirrored() {
+            Some(mirrored) => mirrored.unlisted() > 0,
+            None => self.config.sample != 1,
+        }
     }
 
     /// Flows that conformed and were never suspect, as far as samples show them.
@@ -192,11 +202,19 @@ impl Daemon {
         let (counters, evicted) = (self.counters(), self.kernel.evicted());
         let kernel = KERNEL_LOSSES.map(|(counter, name)| Loss { name, count: counters[counter as usize].packets });
         let route = self.watching.losses;
+        let (frames, unlisted) = self.kernel.mirrored_losses();
+        let (passed, missed) = self.watching.passed_by();
         let own = [
             ("suspect_packets_unjudged", self.ledger.unjudged()),
             ("samples_evicted", evicted.samples),
             ("requests_evicted", evicted.requests),
             ("neighbours_evicted", evicted.neighbours),
+            ("afxdp_frames_dropped", frames.dropped),
+            ("afxdp_frames_beyond_the_ring", frames.ring_full),
+            ("afxdp_frames_passed_on", passed),
+            ("afxdp_frames_missed_by_nic", missed),
+            ("afxdp_buffers_used_up", frames.fill_empty),
+            ("packets_of_unlisted_flows", unlisted),
             ("conntrack_requests_failed", self.evidence.failures()),
             ("conntrack_entries_refused", self.evidence.refused()),
             ("conntrack_events_overrun", self.connections.overruns),

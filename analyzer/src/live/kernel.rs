@@ -8,8 +8,10 @@ use analyzer_ebpf::maps::{Counter, PacketCount};
 use hashbrown::HashMap;
 
 use super::clock::Clock;
+use super::mirrored::Mirrored;
 use super::set::Set;
 use super::voice::{Trouble, Voice};
+use crate::bpf::attach::{AttachOptions, Attachment, Nic};
 use crate::bpf::error::BpfError;
 use crate::bpf::programs::Programs;
 use crate::bpf::readings::{Axis, Counted, Heard, Key, MapUse, Readings, Request};
@@ -17,6 +19,7 @@ use crate::bpf::table::Table;
 use crate::engine::Engine;
 use crate::engine::observation::{HeardNeighbour, Observation};
 use crate::engine::verdict::Verdict;
+use crate::mirror::{self, MirrorError, Port, Taken};
 use crate::types::{MacAddr, Timestamp, Tuple};
 
 /// Events that a CPU may raise in a second. What is beyond is found by the next sweep.
@@ -33,12 +36,54 @@ pub(super) struct Evicted {
     pub(super) neighbours: u64,
 }
 
+/// AF_XDP sockets in the place of programs: how they are made, and what they counted.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    /// `None` once they are closed.
+    settings: Option<mirror::Settings>,
+    mirrored: Mirrored,
+}
+
+impl Sockets {
+    /// Keeps `most` flows of each IP version.
+    pub(super) fn new(settings: mirror::Settings, most: usize) -> Self {
+        Self { settings: Some(settings), mirrored: Mirrored::new(most) }
+    }
+}
+
+/// What holds a NIC.
+#[derive(Debug)]
+pub(super) enum Held {
+    Programs(Attachment),
+    Port(Box<Port>),
+}
+
+impl Held {
+    /// What is attached.
+    pub(super) fn attachment(&self) -> &Attachment {
+        match self {
+            Self::Programs(attachment) => attachment,
+            Self::Port(port) => port.attachment(),
+        }
+    }
+
+    /// Frames that passed sockets by: those of queues without one, and those that the NIC had no room for.
+    pub(super) fn passed_by(&self) -> (u64, u64) {
+        match self {
+            Self::Programs(_) => (0, 0),
+            Self::Port(port) => (port.passed(), port.missed()),
+        }
+    }
+}
+
 /// The loaded kernel program.
 #[derive(Debug)]
 pub(super) struct Kernel {
     programs: Programs,
     table: Table,
     readings: Readings,
+    /// Where frames of mirror ports are taken by sockets: then the program is at no NIC.
+    sockets: Option<Sockets>,
     clock: Clock,
     set: Set,
     /// Whether it did not take the set, and at which tick that was tried last.
@@ -52,11 +97,18 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    pub(super) fn new(programs: Programs, table: Table, readings: Readings, clock: Clock) -> Self {
+    pub(super) fn new(
+        programs: Programs,
+        table: Table,
+        readings: Readings,
+        sockets: Option<Sockets>,
+        clock: Clock,
+    ) -> Self {
         Self {
             programs,
             table,
             readings,
+            sockets,
             clock,
             set: Set::default(),
             refused: None,
@@ -66,9 +118,15 @@ impl Kernel {
         }
     }
 
-    /// What attaches it.
-    pub(super) fn programs(&mut self) -> &mut Programs {
-        &mut self.programs
+    /// Watches a NIC, by programs or by sockets.
+    ///
+    /// # Errors
+    /// It cannot be watched; nothing stays attached.
+    pub(super) fn attach(&mut self, nic: &Nic, options: &AttachOptions) -> Result<Held, MirrorError> {
+        match self.sockets.as_ref().and_then(|sockets| sockets.settings.as_ref()) {
+            Some(settings) => Ok(Held::Port(Box::new(Port::open(nic, &self.programs, settings)?))),
+            None => Ok(Held::Programs(self.programs.attach(nic, options)?)),
+        }
     }
 
     /// Sets that one of `sample` conforming packets is sampled.
@@ -98,6 +156,39 @@ impl Kernel {
             voice.failed(Trouble::KernelProgram, &error);
             said(self.set.unload(&mut self.table), voice);
         }
+        if let Some(settings) = self.sockets.as_ref().and_then(|sockets| sockets.settings.as_ref()) {
+            // Flow keys hold the low bits of it.
+            settings.enter(self.set.present().map_or(0, |(generation, _)| generation as u16));
+        }
+    }
+
+    /// Takes over all of a socket's batch but its flows. Returns neighbours that were heard.
+    pub(super) fn take_mirrored(&mut self, taken: &Taken) -> Vec<Heard> {
+        self.sockets.as_mut().map(|sockets| sockets.mirrored.take(taken)).unwrap_or_default()
+    }
+
+    /// No NIC is watched by sockets from here on.
+    pub(super) fn close_sockets(&mut self) {
+        if let Some(sockets) = &mut self.sockets {
+            sockets.settings = None;
+        }
+    }
+
+    /// Frames that sockets did not count, and packets of flows that found no room to be listed.
+    pub(super) fn mirrored_losses(&self) -> (mirror::Losses, u64) {
+        let mirrored = self.sockets.as_ref().map(|sockets| &sockets.mirrored);
+        mirrored.map_or_else(Default::default, |mirrored| (mirrored.losses(), mirrored.unlisted()))
+    }
+
+    /// Flows that sockets counted, where there are sockets.
+    pub(super) fn mirrored(&mut self) -> Option<&mut Mirrored> {
+        self.sockets.as_mut().map(|sockets| &mut sockets.mirrored)
+    }
+
+    /// Whether a flow goes to an address that a route knows as a source: it may be the other direction of one that is
+    /// judged.
+    pub(super) fn is_request(&self, seen: &Observation) -> bool {
+        self.set.knows_source(seen.tuple.dst)
     }
 
     /// Whether packets are judged by nothing, as it did not take the set.
@@ -167,12 +258,18 @@ impl Kernel {
 
     /// What is counted under a key of a suspect. It may have been taken away meanwhile.
     pub(super) fn suspect(&self, key: Key, voice: &mut Voice) -> Option<Counted> {
+        if let Some(sockets) = &self.sockets {
+            return sockets.mirrored.flow(key);
+        }
         let counts = said(self.readings.suspect(&key), voice).flatten()?;
         Some(Counted { key, counts })
     }
 
     /// The same of a suspect that came just now, which is in the reserve where it found no room among the others.
     pub(super) fn new_suspect(&self, key: Key, voice: &mut Voice) -> Option<Counted> {
+        if let Some(sockets) = &self.sockets {
+            return sockets.mirrored.flow(key);
+        }
         match said(self.readings.suspect(&key), voice)? {
             Some(counts) => Some(Counted { key, counts }),
             None if key.is_in_reserve() => None,
@@ -182,11 +279,17 @@ impl Kernel {
 
     /// All suspects; `None` where they cannot be read.
     pub(super) fn suspects(&self, voice: &mut Voice) -> Option<Vec<Counted>> {
+        if let Some(sockets) = &self.sockets {
+            return Some(sockets.mirrored.flows().collect());
+        }
         said(self.readings.suspects(), voice)
     }
 
     /// Takes away those of which no packet has come since they were read. Returns them.
-    pub(super) fn remove(&self, suspects: &[Counted], voice: &mut Voice) -> Vec<Counted> {
+    pub(super) fn remove(&mut self, suspects: &[Counted], voice: &mut Voice) -> Vec<Counted> {
+        if let Some(sockets) = &mut self.sockets {
+            return suspects.iter().filter_map(|suspect| sockets.mirrored.remove(suspect)).collect();
+        }
         let (removed, done) = self.readings.remove(suspects);
         said(done, voice);
         removed
@@ -212,12 +315,18 @@ impl Kernel {
 
     /// Packets of the other direction that came from this MAC.
     pub(super) fn request(&self, tuple: Tuple, eth_src: MacAddr, voice: &mut Voice) -> Option<Request> {
+        if let Some(sockets) = &self.sockets {
+            return sockets.mirrored.request(tuple, eth_src);
+        }
         let counts = said(self.readings.request(&tuple, eth_src), voice).flatten()?;
         Some(Request { tuple, eth_src, counts })
     }
 
     /// All packets that came in; `None` where they cannot be read.
     pub(super) fn requests(&self, voice: &mut Voice) -> Option<Vec<Request>> {
+        if let Some(sockets) = &self.sockets {
+            return Some(sockets.mirrored.requests().collect());
+        }
         said(self.readings.requests(), voice)
     }
 
@@ -230,7 +339,13 @@ impl Kernel {
 
     /// What it counted.
     pub(super) fn counters(&mut self, voice: &mut Voice) -> Counters {
-        if let Some(counters) = said(self.readings.counters(), voice) {
+        if let Some(mut counters) = said(self.readings.counters(), voice) {
+            if let Some(sockets) = &self.sockets {
+                for (count, mirrored) in counters.iter_mut().zip(sockets.mirrored.counters()) {
+                    count.packets += mirrored.packets;
+                    count.bytes += mirrored.bytes;
+                }
+            }
             self.counted = counters;
         }
         self.counted

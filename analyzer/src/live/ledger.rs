@@ -203,6 +203,13 @@ impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
         Told { booked, news, withdrawn }
     }
 
+    /// Books packets of a harmless flow of which nothing else is kept.
+    pub(super) fn pass(&mut self, verdict: Verdict, seen: &Observation) -> Booked {
+        self.say(verdict, seen);
+        self.attribute(flow_of(seen), verdict, seen);
+        Booked { verdict, packets: seen.packets, bytes: seen.bytes }
+    }
+
     /// Takes packets out of a verdict that was said of them. Returns its finding where none are left in it.
     fn take_back(&mut self, flow: Flow, eth_dst: MacAddr, verdict: Verdict, moved: Counts) -> Option<Finding> {
         if moved.packets == 0 {

@@ -96,13 +96,14 @@ fn missing(effective: &CapsHashSet, known: &CapsHashSet) -> Result<(), Privilege
 }
 
 /// Drops what a running daemon does not need. `paths` are the sockets, files and folders that it may open again, and for
-/// what.
+/// what; `also` are rights that it needs beside [`KEPT`].
 ///
 /// # Errors
 /// When the kernel refuses. Rights may then be dropped in part, never added.
-pub fn drop_unneeded(paths: &[(&Path, Access)]) -> Result<Kept, PrivilegeError> {
+pub fn drop_unneeded(paths: &[(&Path, Access)], also: &[Capability]) -> Result<Kept, PrivilegeError> {
     let permitted = read(CapSet::Permitted)?;
     let mut kept = kept(&permitted, &caps::runtime::thread_all_supported());
+    kept.extend(also.iter().filter(|capability| permitted.contains(capability)));
 
     caps::clear(None, CapSet::Inheritable).map_err(refused("clear the inheritable set"))?;
     if caps::runtime::ambient_set_supported().is_ok() {
@@ -201,9 +202,11 @@ mod tests {
     fn nothing_but_what_is_needed_is_left() {
         let check = || {
             let before = caps::read(None, CapSet::Permitted).unwrap();
-            let kept =
-                drop_unneeded(&[(Path::new("/"), Access::WRITE_OK), (Path::new("/no/such/file"), Access::WRITE_OK)])
-                    .unwrap();
+            let kept = drop_unneeded(
+                &[(Path::new("/"), Access::WRITE_OK), (Path::new("/no/such/file"), Access::WRITE_OK)],
+                &[],
+            )
+            .unwrap();
             for set in [CapSet::Effective, CapSet::Permitted] {
                 let left = caps::read(None, set).unwrap();
                 assert!(left.iter().all(|capability| KEPT.contains(capability)), "{set:?}: {left:?}");
@@ -216,7 +219,7 @@ mod tests {
             assert!(rustix::thread::no_new_privs().unwrap());
             assert_eq!(kept.reached_by_override, [""; 0].map(PathBuf::from));
             // Once more changes nothing.
-            assert_eq!(drop_unneeded(&[]).unwrap().capabilities, kept.capabilities);
+            assert_eq!(drop_unneeded(&[], &[]).unwrap().capabilities, kept.capabilities);
         };
         std::thread::spawn(check).join().unwrap();
     }

@@ -3,6 +3,8 @@
 //! Nobody is asked of such flows one by one: the kernel program passes their packets by itself. It samples those that
 //! leave and those that come in, and here the two are put together, rarely.
 
+use std::time::Duration;
+
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
@@ -18,6 +20,8 @@ use crate::types::{MacAddr, Timestamp, Tuple};
 
 /// Flows that are judged at a time at most.
 const MAX_JUDGED: usize = 1_000;
+/// How long packets of another direction are known.
+const REQUESTED: Duration = Duration::from_secs(600);
 
 impl Daemon {
     /// Tells of sampled flows whose requests came in by another next hop, as far as samples show it.
@@ -59,6 +63,14 @@ impl Daemon {
             if let Some(news) = self.ledger.remark(&seen, finding) {
                 self.news.finding(&news);
             }
+        }
+    }
+
+    /// Forgets packets of other directions that sockets counted long ago.
+    pub(super) fn forget_requests(&mut self) {
+        let before = self.clock.to_monotonic(self.clock.now().saturating_sub(REQUESTED));
+        if let Some(mirrored) = self.kernel.mirrored() {
+            mirrored.forget_requests(before);
         }
     }
 

@@ -145,6 +145,11 @@ impl Set {
         &self.nexthops
     }
 
+    /// Whether a route knows the address as a source, or sources may be translated to it.
+    pub(super) fn knows_source(&self, addr: IpAddr) -> bool {
+        self.classifier.classes().knows_source(addr)
+    }
+
     /// The addresses of a flow of which only the combination matters, and what the kernel is to do with it.
     fn outcome(&mut self, engine: &mut Engine, example: &Observation) -> Option<(Combination, Outcome)> {
         let outcome = match engine.plain_verdict(example)? {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use caps::Capability;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -18,7 +19,8 @@ use super::databases::{Databases, Role};
 use super::event::Event;
 use super::evidence::Evidence;
 use super::exporting::Exporting;
-use super::kernel::Kernel;
+use super::guard;
+use super::kernel::{Kernel, Sockets};
 use super::latent::Latents;
 use super::ledger::Ledger;
 use super::news::News;
@@ -31,18 +33,22 @@ use super::sources::{SourceId, Sources};
 use super::sweeping::Line;
 use super::voice::Voice;
 use super::watching::Watching;
+use crate::bpf::attach::XdpMode;
 use crate::bpf::programs::{self, Parts};
 use crate::bpf::sizes::Sizes;
 use crate::cli::{Ingress, KernelRoutes};
 use crate::engine::Engine;
 use crate::engine::fact::{EvidenceKind, EvidenceKinds};
 use crate::inputs::{self, Paths};
+use crate::mirror::{self, Taken};
 use crate::netlink::route;
 use crate::output::Report;
 use crate::types::Timestamp;
 
 /// Events of all sources that wait for us.
 const QUEUE: usize = 1024;
+/// Batches of mirror ports that wait for us; the rest is counted on meanwhile.
+const BATCHES: usize = 4;
 /// How long sources may take before packets are watched all the same: nobody judges them until they tell.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Time between two sweeps of what the kernel program counted.
@@ -61,15 +67,19 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     let started = clock.now();
     let mut engine = Engine::new(config.judging.clone());
     privileges::require()?;
+    if config.consumes {
+        guard::check(&config).await?;
+    }
     let Claims { alerts, history, is_second, said } = Claims::take(&config);
     let (remembering, warnings) = Remembering::load(&config, history, &mut engine, started);
     let repairing = config.repair.as_ref().map(Repairing::new).transpose().context("--repair")?;
     let Parts { programs, table, readings, events: ring } = programs::load(&sizes(&config))?;
-    let mut kernel = Kernel::new(programs, table, readings, clock);
+    let (batches, taken) = mpsc::channel(BATCHES);
+    let mut kernel = Kernel::new(programs, table, readings, sockets(&config, batches), clock);
     let listeners = Exporting::bind(&config.metrics)?;
     let reached = config.reached();
-    let kept =
-        privileges::drop_unneeded(&reached.iter().map(|(path, access)| (path.as_path(), *access)).collect::<Vec<_>>())?;
+    let reached: Vec<_> = reached.iter().map(|(path, access)| (path.as_path(), *access)).collect();
+    let kept = privileges::drop_unneeded(&reached, &for_sockets(&config))?;
     let frame = Report { node: config.output.node().map(str::to_owned), time_digits: 6, ..Report::default() };
     let voice = Voice::new(config.quiet);
     let news = News::start(config.output.format, frame.clone()).context("cannot start the writer of news")?;
@@ -92,7 +102,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     let asked = clock.now();
     let databases = Databases::start(&config.sources, &mut sources, &sender, asked);
     engine.set_given(databases.kinds());
-    engine.set_given(seen_by(config.ingress));
+    engine.set_given(seen_by(&config));
     let files = NexthopFiles::new(&config.nexthops, &mut sources, asked);
     let by_kernel = match config.sources.kernel_routes {
         KernelRoutes::Yes => true,
@@ -104,6 +114,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     let mut inbox = Inbox {
         events,
         stream: ring.listen()?,
+        batches: taken,
         signals: Signals::listen().context("cannot listen to signals")?,
         ticks: interval(SWEEP),
         end: config.duration.map(|duration| Instant::now() + duration),
@@ -145,7 +156,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     daemon.choose_conntrack();
     let reason = daemon.run(&mut inbox).await?;
     daemon.voice.say(&format!("ending: {reason}"));
-    let (outcome, news) = daemon.finish().await;
+    let (outcome, news) = daemon.finish(&mut inbox).await;
     news.end().context("cannot write to standard output")?;
     Ok(outcome)
 }
@@ -186,11 +197,31 @@ pub(super) fn follow_kernel(
     id
 }
 
-/// Kinds of evidence that the daemon's own looking gives.
-fn seen_by(ingress: Ingress) -> EvidenceKinds {
-    let on_ingress =
-        [EvidenceKind::BothDirections, EvidenceKind::Neighbours].into_iter().filter(|_| ingress != Ingress::None);
+/// Kinds of evidence that the daemon's own looking gives. Whether a mirror has both directions nobody knows.
+fn seen_by(config: &Config) -> EvidenceKinds {
+    let is_heard = config.ingress != Ingress::None && !config.mirror;
+    let on_ingress = [EvidenceKind::BothDirections, EvidenceKind::Neighbours].into_iter().filter(|_| is_heard);
     std::iter::once(EvidenceKind::History).chain(on_ingress).collect()
+}
+
+/// Rights to open AF_XDP sockets again when a NIC comes back. Their memory is locked, of which there is a limit.
+fn for_sockets(config: &Config) -> Vec<Capability> {
+    if !config.ingress.is_afxdp() {
+        return Vec::new();
+    }
+    let lock = Some(Capability::CAP_IPC_LOCK).filter(|_| !programs::raise_memlock());
+    std::iter::once(Capability::CAP_NET_RAW).chain(lock).collect()
+}
+
+/// AF_XDP sockets, where these are asked for.
+fn sockets(config: &Config, batches: mpsc::Sender<Taken>) -> Option<Sockets> {
+    let how = match config.ingress {
+        Ingress::Afxdp => XdpMode::Native,
+        Ingress::AfxdpGeneric => XdpMode::Generic,
+        Ingress::Tc | Ingress::Xdp | Ingress::XdpGeneric | Ingress::None => return None,
+    };
+    let most = usize::try_from(config.max_suspects).unwrap_or(usize::MAX);
+    Some(Sockets::new(mirror::Settings::new(how, config.ring, most, batches), most))
 }
 
 fn sizes(config: &Config) -> Sizes {

@@ -7,15 +7,34 @@ use tokio::sync::watch;
 
 use super::config::Config;
 use super::daemon::Daemon;
+use super::guard::{self, Refused};
+use super::kernel::{Held, Kernel};
 use super::nics::{Device, NicEvent, Nics};
 use super::voice::Trouble;
 use crate::bpf::attach::{self, AttachOptions, Attachment, Mode, Position, TcForm, XdpMode};
 use crate::bpf::error::BpfError;
-use crate::bpf::programs::Programs;
 use crate::cli::{Ingress, Interface, TcHook, TcxPosition};
+use crate::mirror::MirrorError;
 use crate::netlink::link::LinkChange;
 use crate::netlink::route::state::Losses;
 use crate::output::status::NicStatus;
+
+/// Why a NIC is not watched.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotWatched {
+    /// Frames would be taken away that others wait for.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It cannot be.
+    #[error(transparent)]
+    Failed(#[from] MirrorError),
+}
+
+impl From<BpfError> for NotWatched {
+    fn from(error: BpfError) -> Self {
+        Self::Failed(error.into())
+    }
+}
 
 /// NICs that have an index in flow keys at most.
 const MAX_NICS: usize = 256;
@@ -30,10 +49,14 @@ pub(super) struct Watching {
     found: BTreeSet<Arc<str>>,
     /// Devices by which the frames of each NIC leave.
     lower: BTreeMap<Arc<str>, Vec<Device>>,
-    attached: BTreeMap<u32, (Arc<str>, Attachment)>,
+    attached: BTreeMap<u32, (Arc<str>, Held)>,
+    /// What passed by sockets of ports that went: on to the stack, and missed by the NIC.
+    passed_by: (u64, u64),
     /// Names of devices by their index in flow keys.
     names: Vec<Arc<str>>,
     options: AttachOptions,
+    /// Whether frames are taken away.
+    consumes: bool,
     devices: watch::Sender<Option<HashSet<Arc<str>>>>,
     /// Whether links were told: before, that a NIC is missing means nothing.
     pub(super) has_links: bool,
@@ -56,8 +79,10 @@ impl Watching {
             found: BTreeSet::new(),
             lower: BTreeMap::new(),
             attached: BTreeMap::new(),
+            passed_by: (0, 0),
             names: Vec::new(),
             options: options(config),
+            consumes: config.consumes,
             devices,
             has_links: false,
             is_open: false,
@@ -102,16 +127,17 @@ impl Watching {
     }
 
     /// Attaches to what is there and lets go of what is not. Returns what was done, in words, and what failed.
-    pub(super) fn settle(&mut self, programs: &mut Programs) -> (Vec<String>, Vec<BpfError>) {
+    pub(super) fn settle(&mut self, kernel: &mut Kernel) -> (Vec<String>, Vec<NotWatched>) {
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         if !self.is_open {
             return (done, failed);
         }
         let wanted: BTreeMap<u32, Arc<str>> =
             self.lower.values().flatten().map(|device| (device.ifindex, Arc::clone(&device.name))).collect();
-        self.attached.retain(|ifindex, (name, _)| {
+        self.attached.retain(|ifindex, (name, held)| {
             let stays = wanted.contains_key(ifindex);
             if !stays {
+                self.passed_by = sum(self.passed_by, held.passed_by());
                 done.push(format!("{name} is gone"));
             }
             stays
@@ -122,11 +148,12 @@ impl Watching {
             }
             let Some(index) = self.index_of(&name) else { continue };
             let nic = attach::Nic { name: name.to_string(), ifindex, index };
-            match programs.attach(&nic, &self.options) {
-                Ok(attachment) => {
-                    done.push(format!("watching {name} ({})", modes(&attachment)));
-                    done.extend(attachment.remarks().iter().map(|remark| format!("{name}: {remark}")));
-                    self.attached.insert(ifindex, (name, attachment));
+            let may = if self.consumes { guard::nobody_uses(&name, ifindex) } else { Ok(()) };
+            match may.and_then(|()| Ok(kernel.attach(&nic, &self.options)?)) {
+                Ok(held) => {
+                    done.push(format!("watching {name} ({})", modes(held.attachment())));
+                    done.extend(held.attachment().remarks().iter().map(|remark| format!("{name}: {remark}")));
+                    self.attached.insert(ifindex, (name, held));
                 }
                 Err(error) => failed.push(error),
             }
@@ -135,16 +162,30 @@ impl Watching {
     }
 
     /// Lets go of NICs where somebody removed a program of ours. Returns their names, and what could not be found out.
-    fn check(&mut self) -> (Vec<Arc<str>>, Vec<BpfError>) {
+    fn check(&mut self) -> (Vec<Arc<str>>, Vec<NotWatched>) {
         let (mut lost, mut failed) = (Vec::new(), Vec::new());
-        self.attached.retain(|_, (name, attachment)| match attachment.is_in_place() {
+        self.attached.retain(|ifindex, (name, held)| match held.attachment().is_in_place() {
+            // Somebody may have found another use for it meanwhile.
+            Ok(true) if self.consumes => match guard::nobody_uses(name, *ifindex) {
+                Err(NotWatched::Refused(refused)) => {
+                    self.passed_by = sum(self.passed_by, held.passed_by());
+                    failed.push(refused.into());
+                    false
+                }
+                Err(error) => {
+                    failed.push(error);
+                    true
+                }
+                Ok(()) => true,
+            },
             Ok(true) => true,
             Ok(false) => {
+                self.passed_by = sum(self.passed_by, held.passed_by());
                 lost.push(Arc::clone(name));
                 false
             }
             Err(error) => {
-                failed.push(error);
+                failed.push(error.into());
                 true
             }
         });
@@ -154,7 +195,13 @@ impl Watching {
     /// Lets go of all NICs.
     pub(super) fn close(&mut self) {
         self.is_open = false;
+        self.passed_by = self.passed_by();
         self.attached.clear();
+    }
+
+    /// Frames that passed sockets by: those of queues without one, and those that a NIC had no room for.
+    pub(super) fn passed_by(&self) -> (u64, u64) {
+        self.attached.values().map(|(_, held)| held.passed_by()).fold(self.passed_by, sum)
     }
 
     /// From now on programs are attached.
@@ -210,7 +257,8 @@ impl Watching {
             self.lower.values().flatten().map(|device| (device.ifindex, &device.name)).collect();
         let status = |(ifindex, name): (u32, &Arc<str>)| {
             // What judges comes first, at the egress or of a mirror port at the ingress.
-            let mut modes = self.attached.get(&ifindex).into_iter().flat_map(|(_, held)| held.modes()).map(Mode::name);
+            let mut modes =
+                self.attached.get(&ifindex).into_iter().flat_map(|(_, held)| held.attachment().modes()).map(Mode::name);
             NicStatus { name: name.to_string(), egress: modes.next(), ingress: modes.next() }
         };
         devices.into_iter().map(status).collect()
@@ -256,8 +304,8 @@ impl Daemon {
     }
 
     /// Attaches to NICs that came, lets go of those that went. Returns what failed, which was said.
-    pub(super) fn settle_nics(&mut self) -> Vec<BpfError> {
-        let (done, failed) = self.watching.settle(self.kernel.programs());
+    pub(super) fn settle_nics(&mut self) -> Vec<NotWatched> {
+        let (done, failed) = self.watching.settle(&mut self.kernel);
         if !done.is_empty() {
             self.news.nics(self.watching.names());
             self.alerting.nics(self.watching.names());
@@ -274,12 +322,18 @@ impl Daemon {
     }
 }
 
+fn sum(one: (u64, u64), other: (u64, u64)) -> (u64, u64) {
+    (one.0 + other.0, one.1 + other.1)
+}
+
 fn options(config: &Config) -> AttachOptions {
     AttachOptions {
         ingress: match config.ingress {
             Ingress::Tc => attach::Ingress::Tc,
             Ingress::Xdp => attach::Ingress::Xdp(XdpMode::Native),
             Ingress::XdpGeneric => attach::Ingress::Xdp(XdpMode::Generic),
+            // Sockets have a program of their own.
+            Ingress::Afxdp | Ingress::AfxdpGeneric => attach::Ingress::Nowhere,
             Ingress::None => attach::Ingress::Nowhere,
         },
         mirror: config.mirror,

@@ -22,6 +22,20 @@ pub enum ConfigError {
     /// A mirror port's frames come in, but are not to be heard.
     #[error("--mirror judges frames that come in, and --ingress none leaves them out: choose --ingress tc or xdp")]
     MirrorWithoutIngress,
+    /// Sockets that take frames away from a NIC that is no mirror port.
+    #[error(
+        "--ingress afxdp takes frames away from whoever else is there to get them, so it is for mirror ports: give \
+         --mirror, or choose another --ingress"
+    )]
+    AfxdpWithoutMirror,
+    /// Frames are to be consumed where none are judged at XDP.
+    #[error(
+        "--mirror-consume goes with --mirror and --ingress xdp or xdp-generic: --ingress afxdp consumes frames anyway"
+    )]
+    ConsumeWithoutXdp,
+    /// Something is to be forced that is not refused.
+    #[error("--force goes with --ingress afxdp or --mirror-consume, which are refused on a NIC that sends frames")]
+    NothingToForce,
     /// No database tells which NIC is a mirror port.
     #[error("--mirror takes the name of the mirror port: -i auto finds NICs that packets leave by")]
     MirrorAuto,
