@@ -1,4 +1,4 @@
-//! What `cargo xtask bench ebpf` and `cargo xtask bench latency` run in a network namespace. It sends packets, loads or
+//! What `cargo xtask bench ebpf`, `latency` and `afxdp` run in a network namespace. It sends packets, loads or
 //! starts what is measured, and prints one figure a line, fields apart by tabs.
 
 #[path = "../../../tests/common/ctnetlink.rs"]
@@ -11,6 +11,7 @@ mod clock;
 mod connections;
 mod cost;
 mod daemon;
+mod flood;
 mod install;
 mod latency;
 mod load;
@@ -38,6 +39,8 @@ enum Command {
         #[command(flatten)]
         args: latency::Args,
     },
+    /// Sends frames of 65,536 flows out of a veth; as many as go where `most_a_second` is 0.
+    Flood { nic: String, seconds: u64, most_a_second: u64 },
     /// CPU and memory of a daemon that watches `s0` while legal traffic passes.
     Load { analyzer: PathBuf, folder: PathBuf, packets_per_second: u64, seconds: u64 },
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Latency { analyzer, folder, args } => latency::run(&analyzer, &folder, &args),
+        Command::Flood { nic, seconds, most_a_second } => flood::run(&nic, seconds, most_a_second),
         Command::Load { analyzer, folder, packets_per_second, seconds } => {
             load::run(&analyzer, &folder, packets_per_second, seconds)
         }

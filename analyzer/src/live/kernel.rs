@@ -8,7 +8,7 @@ use analyzer_ebpf::maps::{Counter, PacketCount};
 use hashbrown::HashMap;
 
 use super::clock::Clock;
-use super::mirrored::Mirrored;
+use super::mirrored::{Added, Mirrored};
 use super::set::Set;
 use super::voice::{Trouble, Voice};
 use crate::bpf::attach::{AttachOptions, Attachment, Nic};
@@ -185,10 +185,11 @@ impl Kernel {
         self.sockets.as_mut().map(|sockets| &mut sockets.mirrored)
     }
 
-    /// Whether a flow goes to an address that a route knows as a source: it may be the other direction of one that is
-    /// judged.
-    pub(super) fn is_request(&self, seen: &Observation) -> bool {
-        self.set.knows_source(seen.tuple.dst)
+    /// Adds packets of a flow that a socket counted.
+    pub(super) fn add_mirrored(&mut self, flow: &Counted, seen: &Observation) -> Added {
+        let set = &self.set;
+        let is_request = || set.knows_source(seen.tuple.dst);
+        self.sockets.as_mut().map_or(Added::Known, |sockets| sockets.mirrored.add(flow, seen, is_request))
     }
 
     /// Whether packets are judged by nothing, as it did not take the set.

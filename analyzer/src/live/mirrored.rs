@@ -9,7 +9,7 @@ use hashbrown::hash_map::Entry;
 
 use super::kernel::Counters;
 use crate::bpf::readings::{Counted, Heard, Key, Request};
-use crate::engine::observation::Counts;
+use crate::engine::observation::{Counts, Observation};
 use crate::mirror::{Losses, Taken};
 use crate::replay::Flow;
 use crate::types::{MacAddr, Tuple};
@@ -20,7 +20,7 @@ const MAX_REQUESTS: usize = 65_536;
 /// What sockets counted.
 #[derive(Debug)]
 pub(super) struct Mirrored {
-    flows: HashMap<Key, FlowCounts>,
+    flows: HashMap<Key, Held>,
     /// Entries of IPv4 and of IPv6.
     held: [usize; 2],
     /// How many each may have.
@@ -33,6 +33,14 @@ pub(super) struct Mirrored {
     told: HashMap<(u32, u32), Losses>,
     /// Packets of flows that have no entry.
     unlisted: u64,
+}
+
+/// What is known of a flow.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    counts: FlowCounts,
+    /// Whether it goes to an address that a route knows as a source: it may be the other direction of one that is judged.
+    is_request: bool,
 }
 
 /// What became of packets of a flow.
@@ -78,51 +86,56 @@ impl Mirrored {
             .collect()
     }
 
-    /// Adds packets of a flow.
-    pub(super) fn add(&mut self, counted: &Counted) -> Added {
-        if counted.key.epoch() == 0 {
-            self.count(Counter::Unloaded, counted.counts.packets, counted.counts.bytes);
+    /// Adds packets of a flow, and notes them where `is_request` says so of it.
+    pub(super) fn add(&mut self, flow: &Counted, seen: &Observation, is_request: impl FnOnce() -> bool) -> Added {
+        let FlowCounts { packets, bytes, .. } = flow.counts;
+        if flow.key.epoch() == 0 {
+            self.count(Counter::Unloaded, packets, bytes);
             return Added::Known;
         }
-        let added = match self.flows.entry(counted.key) {
+        let (added, is_request) = match self.flows.entry(flow.key) {
             Entry::Occupied(mut entry) => {
-                join(entry.get_mut(), &counted.counts);
-                Added::Known
+                join(&mut entry.get_mut().counts, &flow.counts);
+                (Added::Known, entry.get().is_request)
             }
             // From here on harmless flows that pause are taken away.
-            Entry::Vacant(_) if self.held[version(&counted.key)] * 5 > self.most * 4 => return Added::Crowded,
+            Entry::Vacant(_) if self.held[version(&flow.key)] * 5 > self.most * 4 => (Added::Crowded, is_request()),
             Entry::Vacant(place) => {
-                place.insert(counted.counts);
-                self.held[version(&counted.key)] += 1;
-                Added::New
+                let held = place.insert(Held { counts: flow.counts, is_request: is_request() });
+                self.held[version(&flow.key)] += 1;
+                (Added::New, held.is_request)
             }
         };
-        self.count(Counter::Suspect, counted.counts.packets, counted.counts.bytes);
+        if is_request {
+            self.note_request(seen.tuple, seen.eth_src, &flow.counts);
+        }
+        if added != Added::Crowded {
+            self.count(Counter::Suspect, packets, bytes);
+        }
         added
     }
 
     /// Adds the first packets of a flow for which there is little room, as something is to be said of it. Returns whether
     /// there was any; else they are lost.
-    pub(super) fn squeeze(&mut self, counted: &Counted) -> bool {
-        let FlowCounts { packets, bytes, .. } = counted.counts;
-        let held = &mut self.held[version(&counted.key)];
+    pub(super) fn squeeze(&mut self, flow: &Counted) -> bool {
+        let FlowCounts { packets, bytes, .. } = flow.counts;
+        let held = &mut self.held[version(&flow.key)];
         let has_room = *held < self.most;
         if has_room {
             *held += 1;
-            self.flows.insert(counted.key, counted.counts);
+            self.flows.insert(flow.key, Held { counts: flow.counts, is_request: false });
         }
         self.count(if has_room { Counter::Suspect } else { Counter::SuspectsFull }, packets, bytes);
         has_room
     }
 
     /// Counts packets of a harmless flow for which there is little room.
-    pub(super) fn pass(&mut self, counted: &Counted) {
-        self.count(Counter::Suspect, counted.counts.packets, counted.counts.bytes);
-        self.unlisted += counted.counts.packets;
+    pub(super) fn pass(&mut self, flow: &Counted) {
+        self.count(Counter::Suspect, flow.counts.packets, flow.counts.bytes);
+        self.unlisted += flow.counts.packets;
     }
 
-    /// Notes packets to an address that a route knows as a source.
-    pub(super) fn note_request(&mut self, tuple: Tuple, eth_src: MacAddr, counts: &FlowCounts) {
+    fn note_request(&mut self, tuple: Tuple, eth_src: MacAddr, counts: &FlowCounts) {
         let is_full = self.requests.len() >= MAX_REQUESTS;
         match self.requests.entry((tuple, eth_src)) {
             Entry::Occupied(mut entry) => join(entry.get_mut(), counts),
@@ -133,17 +146,20 @@ impl Mirrored {
 
     /// What was counted of a flow.
     pub(super) fn flow(&self, key: Key) -> Option<Counted> {
-        self.flows.get(&key).map(|&counts| Counted { key, counts })
+        self.flows.get(&key).map(|held| Counted { key, counts: held.counts })
     }
 
     /// All flows.
     pub(super) fn flows(&self) -> impl Iterator<Item = Counted> {
-        self.flows.iter().map(|(&key, &counts)| Counted { key, counts })
+        self.flows.iter().map(|(&key, held)| Counted { key, counts: held.counts })
     }
 
     /// Takes away a flow of which no packet has come since it was read.
     pub(super) fn remove(&mut self, flow: &Counted) -> Option<Counted> {
-        let counts = *self.flows.get(&flow.key).filter(|counts| counts.last_ns <= flow.counts.last_ns)?;
+        let counts = self.flows.get(&flow.key)?.counts;
+        if counts.last_ns > flow.counts.last_ns {
+            return None;
+        }
         self.flows.remove(&flow.key);
         self.held[version(&flow.key)] -= 1;
         Some(Counted { key: flow.key, counts })
@@ -216,6 +232,7 @@ mod tests {
     use analyzer_ebpf::abi::{FlowKey, LinkTags};
 
     use super::*;
+    use crate::bpf::readings::Axis;
 
     fn counted(number: u8, epoch: u16, packets: u64, last_ns: u64) -> Counted {
         let key = FlowKey {
@@ -233,6 +250,10 @@ mod tests {
         Counted { key: Key::V4(key), counts: FlowCounts { packets, bytes: packets * 94, first_ns: last_ns, last_ns } }
     }
 
+    fn add(mirrored: &mut Mirrored, flow: &Counted) -> Added {
+        mirrored.add(flow, &flow.observation(Axis { offset_ns: 0 }), || true)
+    }
+
     #[test]
     fn each_packet_is_in_one_count() {
         let mut mirrored = Mirrored::new(10);
@@ -241,7 +262,7 @@ mod tests {
         for (number, epoch) in (0..12).chain([0]).map(|number| (number, 1)).chain([(12, 0)]) {
             let flow = counted(number, epoch, u64::from(number) + 1, 5);
             sent += flow.counts.packets;
-            match mirrored.add(&flow) {
+            match add(&mut mirrored, &flow) {
                 Added::Crowded if number == 11 => mirrored.pass(&flow),
                 Added::Crowded => assert_eq!(mirrored.squeeze(&flow), number == 9),
                 Added::New => assert!(number < 9),
@@ -257,12 +278,13 @@ mod tests {
     #[test]
     fn a_flow_that_goes_on_stays() {
         let mut mirrored = Mirrored::new(8);
-        mirrored.add(&counted(0, 1, 1, 5));
+        add(&mut mirrored, &counted(0, 1, 1, 5));
         let read = mirrored.flow(counted(0, 1, 0, 0).key).unwrap();
-        mirrored.add(&counted(0, 1, 1, 6));
+        add(&mut mirrored, &counted(0, 1, 1, 6));
         assert_eq!(mirrored.remove(&read), None);
         let read = mirrored.flow(read.key).unwrap();
         assert_eq!((read.counts.packets, mirrored.remove(&read)), (2, Some(read)));
-        assert_eq!(mirrored.add(&counted(0, 1, 1, 7)), Added::New);
+        assert_eq!(add(&mut mirrored, &counted(0, 1, 1, 7)), Added::New);
+        assert_eq!(mirrored.requests().map(|request| request.counts.packets).sum::<u64>(), 3);
     }
 }

@@ -25,13 +25,7 @@ impl Daemon {
 
     fn take_flow(&mut self, flow: &Counted) {
         let seen = self.kernel.observation(flow);
-        if self.kernel.is_request(&seen)
-            && let Some(mirrored) = self.kernel.mirrored()
-        {
-            mirrored.note_request(seen.tuple, seen.eth_src, &flow.counts);
-        }
-        let added = self.kernel.mirrored().map_or(Added::Known, |mirrored| mirrored.add(flow));
-        match added {
+        match self.kernel.add_mirrored(flow, &seen) {
             Added::Known => {}
             Added::New => self.waiting.push_back(flow.key),
             Added::Crowded => self.find_room(flow, &seen),

@@ -184,7 +184,7 @@ impl Reader {
                 return;
             }
             if self.socket.wait(SHORTEST).is_err() {
-                std::thread::sleep(SHORTEST);
+                std::thread::yield_now();
             }
         }
     }

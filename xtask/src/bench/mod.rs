@@ -1,5 +1,6 @@
 //! Benchmarks. They print; no test asserts a time.
 
+mod afxdp;
 mod conntrack;
 mod ebpf;
 mod figures;
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     Replay(replay::Args),
     /// Judge the same frames in every format and packing, side by side with what else reads such files.
     Formats(formats::Args),
+    /// What reads the frames of a mirror port, and at what cost, in turns with tcpdump and dumpcap.
+    Afxdp(afxdp::Args),
     /// Read and index the labelled conntrack entries of the kernel, side by side with `conntrack -L`.
     Conntrack(conntrack::Args),
     /// Hold the labelled entries of a node against the routes of their own flows, all of them and after one change.
@@ -37,6 +40,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Replay(args) => replay::run(args),
+        Command::Afxdp(args) => afxdp::run(args),
         Command::Formats(args) => formats::run(args),
         Command::Conntrack(args) => conntrack::run(args),
         Command::Standing(args) => standing::run(args),
