@@ -10,9 +10,12 @@ mod signature;
 
 use core::net::IpAddr;
 
+use analyzer_ebpf::abi::Direction;
 use hashbrown::HashMap;
 
 pub use self::classifier::{ClassChange, Classifier};
+use crate::lookalike;
+use crate::observation::Observation;
 use crate::types::{IpPrefix, MacAddr, Tuple};
 
 /// The class of addresses that found no id, because too many are in use. It never has outcomes: each of its flows must
@@ -40,6 +43,18 @@ impl Classes {
         };
         let source = source.map_or(0, |source| source.id);
         Combination { source, destination, eth_src, eth_dst, is_ipv4: tuple.src.is_ipv4() }
+    }
+
+    /// Whether all flows of the combination that a flow is of share its verdict, where one of them has a plain one. Not so
+    /// where frames tell more than addresses and MACs do: control traffic, tunnels, group and link-local addresses, and
+    /// frames to a routed address whose direction nobody tells.
+    pub fn tell_all_of(&self, seen: &Observation) -> bool {
+        let Tuple { dst, .. } = seen.tuple;
+        let is_look_alike = lookalike::is_group(seen.eth_dst(), dst)
+            || lookalike::is_control(&seen.tuple)
+            || lookalike::is_link_local(dst)
+            || lookalike::is_tunnel(&seen.tuple);
+        !is_look_alike && !(seen.direction() == Direction::Unknown && self.knows_source(dst))
     }
 
     /// Whether a prefix of sources holds the address.

@@ -29,8 +29,8 @@ const MAX_GENERATIONS: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Set {
     classifier: Classifier,
-    /// A flow that stands for all of its combination.
-    examples: HashMap<Combination, Observation>,
+    /// A flow that stands for all of its combination, and what was said of it.
+    examples: HashMap<Combination, (Observation, Verdict)>,
     /// MACs by their index in the kernel's counts, with the next hops whose they were at first.
     nexthops: Vec<(MacAddr, Vec<IpAddr>)>,
     index: HashMap<MacAddr, u32>,
@@ -69,11 +69,11 @@ impl Set {
         engine.classify(&mut self.classifier, at);
         let examples = std::mem::take(&mut self.examples);
         let mut outcomes = Vec::with_capacity(examples.len());
-        for example in examples.into_values() {
+        for (example, _) in examples.into_values() {
             let example = Observation { first: at, last: at, ..example };
-            if let Some((combination, outcome)) = self.outcome(engine, &example) {
+            if let Some((combination, verdict, outcome)) = self.outcome(engine, &example) {
                 outcomes.push((combination, outcome));
-                self.examples.insert(combination, example);
+                self.examples.insert(combination, (example, verdict));
             }
         }
         let generation = table.install(self.classifier.classes(), outcomes, &legal_macs(engine, at))?;
@@ -110,15 +110,19 @@ impl Set {
         seen: &Observation,
         is_present: bool,
     ) -> (Option<Verdict>, Result<(), BpfError>) {
-        let Some(verdict) = engine.plain_verdict(seen) else { return (None, Ok(())) };
-        if !is_present || !self.is_loaded || self.examples.len() >= MAX_COMBINATIONS {
+        let is_present = is_present && self.is_loaded;
+        if is_present && let Some(verdict) = self.said_before(seen) {
             return (Some(verdict), Ok(()));
         }
-        let Some((combination, outcome)) = self.outcome(engine, seen) else { return (Some(verdict), Ok(())) };
+        let Some(verdict) = engine.plain_verdict(seen) else { return (None, Ok(())) };
+        if !is_present || self.examples.len() >= MAX_COMBINATIONS {
+            return (Some(verdict), Ok(()));
+        }
+        let Some((combination, verdict, outcome)) = self.outcome(engine, seen) else { return (Some(verdict), Ok(())) };
         if self.examples.contains_key(&combination) {
             return (Some(verdict), Ok(()));
         }
-        self.examples.insert(combination, *seen);
+        self.examples.insert(combination, (*seen, verdict));
         let added = table.add_outcome(table.generation(), &combination, outcome);
         (Some(verdict), added.map(|_| ()))
     }
@@ -150,16 +154,27 @@ impl Set {
         self.classifier.classes().knows_source(addr)
     }
 
-    /// The addresses of a flow of which only the combination matters, and what the kernel is to do with it.
-    fn outcome(&mut self, engine: &mut Engine, example: &Observation) -> Option<(Combination, Outcome)> {
-        let outcome = match engine.plain_verdict(example)? {
+    /// What was said of another flow of the combination.
+    fn said_before(&self, seen: &Observation) -> Option<Verdict> {
+        let classes = self.classifier.classes();
+        if !classes.tell_all_of(seen) {
+            return None;
+        }
+        let combination = classes.combination(&seen.tuple, seen.eth_src, seen.eth_dst);
+        self.examples.get(&combination).map(|&(_, verdict)| verdict)
+    }
+
+    /// The combination of a flow of which nothing else matters, what is said of it, and what the kernel is to do with it.
+    fn outcome(&mut self, engine: &mut Engine, example: &Observation) -> Option<(Combination, Verdict, Outcome)> {
+        let verdict = engine.plain_verdict(example)?;
+        let outcome = match verdict {
             Verdict::Conforming => Outcome::conforming(self.index_of(engine, example)?),
             Verdict::NotCovered(reason) => uncovered(reason)?,
             _ => return None,
         };
         let classes = self.classifier.classes();
         let combination = classes.combination(&example.tuple, example.eth_src, example.eth_dst);
-        combination.may_have_outcome().then_some((combination, outcome))
+        combination.may_have_outcome().then_some((combination, verdict, outcome))
     }
 
     fn index_of(&mut self, engine: &mut Engine, example: &Observation) -> Option<u32> {

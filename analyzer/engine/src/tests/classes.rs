@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 
+use analyzer_ebpf::abi::Direction;
 use hashbrown::HashMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -209,6 +210,32 @@ proptest! {
             let verdict = engine.plain_verdict(&seen);
             let (known, first) = *verdicts.entry(combination).or_insert((verdict, seen.tuple));
             prop_assert_eq!(known, verdict, "{:?} {:?}: {} and {}", seen.eth_src, seen.eth_dst, first, seen.tuple);
+        }
+    }
+
+    /// Also of frames of a mirror port, which do not tell their direction.
+    #[test]
+    fn where_classes_tell_all_one_verdict_is_that_of_all(
+        world in random::world(),
+        flows in vec(random::leaving(), 2..40),
+        is_mirrored in any::<bool>(),
+        seconds in 0_u64..80,
+    ) {
+        let mut engine = world.engine();
+        let mut classifier = Classifier::default();
+        engine.classify(&mut classifier, at(seconds));
+        let mut said: HashMap<Combination, Verdict> = HashMap::new();
+        for mut seen in flows {
+            (seen.first, seen.last) = (at(seconds), at(seconds));
+            if is_mirrored {
+                seen.tags = seen.tags.with_direction(Direction::Unknown);
+            }
+            let combination = classifier.classes().combination(&seen.tuple, seen.eth_src, seen.eth_dst);
+            let plain = engine.plain_verdict(&seen);
+            if let Some(&said) = said.get(&combination) && classifier.classes().tell_all_of(&seen) {
+                prop_assert_eq!(plain, Some(said), "{:?}", seen);
+            }
+            said.extend(plain.map(|verdict| (combination, verdict)));
         }
     }
 
