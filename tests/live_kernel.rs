@@ -35,6 +35,8 @@ mod kernel_routes;
 mod lab;
 #[path = "live_kernel/logical_flows.rs"]
 mod logical_flows;
+#[path = "live_kernel/mirror.rs"]
+mod mirror;
 #[path = "live_kernel/nexthops.rs"]
 mod nexthops;
 #[path = "live_kernel/nics.rs"]

@@ -93,7 +93,7 @@ fn assert_finding(finding: &Value, flow: &Flow) {
 }
 
 /// Sends a flow's packets one by one until there is a finding of it.
-fn send_until_found(live: &mut Live, wire: &mut Wire, flow: &Flow) -> Count {
+pub(crate) fn send_until_found(live: &mut Live, wire: &mut Wire, flow: &Flow) -> Count {
     let json = flow.json();
     let is_found = |object: &Value| object["type"] == "finding" && object["flow"] == json;
     let mut sent = Count::default();

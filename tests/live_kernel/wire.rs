@@ -215,6 +215,11 @@ impl Wire {
         flows.into_iter().map(|(flow, times)| (flow.frame(), times)).collect::<Frames>().send(self, nic)
     }
 
+    /// Sends frames as they are, each so many times.
+    pub(crate) fn send_frames(&mut self, nic: &str, frames: impl IntoIterator<Item = (Vec<u8>, u64)>) -> Count {
+        frames.into_iter().collect::<Frames>().send(self, nic)
+    }
+
     /// Sends frames of IPv4 and ARP that come in at the NIC `at`, and returns when they have passed its ingress hook.
     pub(crate) fn deliver(&mut self, from: &str, at: &str, frames: impl IntoIterator<Item = Vec<u8>>) {
         let frames: Frames = frames.into_iter().map(|frame| (frame, 1)).collect();

@@ -49,6 +49,8 @@ use crate::types::Timestamp;
 const QUEUE: usize = 1024;
 /// Batches of mirror ports that wait for us; the rest is counted on meanwhile.
 const BATCHES: usize = 4;
+/// Flows that one of these holds at least, where fewer are kept: what violates among them is to be found.
+const FLOWS: usize = 65_536;
 /// How long sources may take before packets are watched all the same: nobody judges them until they tell.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Time between two sweeps of what the kernel program counted.
@@ -221,7 +223,7 @@ fn sockets(config: &Config, batches: mpsc::Sender<Taken>) -> Option<Sockets> {
         Ingress::Tc | Ingress::Xdp | Ingress::XdpGeneric | Ingress::None => return None,
     };
     let most = usize::try_from(config.max_suspects).unwrap_or(usize::MAX);
-    Some(Sockets::new(mirror::Settings::new(how, config.ring, most, batches), most))
+    Some(Sockets::new(mirror::Settings::new(how, config.ring, most.max(FLOWS), batches), most))
 }
 
 fn sizes(config: &Config) -> Sizes {
