@@ -50,11 +50,12 @@ impl Classes {
     /// frames to a routed address whose direction nobody tells.
     pub fn tell_all_of(&self, seen: &Observation) -> bool {
         let Tuple { dst, .. } = seen.tuple;
-        let is_look_alike = lookalike::is_group(seen.eth_dst(), dst)
+        let may_come_in = seen.direction() == Direction::Unknown && self.knows_source(dst);
+        !(lookalike::is_group(seen.eth_dst(), dst)
             || lookalike::is_control(&seen.tuple)
             || lookalike::is_link_local(dst)
-            || lookalike::is_tunnel(&seen.tuple);
-        !is_look_alike && !(seen.direction() == Direction::Unknown && self.knows_source(dst))
+            || lookalike::is_tunnel(&seen.tuple)
+            || may_come_in)
     }
 
     /// Whether a prefix of sources holds the address.

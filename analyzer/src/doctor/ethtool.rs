@@ -4,13 +4,7 @@ use std::io;
 
 use netlink_sys::protocols::NETLINK_GENERIC;
 
-use super::netlink::{ask, attributes, put, put_nested};
-
-/// Numbers of include/uapi/linux/genetlink.h.
-const GENL_ID_CTRL: u16 = 16;
-const CTRL_CMD_GETFAMILY: u8 = 3;
-const CTRL_ATTR_FAMILY_ID: u16 = 1;
-const CTRL_ATTR_FAMILY_NAME: u16 = 2;
+use super::netlink::{GENERIC_HEADER, ask, attributes, generic_family, put, put_nested};
 
 /// Numbers of include/uapi/linux/ethtool_netlink.h.
 const ETHTOOL_MSG_FEATURES_GET: u8 = 11;
@@ -21,28 +15,25 @@ const ETHTOOL_A_BITSET_BITS: u16 = 3;
 const ETHTOOL_A_BITSET_BITS_BIT: u16 = 1;
 const ETHTOOL_A_BITSET_BIT_NAME: u16 = 2;
 
-/// Command, version and two zero bytes.
-const GENERIC_HEADER: usize = 4;
+/// Names of features in the kernel, each ended by a zero.
+pub(crate) mod feature {
+    /// The NIC may forward flows by itself (`ethtool -k NIC`, hw-tc-offload).
+    pub(crate) const FORWARDS: &[u8] = b"hw-tc-offload\0";
+    /// The NIC takes VLAN tags off frames that come in, so that XDP does not see them (`ethtool -k NIC`, rx-vlan-offload).
+    pub(crate) const TAKES_TAGS_OFF: &[u8] = b"rx-vlan-hw-parse\0";
+}
 
-/// Whether the NIC may forward flows by itself (`ethtool -k NIC`, hw-tc-offload).
+/// Whether a feature of a NIC is on.
 ///
 /// # Errors
 /// When the kernel has no such family (before Linux 5.7) or no such NIC.
-pub(super) fn offloads_flows(nic: &str) -> io::Result<bool> {
-    let mut request = vec![CTRL_CMD_GETFAMILY, 1, 0, 0];
-    put(&mut request, CTRL_ATTR_FAMILY_NAME, b"ethtool\0");
-    let answer = ask(NETLINK_GENERIC, GENL_ID_CTRL, &request)?;
-    let family = attributes(answer.get(GENERIC_HEADER..).unwrap_or_default())
-        .find(|(kind, _)| *kind == CTRL_ATTR_FAMILY_ID)
-        .and_then(|(_, id)| id.first_chunk().copied().map(u16::from_ne_bytes))
-        .ok_or(io::ErrorKind::InvalidData)?;
-
+pub(crate) fn is_on(nic: &str, feature: &[u8]) -> io::Result<bool> {
     let mut device = Vec::new();
     put(&mut device, ETHTOOL_A_HEADER_DEV_NAME, &[nic.as_bytes(), b"\0"].concat());
     let mut request = vec![ETHTOOL_MSG_FEATURES_GET, 1, 0, 0];
     put_nested(&mut request, ETHTOOL_A_FEATURES_HEADER, &device);
-    let answer = ask(NETLINK_GENERIC, family, &request)?;
-    Ok(is_active(answer.get(GENERIC_HEADER..).unwrap_or_default(), b"hw-tc-offload\0"))
+    let answer = ask(NETLINK_GENERIC, generic_family(b"ethtool\0")?, &request)?;
+    Ok(is_active(answer.get(GENERIC_HEADER..).unwrap_or_default(), feature))
 }
 
 /// Whether a feature is in the list of active ones, which names those that are on.
@@ -87,7 +78,7 @@ mod tests {
     /// The kernel of this machine answers, whatever the answer.
     #[test]
     fn the_kernel_is_asked() {
-        assert!(!offloads_flows("lo").unwrap());
-        assert!(offloads_flows("no-such-nic").is_err());
+        assert!(!is_on("lo", feature::FORWARDS).unwrap());
+        assert!(is_on("no-such-nic", feature::FORWARDS).is_err());
     }
 }

@@ -8,11 +8,12 @@
 mod check;
 mod clocks;
 mod conntrack;
-mod ethtool;
+pub(crate) mod ethtool;
 mod features;
 mod hooks;
 mod json;
 mod kernel;
+mod netdev;
 mod netlink;
 mod nics;
 mod open_vswitch;

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use netlink_sys::protocols::NETLINK_GENERIC;
 use netlink_sys::{Socket, SocketAddr};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
@@ -13,6 +14,15 @@ const NLM_F_REQUEST: u16 = 1;
 const NLM_F_ACK: u16 = 4;
 const NLA_F_NESTED: u16 = 1 << 15;
 const NLA_TYPE_MASK: u16 = 0x3fff;
+
+/// Numbers of include/uapi/linux/genetlink.h.
+const GENL_ID_CTRL: u16 = 16;
+const CTRL_CMD_GETFAMILY: u8 = 3;
+const CTRL_ATTR_FAMILY_ID: u16 = 1;
+const CTRL_ATTR_FAMILY_NAME: u16 = 2;
+
+/// What stands before the attributes in generic netlink: command, version and two zero bytes.
+pub(super) const GENERIC_HEADER: usize = 4;
 
 /// The kernel answers at once; what takes longer is lost.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -43,6 +53,20 @@ pub(super) fn ask(protocol: isize, kind: u16, body: &[u8]) -> io::Result<Vec<u8>
         }
     }
     Err(io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer holds no message"))
+}
+
+/// Number of a family of generic netlink. The name is ended by a zero.
+///
+/// # Errors
+/// When the kernel does not have it.
+pub(super) fn generic_family(name: &[u8]) -> io::Result<u16> {
+    let mut request = vec![CTRL_CMD_GETFAMILY, 1, 0, 0];
+    put(&mut request, CTRL_ATTR_FAMILY_NAME, name);
+    let answer = ask(NETLINK_GENERIC, GENL_ID_CTRL, &request)?;
+    let id = attributes(answer.get(GENERIC_HEADER..).unwrap_or_default())
+        .find(|(kind, _)| *kind == CTRL_ATTR_FAMILY_ID)
+        .and_then(|(_, id)| id.first_chunk().copied().map(u16::from_ne_bytes));
+    id.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// The messages of a datagram: what is behind their headers, or the error that they tell.

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use super::check::Check;
+use super::ethtool::{self, feature};
+use super::hooks;
+use super::netdev::{self, Afxdp};
 use super::open_vswitch::Asked;
-use super::{ethtool, hooks};
 
 /// Most NICs that are looked at one by one.
 const MAX_NICS: usize = 32;
@@ -22,10 +24,15 @@ struct Nic {
     master: Option<String>,
     /// Members of a bond, or the interface below a VLAN.
     lower: Vec<String>,
+    ifindex: Option<u32>,
     mtu: Option<u32>,
     is_up: bool,
     /// hw-tc-offload; `None` where the kernel does not tell.
     offloads: Option<bool>,
+    /// rx-vlan-offload, likewise.
+    takes_tags_off: Option<bool>,
+    /// How AF_XDP sockets get its frames; `None` where the kernel does not tell.
+    afxdp: Option<Afxdp>,
     /// Programs of others; `None` where the kernel does not tell.
     programs: Option<Vec<String>>,
 }
@@ -48,8 +55,11 @@ pub(super) fn checks(open_vswitch: &Asked) -> Vec<Check> {
         .filter(is_way_out)
         .take(MAX_NICS)
         .map(|nic| {
-            let offloads = ethtool::offloads_flows(&nic.name).ok();
-            judge(&Nic { offloads, programs: hooks::on(&nic.name), ..nic.clone() }, open_vswitch.offloads())
+            let offloads = ethtool::is_on(&nic.name, feature::FORWARDS).ok();
+            let takes_tags_off = ethtool::is_on(&nic.name, feature::TAKES_TAGS_OFF).ok();
+            let afxdp = nic.ifindex.and_then(|ifindex| netdev::afxdp(ifindex).ok());
+            let programs = hooks::on(&nic.name);
+            judge(&Nic { offloads, takes_tags_off, afxdp, programs, ..nic.clone() }, open_vswitch.offloads())
         })
         .collect();
     if checks.is_empty() {
@@ -84,9 +94,12 @@ fn read(folder: &Path, name: &str) -> Nic {
         kind: uevent.lines().find_map(|line| line.strip_prefix("DEVTYPE=")).map(str::to_owned),
         master: target("master"),
         lower,
+        ifindex: text("ifindex").and_then(|index| index.parse().ok()),
         mtu: text("mtu").and_then(|mtu| mtu.parse().ok()),
         is_up: text("operstate").is_some_and(|state| state == "up" || state == "unknown"),
         offloads: None,
+        takes_tags_off: None,
+        afxdp: None,
         programs: None,
     }
 }
@@ -102,6 +115,17 @@ fn judge(nic: &Nic, vswitch_offloads: bool) -> Check {
     }
     if nic.offloads == Some(true) {
         found.push("hw-tc-offload on".to_owned());
+    }
+    found.extend(nic.afxdp.map(|how| match how {
+        Afxdp::ZeroCopy => "AF_XDP by zero copy".to_owned(),
+        Afxdp::Copy => "AF_XDP by copy".to_owned(),
+        Afxdp::Generic => "AF_XDP by copy behind its driver, which has no XDP (--ingress afxdp-generic)".to_owned(),
+    }));
+    if nic.takes_tags_off == Some(true) {
+        // A mirror port of several VLANs is of no use so; of another NIC it does not matter.
+        found.push(
+            "rx-vlan-offload on (XDP sees no VLAN tags: ethtool -K NIC rx-vlan-offload off)".replace("NIC", &nic.name),
+        );
     }
     if let Some(programs) = nic.programs.as_ref().filter(|programs| !programs.is_empty()) {
         found.push(format!("programs of others: {}", programs.join(", ")));

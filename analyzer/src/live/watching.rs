@@ -14,6 +14,7 @@ use super::voice::Trouble;
 use crate::bpf::attach::{self, AttachOptions, Attachment, Mode, Position, TcForm, XdpMode};
 use crate::bpf::error::BpfError;
 use crate::cli::{Ingress, Interface, TcHook, TcxPosition};
+use crate::doctor::ethtool::{self, feature};
 use crate::mirror::MirrorError;
 use crate::netlink::link::LinkChange;
 use crate::netlink::route::state::Losses;
@@ -152,6 +153,13 @@ impl Watching {
             match may.and_then(|()| Ok(kernel.attach(&nic, &self.options)?)) {
                 Ok(held) => {
                     done.push(format!("watching {name} ({})", modes(held.attachment())));
+                    if matches!(held, Held::Port(_)) && ethtool::is_on(&name, feature::TAKES_TAGS_OFF).unwrap_or(false)
+                    {
+                        done.push(format!(
+                            "{name}: rx-vlan-offload takes VLAN tags off its frames before they are seen; `ethtool -K \
+                             {name} rx-vlan-offload off` keeps them"
+                        ));
+                    }
                     done.extend(held.attachment().remarks().iter().map(|remark| format!("{name}: {remark}")));
                     self.attached.insert(ifindex, (name, held));
                 }
