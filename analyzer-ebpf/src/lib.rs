@@ -9,6 +9,7 @@ extern crate std;
 
 pub mod abi;
 pub mod control;
+pub mod filter;
 pub mod maps;
 pub mod neighbour;
 pub mod parse;

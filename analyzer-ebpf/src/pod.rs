@@ -9,6 +9,7 @@ use core::mem::MaybeUninit;
 use aya::Pod;
 
 use crate::abi::FlowKey;
+use crate::filter::Filter;
 use crate::maps::{
     ClassEntry, Config, Event, FlowCounts, HeardAt, HeardKey, Outcome, OutcomeKey, PacketCount, RequestKey,
 };
@@ -38,6 +39,9 @@ unsafe impl Pod for HeardKey {}
 unsafe impl Pod for HeardAt {}
 // SAFETY: repr(C) of integers and bytes, its size asserted as their sum; every bit pattern is a value.
 unsafe impl Pod for Event {}
+
+// SAFETY: repr(C) of integers, its size asserted as their sum; every bit pattern is a value.
+unsafe impl Pod for Filter {}
 
 /// The value that the first bytes hold; `None` where they are too few.
 pub fn read<T: Pod>(bytes: &[u8]) -> Option<T> {

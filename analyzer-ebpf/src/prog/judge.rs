@@ -232,7 +232,7 @@ impl Present {
     }
 
     #[inline(always)]
-    fn destination<A: Family>(&self, dst: &A) -> u16 {
+    pub(super) fn destination<A: Family>(&self, dst: &A) -> u16 {
         dst.destination().map_or(0, |entry| Self::half(entry.class, self.generation))
     }
 }

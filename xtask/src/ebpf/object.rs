@@ -15,9 +15,20 @@ pub(super) struct Object {
 }
 
 /// All of them.
-pub(super) static OBJECTS: [Object; 2] = [
-    Object { name: "analyzer", program: "analyzer-bpf", feature: "prog", without: &["redirect.rs"] },
-    Object { name: "redirect", program: "redirect-bpf", feature: "prog", without: &["main.rs", "prog"] },
+pub(super) static OBJECTS: [Object; 3] = [
+    Object {
+        name: "analyzer",
+        program: "analyzer-bpf",
+        feature: "prog",
+        without: &["redirect.rs", "trace.rs", "trace"],
+    },
+    Object {
+        name: "redirect",
+        program: "redirect-bpf",
+        feature: "prog",
+        without: &["main.rs", "prog", "trace.rs", "trace"],
+    },
+    Object { name: "analyzer-trace", program: "trace-bpf", feature: "trace", without: &["main.rs", "redirect.rs"] },
 ];
 
 impl Object {
@@ -49,14 +60,16 @@ mod tests {
     #[test]
     fn an_object_is_made_of_what_it_shares_and_of_its_own() {
         for (path, expected) in [
-            ("analyzer-ebpf/Cargo.toml", [true, true]),
-            ("analyzer-ebpf/src/parse/ipv6.rs", [true, true]),
-            ("analyzer-ebpf/src/main.rs", [true, false]),
-            ("analyzer-ebpf/src/prog/judge.rs", [true, false]),
-            ("analyzer-ebpf/src/redirect.rs", [false, true]),
-            ("analyzer-ebpf/src/parse/tests.rs", [false, false]),
-            ("analyzer-ebpf/src/fixtures.rs", [false, false]),
-            ("analyzer/src/main.rs", [false, false]),
+            ("analyzer-ebpf/Cargo.toml", [true, true, true]),
+            ("analyzer-ebpf/src/parse/ipv6.rs", [true, true, true]),
+            ("analyzer-ebpf/src/main.rs", [true, false, false]),
+            ("analyzer-ebpf/src/prog/judge.rs", [true, false, true]),
+            ("analyzer-ebpf/src/redirect.rs", [false, true, false]),
+            ("analyzer-ebpf/src/trace.rs", [false, false, true]),
+            ("analyzer-ebpf/src/trace/cpu.rs", [false, false, true]),
+            ("analyzer-ebpf/src/parse/tests.rs", [false, false, false]),
+            ("analyzer-ebpf/src/fixtures.rs", [false, false, false]),
+            ("analyzer/src/main.rs", [false, false, false]),
         ] {
             assert_eq!(OBJECTS.each_ref().map(|object| object.is_made_of(Path::new(path))), expected, "{path}");
         }
