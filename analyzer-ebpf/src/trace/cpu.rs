@@ -47,7 +47,6 @@ pub(super) struct Told {
     /// Packets on the wire, of a super-packet.
     pub(super) packets: u32,
     pub(super) bytes: u32,
-    pub(super) generation: u32,
     pub(super) source: u32,
     pub(super) destination: u32,
     /// What the judge counts it as ([`Counter`]).

@@ -79,7 +79,6 @@ fn notice_other<P: Packet>(link: Option<&Link>, packet: &P) -> bool {
         fragment: 0,
         packets: wire.packets as u32,
         bytes: wire.bytes as u32,
-        generation: 0,
         source: 0,
         destination: 0,
         counter: 0,
@@ -137,7 +136,6 @@ fn notice_kept<P: Packet, A: Family>(packet: &P, link: &Link, ip: &Ip<A>) -> boo
 fn classify<A: Family>(ip: &Ip<A>, told: &mut Told) {
     let Some(config) = CONFIG.get(0) else { return };
     let config = Present::read(config);
-    told.generation = config.generation;
     told.source = u32::from(config.source(&ip.src).class);
     told.destination = u32::from(config.destination(&ip.dst));
 }
@@ -149,7 +147,7 @@ pub(crate) fn tell(ctx: &TcContext) {
     info!(
         ctx,
         "at={} ifindex={} place={} eth_src={:mac} eth_dst={:mac} eth_type={} tags={} version={} src={:i} dst={:i} \
-         proto={} sport={} dport={} fragment={} packets={} bytes={} generation={} source={} destination={} counter={} \
+         proto={} sport={} dport={} fragment={} packets={} bytes={} source={} destination={} counter={} \
          nexthop={}",
         told.at_ns,
         told.ifindex,
@@ -167,7 +165,6 @@ pub(crate) fn tell(ctx: &TcContext) {
         told.fragment,
         told.packets,
         told.bytes,
-        told.generation,
         told.source,
         told.destination,
         told.counter,
