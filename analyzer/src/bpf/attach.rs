@@ -147,7 +147,8 @@ enum Hold {
 #[derive(Debug)]
 pub struct Attachment {
     nic: Nic,
-    nics: Arc<Map<u32, u32>>,
+    /// Where the NIC is made known to the programs, which its attachment takes back.
+    nics: Option<Arc<Map<u32, u32>>>,
     /// Egress before ingress.
     holds: Vec<Hold>,
     /// Whether clsact was added by us, or by an earlier run.
@@ -160,14 +161,21 @@ impl Attachment {
     /// Makes the NIC known to the programs, with none attached yet.
     pub(super) fn new(nic: &Nic, nics: Arc<Map<u32, u32>>) -> Result<Self, BpfError> {
         nics.update(&nic.ifindex, &u32::from(nic.index))?;
-        Ok(Self {
+        let mut attachment = Self::beside(nic);
+        attachment.nics = Some(nics);
+        Ok(attachment)
+    }
+
+    /// The same for programs beside those that the NIC is known to.
+    pub(super) fn beside(nic: &Nic) -> Self {
+        Self {
             nic: nic.clone(),
-            nics,
+            nics: None,
             holds: Vec::new(),
             added_clsact: false,
             remarks: Vec::new(),
             is_released: false,
-        })
+        }
     }
 
     /// Removes the filters that an earlier process left at the NIC.
@@ -306,7 +314,7 @@ impl Attachment {
                 result = result.and(removed);
             }
         }
-        result.and(self.nics.delete(&self.nic.ifindex))
+        result.and(self.nics.as_ref().map_or(Ok(()), |nics| nics.delete(&self.nic.ifindex)))
     }
 }
 

@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "bpf(2) is given pointers to keys and values")]
 
 use std::marker::PhantomData;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::{fmt, fs, io, ptr};
 
 use aya::Pod;
@@ -74,6 +74,11 @@ impl<K: Pod, V: Pod> Map<K, V> {
 
     pub(super) fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// The map in the kernel, by name.
+    pub(super) fn descriptor(&self) -> (&'static str, BorrowedFd<'_>) {
+        (self.name, self.data.fd().as_fd())
     }
 
     pub(super) fn max_entries(&self) -> u32 {

@@ -15,6 +15,8 @@ pub mod readings;
 pub mod redirect;
 pub mod sizes;
 pub mod table;
+pub mod traced;
+pub mod tracing;
 
 mod clsact;
 mod filter_lock;

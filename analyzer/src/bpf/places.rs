@@ -1,6 +1,7 @@
 //! Which map a prefix stands in, and the maps.
 
 use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
 
 use analyzer_ebpf::maps::{ClassEntry, config_flag, mapped, name};
 use aya::Ebpf;
@@ -52,6 +53,18 @@ impl PrefixMaps {
             destinations4: take(object, name::DESTINATIONS4)?,
             destinations6: take(object, name::DESTINATIONS6)?,
         })
+    }
+
+    /// The maps by name.
+    pub(super) fn descriptors(&self) -> [(&'static str, BorrowedFd<'_>); 6] {
+        [
+            self.host_sources4.descriptor(),
+            self.host_sources6.descriptor(),
+            self.sources4.descriptor(),
+            self.sources6.descriptor(),
+            self.destinations4.descriptor(),
+            self.destinations6.descriptor(),
+        ]
     }
 
     /// How full the maps are, where `entries` tells the entries by map.

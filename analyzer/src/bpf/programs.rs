@@ -1,7 +1,7 @@
 //! Loading the kernel program and attaching its parts.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use analyzer_ebpf::maps::{PacketCount, name, program};
@@ -52,9 +52,7 @@ pub struct Parts {
 /// # Errors
 /// No rights, a kernel that lacks something, or a verifier that refuses: the message says which and what to do.
 pub fn load(sizes: &Sizes) -> Result<Parts, BpfError> {
-    let mut loader = EbpfLoader::new();
-    sizes.apply(&mut loader);
-    let mut object = make_maps(&mut loader, OBJECT)?;
+    let mut object = make(OBJECT, |loader| sizes.apply(loader))?;
     for name in [program::EGRESS, program::INGRESS, program::MIRROR] {
         let program: &mut SchedClassifier = typed(&mut object, name)?;
         program.load().map_err(|error| refused(name, error))?;
@@ -100,14 +98,17 @@ impl Programs {
         self.object.programs().filter_map(|(_, program)| program.info().ok()).map(|info| info.id()).collect()
     }
 
+    /// The map that makes NICs known, by name.
+    pub(super) fn nics(&self) -> (&'static str, BorrowedFd<'_>) {
+        self.nics.descriptor()
+    }
+
     fn tc(&mut self, name: &'static str) -> Result<Loaded<'_>, BpfError> {
-        let program: &mut SchedClassifier = typed(&mut self.object, name)?;
-        let id = program.info().map_err(|error| refused(name, error))?.id();
-        Ok(Loaded { name, fd: program.fd().map_err(|error| refused(name, error))?.as_fd(), id })
+        loaded(&mut self.object, name)
     }
 
     /// Indices of NICs in flow keys, by those of the kernel.
-    pub(super) fn nics(&self) -> Arc<Map<u32, u32>> {
+    pub(super) fn known_nics(&self) -> Arc<Map<u32, u32>> {
         Arc::clone(&self.nics)
     }
 }
@@ -119,6 +120,13 @@ pub(super) fn load_xdp<'a>(object: &'a mut Ebpf, name: &'static str) -> Result<L
         Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
         Err(error) => return Err(refused(name, error)),
     }
+    let id = program.info().map_err(|error| refused(name, error))?.id();
+    Ok(Loaded { name, fd: program.fd().map_err(|error| refused(name, error))?.as_fd(), id })
+}
+
+/// A program for TC that is loaded.
+pub(super) fn loaded<'a>(object: &'a mut Ebpf, name: &'static str) -> Result<Loaded<'a>, BpfError> {
+    let program: &mut SchedClassifier = typed(object, name)?;
     let id = program.info().map_err(|error| refused(name, error))?.id();
     Ok(Loaded { name, fd: program.fd().map_err(|error| refused(name, error))?.as_fd(), id })
 }
@@ -154,10 +162,15 @@ pub(super) fn nexthops_len(object: &Ebpf) -> Result<u32, BpfError> {
     Ok(array.map_err(|_| BpfError::Layout { name: name::NEXTHOPS })?.len())
 }
 
-/// Makes the maps of an object. Kernels before 5.11 count them against RLIMIT_MEMLOCK; where they refuse, the limit is
-/// raised.
-pub(super) fn make_maps(loader: &mut EbpfLoader<'_>, object: &[u8]) -> Result<Ebpf, BpfError> {
-    let mut load = || loader.load(object);
+/// Makes the maps of an object, of the sizes that are set. Its programs are yet to be loaded.
+///
+/// Kernels before 5.11 count maps against RLIMIT_MEMLOCK; where they refuse, the limit is raised.
+pub(super) fn make(object: &[u8], set_sizes: impl Fn(&mut EbpfLoader<'_>)) -> Result<Ebpf, BpfError> {
+    let load = || {
+        let mut loader = EbpfLoader::new();
+        set_sizes(&mut loader);
+        loader.load(object)
+    };
     let is_denied_map = |error: &EbpfError| map_error(error).is_some_and(|(_, error)| is_denied(error));
     let result = match load() {
         Err(error) if is_denied_map(&error) && raise_memlock() => load(),
@@ -194,7 +207,7 @@ fn hint(map: &str, error: &io::Error) -> &'static str {
     }
 }
 
-fn typed<'a, P>(object: &'a mut Ebpf, name: &'static str) -> Result<&'a mut P, BpfError>
+pub(super) fn typed<'a, P>(object: &'a mut Ebpf, name: &'static str) -> Result<&'a mut P, BpfError>
 where
     &'a mut P: TryFrom<&'a mut Program>,
 {
@@ -202,7 +215,7 @@ where
     <&mut P>::try_from(program).map_err(|_| BpfError::Absent { name })
 }
 
-fn refused(program: &'static str, error: ProgramError) -> BpfError {
+pub(super) fn refused(program: &'static str, error: ProgramError) -> BpfError {
     match error {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();

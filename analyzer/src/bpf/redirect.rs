@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use analyzer_ebpf::maps::PacketCount;
 use analyzer_ebpf::sockets::{name, program};
 use aya::maps::{MapData, MapError, XskMap};
-use aya::{Ebpf, EbpfLoader};
+use aya::Ebpf;
 
 use super::attach::{Attachment, Mode, Nic, XdpMode};
 use super::error::BpfError;
@@ -37,9 +37,9 @@ impl Redirect {
     /// # Errors
     /// As [`programs::load`].
     pub fn load(queues: u32, is_split: bool) -> Result<Self, BpfError> {
-        let mut loader = EbpfLoader::new();
-        loader.map_max_entries(name::SOCKETS, queues.max(1));
-        let mut object = programs::make_maps(&mut loader, OBJECT)?;
+        let mut object = programs::make(OBJECT, |loader| {
+            loader.map_max_entries(name::SOCKETS, queues.max(1));
+        })?;
         let sockets = take_as(&mut object, name::SOCKETS)?;
         let passed = PerCpu::new(&mut object, name::PASSED)?;
         let program = if is_split { program::REDIRECT_FRAGS } else { program::REDIRECT };
@@ -63,7 +63,7 @@ impl Redirect {
     /// # Errors
     /// As [`Programs::attach`].
     pub fn attach(&mut self, nic: &Nic, programs: &Programs, how: XdpMode, mode: Mode) -> Result<Attachment, BpfError> {
-        let mut attachment = Attachment::new(nic, programs.nics())?;
+        let mut attachment = Attachment::new(nic, programs.known_nics())?;
         attachment.need_xdp_slot()?;
         attachment.add_xdp(programs::load_xdp(&mut self.object, self.program)?, how, mode)?;
         Ok(attachment)

@@ -131,6 +131,15 @@ pub(super) fn raw(fd: impl AsFd) -> u32 {
     fd.as_fd().as_raw_fd().cast_unsigned()
 }
 
+/// Puts another file in the place of an open one: what has the number of the place refers to it from now on.
+pub(super) fn replace(place: BorrowedFd<'_>, by: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: both descriptors are open as long as they are borrowed, and the place stays open.
+    match unsafe { libc::dup3(by.as_raw_fd(), place.as_raw_fd(), libc::O_CLOEXEC) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
 /// Attaches a program by a link, which ends with the returned file descriptor, and so with the process. A slot that
 /// another program holds is never taken.
 ///

@@ -7,6 +7,8 @@
 //! on a thread of its own, and is mostly over when the next set comes. And a CPU that reorders loads might see the new
 //! word before the new entries; where there are such CPUs, we wait before the word is set too.
 
+use std::os::fd::BorrowedFd;
+
 use analyzer_ebpf::maps::{ClassEntry, Config, Outcome, OutcomeKey, mac_to_u64, name};
 use aya::Ebpf;
 use hashbrown::{HashMap, HashSet};
@@ -65,6 +67,11 @@ impl Table {
             last: 0,
             grace_period: GracePeriod::new().map_err(BpfError::Quiescence)?,
         })
+    }
+
+    /// The maps that packets are judged by, by name.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>)> {
+        [self.config.descriptor(), self.outcomes.descriptor()].into_iter().chain(self.prefix_maps.descriptors())
     }
 
     /// The generation in force; 0 where no set is loaded.
