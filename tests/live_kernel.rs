@@ -47,6 +47,8 @@ mod ovn;
 mod repairing;
 #[path = "live_kernel/syslog.rs"]
 mod syslog;
+#[path = "live_kernel/tracing.rs"]
+mod tracing;
 #[path = "live_kernel/two_daemons.rs"]
 mod two_daemons;
 #[path = "live_kernel/wire.rs"]

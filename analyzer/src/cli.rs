@@ -11,6 +11,7 @@ mod reading;
 mod repair;
 mod sources;
 mod syslog;
+mod trace;
 mod values;
 pub(crate) mod version;
 
@@ -33,6 +34,7 @@ pub use self::reading::ReadingArgs;
 pub use self::repair::{ActingArgs, RepairArgs, RulingArgs, SelectingArgs, TableChoice};
 pub use self::sources::{KernelRoutes, SourceArgs};
 pub use self::syslog::{HalfIdentity, SyslogArgs, SyslogFormat};
+pub use self::trace::{NotAPattern, Pattern, TraceArgs};
 use self::values::{DURATION, parse_duration};
 pub use self::values::{Interface, NodeName, PathOrNone, RemoteOrNone};
 use crate::inputs::Paths;

@@ -134,6 +134,10 @@ pub(super) const LIVE: Epilogue = Epilogue {
             "analyzer live -i auto --repair unpin --repair-rate 5",
             "Heals stale entries, five a minute at most (docs/repair.md)",
         ),
+        (
+            "analyzer live -i auto --trace 'host=10.244.0.5 port=53 proto=udp'",
+            "What the kernel program makes of each such packet and why, with the verdict: it does not see my flow",
+        ),
     ],
     notes: &[
         "It runs until SIGINT or SIGTERM and then prints the verdict as replay does. SIGHUP reads FILE.toml again. It \

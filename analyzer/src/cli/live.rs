@@ -11,6 +11,7 @@ use super::alerts::AlertArgs;
 use super::metrics::MetricsArgs;
 use super::sources::SourceArgs;
 use super::syslog::SyslogArgs;
+use super::trace::TraceArgs;
 use super::values::{DURATION, Interface, PathOrNone, parse_duration, parse_positive_duration};
 use super::{JudgingArgs, OutputArgs};
 use crate::repair::journal::DEFAULT_PATH as JOURNAL_PATH;
@@ -43,6 +44,9 @@ pub struct LiveArgs {
     /// Where messages go, and how they look
     #[command(flatten)]
     pub syslog: SyslogArgs,
+    /// Which packets are told of one by one
+    #[command(flatten)]
+    pub tracing: TraceArgs,
     /// What is exported for Prometheus
     #[command(flatten)]
     pub metrics: MetricsArgs,

@@ -15,7 +15,7 @@ pub use self::sources::{Database, Sources, Tls, Vswitchd, well_known};
 use crate::alerts;
 use crate::cli::{
     Cli, Command, ConntrackSource, DEFAULT_STATE, Ingress, Interface, LiveArgs, LiveRunArgs, OutputArgs, PathOrNone,
-    RepairingArgs, SyslogArgs, TcHook, TcxPosition,
+    Pattern, RepairingArgs, SyslogArgs, TcHook, TcxPosition,
 };
 use crate::engine::settings::Settings;
 use crate::live::{history, repairing};
@@ -80,6 +80,10 @@ pub struct Config {
     pub metrics: Vec<ListenAddress>,
     /// How stale entries are healed; `None` for not at all.
     pub repair: Option<repairing::Settings>,
+    /// Packets that are told of one by one.
+    pub trace: Option<Pattern>,
+    /// How many of them in a second at most.
+    pub trace_rate: u32,
     /// When to end.
     pub duration: Option<Duration>,
     /// How long flows are judged at the end.
@@ -111,6 +115,7 @@ impl TryFrom<LiveArgs> for Config {
             memory,
             alerts,
             syslog,
+            tracing,
             metrics,
             output,
             run,
@@ -176,6 +181,8 @@ impl TryFrom<LiveArgs> for Config {
             syslog,
             metrics: distinct(metrics.metrics),
             repair: repair(repairing),
+            trace: tracing.trace,
+            trace_rate: tracing.trace_rate,
             duration,
             end_within,
             output,

@@ -24,6 +24,7 @@ use super::repairing::Repairing;
 use super::signals::Signals;
 use super::sources::{SourceId, Sources};
 use super::sweeping::Line;
+use super::tracing::Tracing;
 use super::voice::{Trouble, Voice};
 use super::watching::Watching;
 use crate::bpf::events::{self, EventStream};
@@ -63,6 +64,8 @@ pub(super) struct Daemon {
     pub(super) rtnetlink: SourceId,
     pub(super) files: NexthopFiles,
     pub(super) watching: Watching,
+    /// Where packets are told of one by one.
+    pub(super) tracing: Option<Tracing>,
     pub(super) remembering: Remembering,
     /// Where stale entries are healed without being asked.
     pub(super) repairing: Option<Repairing>,
@@ -118,6 +121,7 @@ impl Daemon {
             self.commit();
             self.open_nics()?;
             self.tell_alerts();
+            self.trace();
             // Under a flood of packets the sources have to be read too.
             tokio::task::yield_now().await;
             if self.news.has_failed() {

@@ -36,6 +36,7 @@ impl Daemon {
     /// Detaches, reads what was counted to the last packet, and says what the run amounts to.
     pub(super) async fn finish(mut self, inbox: &mut Inbox) -> (Report, super::news::News) {
         let nics = self.watching.status();
+        self.end_trace();
         self.watching.close();
         self.take_the_last_mirrored(inbox).await;
         self.save_history_now().await;

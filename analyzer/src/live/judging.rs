@@ -159,7 +159,7 @@ impl Daemon {
     }
 
     /// Packets of the flow's other direction that came from the MAC that it leaves to.
-    fn requests(&mut self, seen: &Observation) -> Vec<Observation> {
+    pub(super) fn requests(&mut self, seen: &Observation) -> Vec<Observation> {
         let request = self.kernel.request(seen.tuple.reversed(), seen.eth_dst, &mut self.voice);
         request.iter().map(|request| self.came_in(seen, request)).collect()
     }

@@ -14,6 +14,7 @@
 //! | `replies` | flows that conform and leave by another next hop than their requests came by |
 //! | [`kept`], [`history`], `remembering`, `claim` | what is kept over a restart, and by whom |
 //! | `alerting`, `namespace`, `exporting` | who is told of it, by messages and by metrics |
+//! | `tracing` | single packets, told where that is asked for |
 //! | `news`, `finish` | what is told on the way and at the end |
 //! | [`snapshot`] | the running system asked once, for commands that watch no packets |
 
@@ -63,6 +64,7 @@ mod sources;
 mod start;
 mod sweeping;
 pub mod toml_file;
+mod tracing;
 mod voice;
 mod watching;
 

@@ -31,6 +31,7 @@ use super::repairing::Repairing;
 use super::signals::Signals;
 use super::sources::{SourceId, Sources};
 use super::sweeping::Line;
+use super::tracing::Tracing;
 use super::voice::Voice;
 use super::watching::Watching;
 use crate::bpf::attach::XdpMode;
@@ -76,6 +77,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     let (remembering, warnings) = Remembering::load(&config, history, &mut engine, started);
     let repairing = config.repair.as_ref().map(Repairing::new).transpose().context("--repair")?;
     let Parts { programs, table, readings, events: ring } = programs::load(&sizes(&config))?;
+    let trace = |pattern| Tracing::load(pattern, config.trace_rate, &programs, &table);
+    let tracing = config.trace.map(trace).transpose().context("--trace")?;
     let (batches, taken) = mpsc::channel(BATCHES);
     let mut kernel = Kernel::new(programs, table, readings, sockets(&config, batches), clock);
     let listeners = Exporting::bind(&config.metrics)?;
@@ -140,6 +143,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
         rtnetlink,
         files,
         watching: Watching::new(&config, devices),
+        tracing,
         remembering,
         repairing,
         pending: Vec::new(),

@@ -200,6 +200,16 @@ impl Watching {
         (lost, failed)
     }
 
+    /// The devices that our programs are at.
+    pub(super) fn attached_to(&self) -> Vec<attach::Nic> {
+        self.attached.values().map(|(_, attachment)| attachment.nic().clone()).collect()
+    }
+
+    /// How they are attached.
+    pub(super) fn options(&self) -> &AttachOptions {
+        &self.options
+    }
+
     /// Lets go of all NICs.
     pub(super) fn close(&mut self) {
         self.is_open = false;

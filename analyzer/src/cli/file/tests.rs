@@ -52,6 +52,8 @@ const VALUES: &[(&str, &str, &[&str])] = &[
     ("syslog-app-name", r#""egress""#, &["egress"]),
     ("syslog-max-bytes", "4096", &["4096"]),
     ("syslog-queue", "7", &["7"]),
+    ("trace", r#""port=53 proto=udp""#, &["port=53 proto=udp"]),
+    ("trace-rate", "100", &["100"]),
     ("syslog-sd-id", r#""egress@32473""#, &["egress@32473"]),
     ("syslog-ca-cert", r#""ca.pem""#, &["ca.pem"]),
     ("syslog-certificate", r#""cert.pem""#, &["cert.pem"]),

@@ -143,6 +143,8 @@ fn no_change_is_silent() {
         // Without these such a run keeps nothing.
         "--duration=1 --history=/var/lib/analyzer/history.jsonl --alert-state=/var/lib/analyzer/alerts.json",
         "--end-within=1",
+        "--trace=all",
+        "--trace-rate=1",
         "--quiet",
         "--mirror",
         "--private-key=FILE --certificate=FILE",

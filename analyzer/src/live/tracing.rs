@@ -1,0 +1,292 @@
+//! Single packets, told one by one where the user asks for it: what the kernel program makes of each, and the engine's
+//! verdict beside it.
+//!
+//! They are told on standard error, whatever the format: they answer a question about the analyzer, and standard output
+//! is for what it found.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use analyzer_ebpf::filter::{End, Filter, flag, words};
+use analyzer_ebpf::maps::{Counter, mac_to_u64, mapped};
+
+use super::daemon::Daemon;
+use super::voice::Trouble;
+use crate::bpf::attach::{self, Attachment};
+use crate::bpf::error::BpfError;
+use crate::bpf::programs::Programs;
+use crate::bpf::table::Table;
+use crate::bpf::traced::{Traced, TracedAt, TracedFragment};
+use crate::bpf::tracing::Tracer;
+use crate::cli::Pattern;
+use crate::engine::observation::Observation;
+use crate::engine::verdict::Verdict;
+use crate::types::{IpPrefix, Timestamp};
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// The programs that tell of packets, and what was told.
+#[derive(Debug)]
+pub(super) struct Tracing {
+    tracer: Tracer,
+    pattern: Pattern,
+    per_second: u32,
+    attached: BTreeMap<u32, Attachment>,
+    /// The tick at which our programs were looked after last, and the devices that the daemon's were at.
+    looked_after: Option<(u64, Vec<attach::Nic>)>,
+    /// The second of the last packet, and how many packets of it were told.
+    window: (u64, u32),
+    told: u64,
+    /// Packets beyond the limit, as they were said last.
+    withheld: u64,
+}
+
+impl Tracing {
+    /// Loads the programs; nothing is attached.
+    ///
+    /// # Errors
+    /// As [`Tracer::load`].
+    pub(super) fn load(
+        pattern: Pattern,
+        per_second: u32,
+        programs: &Programs,
+        table: &Table,
+    ) -> Result<Self, BpfError> {
+        Ok(Self {
+            tracer: Tracer::load(programs, table, &filter(&pattern, per_second))?,
+            pattern,
+            per_second,
+            attached: BTreeMap::new(),
+            looked_after: None,
+            window: (0, 0),
+            told: 0,
+            withheld: 0,
+        })
+    }
+
+    /// Packets that were logged since, without those beyond the limit. The kernel program holds the limit but for CPUs
+    /// that count at the same moment; its seconds are these.
+    fn take(&mut self) -> Vec<Traced> {
+        let mut traced = self.tracer.take();
+        traced.retain(|packet| {
+            let second = packet.at_ns / SECOND_NS;
+            if self.window.0 != second {
+                self.window = (second, 0);
+            }
+            self.window.1 += 1;
+            self.window.1 <= self.per_second
+        });
+        self.told += traced.len() as u64;
+        traced
+    }
+
+    /// Attaches where the daemon's programs are and ours are not, and lets go of where they are not. Returns what was
+    /// done, in words, and what failed.
+    fn settle(&mut self, nics: &[attach::Nic], options: &attach::AttachOptions) -> (Vec<String>, Vec<BpfError>) {
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        self.attached.retain(|ifindex, attachment| {
+            nics.iter().any(|nic| nic.ifindex == *ifindex) && attachment.is_in_place().unwrap_or(true)
+        });
+        for nic in nics {
+            if self.attached.contains_key(&nic.ifindex) {
+                continue;
+            }
+            match self.tracer.attach(nic, options) {
+                Ok(attachment) => {
+                    done.push(format!("tracing {} at {}", self.pattern, nic.name));
+                    self.attached.insert(nic.ifindex, attachment);
+                }
+                Err(error) => failed.push(error),
+            }
+        }
+        (done, failed)
+    }
+}
+
+impl Daemon {
+    /// Looks after our programs, and tells of the packets that were traced since.
+    pub(super) fn trace(&mut self) {
+        let Some(tracing) = &mut self.tracing else { return };
+        let now = (self.ticks, self.watching.attached_to());
+        let is_tick = tracing.looked_after.as_ref().is_none_or(|(tick, _)| *tick != self.ticks);
+        if tracing.looked_after.as_ref() != Some(&now) {
+            let (done, failed) = tracing.settle(&now.1, self.watching.options());
+            tracing.looked_after = Some(now);
+            done.iter().for_each(|done| self.voice.say(done));
+            // It is no loss: all is judged as ever.
+            failed.iter().for_each(|error| self.voice.complain_once(&format!("--trace: {error}")));
+        }
+        self.tell_traced(is_tick);
+    }
+
+    /// Lets go of all NICs, tells the last packets, and how many there were in all.
+    pub(super) fn end_trace(&mut self) {
+        let Some(tracing) = &mut self.tracing else { return };
+        tracing.attached.clear();
+        self.tell_traced(true);
+        if let Some(Tracing { pattern, told, withheld, .. }) = &self.tracing {
+            self.voice
+                .complain(&format!("trace: {told} packets of {pattern} told, {withheld} not told (--trace-rate)"));
+        }
+    }
+
+    /// Tells of the packets that were traced since, and if it is time to, how many more there were.
+    fn tell_traced(&mut self, counts: bool) {
+        let Some(tracing) = &mut self.tracing else { return };
+        // Counted first: a packet that comes meanwhile is told, and must not seem to be withheld.
+        let matched = if counts { tracing.tracer.matched() } else { Ok(0) };
+        let traced = tracing.take();
+        let matched = matched.map_err(|error| self.voice.failed(Trouble::KernelProgram, &error)).unwrap_or(0);
+        let withheld = matched.saturating_sub(tracing.told).max(tracing.withheld);
+        let more = withheld - tracing.withheld;
+        tracing.withheld = withheld;
+        for packet in traced {
+            let line = self.line_of(&packet);
+            self.voice.complain(&line);
+        }
+        if more > 0 {
+            self.voice.complain(&format!("trace: {more} more packets match and were not told (--trace-rate)"));
+        }
+    }
+
+    /// The line that tells of a packet.
+    fn line_of(&mut self, packet: &Traced) -> String {
+        let nic = self.watching.attached_to().into_iter().find(|nic| nic.ifindex == packet.ifindex);
+        let name = nic.as_ref().map_or_else(|| format!("NIC {}", packet.ifindex), |nic| nic.name.clone());
+        let at = self.clock.of_monotonic(packet.at_ns);
+        let line =
+            format!("trace: {} {name} {}: {}; {}", at.to_rfc3339(6), packet.hook.name(), parsed(packet), found(packet));
+        match packet.tuple {
+            // What comes in is judged by nobody.
+            Some(_) if packet.hook != TracedAt::Ingress => {
+                let answer = self.answer(packet, nic.map_or(0, |nic| nic.index));
+                format!("{line}; engine: {answer}")
+            }
+            _ => line,
+        }
+    }
+
+    /// What the engine says of the packet's flow now. Nothing is noted of it.
+    fn answer(&mut self, packet: &Traced, nic: u8) -> String {
+        let Some(tuple) = packet.tuple else { return String::new() };
+        let now: Timestamp = self.clock.now();
+        let seen = Observation {
+            nic,
+            tags: packet.tags,
+            eth_src: packet.eth_src,
+            eth_dst: packet.eth_dst,
+            tuple,
+            packets: u64::from(packet.packets),
+            bytes: u64::from(packet.bytes),
+            first: now,
+            last: now,
+        };
+        let requests = self.requests(&seen);
+        let assessment = self.engine.assess(&seen, &requests);
+        let mut answer = assessment.verdict.name().to_owned();
+        if let Some(reason) = assessment.verdict.reason() {
+            let _ = write!(answer, " ({reason})");
+        }
+        if assessment.verdict == Verdict::Conforming && !assessment.legal_for.is_empty() {
+            let nexthops: Vec<String> = assessment.legal_for.iter().map(IpAddr::to_string).collect();
+            let _ = write!(answer, ", next hop {}", nexthops.join(" or "));
+        }
+        answer
+    }
+}
+
+/// What was read in a packet.
+fn parsed(packet: &Traced) -> String {
+    let mut text = format!("{} > {}", packet.eth_src, packet.eth_dst);
+    if let Some(outer) = packet.tags.outer() {
+        let _ = write!(text, ", VLAN {outer}");
+    }
+    if let Some(inner) = packet.tags.inner() {
+        let _ = write!(text, " and {inner}");
+    }
+    if packet.tags.has_more_tags() {
+        text.push_str(" and more");
+    }
+    match packet.tuple {
+        Some(tuple) => _ = write!(text, ", {tuple}"),
+        None => _ = write!(text, ", EtherType 0x{:04x}", packet.eth_type),
+    }
+    match packet.fragment {
+        TracedFragment::Whole => {}
+        TracedFragment::First => text.push_str(", first fragment"),
+        TracedFragment::Later => text.push_str(", later fragment without ports"),
+    }
+    if packet.packets != 1 {
+        let _ = write!(text, ", {} packets", packet.packets);
+    }
+    let _ = write!(text, ", {} bytes", packet.bytes);
+    text
+}
+
+/// What the kernel program makes of it, and why.
+fn found(packet: &Traced) -> String {
+    let combination = format!("source class {}, destination class {}", packet.source, packet.destination);
+    let outcome = |what: &str| format!("{what}, by the outcome of {combination}");
+    match packet.counter {
+        Counter::Conforming => match packet.nexthop {
+            Some(index) => outcome(&format!("conforming, counted under next hop {index}")),
+            None => outcome("conforming"),
+        },
+        Counter::NoRoute if packet.source == 0 && packet.destination == 0 => {
+            "no route knows the source or the destination".to_owned()
+        }
+        Counter::NoRoute => outcome("no route decides"),
+        Counter::OtherSender => outcome("another router's than the one that sends"),
+        Counter::OnLink => outcome("on a connected network"),
+        Counter::Inbound => outcome("received, not sent"),
+        Counter::Suspect => format!("suspect: no outcome of {combination} with these MACs"),
+        Counter::Group => "multicast or broadcast".to_owned(),
+        Counter::Control => "control traffic of the link".to_owned(),
+        Counter::Tunnel => "a tunnel between nodes, whose source no route knows".to_owned(),
+        Counter::LinkLocal => "to a link-local address".to_owned(),
+        Counter::NotIp => "neither IP nor control traffic".to_owned(),
+        Counter::Unloaded => "judged by nobody: the next hops are not known yet".to_owned(),
+        Counter::Received => "came in: not judged, but it is noted who sent it".to_owned(),
+        Counter::Truncated => "headers cut short: not judged".to_owned(),
+        Counter::Malformed => "headers that contradict themselves: not judged".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// The pattern, as the kernel program reads it.
+fn filter(pattern: &Pattern, per_second: u32) -> Filter {
+    let Pattern { host, src, dst, port, sport, dport, mac, proto } = *pattern;
+    let prefixes = [host, src, dst].into_iter().flatten();
+    let is_ip =
+        prefixes.clone().next().is_some() || proto.is_some() || [port, sport, dport].iter().any(Option::is_some);
+    let flags = [
+        (flag::PROTO, proto.is_some()),
+        (flag::MAC, mac.is_some()),
+        (flag::IP, is_ip),
+        (flag::IPV6, prefixes.clone().any(|prefix| prefix.addr().is_ipv6())),
+    ];
+    Filter {
+        src: end(src, sport),
+        dst: end(dst, dport),
+        host: end(host, None),
+        port: u32::from(port.unwrap_or(0)),
+        flags: flags.into_iter().filter(|&(_, is_set)| is_set).map(|(flag, _)| flag).sum(),
+        mac: mac.map_or(0, |mac| mac_to_u64(mac.0)),
+        nw_proto: u32::from(proto.unwrap_or(0)),
+        per_second,
+    }
+}
+
+fn end(prefix: Option<IpPrefix>, port: Option<u16>) -> End {
+    let (addr, len) = match prefix.map(|prefix| (prefix.addr(), u32::from(prefix.prefix_len()))) {
+        Some((IpAddr::V4(addr), len)) => (mapped(addr.octets()), 96 + len),
+        Some((IpAddr::V6(addr), len)) => (addr.octets(), len),
+        None => ([0; 16], 0),
+    };
+    let mask = u128::MAX.checked_shl(128 - len).unwrap_or(0);
+    End { addr: words(addr), mask: words(mask.to_be_bytes()), port: u32::from(port.unwrap_or(0)), zero: 0 }
+}
+
+#[cfg(test)]
+mod tests;
