@@ -64,8 +64,14 @@ pub enum NotAPattern {
         /// What belongs there.
         expected: &'static str,
     },
+    /// A word without its value.
+    #[error("the value of {0} is missing; write it behind =, as in host=10.244.0.5")]
+    Lacking(String),
     /// A word that stands alone and tells nothing.
-    #[error("{} is no address, prefix, MAC or protocol; words are {KEYS}, each with = and a value", Escaped(.0))]
+    #[error(
+        "{} is no address, prefix, MAC or protocol; words are {KEYS}, each with = and a value, and all must be true",
+        Escaped(.0)
+    )]
     Bare(String),
     /// A word that is there twice.
     #[error("{0} is given twice; src=A dst=B names both ends of a flow, and its answers are packets of it too")]
@@ -80,14 +86,15 @@ pub enum NotAPattern {
 
 /// The words.
 const KEYS: &str = "host, src, dst, port, sport, dport, mac, proto";
+/// The same one by one, with what tcpdump calls them.
+const IS_KEY: [&str; 9] = ["host", "net", "src", "dst", "port", "sport", "dport", "mac", "proto"];
 const ADDRESS: &str = "an address or a prefix, as 10.244.0.5, 10.244.0.0/16 or fd00::5";
 const PORT: &str = "a port, 1 to 65535";
 
 impl Pattern {
-    /// Takes one word.
-    fn take(&mut self, word: &str) -> Result<(), NotAPattern> {
-        let Some((key, value)) = word.split_once('=') else { return self.take_bare(word) };
-        match key.to_ascii_lowercase().as_str() {
+    /// Takes a word that `key` says what it is.
+    fn take(&mut self, key: &str, value: &str) -> Result<(), NotAPattern> {
+        match key {
             "host" | "net" => set(&mut self.host, "host", read("host", value, ADDRESS)?),
             "src" => set(&mut self.src, "src", read("src", value, ADDRESS)?),
             "dst" => set(&mut self.dst, "dst", read("dst", value, ADDRESS)?),
@@ -170,8 +177,23 @@ impl FromStr for Pattern {
             return Err(NotAPattern::Empty);
         }
         let mut pattern = Self::default();
-        for word in words.filter(|word| *word != "all") {
-            pattern.take(word)?;
+        while let Some(word) = words.next() {
+            let (key, value) = word.split_once('=').map_or((word, None), |(key, value)| (key, Some(value)));
+            let mut key = key.to_ascii_lowercase();
+            match value {
+                Some(value) => pattern.take(&key, value)?,
+                // As in filters of tcpdump: the value is the next word, and `src host` and `src port` tell more of it.
+                None if IS_KEY.contains(&key.as_str()) => {
+                    let side = if key == "src" || key == "dst" { words.peek().copied() } else { None };
+                    if let Some("host" | "net" | "port") = side {
+                        key = if words.next() == Some("port") { format!("{}port", &key[..1]) } else { key };
+                    }
+                    let value = words.next().ok_or_else(|| NotAPattern::Lacking(key.clone()))?;
+                    pattern.take(&key, value)?;
+                }
+                None if key == "all" => {}
+                None => pattern.take_bare(word)?,
+            }
         }
         pattern.check()
     }
@@ -239,11 +261,17 @@ mod tests {
             written,
             "proto=UDP,port=53,host=10.244.0.5/32, mac=0A-58-0A-F4-00-05",
             "udp 10.244.0.5 and port=53 and 0a:58:0a:f4:0:5",
+            "host 10.244.0.5 and port 53 and udp and mac 0a:58:0a:f4:00:05",
             "HOST=10.244.0.5\tport=53 mac=a:58:a:f4:0:5 proto=17",
         ] {
             assert_eq!(pattern(text).to_string(), written, "{text}");
         }
         assert_eq!(pattern("all"), Pattern::default());
+        let written = "src=10.0.0.1 dst=10.1.0.0/16 sport=1 dport=2";
+        assert_eq!(
+            pattern("src host 10.0.0.1 and dst net 10.1.0.0/16 and src port 1 and dst port 2"),
+            pattern(written)
+        );
         assert_eq!(pattern("src=fd00::/64").src.map(|prefix| prefix.to_string()).as_deref(), Some("fd00::/64"));
     }
 
@@ -269,6 +297,9 @@ mod tests {
             ("10.0.0.5 10.0.0.6", "host is given twice"),
             ("worker-3", "worker-3 is no address"),
             ("53", "53 is no address"),
+            ("host 10.0.0.5 or host 10.0.0.6", "or is no address"),
+            ("udp port", "the value of port is missing"),
+            ("src port", "the value of sport is missing"),
             ("src=10.0.0.5 dst=fd00::1", "different IP versions"),
             ("proto=icmp port=53", "icmp have no ports"),
         ] {
