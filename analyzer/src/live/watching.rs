@@ -202,7 +202,7 @@ impl Watching {
 
     /// The devices that our programs are at.
     pub(super) fn attached_to(&self) -> Vec<attach::Nic> {
-        self.attached.values().map(|(_, attachment)| attachment.nic().clone()).collect()
+        self.attached.values().map(|(_, held)| held.attachment().nic().clone()).collect()
     }
 
     /// How they are attached.
