@@ -1,7 +1,7 @@
 //! The kernel program. What it does with a packet is told in [`analyzer_ebpf::maps`].
 //!
 //! Five entry points, one for each place that frames come from. None of them changes or drops a packet, and each lets
-//! the programs behind it run.
+//! the programs behind it run; a sixth, for mirror ports alone, ends the way of the copies that they receive.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
@@ -9,7 +9,10 @@
 
 mod prog;
 
-use aya_ebpf::bindings::{TC_ACT_UNSPEC, xdp_action::XDP_PASS};
+use aya_ebpf::bindings::{
+    TC_ACT_UNSPEC,
+    xdp_action::{XDP_DROP, XDP_PASS},
+};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 
@@ -54,6 +57,15 @@ fn mirror_xdp(ctx: XdpContext) -> u32 {
         judge::judge(&buffer);
     }
     XDP_PASS
+}
+
+/// [`mirror_xdp`] of a port that nobody else uses: its frames go no further.
+#[xdp]
+fn mirror_xdp_consume(ctx: XdpContext) -> u32 {
+    if let Some(buffer) = Buffer::new(&ctx) {
+        judge::judge(&buffer);
+    }
+    XDP_DROP
 }
 
 /// None of the helpers in use is kept for programs under the GPL, on any kernel that has ring buffers.

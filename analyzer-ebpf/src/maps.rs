@@ -91,6 +91,8 @@ pub mod program {
     pub const INGRESS_XDP: &str = "ingress_xdp";
     /// XDP form of [`MIRROR`].
     pub const MIRROR_XDP: &str = "mirror_xdp";
+    /// [`MIRROR_XDP`] by which frames go no further.
+    pub const MIRROR_XDP_CONSUME: &str = "mirror_xdp_consume";
 }
 
 /// What holds for all packets.

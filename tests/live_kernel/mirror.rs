@@ -343,6 +343,42 @@ fn ports_of_open_vswitch_are_refused() {
     });
 }
 
+/// Frames that are consumed at XDP are counted, and go no further.
+#[test]
+fn frames_are_consumed_at_xdp_where_that_is_asked_for() {
+    run(|| {
+        let lab = Lab::new("live-consume")?;
+        let file = lab.write("nexthops.toml", &toml());
+        // What the stack gets of a frame that is for the NIC's own MAC, it counts.
+        let received = || {
+            lab.netns
+                .sh("cat /proc/net/snmp")
+                .lines()
+                .filter(|line| line.starts_with("Ip:"))
+                .nth(1)
+                .and_then(|line| line.split(' ').nth(3)?.parse::<u64>().ok())
+                .expect("the kernel counts")
+        };
+        let own: MacAddr = lab.netns.sh("cat /sys/class/net/wan0/address").trim().parse().expect("it has a MAC");
+        for (consume, expected) in [(&["--mirror-consume"][..], 0), (&[], 5)] {
+            let arguments = [&["-i", "wan0", "--mirror", "--ingress", "xdp"][..], consume].concat();
+            let mut live = lab.live_by_file(&file, &arguments);
+            live.ready();
+            let before = received();
+            let sent = lab.wire().send("out0", &flow(1, own), 5);
+            live.wait_finding(&flow(1, own), "unknown-mac");
+            let got = received() - before;
+            assert_eq!(got, expected, "{consume:?}");
+            live.stop().assert_complete(sent);
+        }
+        lab.netns.sh("ip addr add 192.0.2.7/32 dev wan0");
+        let ended = lab.live_by_file(&file, &["-i", "wan0", "--mirror", "--ingress", "xdp", "--mirror-consume"]).end();
+        assert_eq!(ended.code, Some(2), "{}", ended.said());
+        assert!(ended.said().contains("it has the address 192.0.2.7"), "{}", ended.said());
+        Ok(())
+    });
+}
+
 /// What is in the way is named, with a way out, and stays.
 #[test]
 fn programs_and_sockets_of_others_stay() {
@@ -401,6 +437,7 @@ fn options_that_go_together_are_told() {
             (&["-i", "wan0", "--mirror", "--ring", "1000"], "not a power of two, as 1024 is"),
             (&["-i", "auto", "--mirror", "--ingress", "afxdp"], "--mirror takes the name"),
             (&["-i", "wan0", "--mirror-consume"], "--mirror-consume goes with"),
+            (&[&MIRROR[..], &["--trace", "all"]].concat(), "trace with --ingress tc"),
         ] {
             let ended = lab.live(WITHOUT_OVN.into_iter().chain(arguments.iter().copied())).end();
             assert_eq!(ended.code, Some(2), "{}", ended.said());

@@ -68,6 +68,8 @@ pub struct AttachOptions {
     /// Whether the NIC is a mirror port: what it receives left elsewhere and is judged; what it sends is not looked
     /// at. Then [`Ingress::Nowhere`] counts as [`Ingress::Tc`].
     pub mirror: bool,
+    /// Whether frames of a mirror port that XDP sees go no further.
+    pub consumes: bool,
     /// Our turn among other TC programs.
     pub tcx_position: Position,
     /// Form of the TC hooks.
@@ -76,7 +78,7 @@ pub struct AttachOptions {
 
 impl Default for AttachOptions {
     fn default() -> Self {
-        Self { ingress: Ingress::Tc, mirror: false, tcx_position: Position::First, tc: TcForm::Auto }
+        Self { ingress: Ingress::Tc, mirror: false, consumes: false, tcx_position: Position::First, tc: TcForm::Auto }
     }
 }
 

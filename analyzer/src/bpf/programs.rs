@@ -73,6 +73,7 @@ impl Programs {
     pub fn attach(&mut self, nic: &Nic, options: &AttachOptions) -> Result<Attachment, BpfError> {
         let mut attachment = Attachment::new(nic, Arc::clone(&self.nics))?;
         let (by_tc, by_xdp) = match options.mirror {
+            true if options.consumes => (program::MIRROR, program::MIRROR_XDP_CONSUME),
             true => (program::MIRROR, program::MIRROR_XDP),
             false => (program::INGRESS, program::INGRESS_XDP),
         };

@@ -5,8 +5,8 @@ use std::os::fd::AsRawFd;
 
 use analyzer_ebpf::maps::PacketCount;
 use analyzer_ebpf::sockets::{name, program};
-use aya::maps::{MapData, MapError, XskMap};
 use aya::Ebpf;
+use aya::maps::{MapData, MapError, XskMap};
 
 use super::attach::{Attachment, Mode, Nic, XdpMode};
 use super::error::BpfError;

@@ -140,6 +140,9 @@ impl TryFrom<LiveArgs> for Config {
         if force && !is_afxdp && !consume {
             return Err(ConfigError::NothingToForce);
         }
+        if tracing.trace.is_some() && (is_afxdp || consume) {
+            return Err(ConfigError::NothingToTrace);
+        }
         if mirror && hooks.interface.contains(&Interface::Auto) {
             return Err(ConfigError::MirrorAuto);
         }

@@ -355,6 +355,7 @@ fn options(config: &Config) -> AttachOptions {
             Ingress::None => attach::Ingress::Nowhere,
         },
         mirror: config.mirror,
+        consumes: config.consumes,
         tcx_position: match config.tcx_position {
             TcxPosition::First => Position::First,
             TcxPosition::Last => Position::Last,

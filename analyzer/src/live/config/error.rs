@@ -33,6 +33,12 @@ pub enum ConfigError {
         "--mirror-consume goes with --mirror and --ingress xdp or xdp-generic: --ingress afxdp consumes frames anyway"
     )]
     ConsumeWithoutXdp,
+    /// Packets are to be traced where none come.
+    #[error(
+        "--trace looks at packets at TC, where frames that are taken away before never come: trace with --ingress tc and \
+         without --mirror-consume, beside the daemon if there is one"
+    )]
+    NothingToTrace,
     /// Something is to be forced that is not refused.
     #[error("--force goes with --ingress afxdp or --mirror-consume, which are refused on a NIC that sends frames")]
     NothingToForce,
