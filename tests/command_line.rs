@@ -63,7 +63,10 @@ fn misuse_fails_and_tells_the_way_out() {
         (&["explain", "udp 10.0.0.1:1 -> 10.0.0.2:2", "--ovs", "/run/db.sock"], "expected unix:FILE"),
         (&["live"], "no NIC given: name it with -i NIC, or let -i auto find it"),
         (&["live", "-i", "a/b"], "hold no slash"),
-        (&["live", "-i", "ens1", "--ingress", "tcx"], "[possible values: tc, xdp, xdp-generic, none]"),
+        (
+            &["live", "-i", "ens1", "--ingress", "tcx"],
+            "[possible values: tc, xdp, xdp-generic, afxdp, afxdp-generic, none]",
+        ),
         (&["live", "-i", "ens1", "--ingres", "tc"], "a similar argument exists: '--ingress'"),
         (&["live", "-i", "ens1", "--sample=-1"], "not in 0..=4294967295"),
         (&["live", "-i", "ens1", "--duration", "0s"], "more than 0 is needed: expected a duration"),

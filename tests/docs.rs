@@ -29,6 +29,7 @@ enum Reason {
 /// Beginnings of command lines that are not run. Those for a worker are parsed all the same.
 const NOT_RUN: &[(&str, Reason)] = &[
     ("analyzer live -i auto", Reason::Worker),
+    ("analyzer live -i mirror0", Reason::Worker),
     ("analyzer repair --all", Reason::Worker),
     ("analyzer repair --flow 'udp 10.244.0.5:5060 -> 192.0.2.7:5060' --apply", Reason::Worker),
     ("analyzer repair --mac ce:73:29:66:39:a4 --method unpin --apply", Reason::Worker),

@@ -51,6 +51,7 @@ impl Daemon {
         let nexthops = self.nexthop_counts();
         let tells_nexthops = self.is_sighted;
         let is_estimated = self.is_estimated();
+        let unread = self.unread_frames();
         let now = self.clock.now();
         let gaps = self.engine.gaps_between(self.started, now).cloned().collect();
         let datapath = self.connections.way().datapath();
@@ -58,7 +59,7 @@ impl Daemon {
         let (remarks, unjudged) = (ledger.remarks(), ledger.unjudged());
         let (findings, mut summary) = ledger.close_all();
         add_kernel_counts(&mut summary, &counters);
-        summary.untracked_packets += unjudged;
+        summary.untracked_packets += unjudged + unread;
         summary.flows += conforming;
         summary.covered_flows += conforming;
         summary.conforming_flows += conforming.saturating_sub(remarks);
@@ -118,6 +119,13 @@ impl Daemon {
             Some(mirrored) => mirrored.unlisted() > 0,
             None => self.config.sample != 1,
         }
+    }
+
+    /// Frames of mirror ports that no socket got.
+    fn unread_frames(&self) -> u64 {
+        let (frames, _) = self.kernel.mirrored_losses();
+        let (passed, missed) = self.watching.passed_by();
+        frames.dropped + frames.ring_full + passed + missed
     }
 
     /// Flows that conformed and were never suspect, as far as samples show them.

@@ -148,7 +148,7 @@ impl SourceState {
 pub struct Nic {
     /// Its name.
     pub name: Arc<str>,
-    /// How the program that judges is attached: `tcx`, `clsact`, `xdp-native`, `xdp-generic`; `None` while it is not.
+    /// How the program that judges is attached, by the name of its mode, such as `tcx`; `None` while it is not.
     pub egress: Option<&'static str>,
     /// How the program that hears is. `None` also where nobody wants one.
     pub ingress: Option<&'static str>,

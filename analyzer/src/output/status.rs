@@ -43,7 +43,8 @@ pub struct SourceStatus {
 pub struct NicStatus {
     /// Its name.
     pub name: String,
-    /// How the egress program is attached: `tcx`, `clsact`, `xdp-native`, `xdp-generic`; `None` while it is not.
+    /// How the egress program is attached, or of a mirror port the one that sees its frames, by the name of its mode, such as
+    /// `tcx`; `None` while it is not.
     pub egress: Option<&'static str>,
     /// How the ingress program is.
     pub ingress: Option<&'static str>,

@@ -163,7 +163,10 @@ fn mistakes_are_named_with_their_place() {
         ("sample = 99999999999999999999", "F:1:10: sample: the number is beyond 64 bits"),
         ("quiet = \"true\"", "F:1:9: quiet: expected true or false, found a string"),
         ("history = false", "F:1:11: history: expected a string, found a boolean"),
-        ("ingress = \"tcx\"", r#"F:1:11: ingress: "tcx": expected one of tc, xdp, xdp-generic, none"#),
+        (
+            "ingress = \"tcx\"",
+            r#"F:1:11: ingress: "tcx": expected one of tc, xdp, xdp-generic, afxdp, afxdp-generic, none"#,
+        ),
         ("max-routes = 0", r#"F:1:14: max-routes: "0": 0 is not in 1..=16777216"#),
         ("grace = nan", r#"F:1:9: grace: "nan": expected a duration such as 250ms"#),
         ("interface = [\"a\", \"b/c\"]", r#"F:1:19: interface: "b/c": names of interfaces hold no slash"#),
