@@ -2,7 +2,7 @@
 //! (`BPF_F_TEST_XDP_LIVE_FRAMES` of bpf(2)). Its peer must have an XDP program, or GRO.
 #![expect(unsafe_code, reason = "bpf(2) is given pointers to instructions and to a frame")]
 
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -13,7 +13,10 @@ use crate::{clock, set};
 
 const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_PROG_TEST_RUN: libc::c_long = 10;
+const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_PROG_TYPE_XDP: u32 = 6;
+const BPF_XDP: u32 = 37;
+const XDP_DROP: i32 = 1;
 const BPF_F_TEST_XDP_LIVE_FRAMES: u32 = 1 << 1;
 
 /// Frames that the kernel takes through the program together.
@@ -48,6 +51,14 @@ struct Load {
 }
 
 #[repr(C)]
+struct Link {
+    prog_fd: u32,
+    target_ifindex: u32,
+    attach_type: u32,
+    flags: u32,
+}
+
+#[repr(C)]
 #[derive(Default)]
 struct TestRun {
     prog_fd: u32,
@@ -70,7 +81,7 @@ struct TestRun {
 
 /// Sends frames of 94 bytes out of a NIC for some time, at most so many a second, and prints how many and how long.
 pub(crate) fn run(nic: &str, seconds: u64, most_a_second: u64) -> Result<()> {
-    let program = load(set::nic(nic)?.ifindex).context("cannot load the program that sends")?;
+    let program = load(&sender(set::nic(nic)?.ifindex)).context("cannot load the program that sends")?;
     let frame = frame();
     let begun = clock::now();
     let mut sent = 0;
@@ -88,6 +99,22 @@ pub(crate) fn run(nic: &str, seconds: u64, most_a_second: u64) -> Result<()> {
     Ok(())
 }
 
+/// Drops all frames that a NIC receives, until standard input ends: the least that reading them can cost.
+pub(crate) fn sink(nic: &str) -> Result<()> {
+    let program = load(&[instruction(0xb7, 0, 0, 0, XDP_DROP), instruction(0x95, 0, 0, 0, 0)])?;
+    let mut attributes = Link {
+        prog_fd: program.as_raw_fd().cast_unsigned(),
+        target_ifindex: set::nic(nic)?.ifindex,
+        attach_type: BPF_XDP,
+        flags: 0,
+    };
+    // SAFETY: The attributes are laid out as `union bpf_attr` is.
+    let _link = unsafe { bpf(BPF_LINK_CREATE, &mut attributes) }.context("cannot attach by XDP")?;
+    eprintln!("dropping what comes in");
+    io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
 fn frame() -> Vec<u8> {
     let builder = PacketBuilder::ethernet2([0x0a, 0x58, 0x0a, 0, 0, 1], [2, 0, 0, 0, 0, 1]);
     let builder = builder.ipv4([10, 0, 1, 1], [172, 16, 0, 1], 64).udp(0, 53);
@@ -96,11 +123,13 @@ fn frame() -> Vec<u8> {
     frame
 }
 
-fn load(ifindex: u32) -> io::Result<OwnedFd> {
-    let instruction =
-        |code, dst: u8, src: u8, offset, immediate| Instruction { code, registers: src << 4 | dst, offset, immediate };
-    // The frame begins at r2 and ends at r3; a port at random goes in, and the frame goes out.
-    let program = [
+fn instruction(code: u8, dst: u8, src: u8, offset: i16, immediate: i32) -> Instruction {
+    Instruction { code, registers: src << 4 | dst, offset, immediate }
+}
+
+/// The program that sends. The frame begins at r2 and ends at r3; a port at random goes in, and the frame goes out.
+fn sender(ifindex: u32) -> [Instruction; 12] {
+    [
         instruction(0xbf, 6, 1, 0, 0),
         instruction(0x85, 0, 0, 0, 7),
         instruction(0x61, 2, 6, 0, 0),
@@ -113,7 +142,10 @@ fn load(ifindex: u32) -> io::Result<OwnedFd> {
         instruction(0xb7, 2, 0, 0, 0),
         instruction(0x85, 0, 0, 0, 23),
         instruction(0x95, 0, 0, 0, 0),
-    ];
+    ]
+}
+
+fn load(program: &[Instruction]) -> io::Result<OwnedFd> {
     let mut attributes = Load {
         prog_type: BPF_PROG_TYPE_XDP,
         insn_cnt: program.len() as u32,

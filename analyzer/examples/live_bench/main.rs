@@ -41,6 +41,8 @@ enum Command {
     },
     /// Sends frames of 65,536 flows out of a veth; as many as go where `most_a_second` is 0.
     Flood { nic: String, seconds: u64, most_a_second: u64 },
+    /// Drops all frames that a NIC receives, until standard input ends.
+    Sink { nic: String },
     /// CPU and memory of a daemon that watches `s0` while legal traffic passes.
     Load { analyzer: PathBuf, folder: PathBuf, packets_per_second: u64, seconds: u64 },
 }
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         }
         Command::Latency { analyzer, folder, args } => latency::run(&analyzer, &folder, &args),
         Command::Flood { nic, seconds, most_a_second } => flood::run(&nic, seconds, most_a_second),
+        Command::Sink { nic } => flood::sink(&nic),
         Command::Load { analyzer, folder, packets_per_second, seconds } => {
             load::run(&analyzer, &folder, packets_per_second, seconds)
         }

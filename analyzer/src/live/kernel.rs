@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use analyzer_ebpf::maps::{Counter, PacketCount};
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap};
 
 use super::clock::Clock;
 use super::mirrored::{Added, Mirrored};
@@ -46,8 +46,8 @@ pub(super) struct Sockets {
 
 impl Sockets {
     /// Keeps `most` flows of each IP version.
-    pub(super) fn new(settings: mirror::Settings, most: usize) -> Self {
-        Self { settings: Some(settings), mirrored: Mirrored::new(most) }
+    pub(super) fn new(settings: mirror::Settings, most: usize, hasher: DefaultHashBuilder) -> Self {
+        Self { settings: Some(settings), mirrored: Mirrored::new(most, hasher) }
     }
 }
 

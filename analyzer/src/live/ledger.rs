@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use hashbrown::hash_map::Entry as MapEntry;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 
 use crate::engine::Assessment;
 use crate::engine::bounded::{BoundedFindings, FindingKey, Flow, flow_of};
@@ -116,9 +116,11 @@ pub(super) struct Told {
 }
 
 impl<K: Copy + Eq + std::hash::Hash> Ledger<K> {
-    pub(super) fn new(max_findings: usize) -> Self {
+    /// Books that keep so many findings. `hasher` is that of the map that the keys come from, where it is one of ours: keys that
+    /// come in its order are then found one behind the other here, and not each by a miss of the cache.
+    pub(super) fn new(max_findings: usize, hasher: DefaultHashBuilder) -> Self {
         Self {
-            entries: HashMap::new(),
+            entries: HashMap::with_hasher(hasher),
             flows: HashMap::new(),
             findings: BoundedFindings::default(),
             nexthops: HashMap::new(),

@@ -4,8 +4,8 @@
 //! nothing harmless in; of the others packets are counted all the same, and no flow.
 
 use analyzer_ebpf::maps::{Counter, FlowCounts};
-use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
+use hashbrown::{DefaultHashBuilder, HashMap};
 
 use super::kernel::Counters;
 use crate::bpf::readings::{Counted, Heard, Key, Request};
@@ -56,9 +56,9 @@ pub(super) enum Added {
 
 impl Mirrored {
     /// Keeps `most` flows of each IP version.
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize, hasher: DefaultHashBuilder) -> Self {
         Self {
-            flows: HashMap::new(),
+            flows: HashMap::with_hasher(hasher),
             held: [0; 2],
             most,
             requests: HashMap::new(),
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn each_packet_is_in_one_count() {
-        let mut mirrored = Mirrored::new(10);
+        let mut mirrored = Mirrored::new(10, DefaultHashBuilder::default());
         let mut sent = 0;
         // Flows up to 8 find room, 9 is squeezed in, 10 is lost, 11 is harmless, 12 came before there was a set.
         for (number, epoch) in (0..12).chain([0]).map(|number| (number, 1)).chain([(12, 0)]) {
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_flow_that_goes_on_stays() {
-        let mut mirrored = Mirrored::new(8);
+        let mut mirrored = Mirrored::new(8, DefaultHashBuilder::default());
         add(&mut mirrored, &counted(0, 1, 1, 5));
         let read = mirrored.flow(counted(0, 1, 0, 0).key).unwrap();
         add(&mut mirrored, &counted(0, 1, 1, 6));

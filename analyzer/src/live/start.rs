@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use caps::Capability;
+use hashbrown::DefaultHashBuilder;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -80,7 +81,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     let trace = |pattern| Tracing::load(pattern, config.trace_rate, &programs, &table);
     let tracing = config.trace.map(trace).transpose().context("--trace")?;
     let (batches, taken) = mpsc::channel(BATCHES);
-    let mut kernel = Kernel::new(programs, table, readings, sockets(&config, batches), clock);
+    let hasher = DefaultHashBuilder::default();
+    let mut kernel = Kernel::new(programs, table, readings, sockets(&config, batches, hasher.clone()), clock);
     let listeners = Exporting::bind(&config.metrics)?;
     let reached = config.reached();
     let reached: Vec<_> = reached.iter().map(|(path, access)| (path.as_path(), *access)).collect();
@@ -130,7 +132,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
         started,
         asked,
         engine,
-        ledger: Ledger::new(config.judging.max_findings),
+        ledger: Ledger::new(config.judging.max_findings, hasher),
         evidence: Evidence::default(),
         alerting,
         exporting,
@@ -220,14 +222,14 @@ fn for_sockets(config: &Config) -> Vec<Capability> {
 }
 
 /// AF_XDP sockets, where these are asked for.
-fn sockets(config: &Config, batches: mpsc::Sender<Taken>) -> Option<Sockets> {
+fn sockets(config: &Config, batches: mpsc::Sender<Taken>, hasher: DefaultHashBuilder) -> Option<Sockets> {
     let how = match config.ingress {
         Ingress::Afxdp => XdpMode::Native,
         Ingress::AfxdpGeneric => XdpMode::Generic,
         Ingress::Tc | Ingress::Xdp | Ingress::XdpGeneric | Ingress::None => return None,
     };
     let most = usize::try_from(config.max_suspects).unwrap_or(usize::MAX);
-    Some(Sockets::new(mirror::Settings::new(how, config.ring, most.max(FLOWS), batches), most))
+    Some(Sockets::new(mirror::Settings::new(how, config.ring, most.max(FLOWS), batches), most, hasher))
 }
 
 fn sizes(config: &Config) -> Sizes {

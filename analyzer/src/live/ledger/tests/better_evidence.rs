@@ -71,7 +71,7 @@ fn assessment(verdict: Verdict, seen: &Observation) -> Assessment {
 
 #[test]
 fn packets_go_with_the_finding_that_cites_their_entry() {
-    let mut ledger = Ledger::new(10);
+    let mut ledger = Ledger::new(10, DefaultHashBuilder::default());
     let now = Timestamp::from_millis(1_000_000_010_000);
     for (key, packets) in [(1, 3), (2, 4)] {
         ledger.judge(key, &seen(packets), assessment(FORMER, &seen(packets)), now);
@@ -95,7 +95,7 @@ fn packets_go_with_the_finding_that_cites_their_entry() {
 
 #[test]
 fn what_was_said_before_an_entry_came_to_nothing_stays() {
-    let mut ledger = Ledger::new(10);
+    let mut ledger = Ledger::new(10, DefaultHashBuilder::default());
     let now = Timestamp::from_millis(1_000_000_010_000);
     ledger.judge(1, &seen(3), assessment(STALE, &seen(3)), now);
     ledger.judge(1, &seen(5), assessment(FORMER, &seen(5)), now);
@@ -111,7 +111,7 @@ proptest! {
     fn each_packet_is_in_one_verdict(
         steps in proptest::collection::vec((0_u8..4, 0_u64..5, select(Verdict::ALL.to_vec()), any::<bool>()), 0..60),
     ) {
-        let mut ledger = Ledger::new(100);
+        let mut ledger = Ledger::new(100, DefaultHashBuilder::default());
         let now = Timestamp::from_millis(1_000_000_010_000);
         let mut counted = [0_u64; 4];
         for (key, more, verdict, is_judged) in steps {

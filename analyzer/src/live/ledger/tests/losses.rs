@@ -64,7 +64,7 @@ proptest! {
     /// Whatever happens in which order, each packet that the kernel counted is in one verdict, or it is lost.
     #[test]
     fn no_packet_vanishes(steps in prop::collection::vec(step(), 0..80), is_read_at_end in any::<bool>()) {
-        let mut ledger: Ledger<u8> = Ledger::new(10);
+        let mut ledger: Ledger<u8> = Ledger::new(10, DefaultHashBuilder::default());
         let mut map: HashMap<u8, u64> = HashMap::new();
         let (mut counted, mut booked) = (0, 0);
         for (key, step) in steps {
