@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::common::command;
 use crate::daemon::{Ended, Live};
 use crate::lab::{GW1, GW2, GW3, Lab, ROUTER, WITHOUT_OVN, nexthops_toml};
-use crate::netns::{require, run};
+use crate::netns::{Netns, require, run};
 use crate::nexthops::send_until_found;
 use crate::ovsdb::Server;
 use crate::wire::{Count, Flow, gratuitous_arp};
@@ -221,6 +221,12 @@ fn a_mirror_port_comes_back_and_is_let_go_where_it_is_used() {
         lab.wire().send("out0", &flow(2, GW3), 5);
         lab.netns.sh("ip link set wan0 nomaster");
         live.wait_message("watching wan0 (afxdp-copy)");
+        // The same once more is told once more.
+        lab.netns.sh("ip link set wan0 master br0");
+        live.wait_message("letting go of wan0");
+        live.wait_message("wan0 is no mirror port: it is a port of br0");
+        lab.netns.sh("ip link set wan0 nomaster");
+        live.wait_message("watching wan0 (afxdp-copy)");
         let (ended, last) = end(&lab, live, 9);
         ended.assert_complete(sent + last);
         Ok(())
@@ -232,6 +238,7 @@ fn a_mirror_port_comes_back_and_is_let_go_where_it_is_used() {
 fn nics_that_are_used_are_refused() {
     run(|| {
         let lab = Lab::new("live-afxdp-used")?;
+        let pod = Netns::new("live-afxdp-pod")?;
         let file = lab.write("nexthops.toml", &toml());
         let refused = |more: &[&str], expected: &str| {
             let ended = mirror(&lab, &file, more).end();
@@ -256,15 +263,26 @@ fn nics_that_are_used_are_refused() {
                 "wan0 is no mirror port: it has the address 192.0.2.7",
             ),
             (
+                "ip link add link wan0 name pod1 netns $POD type macvlan; ip -n $POD link set pod1 up",
+                "ip -n $POD link del pod1",
+                "which a link on it may have",
+            ),
+            (
+                "ip addr add 169.254.9.1/16 scope link dev wan0; ip nexthop add id 5 via 169.254.9.2 dev wan0",
+                "ip nexthop del id 5; ip addr flush dev wan0",
+                "wan0 is no mirror port: the nexthop object 5 leads out by it",
+            ),
+            (
                 "ip route add 203.0.113.0/24 dev wan0",
                 "ip route del 203.0.113.0/24",
                 "wan0 is no mirror port: the route to 203.0.113.0/24 leads out by it",
             ),
         ] {
-            lab.netns.sh(made);
+            let [made, unmade] = [made, unmade].map(|script| script.replace("$POD", pod.name()));
+            lab.netns.sh(&made);
             // What is refused is refused also to whoever insists.
             refused(&["--force"], expected);
-            lab.netns.sh(unmade);
+            lab.netns.sh(&unmade);
         }
 
         let socket = lab.folder.path().join("dead.sock");
@@ -299,11 +317,21 @@ fn a_nic_that_sends_is_refused_unless_forced() {
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('wan0', 0))
 while True:
     s.send(bytes(64)); time.sleep(0.02)";
-        let mut sending = lab.netns.command("python3").args(["-c", sender]).spawn().expect("python3 can be run");
+        let sending = || lab.netns.command("python3").args(["-c", sender]).spawn().expect("python3 can be run");
+        let mut sending = sending();
         let ended = mirror(&lab, &file, &[]).end();
         let mut live = mirror(&lab, &file, &["--force"]);
         live.ready();
+        drop(live.stop());
         sending.kill().and_then(|()| sending.wait()).expect("it runs until it is killed");
+        // One that is made anew is looked at as long as one that was there.
+        let mut live = mirror(&lab, &file, &["-i", "wan1"]);
+        live.wait_message("watching wan1 (afxdp-copy)");
+        lab.netns.sh(&format!("ip link del wan0; {}", Lab::link(0)));
+        let mut sending = lab.netns.command("python3").args(["-c", sender]).spawn().expect("python3 can be run");
+        live.wait_message("wan0 is no mirror port: it has sent");
+        sending.kill().and_then(|()| sending.wait()).expect("it runs until it is killed");
+        live.wait_message("watching wan0 (afxdp-copy)");
         assert_eq!(ended.code, Some(2), "{}", ended.said());
         let said = ended.said();
         assert!(said.contains("frames within 2 s") && said.contains("--force takes them all the same"), "{said}");
@@ -336,9 +364,27 @@ fn ports_of_open_vswitch_are_refused() {
         ]);
         let remote = ovs.remote();
         let given = ["--nexthops", file.to_str().expect("its name is ours"), "--ovs", &remote, "--force"];
-        let ended = lab.live(["--nb", "none", "--sb", "none"].into_iter().chain(given).chain(MIRROR)).end();
+        let arguments: Vec<&str> = ["--nb", "none", "--sb", "none"].into_iter().chain(given).chain(MIRROR).collect();
+        let ended = lab.live(arguments.iter().copied()).end();
         assert_eq!(ended.code, Some(2), "{}", ended.said());
         assert!(ended.said().contains("wan0 is no mirror port: Open vSwitch has it as a port"), "{}", ended.said());
+
+        // One that becomes a port later is let go.
+        let rename = |from: &str, to: &str| {
+            ovs.transact(&[json!({"op": "delete", "table": "Open_vSwitch", "where": []}),
+                json!({"op": "insert", "table": "Interface", "uuid-name": "i", "row": {"name": to}}),
+                json!({"op": "insert", "table": "Port", "uuid-name": "p", "row": {"name": to, "interfaces": named("i")}}),
+                json!({"op": "insert", "table": "Bridge", "uuid-name": "b",
+                    "row": {"name": format!("br-{from}"), "datapath_type": "netdev", "ports": named("p")}}),
+                json!({"op": "insert", "table": "Open_vSwitch", "row": {"bridges": named("b")}})]);
+        };
+        rename("wan0", "elsewhere");
+        let mut live = lab.live(arguments.iter().copied());
+        live.wait_message("watching wan0 (afxdp-copy)");
+        rename("elsewhere", "wan0");
+        live.wait_message("letting go of wan0");
+        live.wait_message("wan0 is no mirror port: Open vSwitch has it as a port");
+        drop(live.stop());
         Ok(())
     });
 }
@@ -389,7 +435,7 @@ fn programs_and_sockets_of_others_stay() {
         first.ready();
         let second = mirror(&lab, &file, &[]).end();
         assert_eq!(second.code, Some(2), "{}", second.said());
-        assert!(second.said().contains("another program has an AF_XDP socket on this queue"), "{}", second.said());
+        assert!(second.said().contains("the XDP slot is held by"), "{}", second.said());
         let third = lab.live_by_file(&file, &["-i", "wan0", "--mirror", "--ingress", "xdp"]).end();
         assert_eq!(third.code, Some(2), "{}", third.said());
         assert!(third.said().contains("the XDP slot is held by"), "{}", third.said());

@@ -58,15 +58,22 @@ impl Redirect {
         })
     }
 
-    /// Attaches it to a NIC. It never takes the place of another program.
+    /// Goes to a NIC that no other program is at; what is attached to it comes later.
+    ///
+    /// # Errors
+    /// Another program is there, and stays.
+    pub fn approach(&self, nic: &Nic, programs: &Programs) -> Result<Attachment, BpfError> {
+        let attachment = Attachment::new(nic, programs.known_nics())?;
+        attachment.need_xdp_slot()?;
+        Ok(attachment)
+    }
+
+    /// Attaches it to the NIC. It never takes the place of another program.
     ///
     /// # Errors
     /// As [`Programs::attach`].
-    pub fn attach(&mut self, nic: &Nic, programs: &Programs, how: XdpMode, mode: Mode) -> Result<Attachment, BpfError> {
-        let mut attachment = Attachment::new(nic, programs.known_nics())?;
-        attachment.need_xdp_slot()?;
-        attachment.add_xdp(programs::load_xdp(&mut self.object, self.program)?, how, mode)?;
-        Ok(attachment)
+    pub fn attach(&mut self, attachment: &mut Attachment, how: XdpMode, mode: Mode) -> Result<(), BpfError> {
+        attachment.add_xdp(programs::load_xdp(&mut self.object, self.program)?, how, mode)
     }
 
     /// Frames of queues without a socket, which went on to the stack.

@@ -5,7 +5,9 @@
 
 use std::io;
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
@@ -55,20 +57,38 @@ pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
 }
 
 /// A string of an attribute, up to its zero.
-pub(super) fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
 /// Sends a request that changes something, and waits for its acknowledgement.
 pub(super) fn change(message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
-    exchange(message, NLM_F_REQUEST | NLM_F_ACK | flags).map(drop)
+    let flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+    exchange(&encoded(message, flags), flags).map(drop)
 }
 
 /// Sends a request and reads what is told until the end; a dump that changed meanwhile is read again.
 pub(crate) fn request(message: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<Answer>> {
+    until_whole(|| exchange(&encoded(message.clone(), NLM_F_REQUEST | flags), NLM_F_REQUEST | flags))
+}
+
+/// Reads a whole list. `kind` is the type of the request, and `body` what stands behind the netlink header.
+pub(crate) fn dump(kind: u16, body: &[u8]) -> io::Result<Vec<Answer>> {
+    let flags = NLM_F_REQUEST | NLM_F_DUMP;
+    let len = u32::try_from(HEADER_LEN + body.len()).map_err(io::Error::other)?;
+    let mut bytes = Vec::with_capacity(HEADER_LEN + body.len());
+    bytes.extend(len.to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(flags.to_ne_bytes());
+    bytes.extend([1u32.to_ne_bytes(), [0; 4]].concat());
+    bytes.extend(body);
+    until_whole(|| exchange(&bytes, flags))
+}
+
+fn until_whole(ask: impl Fn() -> io::Result<(Vec<Answer>, bool)>) -> io::Result<Vec<Answer>> {
     for _ in 0..MAX_DUMPS {
-        let (answers, interrupted) = exchange(message.clone(), NLM_F_REQUEST | flags)?;
+        let (answers, interrupted) = ask()?;
         if !interrupted {
             return Ok(answers);
         }
@@ -76,14 +96,7 @@ pub(crate) fn request(message: RouteNetlinkMessage, flags: u16) -> io::Result<Ve
     Err(io::Error::other("the list changes faster than it can be read"))
 }
 
-fn exchange(message: RouteNetlinkMessage, flags: u16) -> io::Result<(Vec<Answer>, bool)> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    // Older kernels lack these; they only make errors more telling.
-    let _ = socket.set_ext_ack(true);
-    let _ = socket.set_cap_ack(true);
-
+fn encoded(message: RouteNetlinkMessage, flags: u16) -> Vec<u8> {
     let mut header = NetlinkHeader::default();
     header.flags = flags;
     header.sequence_number = 1;
@@ -91,9 +104,20 @@ fn exchange(message: RouteNetlinkMessage, flags: u16) -> io::Result<(Vec<Answer>
     request.finalize();
     let mut bytes = vec![0; request.buffer_len()];
     request.serialize(&mut bytes);
-    socket.send(&bytes, 0)?;
+    bytes
+}
 
-    let is_dump = flags & netlink_packet_core::NLM_F_DUMP == netlink_packet_core::NLM_F_DUMP;
+fn exchange(request: &[u8], flags: u16) -> io::Result<(Vec<Answer>, bool)> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    // Older kernels lack these; they only make errors more telling.
+    let _ = socket.set_ext_ack(true);
+    let _ = socket.set_cap_ack(true);
+
+    socket.send(request, 0)?;
+
+    let is_dump = flags & NLM_F_DUMP == NLM_F_DUMP;
     let mut answers = Vec::new();
     let mut interrupted = false;
     loop {

@@ -271,7 +271,7 @@ fn ring() -> impl TypedValueParser<Value = u32> {
         true => Ok(frames),
         false => Err(format!("not a power of two, as {} is", frames.next_power_of_two())),
     };
-    clap::value_parser!(u32).range(64..=1 << 20).try_map(is_power)
+    clap::value_parser!(u32).range(64..=1 << 16).try_map(is_power)
 }
 
 /// The run.

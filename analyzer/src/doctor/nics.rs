@@ -122,10 +122,11 @@ fn judge(nic: &Nic, vswitch_offloads: bool) -> Check {
         Afxdp::Generic => "AF_XDP by copy behind its driver, which has no XDP (--ingress afxdp-generic)".to_owned(),
     }));
     if nic.takes_tags_off == Some(true) {
-        // A mirror port of several VLANs is of no use so; of another NIC it does not matter.
-        found.push(
-            "rx-vlan-offload on (XDP sees no VLAN tags: ethtool -K NIC rx-vlan-offload off)".replace("NIC", &nic.name),
-        );
+        // Of other NICs it does not matter.
+        found.push(format!(
+            "rx-vlan-offload on (as a mirror port it hides VLAN tags: ethtool -K {} rx-vlan-offload off)",
+            nic.name
+        ));
     }
     if let Some(programs) = nic.programs.as_ref().filter(|programs| !programs.is_empty()) {
         found.push(format!("programs of others: {}", programs.join(", ")));

@@ -14,6 +14,7 @@ use super::databases::{Databases, Role, Told};
 use super::event::{Event, Reading};
 use super::evidence::Evidence;
 use super::exporting::Exporting;
+use super::guard::Refused;
 use super::kernel::Kernel;
 use super::latent::Latents;
 use super::ledger::Ledger;
@@ -64,6 +65,8 @@ pub(super) struct Daemon {
     pub(super) rtnetlink: SourceId,
     pub(super) files: NexthopFiles,
     pub(super) watching: Watching,
+    /// The first NIC that frames may not be taken from.
+    pub(super) refused: Option<Refused>,
     /// Where packets are told of one by one.
     pub(super) tracing: Option<Tracing>,
     pub(super) remembering: Remembering,
@@ -165,6 +168,7 @@ impl Daemon {
             }
             Event::Kernel(event) => self.kernel_tells(event),
             Event::KernelLost(error) => self.kernel_lost(error.to_string()),
+            Event::Guarded(findings) => self.guarded(findings),
             Event::Mirrored(taken) => self.take_mirrored(*taken).await,
             Event::Conntrack(event) => self.connections.note(event, &mut self.evidence),
             Event::ConntrackLost(error) => self.voice.failed(Trouble::ConntrackEvents, &error),

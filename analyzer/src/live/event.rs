@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::databases::Role;
 use super::flows::Answer;
+use super::guard;
 use super::senders::Senders;
 use crate::bpf::events;
 use crate::conntrack::index::LabelledIndex;
@@ -63,6 +64,8 @@ pub(super) enum Event {
     KernelLost(route::Error),
     /// The kernel program asks for a look.
     Noticed(events::Event),
+    /// It was looked whether anybody else uses the NICs that frames are taken from.
+    Guarded(guard::Findings),
     /// A socket of a mirror port has counted frames.
     Mirrored(Box<Taken>),
     /// A conntrack entry came, changed or went.

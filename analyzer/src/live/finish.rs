@@ -116,7 +116,7 @@ impl Daemon {
     /// Whether numbers of flows that conform are estimates.
     fn is_estimated(&mut self) -> bool {
         match self.kernel.mirrored() {
-            Some(mirrored) => mirrored.unlisted() > 0,
+            Some(mirrored) => mirrored.is_estimated(),
             None => self.config.sample != 1,
         }
     }

@@ -1,76 +1,65 @@
 //! Which NICs frames may be taken away from: those that nobody else uses.
 //!
 //! Frames that AF_XDP sockets take, or that are consumed at XDP, go no further. On the uplink of a node that would be the
-//! end of its traffic. So a NIC is refused where anything says that it is more than a mirror port.
+//! end of its traffic. So a NIC is refused where anything says that it is more than a mirror port, and a task of its own
+//! goes on looking for as long as its frames are taken.
 
+mod kernel;
+mod open_vswitch;
+
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
-use netlink_packet_core::NLM_F_DUMP;
-use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::address::AddressMessage;
-use netlink_packet_route::link::LinkMessage;
-use netlink_packet_route::route::RouteMessage;
-use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::config::{Config, Database, well_known};
-use super::watching::NotWatched;
-use crate::bpf::rtnl::{self, Answer, u32_at};
-use crate::cli::Interface;
-use crate::doctor::ask_database;
-use crate::mirror::MirrorError;
-use crate::netlink::link::{Link, Links};
-use crate::ovn::follow;
-use crate::ovsdb::client::Remote;
-use crate::types::IpPrefix;
-use crate::unixctl;
+use super::config::Config;
+use super::event::Event;
+use crate::types::{IpPrefix, MacAddr};
 
-/// How long it is looked whether a NIC sends frames.
+/// Time between two looks.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How long it is looked whether a NIC sends frames, before any are taken.
 const WATCHED: Duration = Duration::from_secs(2);
 /// Frames that a mirror port may send in this time: those that tell of itself.
 const MAX_SENT: u64 = 10;
+/// Looks between two at which what changes rarely and is long to list is looked at: routes, and ovs-vswitchd's own ports.
+const RARELY: u64 = 10;
 
-/// `struct ifinfomsg`, `struct ifaddrmsg`, `struct rtmsg`.
-const IFINFOMSG_LEN: usize = 16;
-const IFADDRMSG_LEN: usize = 8;
-const RTMSG_LEN: usize = 12;
-const IFLA_STATS64: u16 = 23;
-const IFA_ADDRESS: u16 = 1;
-const IFA_LOCAL: u16 = 2;
-const RTA_DST: u16 = 1;
-const RTA_OIF: u16 = 4;
-const RTA_MULTIPATH: u16 = 9;
-/// `struct rtnexthop`.
-const RTNEXTHOP_LEN: usize = 8;
-const RTPROT_KERNEL: u8 = 2;
+/// A device that frames are to be taken from: its index, and its name.
+pub(super) type Device = (u32, Arc<str>);
 
-/// Why frames may not be taken away from a NIC.
+/// What a NIC is used for beside being a mirror port.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Use {
     /// Open vSwitch has it as a port.
     OvsPort,
     /// Open vSwitch is there, and cannot be asked.
-    OvsUnknown { socket: String, why: String },
+    OvsUnknown { place: String, why: String },
     /// It is a port of a bridge, bond, team, VRF or virtual switch.
     Port { master: Arc<str> },
     /// A VLAN or another link lies on it.
     Lower { upper: Arc<str> },
+    /// It receives for another address than its own, as for a link on it that is in another namespace.
+    Receives { mac: MacAddr },
     /// It has an address.
     Address(IpAddr),
     /// A route leads out by it.
     Route(IpPrefix),
+    /// A nexthop object leads out by it.
+    Nexthop { id: u32 },
     /// It sends frames.
     Sends { frames: u64 },
+    /// The kernel does not tell.
+    Unknown { why: String },
 }
 
 /// Frames may not be taken away from a NIC.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error(
-    "NIC {nic} is no mirror port: {used}. Its frames would go no further than to us, so none are taken; {}",
-    way_out(used)
-)]
+#[error("NIC {nic} is no mirror port: {used}. Its frames would go no further than to us, so none are taken; {}", used.way_out())]
 pub(super) struct Refused {
     /// Name of the NIC.
     pub(super) nic: Arc<str>,
@@ -82,193 +71,172 @@ impl fmt::Display for Use {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OvsPort => f.write_str("Open vSwitch has it as a port"),
-            Self::OvsUnknown { socket, why } => {
-                write!(f, "Open vSwitch may have it as a port, and cannot be asked by {socket}: {why}")
+            Self::OvsUnknown { place, why } => {
+                write!(f, "Open vSwitch may have it as a port, and cannot be asked by {place}: {why}")
             }
             Self::Port { master } => write!(f, "it is a port of {master}"),
             Self::Lower { upper } => write!(f, "{upper} lies on it"),
+            Self::Receives { mac } => write!(f, "it receives for {mac}, which a link on it may have"),
             Self::Address(addr) => write!(f, "it has the address {addr}"),
             Self::Route(prefix) => write!(f, "the route to {prefix} leads out by it"),
+            Self::Nexthop { id } => write!(f, "the nexthop object {id} leads out by it"),
             Self::Sends { frames } => write!(f, "it has sent {frames} frames within {} s", WATCHED.as_secs()),
+            Self::Unknown { why } => write!(f, "the kernel does not tell what uses it: {why}"),
         }
     }
 }
 
-fn way_out(used: &Use) -> &'static str {
-    match used {
-        Use::Sends { .. } => "--force takes them all the same, and --ingress tc reads a mirror without taking anything",
-        Use::OvsUnknown { .. } => {
-            "start it or remove its socket, or read the mirror by --ingress tc, which takes nothing"
-        }
-        _ => "--ingress tc reads a mirror without taking anything",
-    }
-}
-
-/// Checks all NICs that the user named, before anything is done to them. One that is not there is left to whoever
-/// attaches.
-///
-/// # Errors
-/// [`Refused`], or the kernel does not answer.
-pub(super) async fn check(config: &Config) -> anyhow::Result<()> {
-    let links = links()?;
-    let mut devices: Vec<&Link> = Vec::new();
-    for interface in &config.interfaces {
-        let Interface::Named(name) = interface else { continue };
-        let Some(link) = links.named(name) else { continue };
-        devices.push(link);
-        devices.extend(links.lowest(link.ifindex));
-    }
-    for link in &devices {
-        let refused = |used| Refused { nic: Arc::clone(&link.name), used };
-        by_kernel(link.ifindex)?.map_err(refused)?;
-        by_open_vswitch(config, link).await.map_err(refused)?;
-    }
-    if config.force || devices.is_empty() {
-        return Ok(());
-    }
-    let before = devices.iter().map(|link| sent(link.ifindex)).collect::<io::Result<Vec<u64>>>()?;
-    tokio::time::sleep(WATCHED).await;
-    for (link, before) in devices.iter().zip(before) {
-        let frames = sent(link.ifindex)?.saturating_sub(before);
-        if frames > MAX_SENT {
-            return Err(Refused { nic: Arc::clone(&link.name), used: Use::Sends { frames } }.into());
+impl Use {
+    fn way_out(&self) -> &'static str {
+        match self {
+            Self::Sends { .. } => {
+                "--force takes them all the same, and --ingress tc reads a mirror without taking anything"
+            }
+            Self::OvsUnknown { .. } => {
+                "start Open vSwitch or remove what it left behind, or read the mirror by --ingress tc, which takes nothing"
+            }
+            _ => "--ingress tc reads a mirror without taking anything",
         }
     }
-    Ok(())
 }
 
-/// Checks a NIC by what the kernel knows, just before its frames are taken and while they are.
-///
-/// # Errors
-/// It is used, or the kernel does not answer.
-pub(super) fn nobody_uses(nic: &Arc<str>, ifindex: u32) -> Result<(), NotWatched> {
-    let unknown = |error| MirrorError::Unknown { nic: nic.to_string(), error };
-    by_kernel(ifindex).map_err(unknown)?.map_err(|used| Refused { nic: Arc::clone(nic), used }.into())
+/// What was found of devices: nobody uses them, or somebody does.
+pub(super) type Findings = Vec<(u32, Result<(), Use>)>;
+
+/// What is known of the devices that frames are taken from.
+#[derive(Debug)]
+pub(super) struct Guarded {
+    wanted: watch::Sender<Vec<Device>>,
+    /// Without those that nothing is known of yet.
+    found: BTreeMap<u32, Result<(), Use>>,
 }
 
-/// Whether the kernel knows a use of a link.
-///
-/// # Errors
-/// It does not answer.
-fn by_kernel(ifindex: u32) -> io::Result<Result<(), Use>> {
-    let links = links()?;
-    let addresses = rtnl::request(RouteNetlinkMessage::GetAddress(AddressMessage::default()), NLM_F_DUMP)?;
-    let routes = rtnl::request(RouteNetlinkMessage::GetRoute(RouteMessage::default()), NLM_F_DUMP)?;
-    let address =
-        || addresses.iter().filter_map(|answer| address_of(answer, ifindex)).find(|addr| !is_link_local(*addr));
-    let route = || routes.iter().filter_map(|answer| route_by(answer, ifindex)).next();
-    let used = by_links(&links, ifindex).or_else(|| address().map(Use::Address)).or_else(|| route().map(Use::Route));
-    Ok(used.map_or(Ok(()), Err))
-}
-
-fn by_links(links: &Links, ifindex: u32) -> Option<Use> {
-    let name = |ifindex: u32| match links.get(ifindex) {
-        Some(link) => Arc::clone(&link.name),
-        None => format!("the interface {ifindex}").into(),
-    };
-    if let Some(master) = links.get(ifindex).and_then(|link| link.master) {
-        return Some(Use::Port { master: name(master) });
+impl Guarded {
+    /// Has these devices looked at from here on.
+    pub(super) fn want(&mut self, mut devices: Vec<Device>) {
+        devices.sort_unstable();
+        self.found.retain(|ifindex, _| devices.iter().any(|(device, _)| device == ifindex));
+        self.wanted.send_if_modified(|wanted| {
+            let is_new = *wanted != devices;
+            *wanted = devices;
+            is_new
+        });
     }
-    let over = |link: &&Link| link.lower == Some(ifindex) || link.master == Some(ifindex);
-    links.iter().find(over).map(|link| Use::Lower { upper: Arc::clone(&link.name) })
+
+    /// Takes over what was found. Returns uses that were not known before.
+    pub(super) fn take(&mut self, findings: Findings) -> Vec<(u32, Use)> {
+        let mut told = Vec::new();
+        for (ifindex, found) in findings {
+            let is_wanted = self.wanted.borrow().iter().any(|(device, _)| *device == ifindex);
+            let before = if is_wanted { self.found.insert(ifindex, found.clone()) } else { continue };
+            if let Err(used) = found
+                && before != Some(Err(used.clone()))
+            {
+                told.push((ifindex, used));
+            }
+        }
+        told
+    }
+
+    /// Whether frames may be taken from a device.
+    pub(super) fn is_free(&self, ifindex: u32) -> bool {
+        self.found.get(&ifindex) == Some(&Ok(()))
+    }
+
+    /// Whether it is known if they may.
+    pub(super) fn is_known(&self, ifindex: u32) -> bool {
+        self.found.contains_key(&ifindex)
+    }
 }
 
-/// Whether Open vSwitch has a link as a port, in either datapath: its database names the ports of all bridges, its daemon
-/// those of all datapaths.
-async fn by_open_vswitch(config: &Config, link: &Link) -> Result<(), Use> {
-    let given = match &config.sources.ovs {
-        Database::Remotes(remotes) => remotes.as_slice(),
-        Database::Off | Database::WellKnown => &[],
-    };
-    let given = given.iter().filter_map(|remote| match remote {
-        Remote::Unix(path) => Some(path.clone()),
-        Remote::Tcp(_) | Remote::Ssl(_) => None,
+/// Starts to look at devices, as they are told and each second, and to tell what is found.
+pub(super) fn start(config: &Config, sender: mpsc::Sender<Event>) -> Guarded {
+    let (wanted, mut devices) = watch::channel(Vec::new());
+    let sources = open_vswitch::Sources::of(config);
+    let mut watch = Watch { force: config.force, looks: 0, first: HashMap::new(), last: HashMap::new() };
+    tokio::spawn(async move {
+        let mut ticks = interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                changed = devices.changed() => if changed.is_err() { return },
+            }
+            let wanted = devices.borrow_and_update().clone();
+            let findings = watch.look(wanted, &sources).await;
+            if !findings.is_empty() && sender.send(Event::Guarded(findings)).await.is_err() {
+                return;
+            }
+        }
     });
-    let sockets = well_known(follow::Database::OpenVswitch).into_iter().chain(given);
-    for socket in sockets.filter(|socket| socket.exists()) {
-        let unknown = |why: String| Use::OvsUnknown { socket: socket.display().to_string(), why };
-        let query = json!(["Open_vSwitch", {"op": "select", "table": "Interface", "where": [], "columns": ["name"]}]);
-        let answer = ask_database(&socket, "transact", &query).map_err(|error| unknown(error.to_string()))?;
-        let rows = answer.get(0).and_then(|result| result.get("rows")).and_then(Value::as_array);
-        let rows = rows.ok_or_else(|| unknown("it tells of no interfaces".to_owned()))?;
-        let mut names = rows.iter().filter_map(|row| row.get("name")?.as_str());
-        if names.any(|name| link.is_called(name)) {
-            return Err(Use::OvsPort);
+    Guarded { wanted, found: BTreeMap::new() }
+}
+
+/// What is known from one look to the next.
+struct Watch {
+    force: bool,
+    looks: u64,
+    /// Since when a device is watched, and what it had sent by then; `None` of one that sent nothing and is watched no more.
+    first: HashMap<u32, Option<(Instant, u64)>>,
+    /// What is looked at rarely, as it was found last.
+    last: HashMap<u32, Option<Use>>,
+}
+
+impl Watch {
+    /// What is found of the devices; nothing yet of those that are to be watched for longer.
+    async fn look(&mut self, devices: Vec<Device>, sources: &open_vswitch::Sources) -> Findings {
+        self.first.retain(|ifindex, _| devices.iter().any(|(device, _)| device == ifindex));
+        self.last.retain(|ifindex, _| devices.iter().any(|(device, _)| device == ifindex));
+        if devices.is_empty() {
+            return Vec::new();
         }
-    }
-    let Ok(socket) = unixctl::control_socket(&unixctl::run_dir(), "ovs-vswitchd") else { return Ok(()) };
-    if !socket.exists() {
-        return Ok(());
-    }
-    let shown = unixctl::call(&socket, "dpif/show", &[], Duration::from_secs(2)).await;
-    let shown =
-        shown.map_err(|error| Use::OvsUnknown { socket: socket.display().to_string(), why: error.to_string() })?;
-    // "    eth0 1/2: (system)", ofproto-dpif.c.
-    let mut names = shown.lines().filter_map(|line| line.trim_start().split(' ').next());
-    if names.any(|name| link.is_called(name)) { Err(Use::OvsPort) } else { Ok(()) }
-}
-
-fn links() -> io::Result<Links> {
-    let mut links = Links::default();
-    for answer in rtnl::request(RouteNetlinkMessage::GetLink(LinkMessage::default()), NLM_F_DUMP)? {
-        if let Some(link) = Link::parse(&answer.payload).map_err(io::Error::other)? {
-            links.insert(link);
+        let is_due =
+            self.looks.is_multiple_of(RARELY) || devices.iter().any(|(device, _)| !self.last.contains_key(device));
+        self.looks += 1;
+        let facts = tokio::task::spawn_blocking(move || kernel::Facts::read(is_due)).await;
+        let facts = facts.unwrap_or_else(|error| Err(io::Error::other(error)));
+        let ports = sources.ports(is_due).await;
+        let mut findings = Vec::new();
+        for (ifindex, name) in devices {
+            let facts = match &facts {
+                Ok(facts) => facts,
+                Err(error) => {
+                    findings.push((ifindex, Err(Use::Unknown { why: error.to_string() })));
+                    continue;
+                }
+            };
+            if is_due {
+                self.last.insert(ifindex, facts.route_by(ifindex));
+            }
+            let rarely = self.last.get(&ifindex).cloned().flatten();
+            let used = facts.used(ifindex).or(rarely).or_else(|| ports.has(&facts.names(ifindex, &name)));
+            match used {
+                Some(used) => findings.push((ifindex, Err(used))),
+                None => findings.extend(self.sends(ifindex, facts).map(|finding| (ifindex, finding))),
+            }
         }
+        findings
     }
-    Ok(links)
-}
 
-/// The address that a message tells of, if it is the link's.
-fn address_of(answer: &Answer, ifindex: u32) -> Option<IpAddr> {
-    if u32_at(&answer.payload, 4)? != ifindex {
-        return None;
+    /// Whether a device that is not used otherwise sends frames; `None` while that cannot be told. One whose frames are taken
+    /// is watched no more: that it begins to send is no reason to stop.
+    fn sends(&mut self, ifindex: u32, facts: &kernel::Facts) -> Option<Result<(), Use>> {
+        let Some(sent) = facts.sent(ifindex) else {
+            return Some(Err(Use::Unknown { why: "it does not tell how much the NIC has sent".to_owned() }));
+        };
+        let now = Instant::now();
+        let Some((since, before)) = *self.first.entry(ifindex).or_insert(Some((now, sent))) else {
+            return Some(Ok(()));
+        };
+        if self.force {
+            return Some(Ok(()));
+        }
+        if now - since < WATCHED {
+            return None;
+        }
+        let frames = sent.saturating_sub(before);
+        let is_quiet = frames <= MAX_SENT;
+        self.first.insert(ifindex, (!is_quiet).then_some((now, sent)));
+        Some(if is_quiet { Ok(()) } else { Err(Use::Sends { frames }) })
     }
-    let find = |wanted| answer.attributes(IFADDRMSG_LEN).find(|(kind, _)| *kind == wanted);
-    let (_, value) = find(IFA_LOCAL).or_else(|| find(IFA_ADDRESS))?;
-    addr(value)
-}
-
-/// The prefix of a route that leads out by the link, but for those that the kernel makes for link-local addresses and for
-/// multicast.
-fn route_by(answer: &Answer, ifindex: u32) -> Option<IpPrefix> {
-    let &[family, prefix_len, _, _, _, protocol, ..] = answer.payload.as_slice() else { return None };
-    let value = |wanted| answer.attributes(RTMSG_LEN).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
-    let by = value(RTA_OIF).and_then(|value| u32_at(value, 0));
-    let hops = value(RTA_MULTIPATH).into_iter().flat_map(|hops| {
-        std::iter::successors(Some(hops), |rest| {
-            let len = usize::from(u16::from_ne_bytes(rest.get(..2)?.try_into().ok()?));
-            rest.get(len.max(RTNEXTHOP_LEN).next_multiple_of(4)..)
-        })
-    });
-    if !(by == Some(ifindex) || hops.filter_map(|hop| u32_at(hop, 4)).any(|by| by == ifindex)) {
-        return None;
-    }
-    let any = if family == libc::AF_INET6 as u8 { IpAddr::from([0u8; 16]) } else { IpAddr::from([0u8; 4]) };
-    let dst = value(RTA_DST).and_then(addr).unwrap_or(any);
-    let is_kernels = protocol == RTPROT_KERNEL && prefix_len > 0 && (is_link_local(dst) || dst.is_multicast());
-    IpPrefix::new(dst, prefix_len).filter(|_| !is_kernels)
-}
-
-fn addr(value: &[u8]) -> Option<IpAddr> {
-    let v4 = <[u8; 4]>::try_from(value).map(IpAddr::from);
-    v4.or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from)).ok()
-}
-
-fn is_link_local(addr: IpAddr) -> bool {
-    match addr {
-        IpAddr::V4(addr) => addr.is_link_local(),
-        IpAddr::V6(addr) => addr.is_unicast_link_local(),
-    }
-}
-
-/// Frames that a link has sent.
-fn sent(ifindex: u32) -> io::Result<u64> {
-    let mut request = LinkMessage::default();
-    request.header.index = ifindex;
-    let answers = rtnl::request(RouteNetlinkMessage::GetLink(request), 0)?;
-    let mut attributes = answers.iter().flat_map(|answer| answer.attributes(IFINFOMSG_LEN));
-    let stats = attributes.find(|(kind, _)| *kind == IFLA_STATS64).map(|(_, value)| value);
-    // `tx_packets`, the second of `struct rtnl_link_stats64`.
-    let sent = stats.and_then(|stats| stats.get(8..16)?.try_into().ok()).map(u64::from_ne_bytes);
-    sent.ok_or_else(|| io::Error::other("the kernel does not tell how much a NIC has sent"))
 }

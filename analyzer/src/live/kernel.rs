@@ -188,7 +188,8 @@ impl Kernel {
     /// Adds packets of a flow that a socket counted.
     pub(super) fn add_mirrored(&mut self, flow: &Counted, seen: &Observation) -> Added {
         let set = &self.set;
-        let is_request = || set.knows_source(seen.tuple.dst);
+        // As the kernel program, which notes few of those that come by a next hop: they tell nothing of who else is alive.
+        let is_request = || set.knows_source(seen.tuple.dst) && !set.is_legal(seen.eth_src);
         self.sockets.as_mut().map_or(Added::Known, |sockets| sockets.mirrored.add(flow, seen, is_request))
     }
 
@@ -373,7 +374,8 @@ impl Kernel {
                 *evicted = counters[counter as usize].packets.saturating_sub(present as u64);
             }
         }
-        let [samples, requests, neighbours] = evicted;
+        let [samples, mut requests, neighbours] = evicted;
+        requests += self.sockets.as_ref().map_or(0, |sockets| sockets.mirrored.evicted_requests());
         let known = self.evicted;
         self.evicted = Evicted {
             samples: known.samples.max(samples),

@@ -29,10 +29,14 @@ pub(super) struct Mirrored {
     requests: HashMap<(Tuple, MacAddr), FlowCounts>,
     counters: Counters,
     lost: Losses,
-    /// What each queue had lost when it was told last.
-    told: HashMap<(u32, u32), Losses>,
+    /// What each socket had lost when it was told last.
+    told: HashMap<u64, Losses>,
     /// Packets of flows that have no entry.
     unlisted: u64,
+    /// Flows of other directions that newer ones pushed out.
+    evicted_requests: u64,
+    /// Whether flows were taken away that may come again, and are counted as others then.
+    has_given_way: bool,
 }
 
 /// What is known of a flow.
@@ -51,7 +55,10 @@ pub(super) enum Added {
     /// They are the first of the flow.
     New,
     /// They are the first, and there is little room: nothing is counted yet.
-    Crowded,
+    Crowded {
+        /// Whether they go to an address that a route knows as a source.
+        is_request: bool,
+    },
 }
 
 impl Mirrored {
@@ -66,6 +73,8 @@ impl Mirrored {
             lost: Losses::default(),
             told: HashMap::new(),
             unlisted: 0,
+            evicted_requests: 0,
+            has_given_way: false,
         }
     }
 
@@ -78,8 +87,11 @@ impl Mirrored {
         self.count(Counter::Malformed, totals.skipped.unparsed, 0);
         self.count(Counter::SuspectsFull, totals.untracked_packets, 0);
         self.count(Counter::HeardFull, taken.batch.heard_omitted, 0);
-        let before = self.told.insert((taken.ifindex, taken.queue), taken.losses).unwrap_or_default();
+        let before = self.told.insert(taken.socket, taken.losses).unwrap_or_default();
         self.lost.add_since(&taken.losses, &before);
+        if taken.is_last {
+            self.told.remove(&taken.socket);
+        }
         let heard = taken.batch.heard.iter();
         heard
             .map(|it| Heard { ip: it.ip, mac: it.mac, first_ns: it.at.as_nanos(), last_ns: it.at.as_nanos() })
@@ -99,7 +111,10 @@ impl Mirrored {
                 (Added::Known, entry.get().is_request)
             }
             // From here on harmless flows that pause are taken away.
-            Entry::Vacant(_) if self.held[version(&flow.key)] * 5 > self.most * 4 => (Added::Crowded, is_request()),
+            Entry::Vacant(_) if self.held[version(&flow.key)] * 5 > self.most * 4 => {
+                let is_request = is_request();
+                (Added::Crowded { is_request }, is_request)
+            }
             Entry::Vacant(place) => {
                 let held = place.insert(Held { counts: flow.counts, is_request: is_request() });
                 self.held[version(&flow.key)] += 1;
@@ -109,7 +124,7 @@ impl Mirrored {
         if is_request {
             self.note_request(seen.tuple, seen.eth_src, &flow.counts);
         }
-        if added != Added::Crowded {
+        if !matches!(added, Added::Crowded { .. }) {
             self.count(Counter::Suspect, packets, bytes);
         }
         added
@@ -117,13 +132,13 @@ impl Mirrored {
 
     /// Adds the first packets of a flow for which there is little room, as something is to be said of it. Returns whether
     /// there was any; else they are lost.
-    pub(super) fn squeeze(&mut self, flow: &Counted) -> bool {
+    pub(super) fn squeeze(&mut self, flow: &Counted, is_request: bool) -> bool {
         let FlowCounts { packets, bytes, .. } = flow.counts;
         let held = &mut self.held[version(&flow.key)];
         let has_room = *held < self.most;
         if has_room {
             *held += 1;
-            self.flows.insert(flow.key, Held { counts: flow.counts, is_request: false });
+            self.flows.insert(flow.key, Held { counts: flow.counts, is_request });
         }
         self.count(if has_room { Counter::Suspect } else { Counter::SuspectsFull }, packets, bytes);
         has_room
@@ -136,12 +151,27 @@ impl Mirrored {
     }
 
     fn note_request(&mut self, tuple: Tuple, eth_src: MacAddr, counts: &FlowCounts) {
-        let is_full = self.requests.len() >= MAX_REQUESTS;
+        if self.requests.len() >= MAX_REQUESTS && !self.requests.contains_key(&(tuple, eth_src)) {
+            self.forget_oldest_requests();
+        }
         match self.requests.entry((tuple, eth_src)) {
             Entry::Occupied(mut entry) => join(entry.get_mut(), counts),
-            Entry::Vacant(_) if is_full => self.count(Counter::RequestsFull, counts.packets, counts.bytes),
             Entry::Vacant(place) => _ = place.insert(*counts),
         }
+    }
+
+    /// Makes room for those that come: the quarter that was silent for longest goes.
+    fn forget_oldest_requests(&mut self) {
+        let mut last: Vec<u64> = self.requests.values().map(|counts| counts.last_ns).collect();
+        let quarter = last.len() / 4;
+        let (_, &mut oldest_kept, _) = last.select_nth_unstable(quarter);
+        let before = self.requests.len();
+        self.forget_requests(oldest_kept);
+        if self.requests.len() == before {
+            // All are of one moment.
+            self.requests.clear();
+        }
+        self.evicted_requests += (before - self.requests.len()) as u64;
     }
 
     /// What was counted of a flow.
@@ -160,6 +190,7 @@ impl Mirrored {
         if counts.last_ns > flow.counts.last_ns {
             return None;
         }
+        self.has_given_way |= self.held[version(&flow.key)] * 5 > self.most * 4;
         self.flows.remove(&flow.key);
         self.held[version(&flow.key)] -= 1;
         Some(Counted { key: flow.key, counts })
@@ -188,6 +219,16 @@ impl Mirrored {
     /// Frames that were not counted.
     pub(super) fn losses(&self) -> Losses {
         self.lost
+    }
+
+    /// Flows of other directions that newer ones pushed out.
+    pub(super) fn evicted_requests(&self) -> u64 {
+        self.evicted_requests
+    }
+
+    /// Whether numbers of flows are no more than estimates, as there was no room for all of them at once.
+    pub(super) fn is_estimated(&self) -> bool {
+        self.unlisted > 0 || self.has_given_way || self.counters[Counter::SuspectsFull as usize].packets > 0
     }
 
     /// Packets of flows that have no entry.
@@ -263,8 +304,8 @@ mod tests {
             let flow = counted(number, epoch, u64::from(number) + 1, 5);
             sent += flow.counts.packets;
             match add(&mut mirrored, &flow) {
-                Added::Crowded if number == 11 => mirrored.pass(&flow),
-                Added::Crowded => assert_eq!(mirrored.squeeze(&flow), number == 9),
+                Added::Crowded { .. } if number == 11 => mirrored.pass(&flow),
+                Added::Crowded { is_request } => assert_eq!(mirrored.squeeze(&flow, is_request), number == 9),
                 Added::New => assert!(number < 9),
                 Added::Known => assert!(number == 0 || epoch == 0),
             }
@@ -273,6 +314,41 @@ mod tests {
         assert_eq!(of(Counter::Suspect) + of(Counter::SuspectsFull) + of(Counter::Unloaded), sent);
         assert_eq!((of(Counter::SuspectsFull), of(Counter::Unloaded), mirrored.unlisted()), (11, 13, 12));
         assert_eq!(mirrored.flows().map(|flow| flow.counts.packets).sum::<u64>(), (1..=10).sum::<u64>() + 1);
+    }
+
+    /// Who came by whom is known of each flow, whether it found room easily or not.
+    #[test]
+    fn requests_go_on_to_be_noted() {
+        let mut mirrored = Mirrored::new(2, DefaultHashBuilder::default());
+        for round in 1..=3 {
+            for number in 0..2 {
+                let flow = counted(number, 1, 1, round);
+                if let Added::Crowded { is_request } = add(&mut mirrored, &flow) {
+                    assert!(mirrored.squeeze(&flow, is_request));
+                }
+            }
+        }
+        let noted: Vec<u64> = mirrored.requests().map(|request| request.counts.packets).collect();
+        assert_eq!(noted, [3, 3]);
+    }
+
+    #[test]
+    fn requests_that_come_push_out_those_that_were_silent_for_longest() {
+        let mut mirrored = Mirrored::new(8, DefaultHashBuilder::default());
+        let tuple = |port: u16| Tuple { tp_src: port, ..counted(1, 1, 1, 1).observation(Axis { offset_ns: 0 }).tuple };
+        let counts = |last_ns: u64| FlowCounts { packets: 1, bytes: 94, first_ns: last_ns, last_ns };
+        for port in 0..=u16::MAX {
+            mirrored.note_request(tuple(port), MacAddr([1; 6]), &counts(u64::from(port)));
+        }
+        mirrored.note_request(tuple(7), MacAddr([2; 6]), &counts(70_000));
+        assert!(
+            mirrored.request(tuple(7), MacAddr([2; 6])).is_some()
+                && mirrored.request(tuple(7), MacAddr([1; 6])).is_none()
+        );
+        assert_eq!(
+            (mirrored.evicted_requests(), mirrored.request(tuple(60_000), MacAddr([1; 6])).is_some()),
+            (16_384, true)
+        );
     }
 
     #[test]

@@ -28,13 +28,13 @@ impl Daemon {
         match self.kernel.add_mirrored(flow, &seen) {
             Added::Known => {}
             Added::New => self.waiting.push_back(flow.key),
-            Added::Crowded => self.find_room(flow, &seen),
+            Added::Crowded { is_request } => self.find_room(flow, &seen, is_request),
         }
     }
 
     /// Books packets of a harmless flow at once, and keeps no other thing of it; of others it is kept as long as there is
     /// any room.
-    fn find_room(&mut self, flow: &Counted, seen: &Observation) {
+    fn find_room(&mut self, flow: &Counted, seen: &Observation, is_request: bool) {
         let plain = self.kernel.plain(&mut self.engine, &flow.key, seen, &mut self.voice);
         let Some(mirrored) = self.kernel.mirrored() else { return };
         match plain {
@@ -44,7 +44,7 @@ impl Daemon {
                 self.alerting.booked(seen, booked);
             }
             None => {
-                if mirrored.squeeze(flow) {
+                if mirrored.squeeze(flow, is_request) {
                     self.waiting.push_back(flow.key);
                 }
             }

@@ -38,6 +38,8 @@ pub(super) struct Set {
     generations: VecDeque<(u32, Timestamp)>,
     is_loaded: bool,
     switches: u64,
+    /// MACs that are legal in some route.
+    legal: HashSet<MacAddr>,
 }
 
 /// The time that a generation was in force: from the moment as of which the engine was asked for it to that of the next.
@@ -76,7 +78,9 @@ impl Set {
                 self.examples.insert(combination, (example, verdict));
             }
         }
-        let generation = table.install(self.classifier.classes(), outcomes, &legal_macs(engine, at))?;
+        let legal = legal_macs(engine, at);
+        let generation = table.install(self.classifier.classes(), outcomes, &legal)?;
+        self.legal = legal;
         if self.generations.len() == MAX_GENERATIONS {
             self.generations.pop_front();
         }
@@ -152,6 +156,11 @@ impl Set {
     /// Whether a route knows the address as a source, or sources may be translated to it.
     pub(super) fn knows_source(&self, addr: IpAddr) -> bool {
         self.classifier.classes().knows_source(addr)
+    }
+
+    /// Whether a MAC is legal in some route.
+    pub(super) fn is_legal(&self, mac: MacAddr) -> bool {
+        self.legal.contains(&mac)
     }
 
     /// What was said of another flow of the combination.

@@ -71,9 +71,6 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     let started = clock.now();
     let mut engine = Engine::new(config.judging.clone());
     privileges::require()?;
-    if config.consumes {
-        guard::check(&config).await?;
-    }
     let Claims { alerts, history, is_second, said } = Claims::take(&config);
     let (remembering, warnings) = Remembering::load(&config, history, &mut engine, started);
     let repairing = config.repair.as_ref().map(Repairing::new).transpose().context("--repair")?;
@@ -116,6 +113,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
         KernelRoutes::No => false,
         KernelRoutes::Auto => !databases.has(Role::Northbound) && config.nexthops.is_empty(),
     };
+    let guarded = config.consumes.then(|| guard::start(&config, sender.clone()));
     let (devices, watched) = watch::channel(Some(HashSet::new()));
     let rtnetlink = follow_kernel(by_kernel, watched, clock, &mut sources, &sender);
     let mut inbox = Inbox {
@@ -144,7 +142,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
         databases,
         rtnetlink,
         files,
-        watching: Watching::new(&config, devices),
+        watching: Watching::new(&config, devices, guarded),
+        refused: None,
         tracing,
         remembering,
         repairing,
@@ -269,6 +268,12 @@ impl Daemon {
         let is_ready = self.watching.is_complete() && self.is_sighted;
         if !is_ready && !is_late && !self.watching.lacks_named() {
             return Ok(());
+        }
+        if !self.watching.is_decided() {
+            return Ok(());
+        }
+        if let Some(refused) = self.refused.take() {
+            return Err(refused.into());
         }
         self.watching.open().map_err(anyhow::Error::msg)?;
         if let Some(error) = self.settle_nics().into_iter().next() {

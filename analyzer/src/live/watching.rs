@@ -7,35 +7,17 @@ use tokio::sync::watch;
 
 use super::config::Config;
 use super::daemon::Daemon;
-use super::guard::{self, Refused};
+use super::guard::{Findings, Guarded, Refused};
 use super::kernel::{Held, Kernel};
-use super::nics::{Device, NicEvent, Nics};
+use super::nics::{self, NicEvent, Nics};
 use super::voice::Trouble;
 use crate::bpf::attach::{self, AttachOptions, Attachment, Mode, Position, TcForm, XdpMode};
-use crate::bpf::error::BpfError;
 use crate::cli::{Ingress, Interface, TcHook, TcxPosition};
 use crate::doctor::ethtool::{self, feature};
-use crate::mirror::MirrorError;
+use crate::mirror::{Closing, MirrorError};
 use crate::netlink::link::LinkChange;
 use crate::netlink::route::state::Losses;
 use crate::output::status::NicStatus;
-
-/// Why a NIC is not watched.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum NotWatched {
-    /// Frames would be taken away that others wait for.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// It cannot be.
-    #[error(transparent)]
-    Failed(#[from] MirrorError),
-}
-
-impl From<BpfError> for NotWatched {
-    fn from(error: BpfError) -> Self {
-        Self::Failed(error.into())
-    }
-}
 
 /// NICs that have an index in flow keys at most.
 const MAX_NICS: usize = 256;
@@ -49,15 +31,17 @@ pub(super) struct Watching {
     /// NICs that the Open_vSwitch database names.
     found: BTreeSet<Arc<str>>,
     /// Devices by which the frames of each NIC leave.
-    lower: BTreeMap<Arc<str>, Vec<Device>>,
+    lower: BTreeMap<Arc<str>, Vec<nics::Device>>,
     attached: BTreeMap<u32, (Arc<str>, Held)>,
     /// What passed by sockets of ports that went: on to the stack, and missed by the NIC.
     passed_by: (u64, u64),
     /// Names of devices by their index in flow keys.
     names: Vec<Arc<str>>,
     options: AttachOptions,
-    /// Whether frames are taken away.
-    consumes: bool,
+    /// Where frames are taken away: of which devices, and what else they are used for.
+    guarded: Option<Guarded>,
+    /// Sockets of ports that were let go, which are closed once their frames are counted.
+    closing: BTreeMap<u32, Closing>,
     devices: watch::Sender<Option<HashSet<Arc<str>>>>,
     /// Whether links were told: before, that a NIC is missing means nothing.
     pub(super) has_links: bool,
@@ -67,7 +51,12 @@ pub(super) struct Watching {
 }
 
 impl Watching {
-    pub(super) fn new(config: &Config, devices: watch::Sender<Option<HashSet<Arc<str>>>>) -> Self {
+    /// `guard` is asked whose frames may be taken away, where they are.
+    pub(super) fn new(
+        config: &Config,
+        devices: watch::Sender<Option<HashSet<Arc<str>>>>,
+        guard: Option<Guarded>,
+    ) -> Self {
         let name = |interface: &Interface| match interface {
             Interface::Named(name) => Some(Arc::from(name.as_str())),
             Interface::Auto => None,
@@ -83,7 +72,8 @@ impl Watching {
             passed_by: (0, 0),
             names: Vec::new(),
             options: options(config),
-            consumes: config.consumes,
+            guarded: guard,
+            closing: BTreeMap::new(),
             devices,
             has_links: false,
             is_open: false,
@@ -120,6 +110,10 @@ impl Watching {
         }
         let devices = self.lower.values().flatten().map(|device| Arc::clone(&device.name));
         let devices: HashSet<Arc<str>> = devices.chain(self.lower.keys().cloned()).collect();
+        if let Some(guarded) = &mut self.guarded {
+            let lower = self.lower.values().flatten();
+            guarded.want(lower.map(|device| (device.ifindex, Arc::clone(&device.name))).collect());
+        }
         self.devices.send_if_modified(|told| {
             let is_new = told.as_ref() != Some(&devices);
             *told = Some(devices);
@@ -128,29 +122,28 @@ impl Watching {
     }
 
     /// Attaches to what is there and lets go of what is not. Returns what was done, in words, and what failed.
-    pub(super) fn settle(&mut self, kernel: &mut Kernel) -> (Vec<String>, Vec<NotWatched>) {
+    pub(super) fn settle(&mut self, kernel: &mut Kernel) -> (Vec<String>, Vec<MirrorError>) {
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         if !self.is_open {
             return (done, failed);
         }
         let wanted: BTreeMap<u32, Arc<str>> =
             self.lower.values().flatten().map(|device| (device.ifindex, Arc::clone(&device.name))).collect();
-        self.attached.retain(|ifindex, (name, held)| {
-            let stays = wanted.contains_key(ifindex);
-            if !stays {
-                self.passed_by = sum(self.passed_by, held.passed_by());
-                done.push(format!("{name} is gone"));
-            }
-            stays
-        });
+        let gone: Vec<u32> = self.attached.keys().filter(|ifindex| !wanted.contains_key(ifindex)).copied().collect();
+        done.extend(gone.into_iter().filter_map(|ifindex| self.let_go(ifindex)).map(|name| format!("{name} is gone")));
+        self.closing.retain(|_, closing| !closing.is_over());
         for (ifindex, name) in wanted {
             if self.attached.contains_key(&ifindex) {
                 continue;
             }
             let Some(index) = self.index_of(&name) else { continue };
             let nic = attach::Nic { name: name.to_string(), ifindex, index };
-            let may = if self.consumes { guard::nobody_uses(&name, ifindex) } else { Ok(()) };
-            match may.and_then(|()| Ok(kernel.attach(&nic, &self.options)?)) {
+            if self.guarded.as_ref().is_some_and(|guarded| !guarded.is_free(ifindex))
+                || self.closing.contains_key(&ifindex)
+            {
+                continue;
+            }
+            match kernel.attach(&nic, &self.options) {
                 Ok(held) => {
                     done.push(format!("watching {name} ({})", modes(held.attachment())));
                     if matches!(held, Held::Port(_)) && ethtool::is_on(&name, feature::TAKES_TAGS_OFF).unwrap_or(false)
@@ -170,34 +163,46 @@ impl Watching {
     }
 
     /// Lets go of NICs where somebody removed a program of ours. Returns their names, and what could not be found out.
-    fn check(&mut self) -> (Vec<Arc<str>>, Vec<NotWatched>) {
+    fn check(&mut self) -> (Vec<Arc<str>>, Vec<MirrorError>) {
         let (mut lost, mut failed) = (Vec::new(), Vec::new());
-        self.attached.retain(|ifindex, (name, held)| match held.attachment().is_in_place() {
-            // Somebody may have found another use for it meanwhile.
-            Ok(true) if self.consumes => match guard::nobody_uses(name, *ifindex) {
-                Err(NotWatched::Refused(refused)) => {
-                    self.passed_by = sum(self.passed_by, held.passed_by());
-                    failed.push(refused.into());
-                    false
-                }
-                Err(error) => {
-                    failed.push(error);
-                    true
-                }
-                Ok(()) => true,
-            },
-            Ok(true) => true,
-            Ok(false) => {
-                self.passed_by = sum(self.passed_by, held.passed_by());
-                lost.push(Arc::clone(name));
-                false
+        for (&ifindex, (_, held)) in &self.attached {
+            match held.attachment().is_in_place() {
+                Ok(true) => {}
+                Ok(false) => lost.push(ifindex),
+                Err(error) => failed.push(error.into()),
             }
-            Err(error) => {
-                failed.push(error.into());
-                true
-            }
+        }
+        (lost.into_iter().filter_map(|ifindex| self.let_go(ifindex)).collect(), failed)
+    }
+
+    /// Lets go of a device. Returns its name, if it was held.
+    fn let_go(&mut self, ifindex: u32) -> Option<Arc<str>> {
+        let (name, held) = self.attached.remove(&ifindex)?;
+        self.passed_by = sum(self.passed_by, held.passed_by());
+        if let Held::Port(port) = &held {
+            self.closing.insert(ifindex, port.closing());
+        }
+        Some(name)
+    }
+
+    /// Takes over what was found of devices that frames are taken from, and lets go of those that somebody else uses. Returns
+    /// what was not known before, with whether frames were taken until now.
+    pub(super) fn guarded(&mut self, findings: Findings) -> Vec<(Refused, bool)> {
+        let Some(guarded) = &mut self.guarded else { return Vec::new() };
+        let refused = guarded.take(findings);
+        let names = self.lower.values().flatten().map(|device| (device.ifindex, Arc::clone(&device.name)));
+        let names: BTreeMap<u32, Arc<str>> = names.collect();
+        let told = refused.into_iter().filter_map(|(ifindex, used)| {
+            let was_taken = self.let_go(ifindex).is_some();
+            Some((Refused { nic: Arc::clone(names.get(&ifindex)?), used }, was_taken))
         });
-        (lost, failed)
+        told.collect()
+    }
+
+    /// Whether it is known of all devices if frames may be taken from them; of none where it does not matter.
+    pub(super) fn is_decided(&self) -> bool {
+        let mut devices = self.lower.values().flatten();
+        self.guarded.as_ref().is_none_or(|guarded| devices.all(|device| guarded.is_known(device.ifindex)))
     }
 
     /// The devices that our programs are at.
@@ -310,6 +315,22 @@ impl Daemon {
         self.settle_nics();
     }
 
+    /// Takes over whether anybody else uses the NICs that frames are taken from.
+    pub(super) fn guarded(&mut self, findings: Findings) {
+        for (refused, was_taken) in self.watching.guarded(findings) {
+            if !self.watching.is_open() {
+                // It is why we do not start.
+                self.refused.get_or_insert(refused);
+                continue;
+            }
+            if was_taken {
+                self.voice.complain(&format!("letting go of {}", refused.nic));
+            }
+            self.voice.complain(&refused.to_string());
+        }
+        self.settle_nics();
+    }
+
     /// Looks whether our programs are where they were attached, and attaches them anew where they are not.
     pub(super) fn check_nics(&mut self) {
         let (lost, failed) = self.watching.check();
@@ -322,7 +343,7 @@ impl Daemon {
     }
 
     /// Attaches to NICs that came, lets go of those that went. Returns what failed, which was said.
-    pub(super) fn settle_nics(&mut self) -> Vec<NotWatched> {
+    pub(super) fn settle_nics(&mut self) -> Vec<MirrorError> {
         let (done, failed) = self.watching.settle(&mut self.kernel);
         if !done.is_empty() {
             self.news.nics(self.watching.names());

@@ -2,14 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::LinkMessage;
 use tokio::sync::mpsc;
 
 use super::error::MirrorError;
-use super::queue::{Queue, Shared, Taken};
+use super::queue::{Closing, Queue, Shared, Taken};
 use super::socket::Shape;
 use crate::bpf::attach::{Attachment, Mode, Nic, XdpMode};
 use crate::bpf::programs::Programs;
@@ -45,6 +45,7 @@ pub struct Port {
     queues: Vec<Queue>,
     /// Frames that the NIC had had no room for when it was first read.
     missed_before: u64,
+    missed: AtomicU64,
 }
 
 /// What the kernel tells of a NIC.
@@ -77,6 +78,8 @@ impl Port {
         let told = Told::of(nic.ifindex).map_err(unknown)?;
         let shape = Shape::new(settings.ring, told.mtu);
         let mut redirect = Redirect::load(told.queues, shape.is_split)?;
+        // Before a socket is bound, which has a driver lay out its queues anew.
+        let mut attachment = redirect.approach(nic, programs)?;
         let mut opened = Vec::new();
         for queue in 0..told.queues {
             match Queue::open(nic.ifindex, queue, shape) {
@@ -102,8 +105,10 @@ impl Port {
             queues.push(queue);
         }
         // Last: from here on frames come.
-        let attachment = redirect.attach(nic, programs, settings.how, mode)?;
-        Ok(Self { attachment, redirect, queues, missed_before: told.missed })
+        let is_native = settings.how == XdpMode::Native;
+        let attached = redirect.attach(&mut attachment, settings.how, mode);
+        attached.map_err(|error| MirrorError::Attach { error, is_native })?;
+        Ok(Self { attachment, redirect, queues, missed_before: told.missed, missed: AtomicU64::new(0) })
     }
 
     /// What is attached to it.
@@ -111,9 +116,9 @@ impl Port {
         &self.attachment
     }
 
-    /// Number of its queues.
-    pub fn queues(&self) -> usize {
-        self.queues.len()
+    /// Tells later whether its sockets are closed, once it is dropped.
+    pub fn closing(&self) -> Closing {
+        Closing(self.queues.iter().map(Queue::is_closed).collect())
     }
 
     /// Frames of queues without a socket, which went on to the stack; 0 where they cannot be read.
@@ -121,9 +126,12 @@ impl Port {
         self.redirect.passed().map_or(0, |count| count.packets)
     }
 
-    /// Frames that the NIC has had no room for since it is read; 0 where it does not tell.
+    /// Frames that the NIC has had no room for since it is read, as far as it told.
     pub fn missed(&self) -> u64 {
-        Told::of(self.attachment.nic().ifindex).map_or(0, |told| told.missed.saturating_sub(self.missed_before))
+        let told = Told::of(self.attachment.nic().ifindex);
+        let now = told.map_or(0, |told| told.missed.saturating_sub(self.missed_before));
+        // A NIC that is gone tells nothing, and has missed what it has.
+        self.missed.fetch_max(now, Ordering::Relaxed).max(now)
     }
 }
 

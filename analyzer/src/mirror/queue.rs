@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ use crate::types::Timestamp;
 const SHORTEST: Duration = Duration::from_millis(20);
 /// How long a batch lasts at most.
 const LONGEST: Duration = Duration::from_secs(1);
+/// Sockets that were opened so far.
+static SOCKETS: AtomicU64 = AtomicU64::new(0);
+
 /// Flows for which a batch lasts once more as long: to hand over many of them takes time.
 const FLOWS: u32 = 1024;
 
@@ -36,26 +39,36 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Adds what a queue has lost since `before`. Where that is more, it is another socket that counts from zero.
+    /// Adds what a socket has lost since `before`.
     pub fn add_since(&mut self, now: &Self, before: &Self) {
-        let since = |now: u64, before: u64| now.checked_sub(before).unwrap_or(now);
-        self.dropped += since(now.dropped, before.dropped);
-        self.ring_full += since(now.ring_full, before.ring_full);
-        self.fill_empty += since(now.fill_empty, before.fill_empty);
+        self.dropped += now.dropped.saturating_sub(before.dropped);
+        self.ring_full += now.ring_full.saturating_sub(before.ring_full);
+        self.fill_empty += now.fill_empty.saturating_sub(before.fill_empty);
     }
 }
 
 /// What a queue counted, from one batch to the next.
 #[derive(Debug)]
 pub struct Taken {
-    /// Index of the kernel's interface.
-    pub ifindex: u32,
-    /// Number of the queue.
-    pub queue: u32,
+    /// Number of the socket among all that this process has opened.
+    pub socket: u64,
+    /// Whether it is closed now.
+    pub is_last: bool,
     /// What was counted. Times are nanoseconds of `CLOCK_MONOTONIC`.
     pub batch: Batch,
-    /// What was lost, since the queue is read.
+    /// What was lost, since the socket was opened.
     pub losses: Losses,
+}
+
+/// Whether sockets that are to be closed are.
+#[derive(Clone, Default, Debug)]
+pub struct Closing(pub(super) Vec<Arc<AtomicBool>>);
+
+impl Closing {
+    /// Whether all are closed: then their queues are free for others.
+    pub fn is_over(&self) -> bool {
+        self.0.iter().all(|is_closed| is_closed.load(Ordering::Acquire))
+    }
 }
 
 /// What the threads of all queues share with the daemon.
@@ -73,6 +86,7 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct Queue {
     is_ending: Arc<AtomicBool>,
+    is_closed: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     socket: RawFd,
     is_zero_copy: bool,
@@ -88,11 +102,15 @@ impl Queue {
         let is_ending = Arc::new(AtomicBool::new(false));
         let opened = Self {
             is_ending: Arc::clone(&is_ending),
+            is_closed: Arc::default(),
             thread: None,
             socket: socket.as_raw_fd(),
             is_zero_copy: socket.is_zero_copy(),
         };
-        Ok((opened, Reader { ifindex, queue, socket, is_ending }))
+        Ok((
+            opened,
+            Reader { queue, number: SOCKETS.fetch_add(1, Ordering::Relaxed), socket, is_ending, ring: shape.ring },
+        ))
     }
 
     /// Reads the queue on a thread of its own.
@@ -101,8 +119,19 @@ impl Queue {
     /// No thread can be started.
     pub(super) fn start(&mut self, reader: Reader, nic: u8, shared: Shared) -> io::Result<()> {
         let name = format!("afxdp-{}", reader.queue);
-        self.thread = Some(std::thread::Builder::new().name(name).spawn(move || reader.run(nic, &shared))?);
+        let is_closed = Arc::clone(&self.is_closed);
+        let run = move || {
+            // The socket is closed when this comes back.
+            reader.run(nic, &shared);
+            is_closed.store(true, Ordering::Release);
+        };
+        self.thread = Some(std::thread::Builder::new().name(name).spawn(run)?);
         Ok(())
+    }
+
+    /// Tells later whether its socket is closed.
+    pub(super) fn is_closed(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_closed)
     }
 
     /// Whether the driver writes frames to our memory by itself.
@@ -127,10 +156,12 @@ impl Drop for Queue {
 
 /// What the thread of a queue works with.
 pub(super) struct Reader {
-    ifindex: u32,
     queue: u32,
+    number: u64,
     socket: Socket,
     is_ending: Arc<AtomicBool>,
+    /// Frames that the ring holds.
+    ring: u32,
 }
 
 impl Reader {
@@ -139,59 +170,75 @@ impl Reader {
         let mut intake = Intake::new(shared.max_flows, generation);
         let mut begun = monotonic();
         let mut told = Losses::default();
+        let mut has_waited = false;
         loop {
             // Before the frames are looked for: those that came until it was set are counted.
             let is_ending = self.is_ending.load(Ordering::Acquire);
             let now = monotonic();
             let present = shared.generation.load(Ordering::Acquire);
             if present != generation {
+                // What is in the ring by now left under the set before.
+                let mut left = self.ring as usize;
+                while left > 0 {
+                    let buffers = self.count(&mut intake, nic, now);
+                    left = if buffers == 0 { 0 } else { left.saturating_sub(buffers) };
+                }
                 generation = present;
                 intake.enter(generation);
             }
-            let at = Timestamp::from_nanos(nanos(now));
-            let count = |Received { data, len }: Received<'_>| {
-                let frame = FrameRef {
-                    at,
-                    interface: nic,
-                    link_type: LinkType::Ethernet,
-                    data,
-                    orig_len: len,
-                    direction: Direction::Unknown,
-                };
-                intake.count(&frame);
-            };
-            let buffers = self.socket.receive(count);
+            let buffers = self.count(&mut intake, nic, now);
             if now.saturating_sub(begun) >= lasts(intake.flows()) {
                 begun = now;
                 let losses = self.socket.losses();
                 if intake.has_counted() || losses != told {
                     match shared.batches.try_reserve() {
-                        Ok(place) => place.send(self.taken(&mut intake, losses)),
+                        Ok(place) => {
+                            place.send(self.taken(&mut intake, losses, false));
+                            told = losses;
+                        }
                         // Too many wait already: this one goes on, and is handed over later.
                         Err(TrySendError::Full(())) => {}
                         Err(TrySendError::Closed(())) => return,
                     }
                 }
-                told = losses;
             }
             if buffers > 0 {
                 continue;
             }
-            if is_ending {
-                let last = self.taken(&mut intake, self.socket.losses());
+            if is_ending && has_waited {
+                let last = self.taken(&mut intake, self.socket.losses(), true);
                 // Where nobody is there to take it, the daemon has ended.
                 let _ = shared.batches.blocking_send(last);
                 return;
             }
+            // A frame may have been on its way when the program was detached.
+            has_waited = is_ending;
             if self.socket.wait(SHORTEST).is_err() {
                 std::thread::yield_now();
             }
         }
     }
 
+    /// Counts frames that are there. Returns the number of buffers that they lay in.
+    #[inline(always)]
+    fn count(&mut self, intake: &mut Intake, nic: u8, now: Duration) -> usize {
+        let at = Timestamp::from_nanos(nanos(now));
+        self.socket.receive(|Received { data, len }: Received<'_>| {
+            let frame = FrameRef {
+                at,
+                interface: nic,
+                link_type: LinkType::Ethernet,
+                data,
+                orig_len: len,
+                direction: Direction::Unknown,
+            };
+            intake.count(&frame);
+        })
+    }
+
     /// Takes out what was counted.
-    fn taken(&self, intake: &mut Intake, losses: Losses) -> Taken {
-        Taken { ifindex: self.ifindex, queue: self.queue, batch: intake.take(), losses }
+    fn taken(&self, intake: &mut Intake, losses: Losses, is_last: bool) -> Taken {
+        Taken { socket: self.number, is_last, batch: intake.take(), losses }
     }
 }
 

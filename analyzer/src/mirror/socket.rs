@@ -59,13 +59,13 @@ pub(super) struct Received<'a> {
 
 /// A socket that frames are taken from.
 pub(super) struct Socket {
-    // Rings and memory go before the socket does.
+    // The rings first, then the socket, and last the memory that the kernel writes to for it.
     rings: Rings,
+    socket: XdpSocketBuilder,
     umem: Umem,
     taken: HeapSlab,
     /// The first buffer of a frame of which more is to come, and the length up to here.
     begun: Option<(Packet, u32)>,
-    socket: XdpSocketBuilder,
     is_zero_copy: bool,
 }
 
@@ -92,13 +92,14 @@ impl Socket {
         };
         let rings = rings.build().map_err(|error| (step::RINGS, refused(&error)))?;
         let (mut rings, _) = socket.build_rings(&umem, rings).map_err(|error| (step::RINGS, reason(error)))?;
-        // SAFETY: The socket is made, and the memory lives as long as it does.
+        // SAFETY: The memory outlives the socket.
         unsafe { rings.fill_ring.enqueue(&mut umem, shape.ring as usize) };
         // Without a demand for either, the kernel has the driver write to our memory where it can, and copies else.
         let mut flags = SocketAddrXdpFlags::empty();
         flags.set(SocketAddrXdpFlags::XDP_USE_SG, shape.is_split);
         let bound = bind(fd(&socket), &SocketAddrXdp::new(flags, ifindex, queue));
-        bound.map_err(|errno| (step::BIND, errno.into()))?;
+        let what = if shape.is_split { step::BIND_SPLIT } else { step::BIND };
+        bound.map_err(|errno| (what, errno.into()))?;
         let is_zero_copy = xdp_options(fd(&socket)).is_ok_and(|it| it.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY));
         Ok(Self { rings, umem, taken: HeapSlab::with_capacity(BURST), begun: None, socket, is_zero_copy })
     }
@@ -149,7 +150,8 @@ impl Socket {
             }
             self.umem.free_packet(packet);
         }
-        // All that is free, as a buffer may have been kept by the last burst. The ring has room for every buffer.
+        // All that is free: the last burst may have kept a buffer, and the kernel tells late that it took some, so that there was
+        // no room for all.
         let free = self.umem.allocatable();
         // SAFETY: As above; what is enqueued is free.
         unsafe { self.rings.fill_ring.enqueue(&mut self.umem, free) };
