@@ -39,8 +39,8 @@ enum Command {
         #[command(flatten)]
         args: latency::Args,
     },
-    /// Sends frames of 65,536 flows out of a veth; as many as go where `most_a_second` is 0.
-    Flood { nic: String, seconds: u64, most_a_second: u64 },
+    /// Sends frames of 65,536 flows out of a veth, as fast as it goes, or the slower the larger `idle` is.
+    Flood { nic: String, seconds: u64, idle: usize },
     /// Drops all frames that a NIC receives, until standard input ends.
     Sink { nic: String },
     /// CPU and memory of a daemon that watches `s0` while legal traffic passes.
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Latency { analyzer, folder, args } => latency::run(&analyzer, &folder, &args),
-        Command::Flood { nic, seconds, most_a_second } => flood::run(&nic, seconds, most_a_second),
+        Command::Flood { nic, seconds, idle } => flood::run(&nic, seconds, idle),
         Command::Sink { nic } => flood::sink(&nic),
         Command::Load { analyzer, folder, packets_per_second, seconds } => {
             load::run(&analyzer, &folder, packets_per_second, seconds)

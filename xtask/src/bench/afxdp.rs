@@ -26,9 +26,9 @@ pub(crate) struct Args {
     /// Seconds that frames are sent for, in each turn to each reader.
     #[arg(long, default_value_t = 5, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
-    /// Frames sent a second at most; 0 for as many as go.
+    /// Work for nothing that the sender does for each frame, which makes it slower.
     #[arg(long, default_value_t = 0, value_name = "N")]
-    rate: u64,
+    idle: u64,
     /// A binary to measure, in place of a release that is built first.
     #[arg(long, value_name = "FILE")]
     analyzer: Option<PathBuf>,
@@ -108,7 +108,7 @@ impl Bench {
         project::run(netns.command(Path::new("sh")).arg("-c").arg(script))?;
         let running = Running::start(self.command(&netns, reader), reader.ready)?;
         let mut flood = netns.command(&self.sender);
-        flood.args(["flood", "sender"]).args([u64::from(args.seconds), args.rate].map(|number| number.to_string()));
+        flood.args(["flood", "sender"]).args([u64::from(args.seconds), args.idle].map(|number| number.to_string()));
         let figures = Figures::of(&mut flood)?;
         let [sent, nanos] = figures.of_kind("sent").next().context("the sender tells nothing")??;
         let (sent, nanos) = (sent.parse::<f64>()?, nanos.parse::<f64>()?);
