@@ -23,6 +23,7 @@ pub mod inputs;
 
 pub use analyzer_engine as engine;
 
+pub mod recorder;
 pub mod replay;
 
 pub mod output;

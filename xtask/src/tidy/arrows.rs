@@ -22,7 +22,8 @@ const ARROWS: &[(&str, &[&[&str]])] = &[
     ("netlink", &[&["types"], &["conntrack"], &["engine", "fact"], &["engine", "label"]]),
     ("unixctl", &[&["types"], &["conntrack"], &["jsonrpc"], &["engine", "fact"]]),
     ("replay", &[&["types"], &["capture"], &["engine"]]),
-    ("mirror", &[&["types"], &["bpf"], &["capture"], &["replay"]]),
+    ("recorder", &[&["types"], &["owned"]]),
+    ("mirror", &[&["types"], &["bpf"], &["capture"], &["recorder"], &["replay"]]),
     ("engine", &[]),
     (
         "output",
