@@ -7,9 +7,11 @@ use analyzer_ebpf::parse::{Frame, Ip, ParseError, Payload};
 
 use super::counted::{Tables, Totals};
 use super::hash::Seed;
-use super::key::{Words4, Words6};
+use super::intake::Flow;
+use super::key::{Words, Words4, Words6};
 use super::lane::Lane;
 use super::link::parse_frame;
+use super::newcomers::Newcomers;
 use super::short::{Usual, parse_usual};
 use super::sink::OrderedSink;
 use crate::capture::FrameRef;
@@ -125,6 +127,24 @@ impl Counter {
             },
             Err(ParseError::Truncated { .. }) if record.is_cut => self.totals.skipped.truncated += 1,
             Err(_) => self.totals.skipped.unparsed += 1,
+        }
+    }
+
+    /// The flow that a frame is counted under, if the frame is one of its first.
+    #[inline(always)]
+    pub(super) fn newcomer(&mut self, frame: &Frame, record: Record, newcomers: &mut Newcomers) -> Option<Flow> {
+        match &frame.payload {
+            Payload::Ipv4(ip) => {
+                let key = self.key(frame, ip, record);
+                let hash = Words4::pack(&key).hash(&newcomers.seed);
+                newcomers.admit(hash).then_some(Flow::V4(key))
+            }
+            Payload::Ipv6(ip) => {
+                let key = self.key(frame, ip, record);
+                let hash = Words6::pack(&key).hash(&newcomers.seed);
+                newcomers.admit(hash).then_some(Flow::V6(key))
+            }
+            Payload::Arp { .. } | Payload::Other { .. } => None,
         }
     }
 

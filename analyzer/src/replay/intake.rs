@@ -18,6 +18,7 @@ use super::fragment::Fragments;
 use super::hash::Seed;
 use super::key::Words;
 use super::link::parse_frame;
+use super::newcomers::Newcomers;
 use super::ordered::is_fragment;
 use super::short::{Usual, parse_usual};
 use super::sink::OrderedSink;
@@ -57,7 +58,7 @@ impl fmt::Debug for Batch {
 }
 
 /// A flow of a batch, by its key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Flow {
     /// IPv4.
     V4(FlowKey4),
@@ -97,6 +98,27 @@ impl Usual for Counting<'_> {
     }
 }
 
+/// The same, and tells the flow of one of its first frames.
+struct Noting<'a> {
+    counter: &'a mut Counter,
+    newcomers: &'a mut Newcomers,
+    record: Record,
+}
+
+impl Usual for Noting<'_> {
+    type Output = Option<Option<Flow>>;
+
+    #[inline(always)]
+    fn take(self, parsed: Frame) -> Self::Output {
+        if parsed.control().is_some() {
+            return None;
+        }
+        let flow = self.counter.newcomer(&parsed, self.record, self.newcomers);
+        self.counter.count_parsed(&Ok(parsed), self.record);
+        Some(flow)
+    }
+}
+
 impl Intake {
     /// Counts at most `max_flows` flows a batch, and all frames in the epoch with this id until [`Intake::enter`].
     pub fn new(max_flows: usize, epoch: u16) -> Self {
@@ -119,15 +141,38 @@ impl Intake {
     pub fn count(&mut self, frame: &FrameRef<'_>) {
         let record = Record::of(frame);
         if parse_usual(frame, Counting { counter: &mut self.counter, record }) != Some(true) {
-            self.count_unusual(frame, record);
+            self.count_unusual(frame, record, None);
         }
+        self.settle();
+    }
+
+    /// Counts a frame. Returns its flow where it is one of the first of that.
+    #[inline(always)]
+    pub fn count_noting(&mut self, frame: &FrameRef<'_>, newcomers: &mut Newcomers) -> Option<Flow> {
+        let record = Record::of(frame);
+        let usual = parse_usual(frame, Noting { counter: &mut self.counter, newcomers: &mut *newcomers, record });
+        let flow = match usual.flatten() {
+            Some(flow) => flow,
+            None => self.count_unusual(frame, record, Some(newcomers)),
+        };
+        self.settle();
+        flow
+    }
+
+    #[inline(always)]
+    fn settle(&mut self) {
         if self.counter.must_settle() {
             self.counter.settle(&mut Nobody);
         }
     }
 
     #[cold]
-    fn count_unusual(&mut self, frame: &FrameRef<'_>, record: Record) {
+    fn count_unusual(
+        &mut self,
+        frame: &FrameRef<'_>,
+        record: Record,
+        newcomers: Option<&mut Newcomers>,
+    ) -> Option<Flow> {
         let mut parsed = parse_frame(frame);
         if let Ok(parsed) = &mut parsed {
             if is_fragment(parsed) {
@@ -137,7 +182,12 @@ impl Intake {
                 self.hear((heard.ip, MacAddr(heard.mac)), record.at);
             }
         }
+        let flow = match (&parsed, newcomers) {
+            (Ok(parsed), Some(newcomers)) => self.counter.newcomer(parsed, record, newcomers),
+            _ => None,
+        };
         self.counter.count_parsed(&parsed, record);
+        flow
     }
 
     fn hear(&mut self, heard: (IpAddr, MacAddr), at: Timestamp) {
