@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod commands;
+pub mod comment;
 pub mod escape;
 #[cfg(test)]
 mod fixtures;
