@@ -8,8 +8,10 @@
 mod error;
 mod port;
 mod queue;
+mod recording;
 mod socket;
 
 pub use self::error::MirrorError;
 pub use self::port::{Port, Settings};
 pub use self::queue::{Closing, Losses, Taken};
+pub use self::recording::{Copied, FirstFrames};

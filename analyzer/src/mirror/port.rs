@@ -10,11 +10,13 @@ use tokio::sync::mpsc;
 
 use super::error::MirrorError;
 use super::queue::{Closing, Queue, Shared, Taken};
+use super::recording::{Copied, Copying};
 use super::socket::Shape;
 use crate::bpf::attach::{Attachment, Mode, Nic, XdpMode};
 use crate::bpf::programs::Programs;
 use crate::bpf::redirect::Redirect;
 use crate::bpf::rtnl::{self, u32_at};
+use crate::recorder;
 
 /// `struct ifinfomsg`.
 const IFINFOMSG_LEN: usize = 16;
@@ -58,8 +60,15 @@ struct Told {
 impl Settings {
     /// Settings, and where what is counted comes out. A batch holds at most `max_flows` flows.
     pub fn new(how: XdpMode, ring: u32, max_flows: usize, batches: mpsc::Sender<Taken>) -> Self {
-        let shared = Shared { generation: Arc::new(AtomicU16::new(0)), batches, max_flows };
+        let shared = Shared { generation: Arc::new(AtomicU16::new(0)), batches, max_flows, copying: None };
         Self { how, ring, shared }
+    }
+
+    /// Has frames copied, to be recorded as `settings` say.
+    #[must_use]
+    pub fn copying(mut self, copied: Copied, settings: recorder::Settings) -> Self {
+        self.shared.copying = Some(Copying::new(copied, settings));
+        self
     }
 
     /// Frames are counted in this generation of the set from here on; 0 where none is loaded.
@@ -100,7 +109,7 @@ impl Port {
         let mut queues = Vec::new();
         for (number, (mut queue, reader)) in (0..).zip(opened) {
             redirect.set(number, &queue)?;
-            let started = queue.start(reader, nic.index, settings.shared.clone());
+            let started = queue.start(reader, nic, settings.shared.clone());
             started.map_err(|error| MirrorError::Thread { nic: nic.name.clone(), queue: number, error })?;
             queues.push(queue);
         }

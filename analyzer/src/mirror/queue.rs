@@ -12,7 +12,9 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::recording::{Copying, FirstFrames, Recording};
 use super::socket::{Received, Shape, Socket};
+use crate::bpf::attach::Nic;
 use crate::capture::{FrameRef, LinkType};
 use crate::replay::{Batch, Intake};
 use crate::types::Timestamp;
@@ -63,6 +65,8 @@ pub struct Taken {
     pub batch: Batch,
     /// What was lost, since the socket was opened.
     pub losses: Losses,
+    /// First frames of its flows, where these may be recorded.
+    pub first: Option<Box<FirstFrames>>,
 }
 
 /// Whether sockets that are to be closed are.
@@ -85,6 +89,8 @@ pub(super) struct Shared {
     pub(super) batches: mpsc::Sender<Taken>,
     /// Flows that a batch holds at most.
     pub(super) max_flows: usize,
+    /// Which frames are copied, if any.
+    pub(super) copying: Option<Copying>,
 }
 
 /// A queue that is read. Dropping it ends the reading, once all frames that are there were counted and handed over.
@@ -122,12 +128,14 @@ impl Queue {
     ///
     /// # Errors
     /// No thread can be started.
-    pub(super) fn start(&mut self, reader: Reader, nic: u8, shared: Shared) -> io::Result<()> {
+    pub(super) fn start(&mut self, reader: Reader, nic: &Nic, shared: Shared) -> io::Result<()> {
         let name = format!("afxdp-{}", reader.queue);
         let is_closed = Arc::clone(&self.is_closed);
+        let recording = shared.copying.as_ref().map(|copying| copying.begin(&nic.name));
+        let nic = nic.index;
         let run = move || {
             // The socket is closed when this comes back.
-            reader.run(nic, &shared);
+            reader.run(nic, &shared, recording);
             is_closed.store(true, Ordering::Release);
         };
         self.thread = Some(std::thread::Builder::new().name(name).spawn(run)?);
@@ -170,7 +178,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    fn run(mut self, nic: u8, shared: &Shared) {
+    fn run(mut self, nic: u8, shared: &Shared, mut recording: Option<Recording>) {
         let mut generation = shared.generation.load(Ordering::Acquire);
         let mut intake = Intake::new(shared.max_flows, generation);
         let mut begun = monotonic();
@@ -186,20 +194,20 @@ impl Reader {
                 // What is in the ring by now left under the set before.
                 let mut left = self.ring as usize;
                 while left > 0 {
-                    let buffers = self.count(&mut intake, nic, now);
+                    let buffers = self.count(&mut intake, &mut recording, nic, now);
                     left = if buffers == 0 { 0 } else { left.saturating_sub(buffers) };
                 }
                 generation = present;
                 intake.enter(generation);
             }
-            let buffers = self.count(&mut intake, nic, now);
+            let buffers = self.count(&mut intake, &mut recording, nic, now);
             if now.saturating_sub(begun) >= lasts(intake.flows()) {
                 begun = now;
                 let losses = self.socket.losses();
                 if intake.has_counted() || losses != told {
                     match shared.batches.try_reserve() {
                         Ok(place) => {
-                            place.send(self.taken(&mut intake, losses, false));
+                            place.send(self.taken(&mut intake, losses, &mut recording, false));
                             told = losses;
                         }
                         // Too many wait already: this one goes on, and is handed over later.
@@ -213,7 +221,7 @@ impl Reader {
                 continue;
             }
             if is_ending && has_waited {
-                let last = self.taken(&mut intake, self.socket.losses(), true);
+                let last = self.taken(&mut intake, self.socket.losses(), &mut recording, true);
                 // Where nobody is there to take it, the daemon has ended.
                 let _ = shared.batches.blocking_send(last);
                 return;
@@ -234,26 +242,29 @@ impl Reader {
         }
     }
 
-    /// Counts frames that are there. Returns the number of buffers that they lay in.
+    /// Counts frames that are there, and copies those that are to be recorded. Returns the number of buffers that they lay in.
     #[inline(always)]
-    fn count(&mut self, intake: &mut Intake, nic: u8, now: Duration) -> usize {
-        let at = Timestamp::from_nanos(nanos(now));
-        self.socket.receive(|Received { data, len }: Received<'_>| {
-            let frame = FrameRef {
-                at,
-                interface: nic,
-                link_type: LinkType::Ethernet,
-                data,
-                orig_len: len,
-                direction: Direction::Unknown,
-            };
-            intake.count(&frame);
-        })
+    fn count(&mut self, intake: &mut Intake, recording: &mut Option<Recording>, nic: u8, now: Duration) -> usize {
+        let empty = FrameRef {
+            at: Timestamp::from_nanos(nanos(now)),
+            interface: nic,
+            link_type: LinkType::Ethernet,
+            data: &[],
+            orig_len: 0,
+            direction: Direction::Unknown,
+        };
+        match recording {
+            None => self.socket.receive(|Received { data, len }| {
+                intake.count(&FrameRef { data, orig_len: len, ..empty });
+            }),
+            Some(recording) => recording.receive(&mut self.socket, intake, empty),
+        }
     }
 
     /// Takes out what was counted.
-    fn taken(&self, intake: &mut Intake, losses: Losses, is_last: bool) -> Taken {
-        Taken { socket: self.number, is_last, batch: intake.take(), losses }
+    fn taken(&self, intake: &mut Intake, losses: Losses, recording: &mut Option<Recording>, is_last: bool) -> Taken {
+        let first = recording.as_mut().and_then(Recording::end_batch).map(Box::new);
+        Taken { socket: self.number, is_last, batch: intake.take(), losses, first }
     }
 }
 
