@@ -43,6 +43,8 @@ mod nexthops;
 mod nics;
 #[path = "live_kernel/ovn.rs"]
 mod ovn;
+#[path = "live_kernel/recording.rs"]
+mod recording;
 #[path = "live_kernel/repairing.rs"]
 mod repairing;
 #[path = "live_kernel/syslog.rs"]

@@ -8,6 +8,7 @@ mod live;
 mod metrics;
 mod read;
 mod reading;
+mod record;
 mod repair;
 mod sources;
 mod syslog;
@@ -31,6 +32,7 @@ pub use self::live::{
 pub use self::metrics::MetricsArgs;
 pub use self::read::ReadError;
 pub use self::reading::ReadingArgs;
+pub use self::record::{Only, RecordArgs};
 pub use self::repair::{ActingArgs, RepairArgs, RulingArgs, SelectingArgs, TableChoice};
 pub use self::sources::{KernelRoutes, SourceArgs};
 pub use self::syslog::{HalfIdentity, SyslogArgs, SyslogFormat};

@@ -138,6 +138,10 @@ pub(super) const LIVE: Epilogue = Epilogue {
             "analyzer live -i auto --trace 'host=10.244.0.5 port=53 proto=udp'",
             "What the kernel program makes of each such packet and why, with the verdict: it does not see my flow",
         ),
+        (
+            "analyzer live -i mirror0 --mirror --ingress afxdp \\\n--write violating.pcapng.zst --write-bytes 100M",
+            "A mirror port; the first frames of violating flows are kept, with a comment on each",
+        ),
     ],
     notes: &[
         "It runs until SIGINT or SIGTERM and then prints the verdict as replay does. SIGHUP reads FILE.toml again. It \

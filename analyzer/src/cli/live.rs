@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::alerts::AlertArgs;
 use super::metrics::MetricsArgs;
+use super::record::RecordArgs;
 use super::sources::SourceArgs;
 use super::syslog::SyslogArgs;
 use super::trace::TraceArgs;
@@ -47,6 +48,9 @@ pub struct LiveArgs {
     /// Which packets are told of one by one
     #[command(flatten)]
     pub tracing: TraceArgs,
+    /// Which frames are recorded, and where
+    #[command(flatten)]
+    pub recording: RecordArgs,
     /// What is exported for Prometheus
     #[command(flatten)]
     pub metrics: MetricsArgs,

@@ -2,6 +2,7 @@
 
 mod change;
 mod error;
+mod recording;
 mod sources;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use self::change::Changes;
 pub use self::error::ConfigError;
+pub use self::recording::Recorded;
 pub use self::sources::{Database, Sources, Tls, Vswitchd, well_known};
 use crate::alerts;
 use crate::cli::{
@@ -20,6 +22,7 @@ use crate::cli::{
 use crate::engine::settings::Settings;
 use crate::live::{history, repairing};
 use crate::metrics::address::ListenAddress;
+use crate::owned::folder_of;
 use crate::repair::rules::Rules;
 use crate::sinks;
 use crate::sinks::target::Target;
@@ -84,6 +87,8 @@ pub struct Config {
     pub trace: Option<Pattern>,
     /// How many of them in a second at most.
     pub trace_rate: u32,
+    /// Frames that are recorded.
+    pub record: Option<Recorded>,
     /// When to end.
     pub duration: Option<Duration>,
     /// How long flows are judged at the end.
@@ -116,6 +121,7 @@ impl TryFrom<LiveArgs> for Config {
             alerts,
             syslog,
             tracing,
+            recording,
             metrics,
             output,
             run,
@@ -146,6 +152,7 @@ impl TryFrom<LiveArgs> for Config {
         if mirror && hooks.interface.contains(&Interface::Auto) {
             return Err(ConfigError::MirrorAuto);
         }
+        let record = Recorded::of(recording, is_afxdp)?;
         let sources = Sources::try_from(sources)?;
         for (option, files) in [("--nexthops", &asking.nexthops), ("--mac-owners", &asking.mac_owners)] {
             files.iter().try_for_each(|file| readable(option, file))?;
@@ -186,6 +193,7 @@ impl TryFrom<LiveArgs> for Config {
             repair: repair(repairing),
             trace: tracing.trace,
             trace_rate: tracing.trace_rate,
+            record,
             duration,
             end_within,
             output,
@@ -204,7 +212,10 @@ impl Config {
         let read = read.chain(identity).chain(self.sources.tls.ca_cert.clone()).chain(self.file.clone());
         // A file that is replaced is made anew in its folder.
         let folder = |path: &PathBuf| path.ancestors().skip(1).find(|folder| folder.exists()).map(Path::to_path_buf);
-        let folders = self.history.iter().chain(&self.alert_state).filter_map(folder);
+        // So are the files of a recording, one after the other.
+        let files = self.record.iter().map(|record| &record.files).filter(|files| files.rotation.is_some());
+        let recorded = files.map(|files| folder_of(files.name.path()).to_path_buf());
+        let folders = self.history.iter().chain(&self.alert_state).filter_map(folder).chain(recorded);
         let folders = folders.map(|folder| (folder, Access::WRITE_OK | Access::EXEC_OK));
         let sockets = self.sources.sockets().into_iter().map(|socket| (socket, Access::WRITE_OK));
         let messages = self.messages();

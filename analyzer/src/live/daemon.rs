@@ -20,6 +20,7 @@ use super::latent::Latents;
 use super::ledger::Ledger;
 use super::news::News;
 use super::nexthop_files::NexthopFiles;
+use super::recording::Recording;
 use super::remembering::Remembering;
 use super::repairing::Repairing;
 use super::signals::Signals;
@@ -69,6 +70,10 @@ pub(super) struct Daemon {
     pub(super) refused: Option<Refused>,
     /// Where packets are told of one by one.
     pub(super) tracing: Option<Tracing>,
+    /// Where frames are recorded.
+    pub(super) recording: Option<Recording>,
+    /// Frames that the recording lacked when it ended.
+    pub(super) not_written: u64,
     pub(super) remembering: Remembering,
     /// Where stale entries are healed without being asked.
     pub(super) repairing: Option<Repairing>,
@@ -292,6 +297,7 @@ impl Daemon {
         self.save_history().await;
         self.tick_alerts().await;
         self.tick_export();
+        self.tick_recording();
         if let Some(failure) = self.evidence.take_failure() {
             self.voice.failed(Trouble::ConntrackEntry, &failure);
         }

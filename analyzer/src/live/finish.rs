@@ -45,6 +45,7 @@ impl Daemon {
         self.kernel.count_evicted(&mut self.voice);
         self.look_at_replies();
         self.end_alerts().await;
+        self.end_recording();
         let status = Status { nics, ..self.status() };
         let counters = self.counters();
         let conforming = self.conforming_flows();
@@ -224,6 +225,7 @@ impl Daemon {
             ("afxdp_frames_missed_by_nic", missed),
             ("afxdp_buffers_used_up", frames.fill_empty),
             ("packets_of_unlisted_flows", unlisted),
+            ("frames_not_written", self.frames_not_written()),
             ("conntrack_requests_failed", self.evidence.failures()),
             ("conntrack_entries_refused", self.evidence.refused()),
             ("conntrack_events_overrun", self.connections.overruns),

@@ -44,6 +44,9 @@ impl Daemon {
     pub(super) fn close(&mut self, suspects: &[Counted]) -> HashSet<Key> {
         let removed = self.kernel.remove(suspects, &mut self.voice);
         for counted in &removed {
+            if let Some(recording) = &mut self.recording {
+                recording.close(&counted.key);
+            }
             let seen = self.kernel.observation(counted);
             if let Some(booked) = self.ledger.close(&counted.key, &seen) {
                 self.alerting.booked(&seen, booked);
@@ -146,6 +149,10 @@ impl Daemon {
         if let Some(finding) = &assessment.finding {
             self.note_stale(finding, now);
             self.alerting.violating(finding, now);
+        }
+        if let Some(recording) = &mut self.recording {
+            let before = self.ledger.verdict(&key);
+            recording.judged(key, seen.packets, before, (assessment.verdict, assessment.finding.as_ref()));
         }
         let told = self.ledger.judge(key, seen, assessment, now);
         self.alerting.booked(seen, told.booked);

@@ -11,7 +11,8 @@ const TURN: usize = 4096;
 
 impl Daemon {
     /// Takes over what a socket counted. Flows that are new wait to be judged.
-    pub(super) async fn take_mirrored(&mut self, taken: Taken) {
+    pub(super) async fn take_mirrored(&mut self, mut taken: Taken) {
+        self.take_first(taken.first.take());
         for heard in self.kernel.take_mirrored(&taken) {
             self.heard(&heard);
         }

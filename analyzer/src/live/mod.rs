@@ -52,6 +52,7 @@ mod news;
 mod nexthop_files;
 pub mod nics;
 pub mod privileges;
+mod recording;
 mod reload;
 mod remembering;
 pub mod repairing;

@@ -27,6 +27,7 @@ use super::ledger::Ledger;
 use super::news::News;
 use super::nexthop_files::NexthopFiles;
 use super::privileges;
+use super::recording::Recording;
 use super::remembering::Remembering;
 use super::repairing::Repairing;
 use super::signals::Signals;
@@ -42,7 +43,7 @@ use crate::cli::{Ingress, KernelRoutes};
 use crate::engine::Engine;
 use crate::engine::fact::{EvidenceKind, EvidenceKinds};
 use crate::inputs::{self, Paths};
-use crate::mirror::{self, Taken};
+use crate::mirror::{self, Copied, Taken};
 use crate::netlink::route;
 use crate::output::Report;
 use crate::types::Timestamp;
@@ -79,11 +80,15 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     let tracing = config.trace.map(trace).transpose().context("--trace")?;
     let (batches, taken) = mpsc::channel(BATCHES);
     let hasher = DefaultHashBuilder::default();
-    let mut kernel = Kernel::new(programs, table, readings, sockets(&config, batches, hasher.clone()), clock);
+    let record = |recorded| Recording::open(recorded, clock);
+    let (mut recording, copied) = config.record.as_ref().map(record).transpose().context("--write")?.unzip();
+    let sockets = sockets(&config, batches, copied, hasher.clone());
+    let mut kernel = Kernel::new(programs, table, readings, sockets, clock);
     let listeners = Exporting::bind(&config.metrics)?;
     let reached = config.reached();
     let reached: Vec<_> = reached.iter().map(|(path, access)| (path.as_path(), *access)).collect();
     let kept = privileges::drop_unneeded(&reached, &for_sockets(&config))?;
+    recording.as_mut().map(Recording::start).transpose().context("--write")?;
     let frame = Report { node: config.output.node().map(str::to_owned), time_digits: 6, ..Report::default() };
     let voice = Voice::new(config.quiet);
     let news = News::start(config.output.format, frame.clone()).context("cannot start the writer of news")?;
@@ -145,6 +150,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
         watching: Watching::new(&config, devices, guarded),
         refused: None,
         tracing,
+        recording,
+        not_written: 0,
         remembering,
         repairing,
         pending: Vec::new(),
@@ -221,14 +228,23 @@ fn for_sockets(config: &Config) -> Vec<Capability> {
 }
 
 /// AF_XDP sockets, where these are asked for.
-fn sockets(config: &Config, batches: mpsc::Sender<Taken>, hasher: DefaultHashBuilder) -> Option<Sockets> {
+fn sockets(
+    config: &Config,
+    batches: mpsc::Sender<Taken>,
+    copied: Option<Copied>,
+    hasher: DefaultHashBuilder,
+) -> Option<Sockets> {
     let how = match config.ingress {
         Ingress::Afxdp => XdpMode::Native,
         Ingress::AfxdpGeneric => XdpMode::Generic,
         Ingress::Tc | Ingress::Xdp | Ingress::XdpGeneric | Ingress::None => return None,
     };
     let most = usize::try_from(config.max_suspects).unwrap_or(usize::MAX);
-    Some(Sockets::new(mirror::Settings::new(how, config.ring, most.max(FLOWS), batches), most, hasher))
+    let mut settings = mirror::Settings::new(how, config.ring, most.max(FLOWS), batches);
+    if let (Some(copied), Some(recorded)) = (copied, &config.record) {
+        settings = settings.copying(copied, recorded.files.clone());
+    }
+    Some(Sockets::new(settings, most, hasher))
 }
 
 fn sizes(config: &Config) -> Sizes {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::cli::{HalfIdentity, ReadError};
+use crate::recorder::NotAName;
 
 /// Why settings cannot be used.
 #[derive(Error, Debug)]
@@ -39,6 +40,23 @@ pub enum ConfigError {
          without --mirror-consume, beside the daemon if there is one"
     )]
     NothingToTrace,
+    /// Frames are to be recorded where they do not come to us whole.
+    #[error(
+        "--write records frames of a mirror port that AF_XDP sockets take: give --mirror and --ingress afxdp, or record with \
+         dumpcap or tcpdump and judge by `analyzer replay`"
+    )]
+    NothingToWrite,
+    /// How frames are recorded, and not where.
+    #[error("{option} goes with {missing}")]
+    NotWritten {
+        /// The option that was given.
+        option: &'static str,
+        /// The option that was not.
+        missing: &'static str,
+    },
+    /// A name that no file is written under.
+    #[error(transparent)]
+    NotAName(#[from] NotAName),
     /// Something is to be forced that is not refused.
     #[error("--force goes with --ingress afxdp or --mirror-consume, which are refused on a NIC that sends frames")]
     NothingToForce,

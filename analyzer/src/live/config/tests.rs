@@ -1,7 +1,9 @@
 use std::{env, fs, process};
 
 use super::*;
+use crate::cli::Only;
 use crate::ovsdb::client::Remote;
+use crate::recorder::Rotation;
 
 /// Settings of a command line; where a file is named as `FILE`, it holds `file`.
 fn config(words: &str, file: &str) -> Result<Config, ConfigError> {
@@ -155,4 +157,32 @@ fn no_change_is_silent() {
         let option = words.trim_start_matches('-').split(['=', ' ']).next().unwrap();
         assert!(told.len() == 1 && (told[0].starts_with(option) || option == "i"), "{words}: {told:?}");
     }
+}
+
+#[test]
+fn what_is_recorded() {
+    let _cleanup = Cleanup;
+    let mirror = "-i ens1 --mirror --ingress afxdp";
+    let record = |words: &str| config(&format!("{mirror} {words}"), "").map(|config| config.record);
+    assert_eq!(record("").unwrap(), None);
+    let Recorded { only, files } = record("--write a.pcapng").unwrap().unwrap();
+    assert_eq!((only, files.rotation, files.snaplen), (Only::Violating, None, 128));
+    let recorded = record("--write a.pcapng.zst --only all --write-bytes 1M --snaplen 0").unwrap().unwrap();
+    let rotation = Some(Rotation { bytes: 1 << 20, files: 10 });
+    assert_eq!((recorded.only, recorded.files.rotation, recorded.files.snaplen), (Only::All, rotation, 0));
+    for (words, expected) in [
+        ("--only all", "--only goes with --write FILE"),
+        ("--write-bytes 1M", "--write-bytes goes with"),
+        ("--write a.pcapng --write-files 3", "--write-files goes with --write-bytes"),
+        ("--write a.pcap", "ends in .pcapng"),
+    ] {
+        let error = record(words).unwrap_err().to_string();
+        assert!(error.contains(expected), "{words}: {error}");
+    }
+    assert!(matches!(config("-i ens1 --write a.pcapng", ""), Err(ConfigError::NothingToWrite)));
+    let reached = config(&format!("{mirror} --write /somewhere/a.pcapng --write-bytes 1M"), "").unwrap().reached();
+    assert!(reached.contains(&(PathBuf::from("/somewhere"), Access::WRITE_OK | Access::EXEC_OK)));
+    let before = config(mirror, "").unwrap();
+    let changes = before.changes(&config(&format!("{mirror} --write a.pcapng"), "").unwrap());
+    assert_eq!(changes.with_restart, ["write or an option of its"]);
 }
