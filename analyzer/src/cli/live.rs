@@ -115,7 +115,7 @@ pub struct HookArgs {
     pub force: Option<bool>,
     /// Frames that the AF_XDP ring of each queue holds, a power of two; each takes half a page of memory, or a page where
     /// the MTU is larger
-    #[arg(long, default_value_t = 8192, value_name = "N", value_parser = ring())]
+    #[arg(long, default_value_t = 16_384, value_name = "N", value_parser = ring())]
     pub ring: u32,
     /// Place among the programs on the NIC, where the kernel has TCX. A program behind ours can still change a MAC
     #[arg(long, value_enum, default_value_t, value_name = "PLACE")]

@@ -44,14 +44,18 @@ struct Reader {
     ready: &'static str,
 }
 
-const READERS: [Reader; 5] = [
+const READERS: [Reader; 6] = [
     // The floor: what is left is what sending costs.
     Reader { name: "nobody", arguments: &["sink", "mirror"], ready: "dropping" },
     Reader { name: "live --ingress afxdp", arguments: &["--ingress", "afxdp"], ready: "watching mirror" },
+    Reader { name: "live, with --write", arguments: &["--ingress", "afxdp", "--write"], ready: "watching mirror" },
     Reader { name: "live --ingress tc", arguments: &["--ingress", "tc"], ready: "watching mirror" },
     Reader { name: "tcpdump", arguments: &["-i", "mirror", "-w", "/dev/null"], ready: "listening on" },
     Reader { name: "dumpcap", arguments: &["-i", "mirror", "-w", "/dev/null"], ready: "Capturing on" },
 ];
+
+/// The one that the others are held against.
+const TCPDUMP: usize = 4;
 
 /// One turn of a reader.
 struct Turn {
@@ -80,7 +84,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     for round in 1..=args.rounds {
         eprintln!("round {round} of {}", args.rounds);
         for (reader, turns) in READERS.iter().zip(&mut turns) {
-            turns.push(bench.turn(reader, args).with_context(|| reader.name.to_owned())?);
+            let file = scratch.path().join(format!("{round}.pcapng"));
+            turns.push(bench.turn(reader, &file, args).with_context(|| reader.name.to_owned())?);
         }
     }
     print(&turns, args);
@@ -99,14 +104,15 @@ lladdr = "02:00:00:00:00:01"
 "#;
 
 impl Bench {
-    fn turn(&self, reader: &Reader, args: &Args) -> Result<Turn> {
+    /// One turn; a reader that writes writes this file.
+    fn turn(&self, reader: &Reader, file: &Path, args: &Args) -> Result<Turn> {
         let netns = Netns::new()?;
         let script = "set -e; sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
             ip link add name sender type veth peer name mirror; ip link set sender up; ip link set mirror up
             # Without a program on it, a veth takes frames from XDP only with GRO.
             ethtool -K mirror gro on";
         project::run(netns.command(Path::new("sh")).arg("-c").arg(script))?;
-        let running = Running::start(self.command(&netns, reader), reader.ready)?;
+        let running = Running::start(self.command(&netns, reader, file), reader.ready)?;
         let mut flood = netns.command(&self.sender);
         flood.args(["flood", "sender"]).args([u64::from(args.seconds), args.idle].map(|number| number.to_string()));
         let figures = Figures::of(&mut flood)?;
@@ -117,7 +123,7 @@ impl Bench {
         Ok(Turn { sent_a_second: sent * 1e9 / nanos, sent, read, cpu_seconds })
     }
 
-    fn command(&self, netns: &Netns, reader: &Reader) -> Command {
+    fn command(&self, netns: &Netns, reader: &Reader, file: &Path) -> Command {
         if reader.name == "nobody" {
             let mut command = netns.command(&self.sender);
             command.args(reader.arguments);
@@ -130,6 +136,9 @@ impl Bench {
         }
         let mut command = netns.command(&self.analyzer);
         command.args(["live", "-i", "mirror", "--mirror", "--format", "jsonl"]).args(reader.arguments);
+        if reader.arguments.ends_with(&["--write"]) {
+            command.arg(file);
+        }
         command.arg("--nexthops").arg(&self.nexthops);
         for nothing in ["--nb", "--sb", "--ovs", "--conntrack", "--syslog", "--history", "--alert-state"] {
             command.args([nothing, "none"]);
@@ -216,7 +225,7 @@ fn print(turns: &[Vec<Turn>; READERS.len()], args: &Args) {
     let all = |turn: &Turn| (turn.sent / turn.sent_a_second + turn.cpu_seconds) * 1e9 / turn.read;
     let own = |turn: &Turn| turn.cpu_seconds * 1e9 / turn.read;
     let floor = median(&turns[0], all);
-    let tcpdump = median(&turns[3], all) - floor;
+    let tcpdump = median(&turns[TCPDUMP], all) - floor;
     for (reader, turns) in READERS.iter().zip(turns) {
         let sent = median(turns, |turn| turn.sent_a_second / 1e6);
         let lost = median(turns, |turn| (turn.sent - turn.read) / turn.sent);
