@@ -122,7 +122,7 @@ fn first_frames_of_violating_flows_are_recorded() {
         }
         let ended = recorded.end(live);
         assert_eq!((ended.code, ended.loss("frames_not_written")), (Some(1), 0), "{}", ended.said());
-        assert!(ended.said().contains("frames to 1 files (--write)"), "{}", ended.said());
+        assert!(ended.said().contains("frames to 1 file (--write)"), "{}", ended.said());
         let path = recorded.path("a.pcapng");
         assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o600);
         let rows = tshark(&path);

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Recording")]
 pub struct RecordArgs {
-    /// Write frames to this file as pcapng, packed where it ends in .zst, with a comment on each that tells the verdict on
+    /// Write frames to this file as pcapng, packed where it ends in .zst, with a comment on each of a violating flow that tells the verdict on
     /// it. The file must not be there yet. With --ingress afxdp
     #[arg(long, value_name = "FILE.pcapng[.zst]")]
     pub write: Option<PathBuf>,

@@ -95,9 +95,9 @@ impl Pattern {
     /// Takes a word that `key` says what it is.
     fn take(&mut self, key: &str, value: &str) -> Result<(), NotAPattern> {
         match key {
-            "host" | "net" => set(&mut self.host, "host", read("host", value, ADDRESS)?),
-            "src" => set(&mut self.src, "src", read("src", value, ADDRESS)?),
-            "dst" => set(&mut self.dst, "dst", read("dst", value, ADDRESS)?),
+            "host" | "net" => set(&mut self.host, "host", prefix("host", value)?),
+            "src" => set(&mut self.src, "src", prefix("src", value)?),
+            "dst" => set(&mut self.dst, "dst", prefix("dst", value)?),
             "port" => set(&mut self.port, "port", port("port", value)?),
             "sport" => set(&mut self.sport, "sport", port("sport", value)?),
             "dport" => set(&mut self.dport, "dport", port("dport", value)?),
@@ -117,7 +117,7 @@ impl Pattern {
             return set(&mut self.mac, "mac", mac);
         }
         if let Ok(prefix) = word.parse() {
-            return set(&mut self.host, "host", prefix);
+            return set(&mut self.host, "host", as_on_the_wire(prefix));
         }
         match proto_number(word).filter(|_| !word.starts_with(|first: char| first.is_ascii_digit())) {
             Some(number) => set(&mut self.proto, "proto", number),
@@ -235,7 +235,20 @@ fn read<T: FromStr>(key: &'static str, value: &str, expected: &'static str) -> R
     value.parse().map_err(|_| not_a_value(key, value, expected))
 }
 
+fn prefix(key: &'static str, value: &str) -> Result<IpPrefix, NotAPattern> {
+    read(key, value, ADDRESS).map(as_on_the_wire)
+}
+
+/// An IPv4 address that is written as IPv6 (RFC 4291 section 2.5.5.2) is IPv4 in packets.
+fn as_on_the_wire(prefix: IpPrefix) -> IpPrefix {
+    let mapped = prefix.prefix_len().checked_sub(96).and_then(|len| IpPrefix::new(prefix.addr().to_canonical(), len));
+    mapped.filter(|mapped| mapped.addr().is_ipv4() && !prefix.addr().is_ipv4()).unwrap_or(prefix)
+}
+
 fn port(key: &'static str, value: &str) -> Result<u16, NotAPattern> {
+    if !value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(not_a_value(key, value, PORT));
+    }
     read(key, value, PORT).and_then(|port| if port == 0 { Err(not_a_value(key, value, PORT)) } else { Ok(port) })
 }
 

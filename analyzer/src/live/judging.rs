@@ -45,6 +45,7 @@ impl Daemon {
         let removed = self.kernel.remove(suspects, &mut self.voice);
         for counted in &removed {
             if let Some(recording) = &mut self.recording {
+                recording.counted(counted.key, counted.counts.packets);
                 recording.close(&counted.key);
             }
             let seen = self.kernel.observation(counted);
@@ -92,6 +93,9 @@ impl Daemon {
         let seen = self.kernel.observation(suspect);
         if let Some(booked) = self.ledger.count(&suspect.key, &seen) {
             self.alerting.booked(&seen, booked);
+            if let (Verdict::Violating(_), Some(recording)) = (booked.verdict, &mut self.recording) {
+                recording.counted(suspect.key, suspect.counts.packets);
+            }
         }
     }
 

@@ -123,6 +123,18 @@ impl Recording {
         chosen.await_more(key);
     }
 
+    /// Notes that so many packets were counted of a flow. Of one that violates more frames may be missing now.
+    pub(super) fn counted(&mut self, key: Key, packets: u64) {
+        let Some(chosen) = &mut self.chosen else { return };
+        let Some(known) = chosen.known.get_mut(&of_all_sets(key)).filter(|known| known.packets < packets) else {
+            return;
+        };
+        known.packets = packets;
+        if chosen.lacking.contains(&key) {
+            chosen.await_more(key);
+        }
+    }
+
     /// Waits for no more frames of a flow that is not looked at any more.
     pub(super) fn close(&mut self, key: &Key) {
         if let Some(chosen) = &mut self.chosen {
@@ -275,8 +287,11 @@ impl Daemon {
         let missing = chosen.as_ref().map_or(0, Chosen::missing) as u64;
         let written = recorder.close(PATIENCE);
         self.not_written = written.lost + missing;
-        let message = format!("wrote {} frames to {} files (--write)", written.frames, written.files);
-        self.voice.say(&message);
+        if let Some(trouble) = &written.trouble {
+            self.voice.complain_once(trouble);
+        }
+        let files = if written.files == 1 { "file" } else { "files" };
+        self.voice.say(&format!("wrote {} frames to {} {files} (--write)", written.frames, written.files));
         if self.not_written > 0 {
             self.voice
                 .complain(&format!("{} frames that were to be written are in no file (--write)", self.not_written));
@@ -284,6 +299,13 @@ impl Daemon {
         if !written.is_complete {
             self.voice
                 .complain("the disk does not take what is to be written (--write), and is not waited for any longer");
+        }
+    }
+
+    /// Ends the recording of a run that could not begin.
+    pub(super) fn discard_recording(&mut self) {
+        if let Some(Recording { recorder, .. }) = self.recording.take() {
+            recorder.discard(PATIENCE);
         }
     }
 

@@ -168,7 +168,13 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
         config,
     };
     daemon.choose_conntrack();
-    let reason = daemon.run(&mut inbox).await?;
+    let reason = match daemon.run(&mut inbox).await {
+        Ok(reason) => reason,
+        Err(error) => {
+            daemon.discard_recording();
+            return Err(error);
+        }
+    };
     daemon.voice.say(&format!("ending: {reason}"));
     let (outcome, news) = daemon.finish(&mut inbox).await;
     news.end().context("cannot write to standard output")?;

@@ -4,6 +4,8 @@
 //! They are told on standard error, whatever the format: they answer a question about the analyzer, and standard output
 //! is for what it found.
 
+mod lines;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -11,6 +13,7 @@ use std::net::IpAddr;
 use analyzer_ebpf::filter::{End, Filter, flag, words};
 use analyzer_ebpf::maps::{Counter, mac_to_u64, mapped};
 
+use self::lines::Lines;
 use super::daemon::Daemon;
 use super::voice::Trouble;
 use crate::bpf::attach::{self, Attachment};
@@ -38,6 +41,10 @@ pub(super) struct Tracing {
     /// The second of the last packet, and how many packets of it were told.
     window: (u64, u32),
     told: u64,
+    /// Packets whose lines found no room, as nobody read those before.
+    unread: u64,
+    /// `None` once all was told.
+    lines: Option<Lines>,
     /// Packets beyond the limit, as they were said last.
     withheld: u64,
 }
@@ -61,6 +68,8 @@ impl Tracing {
             looked_after: None,
             window: (0, 0),
             told: 0,
+            unread: 0,
+            lines: None,
             withheld: 0,
         })
     }
@@ -125,9 +134,14 @@ impl Daemon {
         let Some(tracing) = &mut self.tracing else { return };
         tracing.attached.clear();
         self.tell_traced(true);
-        if let Some(Tracing { pattern, told, withheld, .. }) = &self.tracing {
-            self.voice
-                .complain(&format!("trace: {told} packets of {pattern} told, {withheld} not told (--trace-rate)"));
+        if let Some(Tracing { pattern, told, withheld, unread, lines, .. }) = &mut self.tracing {
+            if let Some(lines) = lines.take() {
+                lines.end();
+            }
+            let unread = if *unread > 0 { format!(", {unread} lines that nobody read") } else { String::new() };
+            self.voice.complain(&format!(
+                "trace: {told} packets of {pattern} told, {withheld} not told (--trace-rate){unread}"
+            ));
         }
     }
 
@@ -143,11 +157,21 @@ impl Daemon {
         tracing.withheld = withheld;
         for packet in traced {
             let line = self.line_of(&packet);
-            self.voice.complain(&line);
+            self.say_traced(line);
         }
         if more > 0 {
-            self.voice.complain(&format!("trace: {more} more packets match and were not told (--trace-rate)"));
+            self.say_traced(format!("trace: {more} more packets match and were not told (--trace-rate)"));
         }
+    }
+
+    /// Has a line written, without waiting for whoever reads it.
+    fn say_traced(&mut self, line: String) {
+        let Some(tracing) = &mut self.tracing else { return };
+        if tracing.lines.is_none() {
+            tracing.lines = Lines::start().ok();
+        }
+        let is_said = tracing.lines.as_ref().is_some_and(|lines| lines.say(line));
+        tracing.unread += u64::from(!is_said);
     }
 
     /// The line that tells of a packet.

@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat, unlinkat};
+use rustix::io::Errno;
 
 use super::error::RecorderError;
 use super::name::Name;
@@ -99,26 +100,62 @@ impl Files {
         Ok(())
     }
 
-    /// Closes the present file, removes the oldest ones that are too many, and makes the next.
-    ///
-    /// # Errors
-    /// It cannot be made. It is tried again with the next call.
-    pub(super) fn rotate(&mut self, now: Timestamp) -> io::Result<()> {
+    /// Closes the present file: what comes next goes into another.
+    pub(super) fn close(&mut self) {
         self.present = None;
-        let keep = self.rotation.map_or(usize::MAX, |rotation| rotation.files.saturating_sub(1));
-        while self.made.len() > keep {
-            let Some(oldest) = self.made.pop_front() else { break };
-            // What somebody else put in its place is not ours.
-            if self.id_of(&oldest.name) == Some(oldest.id) {
-                unlinkat(&self.folder, oldest.name.as_str(), AtFlags::empty())?;
-            }
-        }
-        self.begin(now)
     }
 
-    fn id_of(&self, name: &str) -> Option<(u64, u64)> {
-        let stat = statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        Some((stat.st_dev, stat.st_ino))
+    /// Makes the next file, and removes the oldest ones that are too many then.
+    ///
+    /// # Errors
+    /// It cannot be made, or there are too many already. It is tried again with the next call.
+    pub(super) fn rotate(&mut self, now: Timestamp) -> io::Result<()> {
+        self.present = None;
+        // Those that could not be removed the last time.
+        self.trim()?;
+        self.begin(now)?;
+        // Where one cannot be, the next file is not made.
+        let _ = self.trim();
+        Ok(())
+    }
+
+    /// Removes all files.
+    ///
+    /// # Errors
+    /// One cannot be removed.
+    pub(super) fn remove_all(&mut self) -> io::Result<()> {
+        self.present = None;
+        self.remove_oldest(0)
+    }
+
+    fn trim(&mut self) -> io::Result<()> {
+        self.remove_oldest(self.rotation.map_or(usize::MAX, |rotation| rotation.files))
+    }
+
+    /// Removes the oldest files but for so many.
+    fn remove_oldest(&mut self, but: usize) -> io::Result<()> {
+        while self.made.len() > but
+            && let Some(oldest) = self.made.front()
+        {
+            let removed = match self.id_of(&oldest.name) {
+                // What somebody else put in its place is not ours.
+                Ok(id) if id != oldest.id => Ok(()),
+                Ok(_) => unlinkat(&self.folder, oldest.name.as_str(), AtFlags::empty()),
+                Err(errno) => Err(errno),
+            };
+            match removed {
+                Ok(()) | Err(Errno::NOENT) => drop(self.made.pop_front()),
+                Err(errno) => {
+                    return Err(io::Error::other(format!("cannot remove {}: {}", oldest.name, io::Error::from(errno))));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn id_of(&self, name: &str) -> rustix::io::Result<(u64, u64)> {
+        let stat = statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok((stat.st_dev, stat.st_ino))
     }
 
     /// Whether a file is written.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -53,6 +53,8 @@ struct State {
     trouble: Mutex<Option<String>>,
     written: AtomicU64,
     files: AtomicU64,
+    /// Whether files without frames are not to stay.
+    is_discarded: AtomicBool,
 }
 
 /// What came of a recording.
@@ -66,6 +68,8 @@ pub struct Written {
     pub lost: u64,
     /// Whether all that waited was written or lost. If not, the disk did not answer in time.
     pub is_complete: bool,
+    /// What went wrong and was not told yet.
+    pub trouble: Option<String>,
 }
 
 impl Settings {
@@ -134,6 +138,12 @@ impl Recorder {
         self.state.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Ends a recording of a run that did not begin: a file without frames goes.
+    pub fn discard(self, patience: Duration) {
+        self.state.is_discarded.store(true, Ordering::Relaxed);
+        self.close(patience);
+    }
+
     /// Ends the recording, once all other inlets are gone and what waits is written; it is waited for no longer than told.
     pub fn close(self, patience: Duration) -> Written {
         let Self { inlet, counts, state, writer: _, ended } = self;
@@ -145,6 +155,7 @@ impl Recorder {
             files: state.files.load(Ordering::Relaxed),
             lost: counts.lost(),
             is_complete,
+            trouble: state.trouble.lock().unwrap_or_else(PoisonError::into_inner).take(),
         }
     }
 }
@@ -182,6 +193,12 @@ impl Writer {
             }
         }
         self.flush();
+        if self.state.is_discarded.load(Ordering::Relaxed)
+            && self.state.written.load(Ordering::Relaxed) == 0
+            && let Err(error) = self.files.remove_all()
+        {
+            self.fail("cannot remove", &error);
+        }
     }
 
     fn write(&mut self, frames: &Frames) {
@@ -238,8 +255,9 @@ impl Writer {
                 self.state.written.fetch_add(frames as u64, Ordering::Relaxed);
                 self.state.files.store(u64::from(self.files.made()), Ordering::Relaxed);
                 if self.settings.rotation.is_some() && self.files.len() >= self.most() {
+                    // The next file is made when something is to go into it.
                     self.encoder = None;
-                    self.rotate();
+                    self.files.close();
                 }
             }
             Err(error) => {
@@ -259,13 +277,6 @@ impl Writer {
             return Err(io::Error::other("it has 1 GiB, and no other follows it: --write-bytes has others follow"));
         }
         self.files.append(bytes)
-    }
-
-    fn rotate(&mut self) {
-        match self.files.rotate(self.now) {
-            Ok(()) => self.path = self.files.path(),
-            Err(error) => self.fail("cannot make the file behind", &error),
-        }
     }
 
     fn fail(&self, what: &str, error: &dyn Display) {

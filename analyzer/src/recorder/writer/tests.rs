@@ -89,7 +89,7 @@ fn frames_are_read_back_with_their_interface_and_comment() {
         recorder.inlet().record(frames("ens2", 2..3));
         recorder.inlet().record(frames("ens1", 3..4));
         let written = recorder.close(LONG);
-        assert_eq!(written, Written { frames: 4, files: 1, lost: 0, is_complete: true });
+        assert_eq!(written, Written { frames: 4, files: 1, lost: 0, is_complete: true, trouble: None });
         let violating = Some("violating".to_owned());
         assert_eq!(
             read(&folder.files()[0]),
