@@ -152,7 +152,7 @@ impl Guarded {
 /// Starts to look at devices, as they are told and each second, and to tell what is found.
 pub(super) fn start(config: &Config, sender: mpsc::Sender<Event>) -> Guarded {
     let (wanted, mut devices) = watch::channel(Vec::new());
-    let sources = open_vswitch::Sources::of(config);
+    let mut sources = open_vswitch::Sources::of(config);
     let mut watch = Watch { force: config.force, looks: 0, first: HashMap::new(), last: HashMap::new() };
     tokio::spawn(async move {
         let mut ticks = interval(INTERVAL);
@@ -163,7 +163,7 @@ pub(super) fn start(config: &Config, sender: mpsc::Sender<Event>) -> Guarded {
                 changed = devices.changed() => if changed.is_err() { return },
             }
             let wanted = devices.borrow_and_update().clone();
-            let findings = watch.look(wanted, &sources).await;
+            let findings = watch.look(wanted, &mut sources).await;
             if !findings.is_empty() && sender.send(Event::Guarded(findings)).await.is_err() {
                 return;
             }
@@ -184,7 +184,7 @@ struct Watch {
 
 impl Watch {
     /// What is found of the devices; nothing yet of those that are to be watched for longer.
-    async fn look(&mut self, devices: Vec<Device>, sources: &open_vswitch::Sources) -> Findings {
+    async fn look(&mut self, devices: Vec<Device>, sources: &mut open_vswitch::Sources) -> Findings {
         self.first.retain(|ifindex, _| devices.iter().any(|(device, _)| device == ifindex));
         self.last.retain(|ifindex, _| devices.iter().any(|(device, _)| device == ifindex));
         if devices.is_empty() {

@@ -24,10 +24,12 @@ pub(super) struct Sources {
     well_known: Vec<PathBuf>,
     /// Where the user says that it is.
     named: Vec<Remote>,
+    /// What ovs-vswitchd told last.
+    daemon: Ports,
 }
 
 /// What it told.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Ports {
     names: BTreeSet<String>,
     /// Who could not be asked, and why.
@@ -40,12 +42,17 @@ impl Sources {
             Database::Remotes(remotes) => remotes.clone(),
             Database::Off | Database::WellKnown => Vec::new(),
         };
-        Self { well_known: well_known(follow::Database::OpenVswitch), named }
+        Self { well_known: well_known(follow::Database::OpenVswitch), named, daemon: Ports::default() }
     }
 
-    /// Asks the databases, and `with_daemon` ovs-vswitchd, which may have ports of a time before.
-    pub(super) async fn ports(&self, with_daemon: bool) -> Ports {
-        let mut ports = Ports::default();
+    /// Asks the databases, and `with_daemon` ovs-vswitchd, which may have ports of a time before; else what that told last
+    /// holds on.
+    pub(super) async fn ports(&mut self, with_daemon: bool) -> Ports {
+        if with_daemon {
+            self.daemon = Ports::default();
+            self.daemon.ask_daemon().await;
+        }
+        let mut ports = self.daemon.clone();
         for socket in &self.well_known {
             match socket.try_exists() {
                 Ok(false) => {}
@@ -62,9 +69,6 @@ impl Sources {
                     ports.does_not_know(remote.to_string(), why);
                 }
             }
-        }
-        if with_daemon {
-            ports.ask_daemon().await;
         }
         ports
     }
@@ -112,5 +116,24 @@ impl Ports {
 
     fn does_not_know(&mut self, place: String, why: String) {
         self.unknown.get_or_insert(Use::OvsUnknown { place, why });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else a NIC would be taken for free between two times that the daemon is asked.
+    #[tokio::test]
+    async fn what_the_daemon_told_holds_until_it_is_asked_again() {
+        let mut daemon = Ports { names: ["ens1".to_owned()].into(), unknown: None };
+        for expected in [Use::OvsPort, Use::OvsUnknown { place: "ctl".to_owned(), why: "no answer".to_owned() }] {
+            let mut sources = Sources { well_known: Vec::new(), named: Vec::new(), daemon: daemon.clone() };
+            for _ in 0..2 {
+                assert_eq!(sources.ports(false).await.has(&["ens1".into()]), Some(expected.clone()));
+            }
+            daemon = Ports::default();
+            daemon.does_not_know("ctl".to_owned(), "no answer".to_owned());
+        }
     }
 }
