@@ -15,7 +15,7 @@ use super::socket::Shape;
 use crate::bpf::attach::{Attachment, Mode, Nic, XdpMode};
 use crate::bpf::programs::Programs;
 use crate::bpf::redirect::Redirect;
-use crate::bpf::rtnl::{self, u32_at};
+use crate::bpf::rtnl::{self, u32_at, u64_at};
 use crate::recorder;
 
 /// `struct ifinfomsg`.
@@ -162,9 +162,4 @@ impl Told {
         }
         Ok(told)
     }
-}
-
-/// A `u64` in host order at an offset.
-fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
-    Some(u64::from_ne_bytes(bytes.get(offset..offset + 8)?.try_into().ok()?))
 }

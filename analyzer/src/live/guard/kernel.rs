@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Use;
-use crate::bpf::rtnl::{self, Answer, attributes, text, u32_at};
+use crate::bpf::rtnl::{self, Answer, u32_at, u64_at};
+use crate::netlink::link::Link;
 use crate::types::{IpPrefix, MacAddr};
 
 const RTM_GETLINK: u16 = 18;
@@ -26,16 +27,9 @@ const NHMSG_LEN: usize = 8;
 /// `struct rtnexthop`.
 const RTNEXTHOP_LEN: usize = 8;
 
-const IFLA_ADDRESS: u16 = 1;
-const IFLA_IFNAME: u16 = 3;
 const IFLA_LINK: u16 = 5;
-const IFLA_MASTER: u16 = 10;
-const IFLA_LINKINFO: u16 = 18;
-const IFLA_INFO_KIND: u16 = 1;
 const IFLA_STATS64: u16 = 23;
 const IFLA_LINK_NETNSID: u16 = 37;
-const IFLA_PROP_LIST: u16 = 52;
-const IFLA_ALT_IFNAME: u16 = 53;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const RTA_DST: u16 = 1;
@@ -49,7 +43,7 @@ const NHA_OIF: u16 = 5;
 
 /// What the kernel told at one moment.
 pub(super) struct Facts {
-    links: Vec<Link>,
+    devices: Vec<Device>,
     addresses: Vec<Answer>,
     forwarding: Vec<Answer>,
     /// Only where it was asked for.
@@ -57,16 +51,12 @@ pub(super) struct Facts {
     nexthops: Vec<Answer>,
 }
 
-/// What matters of a link.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-struct Link {
-    ifindex: u32,
-    names: Vec<Arc<str>>,
-    mac: Option<MacAddr>,
-    kind: Option<String>,
-    master: Option<u32>,
-    /// The link that it lies on, if that is in this namespace; of a veth, its peer.
-    link: Option<u32>,
+/// A link, and what matters of it here alone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Device {
+    link: Link,
+    /// The link that it names, whatever its kind, if that is in this namespace: what it lies on, or of a veth its peer.
+    names: Option<u32>,
     sent: Option<u64>,
 }
 
@@ -85,7 +75,7 @@ impl Facts {
             }
         };
         Ok(Self {
-            links: links.iter().filter_map(Link::of).collect(),
+            devices: links.iter().filter_map(|answer| Device::of(answer).transpose()).collect::<io::Result<_>>()?,
             addresses: rtnl::dump(RTM_GETADDR, &[0; IFADDRMSG_LEN])?,
             // A kernel without bridges has no such table, and no link that would be in it.
             forwarding: rtnl::dump(RTM_GETNEIGH, &bridged).unwrap_or_default(),
@@ -96,9 +86,9 @@ impl Facts {
 
     /// A use of a link other than by routes.
     pub(super) fn used(&self, ifindex: u32) -> Option<Use> {
-        let own = self.links.iter().find(|link| link.ifindex == ifindex)?;
+        let own = &self.device(ifindex)?.link;
         let address = self.addresses.iter().filter_map(|answer| address_of(answer, ifindex));
-        by_links(&self.links, own)
+        by_links(&self.devices, own)
             .or_else(|| upper_in_sysfs(own))
             .or_else(|| self.forwarding.iter().find_map(|answer| received_for(answer, own)))
             .or_else(|| address.filter(|addr| !is_link_local(*addr)).map(Use::Address).next())
@@ -112,69 +102,50 @@ impl Facts {
 
     /// All names of a link, `name` among them.
     pub(super) fn names(&self, ifindex: u32, name: &Arc<str>) -> Vec<Arc<str>> {
-        let known = self.links.iter().find(|link| link.ifindex == ifindex).map(|link| link.names.clone());
-        known.into_iter().flatten().chain([Arc::clone(name)]).collect()
+        let link = self.device(ifindex).map(|device| &device.link);
+        let known = link.into_iter().flat_map(|link| std::iter::once(&link.name).chain(&link.alt_names));
+        known.chain([name]).cloned().collect()
     }
 
     /// Frames that a link has sent.
     pub(super) fn sent(&self, ifindex: u32) -> Option<u64> {
-        self.links.iter().find(|link| link.ifindex == ifindex)?.sent
+        self.device(ifindex)?.sent
+    }
+
+    fn device(&self, ifindex: u32) -> Option<&Device> {
+        self.devices.iter().find(|device| device.link.ifindex == ifindex)
     }
 }
 
-impl Link {
-    fn of(answer: &Answer) -> Option<Self> {
-        let mut link = Self { ifindex: u32_at(&answer.payload, 4)?, ..Self::default() };
-        let mut is_elsewhere = false;
-        for (kind, value) in answer.attributes(IFINFOMSG_LEN) {
-            match kind {
-                IFLA_IFNAME => link.names.push(text(value).into()),
-                IFLA_PROP_LIST => {
-                    let names = attributes(value).filter(|(kind, _)| *kind == IFLA_ALT_IFNAME);
-                    link.names.extend(names.map(|(_, name)| Arc::from(text(name))));
-                }
-                IFLA_ADDRESS => link.mac = value.try_into().ok().map(MacAddr),
-                IFLA_LINK => link.link = u32_at(value, 0),
-                IFLA_MASTER => link.master = u32_at(value, 0),
-                IFLA_LINKINFO => {
-                    let kind = attributes(value).find(|(kind, _)| *kind == IFLA_INFO_KIND);
-                    link.kind = kind.map(|(_, kind)| text(kind));
-                }
-                // `tx_packets`, the second of `struct rtnl_link_stats64`.
-                IFLA_STATS64 => {
-                    link.sent = value.get(8..16).and_then(|sent| Some(u64::from_ne_bytes(sent.try_into().ok()?)))
-                }
-                IFLA_LINK_NETNSID => is_elsewhere = true,
-                _ => {}
-            }
-        }
-        if is_elsewhere {
-            link.link = None;
-        }
-        Some(link)
-    }
-
-    fn name(&self) -> Arc<str> {
-        self.names.first().cloned().unwrap_or_else(|| format!("the interface {}", self.ifindex).into())
+impl Device {
+    fn of(answer: &Answer) -> io::Result<Option<Self>> {
+        let Some(link) = Link::parse(&answer.payload).map_err(io::Error::other)? else { return Ok(None) };
+        let value = |wanted| answer.attributes(IFINFOMSG_LEN).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
+        let is_elsewhere = value(IFLA_LINK_NETNSID).is_some();
+        let names = value(IFLA_LINK).and_then(|value| u32_at(value, 0)).filter(|_| !is_elsewhere);
+        // `tx_packets`, the second of `struct rtnl_link_stats64`.
+        let sent = value(IFLA_STATS64).and_then(|stats| u64_at(stats, 8));
+        Ok(Some(Self { link, names, sent }))
     }
 }
 
-fn by_links(links: &[Link], own: &Link) -> Option<Use> {
+fn by_links(devices: &[Device], own: &Link) -> Option<Use> {
     if let Some(master) = own.master {
-        let known = links.iter().find(|link| link.ifindex == master).map(Link::name);
-        return Some(Use::Port { master: known.unwrap_or_else(|| format!("the interface {master}").into()) });
+        let known = devices.iter().find(|device| device.link.ifindex == master);
+        let unnamed = || format!("the interface {master}").into();
+        return Some(Use::Port { master: known.map_or_else(unnamed, |device| Arc::clone(&device.link.name)) });
     }
-    // A veth names its peer.
-    let lies_on_it = |link: &&Link| link.link == Some(own.ifindex) && link.kind.as_deref() != Some("veth");
-    let is_port_of_it = |link: &&Link| link.master == Some(own.ifindex);
-    let upper =
-        links.iter().filter(|link| link.ifindex != own.ifindex).find(|link| lies_on_it(link) || is_port_of_it(link));
-    upper.map(|upper| Use::Lower { upper: upper.name() })
+    let uses_it = |device: &&Device| {
+        // A veth names its peer.
+        let lies_on_it = device.names == Some(own.ifindex) && device.link.kind.as_deref() != Some("veth");
+        device.link.ifindex != own.ifindex && (lies_on_it || device.link.master == Some(own.ifindex))
+    };
+    devices.iter().find(uses_it).map(|upper| Use::Lower { upper: Arc::clone(&upper.link.name) })
 }
 
 /// A link of a kind that names none below, as sysfs tells it.
 fn upper_in_sysfs(own: &Link) -> Option<Use> {
-    let folder = format!("/sys/class/net/{}", own.name());
+    let folder = format!("/sys/class/net/{}", own.name);
     // It may be that of another namespace.
     let index = fs::read_to_string(format!("{folder}/ifindex")).ok()?;
     if index.trim().parse() != Ok(own.ifindex) {
@@ -251,27 +222,42 @@ fn is_link_local(addr: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn link(ifindex: u32, name: &str, kind: &str) -> Link {
-        Link { ifindex, names: vec![name.into()], kind: Some(kind.to_owned()), ..Link::default() }
+    fn device(ifindex: u32, name: &str, kind: &str) -> Device {
+        let link = Link {
+            ifindex,
+            name: name.into(),
+            alt_names: Vec::new(),
+            mac: None,
+            kind: Some(kind.into()),
+            master: None,
+            lower: None,
+            is_up: true,
+            has_carrier: true,
+            is_loopback: false,
+        };
+        Device { link, names: None, sent: None }
     }
 
     /// What tests in namespaces cannot make: kinds that the kernel of the test machine may lack.
     #[test]
     fn links_that_use_another() {
-        let own = link(2, "ens2", "");
-        let peer = Link { link: Some(2), ..link(3, "veth0", "veth") };
-        assert_eq!(by_links(&[own.clone(), peer], &own), None);
+        let own = device(2, "ens2", "");
+        let peer = Device { names: Some(2), ..device(3, "veth0", "veth") };
+        assert_eq!(by_links(&[own.clone(), peer], &own.link), None);
         for kind in ["vlan", "macvlan", "macsec", "ipvlan"] {
-            let upper = Link { link: Some(2), ..link(4, "upper0", kind) };
-            let used = by_links(&[own.clone(), upper], &own);
+            let upper = Device { names: Some(2), ..device(4, "upper0", kind) };
+            let used = by_links(&[own.clone(), upper], &own.link);
             assert_eq!(used, Some(Use::Lower { upper: "upper0".into() }), "{kind}");
         }
         for kind in ["bond", "team", "vrf", "bridge", "openvswitch"] {
-            let member = Link { master: Some(5), ..own.clone() };
-            let links = [member.clone(), link(5, "master0", kind)];
-            assert_eq!(by_links(&links, &member), Some(Use::Port { master: "master0".into() }), "{kind}");
+            let mut member = own.clone();
+            member.link.master = Some(5);
+            let devices = [member, device(5, "master0", kind)];
+            let used = by_links(&devices, &devices[0].link);
+            assert_eq!(used, Some(Use::Port { master: "master0".into() }), "{kind}");
             // The bond itself is used by its members.
-            assert_eq!(by_links(&links, &links[1]), Some(Use::Lower { upper: "ens2".into() }), "{kind}");
+            let used = by_links(&devices, &devices[1].link);
+            assert_eq!(used, Some(Use::Lower { upper: "ens2".into() }), "{kind}");
         }
     }
 }
