@@ -14,7 +14,6 @@ use super::databases::{Databases, Role, Told};
 use super::event::{Event, Reading};
 use super::evidence::Evidence;
 use super::exporting::Exporting;
-use super::guard::Refused;
 use super::kernel::Kernel;
 use super::latent::Latents;
 use super::ledger::Ledger;
@@ -66,8 +65,6 @@ pub(super) struct Daemon {
     pub(super) rtnetlink: SourceId,
     pub(super) files: NexthopFiles,
     pub(super) watching: Watching,
-    /// The first NIC that frames may not be taken from.
-    pub(super) refused: Option<Refused>,
     /// Where packets are told of one by one.
     pub(super) tracing: Option<Tracing>,
     /// Where frames are recorded.

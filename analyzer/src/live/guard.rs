@@ -138,6 +138,11 @@ impl Guarded {
         told
     }
 
+    /// The first device that somebody else uses, and what for.
+    pub(super) fn used(&self) -> Option<(u32, &Use)> {
+        self.found.iter().find_map(|(ifindex, found)| Some((*ifindex, found.as_ref().err()?)))
+    }
+
     /// Whether frames may be taken from a device.
     pub(super) fn is_free(&self, ifindex: u32) -> bool {
         self.found.get(&ifindex) == Some(&Ok(()))

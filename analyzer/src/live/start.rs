@@ -148,7 +148,6 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
         rtnetlink,
         files,
         watching: Watching::new(&config, devices, guarded),
-        refused: None,
         tracing,
         recording,
         not_written: 0,
@@ -294,7 +293,7 @@ impl Daemon {
         if !self.watching.is_decided() {
             return Ok(());
         }
-        if let Some(refused) = self.refused.take() {
+        if let Some(refused) = self.watching.refused() {
             return Err(refused.into());
         }
         self.watching.open().map_err(anyhow::Error::msg)?;

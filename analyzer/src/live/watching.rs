@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::config::Config;
 use super::daemon::Daemon;
-use super::guard::{Findings, Guarded, Refused};
+use super::guard::{Findings, Guarded, Refused, Use};
 use super::kernel::{Held, Kernel};
 use super::nics::{self, NicEvent, Nics};
 use super::voice::Trouble;
@@ -190,13 +190,22 @@ impl Watching {
     pub(super) fn guarded(&mut self, findings: Findings) -> Vec<(Refused, bool)> {
         let Some(guarded) = &mut self.guarded else { return Vec::new() };
         let refused = guarded.take(findings);
-        let names = self.lower.values().flatten().map(|device| (device.ifindex, Arc::clone(&device.name)));
-        let names: BTreeMap<u32, Arc<str>> = names.collect();
         let told = refused.into_iter().filter_map(|(ifindex, used)| {
             let was_taken = self.let_go(ifindex).is_some();
-            Some((Refused { nic: Arc::clone(names.get(&ifindex)?), used }, was_taken))
+            Some((self.refusal(ifindex, used)?, was_taken))
         });
         told.collect()
+    }
+
+    /// The first device that frames may not be taken from.
+    pub(super) fn refused(&self) -> Option<Refused> {
+        let (ifindex, used) = self.guarded.as_ref()?.used()?;
+        self.refusal(ifindex, used.clone())
+    }
+
+    fn refusal(&self, ifindex: u32, used: Use) -> Option<Refused> {
+        let device = self.lower.values().flatten().find(|device| device.ifindex == ifindex)?;
+        Some(Refused { nic: Arc::clone(&device.name), used })
     }
 
     /// Whether it is known of all devices if frames may be taken from them; of none where it does not matter.
@@ -319,8 +328,7 @@ impl Daemon {
     pub(super) fn guarded(&mut self, findings: Findings) {
         for (refused, was_taken) in self.watching.guarded(findings) {
             if !self.watching.is_open() {
-                // It is why we do not start.
-                self.refused.get_or_insert(refused);
+                // It is why we do not start, and is told as that.
                 continue;
             }
             if was_taken {
