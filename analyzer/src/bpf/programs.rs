@@ -1,7 +1,7 @@
 //! Loading the kernel program and attaching its parts.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use analyzer_ebpf::maps::{PacketCount, name, program};
@@ -99,18 +99,13 @@ impl Programs {
         self.object.programs().filter_map(|(_, program)| program.info().ok()).map(|info| info.id()).collect()
     }
 
-    /// The map that makes NICs known, by name.
-    pub(super) fn nics(&self) -> (&'static str, BorrowedFd<'_>) {
-        self.nics.descriptor()
-    }
-
     fn tc(&mut self, name: &'static str) -> Result<Loaded<'_>, BpfError> {
         loaded(&mut self.object, name)
     }
 
     /// Indices of NICs in flow keys, by those of the kernel.
-    pub(super) fn known_nics(&self) -> Arc<Map<u32, u32>> {
-        Arc::clone(&self.nics)
+    pub(super) fn nics(&self) -> &Arc<Map<u32, u32>> {
+        &self.nics
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 
 use analyzer_ebpf::maps::PacketCount;
 use analyzer_ebpf::sockets::{name, program};
@@ -63,7 +64,7 @@ impl Redirect {
     /// # Errors
     /// Another program is there, and stays.
     pub fn approach(&self, nic: &Nic, programs: &Programs) -> Result<Attachment, BpfError> {
-        let attachment = Attachment::new(nic, programs.known_nics())?;
+        let attachment = Attachment::new(nic, Arc::clone(programs.nics()))?;
         attachment.need_xdp_slot()?;
         Ok(attachment)
     }

@@ -71,7 +71,7 @@ impl Tracer {
         // Lines are taken each second at the latest.
         let bytes = (filter.per_second * LINE_BYTES * 2).next_power_of_two().max(MIN_LOG_BYTES);
         let mut object = programs::make(OBJECT, |loader| _ = loader.map_max_entries(LOG, bytes))?;
-        let shared: Vec<_> = table.descriptors().chain([daemon.nics()]).collect();
+        let shared: Vec<_> = table.descriptors().chain([daemon.nics().descriptor()]).collect();
         let mut places = Vec::new();
         for name in filter::SHARED {
             let absent = BpfError::Absent { name };
