@@ -186,11 +186,11 @@ impl Kernel {
     }
 
     /// Adds packets of a flow that a socket counted.
-    pub(super) fn add_mirrored(&mut self, flow: &Counted, seen: &Observation) -> Added {
-        let set = &self.set;
+    pub(super) fn add_mirrored(&mut self, flow: &Counted) -> Added {
+        let (set, axis) = (&self.set, self.axis());
         // As the kernel program, which notes few of those that come by a next hop: they tell nothing of who else is alive.
-        let is_request = || set.knows_source(seen.tuple.dst) && !set.is_legal(seen.eth_src);
-        self.sockets.as_mut().map_or(Added::Known, |sockets| sockets.mirrored.add(flow, seen, is_request))
+        let is_request = |seen: &Observation| set.knows_source(seen.tuple.dst) && !set.is_legal(seen.eth_src);
+        self.sockets.as_mut().map_or(Added::Known, |sockets| sockets.mirrored.add(flow, axis, is_request))
     }
 
     /// Whether packets are judged by nothing, as it did not take the set.

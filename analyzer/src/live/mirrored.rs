@@ -8,7 +8,7 @@ use hashbrown::hash_map::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap};
 
 use super::kernel::Counters;
-use crate::bpf::readings::{Counted, Heard, Key, Request};
+use crate::bpf::readings::{Axis, Counted, Heard, Key, Request};
 use crate::engine::observation::{Counts, Observation};
 use crate::mirror::{Losses, Taken};
 use crate::replay::Flow;
@@ -98,8 +98,8 @@ impl Mirrored {
             .collect()
     }
 
-    /// Adds packets of a flow, and notes them where `is_request` says so of it.
-    pub(super) fn add(&mut self, flow: &Counted, seen: &Observation, is_request: impl FnOnce() -> bool) -> Added {
+    /// Adds packets of a flow, and notes them where `is_request` says so of it, which is asked when it is new.
+    pub(super) fn add(&mut self, flow: &Counted, axis: Axis, is_request: impl Fn(&Observation) -> bool) -> Added {
         let FlowCounts { packets, bytes, .. } = flow.counts;
         if flow.key.epoch() == 0 {
             self.count(Counter::Unloaded, packets, bytes);
@@ -112,16 +112,17 @@ impl Mirrored {
             }
             // From here on harmless flows that pause are taken away.
             Entry::Vacant(_) if self.held[version(&flow.key)] * 5 > self.most * 4 => {
-                let is_request = is_request();
+                let is_request = is_request(&flow.observation(axis));
                 (Added::Crowded { is_request }, is_request)
             }
             Entry::Vacant(place) => {
-                let held = place.insert(Held { counts: flow.counts, is_request: is_request() });
+                let held = place.insert(Held { counts: flow.counts, is_request: is_request(&flow.observation(axis)) });
                 self.held[version(&flow.key)] += 1;
                 (Added::New, held.is_request)
             }
         };
         if is_request {
+            let seen = flow.observation(axis);
             self.note_request(seen.tuple, seen.eth_src, &flow.counts);
         }
         if !matches!(added, Added::Crowded { .. }) {
@@ -273,7 +274,6 @@ mod tests {
     use analyzer_ebpf::abi::{FlowKey, LinkTags};
 
     use super::*;
-    use crate::bpf::readings::Axis;
 
     fn counted(number: u8, epoch: u16, packets: u64, last_ns: u64) -> Counted {
         let key = FlowKey {
@@ -292,7 +292,7 @@ mod tests {
     }
 
     fn add(mirrored: &mut Mirrored, flow: &Counted) -> Added {
-        mirrored.add(flow, &flow.observation(Axis { offset_ns: 0 }), || true)
+        mirrored.add(flow, Axis { offset_ns: 0 }, |_| true)
     }
 
     #[test]

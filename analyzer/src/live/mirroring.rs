@@ -3,7 +3,6 @@
 use super::daemon::{Daemon, Inbox};
 use super::mirrored::{Added, counted};
 use crate::bpf::readings::Counted;
-use crate::engine::observation::Observation;
 use crate::mirror::Taken;
 
 /// Flows that are taken over before others have their turn.
@@ -25,24 +24,24 @@ impl Daemon {
     }
 
     fn take_flow(&mut self, flow: &Counted) {
-        let seen = self.kernel.observation(flow);
-        match self.kernel.add_mirrored(flow, &seen) {
+        match self.kernel.add_mirrored(flow) {
             Added::Known => {}
             Added::New => self.waiting.push_back(flow.key),
-            Added::Crowded { is_request } => self.find_room(flow, &seen, is_request),
+            Added::Crowded { is_request } => self.find_room(flow, is_request),
         }
     }
 
     /// Books packets of a harmless flow at once, and keeps no other thing of it; of others it is kept as long as there is
     /// any room.
-    fn find_room(&mut self, flow: &Counted, seen: &Observation, is_request: bool) {
-        let plain = self.kernel.plain(&mut self.engine, &flow.key, seen, &mut self.voice);
+    fn find_room(&mut self, flow: &Counted, is_request: bool) {
+        let seen = self.kernel.observation(flow);
+        let plain = self.kernel.plain(&mut self.engine, &flow.key, &seen, &mut self.voice);
         let Some(mirrored) = self.kernel.mirrored() else { return };
         match plain {
             Some(verdict) => {
                 mirrored.pass(flow);
-                let booked = self.ledger.pass(verdict, seen);
-                self.alerting.booked(seen, booked);
+                let booked = self.ledger.pass(verdict, &seen);
+                self.alerting.booked(&seen, booked);
             }
             None => {
                 if mirrored.squeeze(flow, is_request) {
