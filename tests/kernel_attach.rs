@@ -17,11 +17,11 @@ use std::time::Duration;
 use std::{env, panic, thread};
 
 use analyzer::bpf::attach::{AttachOptions, Attachment, Ingress, Mode, Nic, Position, TcForm, XdpMode};
+use analyzer::bpf::counted::{Counted, Event, Key};
 use analyzer::bpf::error::BpfError;
-use analyzer::bpf::events::Event;
 use analyzer::bpf::hooks::{HookKind, Turn, hooks};
 use analyzer::bpf::programs::{Parts, load};
-use analyzer::bpf::readings::{Counted, Key, Readings};
+use analyzer::bpf::readings::Readings;
 use analyzer::bpf::sizes::Sizes;
 use analyzer::engine::classes::{Classes, Combination, SourceClass};
 use analyzer::types::{IpPrefix, MacAddr};

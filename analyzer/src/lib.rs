@@ -34,6 +34,8 @@ pub mod metrics;
 pub mod repair;
 pub mod sinks;
 
+pub mod daemon;
+
 pub mod doctor;
 pub mod live;
 

@@ -10,26 +10,12 @@ use aya::maps::{MapData, RingBuf};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::counted::{Event, Heard, Key};
 use super::error::BpfError;
 use super::programs::take_as;
-use super::readings::{Heard, Key};
 
 /// Events taken from the ring at once, so that a storm of them does not keep a loop from its other work.
 const BATCH: usize = 256;
-
-/// Something that is to be looked at now.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Event {
-    /// The first packet under a key in the map of suspects.
-    Suspect {
-        /// The key.
-        key: Key,
-        /// Time of the packet, nanoseconds of `CLOCK_MONOTONIC`.
-        at_ns: u64,
-    },
-    /// A neighbour is heard with a MAC that it was not heard with before.
-    Heard(Heard),
-}
 
 /// The ring of events, not yet bound to a runtime.
 #[derive(Debug)]

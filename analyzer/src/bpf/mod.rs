@@ -7,6 +7,7 @@
 //! Kernels are probed by use, not by version. Needed are ring buffers (Linux 5.8) and, to attach, TCX (6.6) or clsact.
 
 pub mod attach;
+pub mod counted;
 pub mod error;
 pub mod events;
 pub mod hooks;

@@ -8,10 +8,10 @@ use aya::Ebpf;
 use aya::maps::lpm_trie::Key;
 use hashbrown::HashMap;
 
+use super::counted::MapUse;
 use super::error::BpfError;
 use super::map::Map;
 use super::programs::take;
-use super::readings::MapUse;
 use crate::types::IpPrefix;
 
 /// The maps of prefixes.

@@ -13,13 +13,13 @@ use analyzer_ebpf::maps::{ClassEntry, Config, Outcome, OutcomeKey, mac_to_u64, n
 use aya::Ebpf;
 use hashbrown::{HashMap, HashSet};
 
+use super::counted::MapUse;
 use super::error::BpfError;
 use super::grace_period::GracePeriod;
 use super::map::Map;
 use super::places::{Place, PrefixMaps, counted};
 use super::plan::{PrefixSet, Side};
 use super::programs::{nexthops_len, take};
-use super::readings::MapUse;
 use crate::engine::classes::{Classes, Combination};
 use crate::types::{IpPrefix, MacAddr};
 

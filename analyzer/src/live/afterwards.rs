@@ -12,8 +12,8 @@ use tokio::time::{Instant, interval};
 
 use super::clock::Clock;
 use crate::bpf::attach::{AttachOptions, Attachment, Ingress, Nic};
+use crate::bpf::counted::Axis;
 use crate::bpf::programs::{self, Parts};
-use crate::bpf::readings::Axis;
 use crate::bpf::sizes::Sizes;
 use crate::engine::observation::Observation;
 use crate::types::{Timestamp, Tuple};

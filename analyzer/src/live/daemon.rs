@@ -28,8 +28,8 @@ use super::sweeping::Line;
 use super::tracing::Tracing;
 use super::voice::{Trouble, Voice};
 use super::watching::Watching;
-use crate::bpf::events::{self, EventStream};
-use crate::bpf::readings::{Heard, Key};
+use crate::bpf::counted::{self, Heard, Key};
+use crate::bpf::events::EventStream;
 use crate::cli::ConntrackSource;
 use crate::engine::Engine;
 use crate::engine::fact::Delta;
@@ -158,8 +158,8 @@ impl Daemon {
 
     async fn handle(&mut self, event: Event) -> ControlFlow<&'static str> {
         match event {
-            Event::Noticed(events::Event::Suspect { key, .. }) => self.noticed(key),
-            Event::Noticed(events::Event::Heard(heard)) => self.heard(&heard),
+            Event::Noticed(counted::Event::Suspect { key, .. }) => self.noticed(key),
+            Event::Noticed(counted::Event::Heard(heard)) => self.heard(&heard),
             Event::Database(role, event) => {
                 let told = self.databases.take(role, event, &mut self.sources, self.clock.now());
                 self.take(told);

@@ -6,7 +6,7 @@ use super::databases::Role;
 use super::flows::Answer;
 use super::guard;
 use super::senders::Senders;
-use crate::bpf::events;
+use crate::bpf::counted;
 use crate::conntrack::index::LabelledIndex;
 use crate::engine::fact::Connection;
 use crate::engine::label::{self, PortForm};
@@ -63,7 +63,7 @@ pub(super) enum Event {
     /// The kernel's routes cannot be followed any more.
     KernelLost(route::Error),
     /// The kernel program asks for a look.
-    Noticed(events::Event),
+    Noticed(counted::Event),
     /// It was looked whether anybody else uses the NICs that frames are taken from.
     Guarded(guard::Findings),
     /// A socket of a mirror port has counted frames.

@@ -10,7 +10,7 @@ use super::daemon::{Daemon, Inbox};
 use super::kernel::Counters;
 use super::set::counters_of;
 use super::voice::Trouble;
-use crate::bpf::readings::Counted;
+use crate::bpf::counted::Counted;
 use crate::engine::finding::{LatentState, NexthopCount, Summary};
 use crate::engine::verdict::{Info, Verdict};
 use crate::output::provenance::Provenance;

@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 
 use super::daemon::Daemon;
 use super::ledger::Known;
-use crate::bpf::readings::{Counted, Key};
+use crate::bpf::counted::{Counted, Key};
 use crate::engine::Assessment;
 use crate::engine::observation::Observation;
 use crate::engine::verdict::Verdict;

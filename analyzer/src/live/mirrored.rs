@@ -8,7 +8,7 @@ use hashbrown::hash_map::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap};
 
 use super::kernel::Counters;
-use crate::bpf::readings::{Axis, Counted, Heard, Key, Request};
+use crate::bpf::counted::{Axis, Counted, Heard, Key, Request};
 use crate::engine::observation::{Counts, Observation};
 use crate::mirror::{Losses, Taken};
 use crate::replay::Flow;

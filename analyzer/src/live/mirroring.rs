@@ -2,7 +2,7 @@
 
 use super::daemon::{Daemon, Inbox};
 use super::mirrored::{Added, counted};
-use crate::bpf::readings::Counted;
+use crate::bpf::counted::Counted;
 use crate::mirror::Taken;
 
 /// Flows that are taken over before others have their turn.

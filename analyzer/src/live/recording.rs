@@ -18,7 +18,7 @@ use self::held::{Batch, Held};
 use super::clock::Clock;
 use super::config::Recorded;
 use super::daemon::Daemon;
-use crate::bpf::readings::Key;
+use crate::bpf::counted::Key;
 use crate::cli::Only;
 use crate::engine::finding::Finding;
 use crate::engine::verdict::Verdict;

@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::config::Config;
 use super::connections::Way;
 use super::daemon::Daemon;
-use crate::bpf::readings::Request;
+use crate::bpf::counted::Request;
 use crate::engine::finding::Finding;
 use crate::netlink::conntrack::Table;
 use crate::repair::automatic::Automatic;

@@ -11,7 +11,7 @@ use hashbrown::hash_map::Entry;
 use analyzer_ebpf::abi::Direction;
 
 use super::daemon::{Daemon, RARELY};
-use crate::bpf::readings::Request;
+use crate::bpf::counted::Request;
 use crate::engine::bounded::{Flow, flow_of};
 use crate::engine::finding::Finding;
 use crate::engine::observation::Observation;

@@ -11,7 +11,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::daemon::Daemon;
 use super::judging::{Due, TURN};
-use crate::bpf::readings::{Counted, Key};
+use crate::bpf::counted::{Counted, Key};
 use crate::engine::verdict::Verdict;
 use crate::types::MacAddr;
 

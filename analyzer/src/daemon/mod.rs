@@ -1,0 +1,3 @@
+//! The daemon without the machine: what it knows, and what follows when something happens.
+
+pub mod packets;
