@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
+use analyzer::daemon::history::{Bounds, History};
 use analyzer::engine::fact::{Bfd, BfdStatus, Delta, Fact};
-use analyzer::live::history::file::{Notice, SaveError, Saver, load};
-use analyzer::live::history::{Bounds, History};
+use analyzer::live::history::{Notice, SaveError, Saver, load};
 use analyzer::types::{Timestamp, Validity};
 use common::{TempDir, command, require, run};
 

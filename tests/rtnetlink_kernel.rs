@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use analyzer::daemon::nics::{NicEvent, Nics};
 use analyzer::engine::fact::{BfdRef, BfdStatus, Fact};
-use analyzer::live::nics::{NicEvent, Nics};
 use analyzer::netlink::link::LinkChange;
 use analyzer::netlink::route::state::Losses;
 use analyzer::netlink::route::tables::Table;

@@ -40,7 +40,7 @@ pub use self::trace::{NotAPattern, Pattern, TraceArgs};
 use self::values::{DURATION, parse_duration};
 pub use self::values::{Interface, NodeName, PathOrNone, RemoteOrNone};
 use crate::inputs::Paths;
-use crate::live::history::file::DEFAULT_PATH;
+use crate::live::history::DEFAULT_PATH;
 use crate::types::{MacAddr, Timestamp, Tuple};
 
 /// Finds flows that leave an OVN-Kubernetes worker to the MAC of a gateway that is no current next hop

@@ -94,6 +94,11 @@ impl Axis {
     pub fn at(self, monotonic_ns: u64) -> Timestamp {
         Timestamp::from_nanos(self.offset_ns.saturating_add(monotonic_ns))
     }
+
+    /// What `CLOCK_MONOTONIC` shows at `time`, in nanoseconds.
+    pub fn monotonic(self, time: Timestamp) -> u64 {
+        time.as_nanos().saturating_sub(self.offset_ns)
+    }
 }
 
 impl Key {

@@ -4,6 +4,7 @@
 use analyzer_ebpf::maps::{Counter, FlowCounts, Outcome, PacketCount};
 use hashbrown::{HashMap, HashSet};
 
+use super::mirrored::Mirrored;
 use crate::bpf::counted::{Counted, Heard, Key, MapUse, Request};
 use crate::engine::classes::{Classes, Combination};
 use crate::types::{MacAddr, Tuple};
@@ -67,6 +68,25 @@ pub trait Packets {
     /// What was counted.
     fn counters(&self) -> Result<Counters, Refused>;
 
+    /// How many keys the kernel program's maps of samples, requests and neighbours hold.
+    fn present(&self) -> [Result<usize, Refused>; 3] {
+        [
+            self.samples().map(|samples| samples.len()),
+            self.requests().map(|requests| requests.len()),
+            self.heard().map(|heard| heard.len()),
+        ]
+    }
+
     /// The maps in use.
     fn map_uses(&self) -> Vec<MapUse>;
+
+    /// The table of flows, where sockets count them and not the kernel program.
+    fn mirrored(&self) -> Option<&Mirrored> {
+        None
+    }
+
+    /// The same, to be written to.
+    fn mirrored_mut(&mut self) -> Option<&mut Mirrored> {
+        None
+    }
 }

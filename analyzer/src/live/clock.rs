@@ -38,11 +38,6 @@ impl Clock {
         Timestamp::from_nanos(self.offset.saturating_add(nanos))
     }
 
-    /// The CLOCK_MONOTONIC reading at a time, in nanoseconds.
-    pub(super) fn to_monotonic(self, at: Timestamp) -> u64 {
-        at.as_nanos().saturating_sub(self.offset)
-    }
-
     /// Wall-clock nanoseconds at the zero of CLOCK_MONOTONIC, as taken at the start.
     pub(super) fn offset(&self) -> u64 {
         self.offset

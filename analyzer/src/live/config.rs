@@ -19,6 +19,7 @@ use crate::cli::{
     Cli, Command, ConntrackSource, DEFAULT_STATE, Ingress, Interface, LiveArgs, LiveRunArgs, OutputArgs, PathOrNone,
     Pattern, RepairingArgs, SyslogArgs, TcHook, TcxPosition,
 };
+use crate::daemon::settings::Changing;
 use crate::engine::settings::Settings;
 use crate::live::{history, repairing};
 use crate::metrics::address::ListenAddress;
@@ -180,7 +181,7 @@ impl TryFrom<LiveArgs> for Config {
             conntrack: asking.conntrack,
             conntrack_interval: Some(asking.conntrack_interval).filter(|interval| !interval.is_zero()),
             max_age: asking.max_age,
-            history: kept(memory.history, history::file::DEFAULT_PATH),
+            history: kept(memory.history, history::DEFAULT_PATH),
             history_age: memory.history_age,
             max_suspects: memory.max_suspects,
             max_samples: memory.max_samples,
@@ -224,6 +225,16 @@ impl Config {
         // The journal was made already.
         let journal = self.repair.iter().map(|repair| (repair.journal.clone(), Access::WRITE_OK));
         sockets.chain(read.map(|file| (file, Access::READ_OK))).chain(folders).chain(journal).collect()
+    }
+
+    /// What may change while the daemon runs.
+    pub fn changing(&self) -> Changing {
+        Changing {
+            sample: self.sample,
+            conntrack_interval: self.conntrack_interval,
+            max_age: self.max_age,
+            history_age: self.history_age,
+        }
     }
 
     /// Where messages go: to journald or /dev/log, whichever is there, unless told.

@@ -1,261 +1,148 @@
-//! What next hops were, remembered over a restart, so that it can be told when a MAC was last legal.
+//! The file that keeps the history of next hops.
 //!
-//! The facts kept are those that this follows from: routes, BFD sessions, and bindings of next hops. A [`History`] is
-//! told each [`Delta`] and keeps since when each fact holds and, of those that ended, from when until when they held,
-//! up to [`Bounds`]. [`mod@file`] keeps it on the disk. After a restart the facts that held at the last save are *pending*:
-//! one that the first synchronisation tells again has gone on, with the beginning it had; one that is not told again
-//! ended at the time of that save, as far as we know ([`History::settle`]).
-//!
-//! Pure, but for [`mod@file`].
+//! A disk that is full or read-only costs the memory over a restart, nothing else: it is said once, and
+//! tried again.
 
-use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hashbrown::HashMap;
+use super::kept;
+pub use super::kept::{Job, SaveError};
+use crate::daemon::history::{Bounds, History, format};
+use crate::types::{Place, Position, Timestamp, Warning};
 
-use self::told::Told;
-use crate::engine::fact::{Delta, Fact};
-use crate::types::{Timestamp, Validity};
+/// Where the history is kept if nothing else is configured.
+pub const DEFAULT_PATH: &str = "/var/lib/analyzer/history.jsonl";
 
-pub mod file;
-mod format;
-mod told;
+/// What messages call it.
+const WHAT: &str = "the history of next hops";
 
-/// Facts that hold, or are pending, of which a history keeps track at most.
-const MAX_HOLDING: usize = 500_000;
+/// After something changed, the history is saved at most this often.
+const WHEN_CHANGED: Duration = Duration::from_secs(30);
 
-/// How much of what ended is kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Bounds {
-    /// Facts that ended: a third each of routes, sessions and bindings, so that a session which flaps displaces no route.
-    pub facts: usize,
-    /// How long ago they may have ended.
-    pub age: Duration,
+/// Also if nothing changed, it is saved this often: what holds is known to have held until the last save.
+const WHEN_UNCHANGED: Duration = Duration::from_secs(600);
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The history; empty where there is no file, or none that can be read.
+    pub history: History,
+    /// What was passed over.
+    pub warnings: Vec<Warning>,
 }
 
-impl Default for Bounds {
-    fn default() -> Self {
-        Self { facts: 100_000, age: Duration::from_secs(30 * 24 * 3600) }
-    }
-}
-
-/// What a history could not keep.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Losses {
-    /// Facts that ended and made room for later ones before their age was reached.
-    pub displaced: u64,
-    /// Facts that hold, but were too many to keep track of.
-    pub untracked: u64,
-}
-
-/// A fact that holds.
-#[derive(Clone, Copy, PartialEq, Debug)]
-struct Holding {
-    /// How many times it is told; two sources may tell the same.
-    times: u32,
-    from: Timestamp,
-    confirmed: Option<Timestamp>,
-}
-
-/// A fact that held at the last save and has not been told again yet.
-#[derive(Clone, Copy, PartialEq, Debug)]
-struct Pending {
-    from: Timestamp,
-    confirmed: Option<Timestamp>,
-    /// When it was last known to hold.
-    seen: Timestamp,
-}
-
-/// A fact that ended.
-#[derive(Clone, PartialEq, Debug)]
-struct Ended {
-    told: Told,
-    confirmed: Option<Timestamp>,
-    from: Timestamp,
-    until: Timestamp,
-}
-
-impl Ended {
-    fn fact(&self) -> Fact {
-        let validity = Validity { from: Some(self.from), until: Some(self.until) };
-        self.told.fact(self.confirmed, validity)
-    }
-}
-
-/// Routes, sessions and bindings: since when those hold that do, and when those held that no longer do.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct History {
-    bounds: Bounds,
-    holding: HashMap<Told, Holding>,
-    pending: HashMap<Told, Pending>,
-    /// Routes, sessions, and bindings of next hops, each by their end.
-    ended: [VecDeque<Ended>; Told::KINDS],
-    /// By how many routes, of any of these, an address is a next hop.
-    nexthops: HashMap<IpAddr, usize>,
-    changes: u64,
-    losses: Losses,
-}
-
-impl History {
-    /// A history of nothing.
-    pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, ..Self::default() }
-    }
-
-    /// Takes over what a source told at `at`; times never go back. Facts of other kinds are passed over.
-    ///
-    /// A binding that is confirmed anew ends and begins in the same delta; it is one that goes on.
-    pub fn record(&mut self, delta: &Delta, at: Timestamp) {
-        for (told, confirmed) in delta.begun.iter().filter_map(Told::of) {
-            self.begin(told, confirmed, at);
+/// Reads a history. That there is no file is nothing to speak of: it is the first start.
+pub fn load(path: &Path, bounds: Bounds, now: Timestamp) -> Loaded {
+    let file: Arc<str> = path.display().to_string().into();
+    let failed = |error: io::Error| {
+        let place = Place { file: Arc::clone(&file), position: Position::Whole };
+        let message = format!("cannot read the history of next hops, so it starts anew: {error}");
+        Loaded { history: History::new(bounds), warnings: vec![Warning { place, message }] }
+    };
+    match kept::open(path) {
+        Ok(opened) => match read(opened, &file, bounds, now, format::MAX_TEXT as u64) {
+            Ok(loaded) => loaded,
+            Err(error) => failed(error),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Loaded { history: History::new(bounds), warnings: Vec::new() }
         }
-        for (told, _) in delta.ended.iter().filter_map(Told::of) {
-            self.end(&told, at);
-        }
-        self.forget(at);
+        Err(error) => failed(error),
+    }
+}
+
+/// Reads a file, of one that is longer than `most` bytes only the last whole lines of these.
+pub(super) fn read(file: File, name: &Arc<str>, bounds: Bounds, now: Timestamp, most: u64) -> io::Result<Loaded> {
+    let length = file.metadata()?.len();
+    let mut reader = BufReader::new(file);
+    let passed_over = length.saturating_sub(most);
+    if passed_over > 0 {
+        // Where it cuts a line, that one is passed over, too.
+        reader.seek(SeekFrom::Start(passed_over - 1))?;
+        reader.skip_until(b'\n')?;
+    }
+    let (history, mut warnings) = format::decode(reader.take(most), name, bounds, now, passed_over > 0)?;
+    if passed_over > 0 {
+        let place = Place { file: Arc::clone(name), position: Position::Whole };
+        let message = format!(
+            "the file has {length} bytes, and no more than {most} are read: the last lines count, and what they say held \
+             is taken to have ended at the latest time in them"
+        );
+        warnings.insert(0, Warning { place, message });
+    }
+    Ok(Loaded { history, warnings })
+}
+
+/// Says when the history is to be saved, and what is to be said of it.
+#[derive(Debug)]
+pub struct Saver {
+    path: PathBuf,
+    /// Time and [`History::changes`] of the last attempt.
+    last: Option<(Timestamp, u64)>,
+    is_failing: bool,
+    /// Facts that the last text had no room for, and whether that was said.
+    left_out: usize,
+    is_told_full: bool,
+}
+
+/// What came of saving that is worth saying.
+#[derive(Debug)]
+pub enum Notice {
+    /// It fails from now on.
+    Failing(SaveError),
+    /// It works again.
+    Recovered,
+    /// It was saved without so many facts, for which there is no room.
+    Full(usize),
+}
+
+impl Saver {
+    /// A saver to this file.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, last: None, is_failing: false, left_out: 0, is_told_full: false }
     }
 
-    /// Since when a fact holds; `None` where it does not, or is not kept track of. It is before the program's start
-    /// where the fact held then, too.
-    pub fn began(&self, fact: &Fact) -> Option<Timestamp> {
-        let (told, _) = Told::of(fact)?;
-        Some(self.holding.get(&told)?.from)
-    }
-
-    /// The facts that ended, with the time during which they held.
-    pub fn ended(&self) -> impl Iterator<Item = Fact> {
-        self.ended.iter().flatten().map(Ended::fact)
-    }
-
-    /// The same, those that ended last first.
-    fn ended_last_first(&self) -> impl Iterator<Item = Fact> {
-        let mut ended: Vec<&Ended> = self.ended.iter().flatten().collect();
-        ended.sort_by_key(|ended| std::cmp::Reverse(ended.until));
-        ended.into_iter().map(Ended::fact)
-    }
-
-    /// Ends the pending facts that `is_told` picks, which a source would have told by now, at the time at which they were
-    /// last known to hold, and returns them. To be called for what a source tells when it has been synchronised; and for
-    /// all when one is too long in coming.
-    pub fn settle(&mut self, is_told: impl Fn(&Fact) -> bool) -> Vec<Fact> {
-        let picked = |told: &Told, pending: &mut Pending| {
-            let validity = Validity { from: Some(pending.from), until: None };
-            is_told(&told.fact(pending.confirmed, validity))
-        };
-        let settled: Vec<_> = self.pending.extract_if(picked).collect();
-        let mut facts = Vec::new();
-        for (told, Pending { from, confirmed, seen }) in settled {
-            let ended = Ended { told, confirmed, from, until: seen };
-            facts.push(ended.fact());
-            self.keep(ended);
-            self.changes += 1;
-        }
-        facts
-    }
-
-    /// How many facts held at the last save and were neither told again nor settled.
-    pub fn pending(&self) -> usize {
-        self.pending.len()
-    }
-
-    /// A number that differs when there is something new to save.
-    pub fn changes(&self) -> u64 {
-        self.changes
-    }
-
-    /// What could not be kept.
-    pub fn losses(&self) -> Losses {
-        self.losses
-    }
-
-    fn begin(&mut self, told: Told, confirmed: Option<Timestamp>, at: Timestamp) {
-        if let Some(holding) = self.holding.get_mut(&told) {
-            holding.times = holding.times.saturating_add(1);
-            holding.confirmed = holding.confirmed.max(confirmed);
-            return;
-        }
-        let pending = self.pending.remove(&told);
-        if pending.is_none() && self.holding.len() + self.pending.len() >= MAX_HOLDING {
-            self.losses.untracked += 1;
-            return;
-        }
-        let from = match pending {
-            Some(pending) => pending.from.min(at),
-            None => {
-                self.refer(&told);
-                at
+    /// When [`Saver::job`] is worth calling next, for a history as it is.
+    pub fn due(&self, history: &History) -> Timestamp {
+        match self.last {
+            Some((at, changes)) if changes == history.changes() && !self.is_failing => {
+                at.saturating_add(WHEN_UNCHANGED)
             }
-        };
-        let confirmed = confirmed.max(pending.and_then(|pending| pending.confirmed));
-        self.holding.insert(told, Holding { times: 1, from, confirmed });
-        self.changes += 1;
-    }
-
-    fn end(&mut self, told: &Told, at: Timestamp) {
-        let Some(holding) = self.holding.get_mut(told) else { return };
-        holding.times -= 1;
-        if holding.times > 0 {
-            return;
-        }
-        if let Some((told, Holding { from, confirmed, .. })) = self.holding.remove_entry(told) {
-            self.keep(Ended { told, confirmed, from, until: at });
-            self.changes += 1;
+            Some((at, _)) => at.saturating_add(WHEN_CHANGED),
+            None => Timestamp::default(),
         }
     }
 
-    /// Keeps what ended, if anything can follow from it.
-    fn keep(&mut self, ended: Ended) {
-        let is_useful = match &ended.told {
-            Told::Binding(binding) => self.nexthops.contains_key(&binding.ip),
-            Told::Route(_) | Told::Bfd(_) => true,
-        };
-        if !is_useful || ended.until <= ended.from {
-            self.unrefer(&ended.told);
-            return;
-        }
-        let list = &mut self.ended[ended.told.kind()];
-        let place = list.partition_point(|earlier| earlier.until <= ended.until);
-        list.insert(place, ended);
-        for kind in 0..Told::KINDS {
-            while self.ended[kind].len() > self.bounds.facts / Told::KINDS {
-                self.drop_first(kind);
-                self.losses.displaced += 1;
+    /// What is to be written at `now`, whether it is due or not.
+    pub fn job(&mut self, history: &History, now: Timestamp) -> Job {
+        self.last = Some((now, history.changes()));
+        let format::Encoded { text, left_out } = format::encode(history, now, format::MAX_TEXT);
+        self.left_out = left_out;
+        Job { what: WHAT, path: self.path.clone(), text }
+    }
+
+    /// Takes the outcome of [`Job::run`]. Only a change of state is worth a message.
+    pub fn done(&mut self, outcome: Result<(), SaveError>) -> Option<Notice> {
+        let was_failing = self.is_failing;
+        self.is_failing = outcome.is_err();
+        match outcome {
+            Err(error) if !was_failing => Some(Notice::Failing(error)),
+            Ok(()) if was_failing => Some(Notice::Recovered),
+            Ok(()) => {
+                let was_told = std::mem::replace(&mut self.is_told_full, self.left_out > 0);
+                (self.left_out > 0 && !was_told).then_some(Notice::Full(self.left_out))
             }
+            Err(_) => None,
         }
     }
 
-    /// Drops what ended too long ago.
-    fn forget(&mut self, now: Timestamp) {
-        let age = self.bounds.age;
-        for kind in 0..Told::KINDS {
-            while self.ended[kind].front().is_some_and(|first| now.since(first.until) > age) {
-                self.drop_first(kind);
-                self.changes += 1;
-            }
-        }
-    }
-
-    fn drop_first(&mut self, kind: usize) {
-        if let Some(ended) = self.ended[kind].pop_front() {
-            self.unrefer(&ended.told);
-        }
-    }
-
-    fn refer(&mut self, told: &Told) {
-        if let Some(nexthop) = told.nexthop() {
-            *self.nexthops.entry(nexthop).or_default() += 1;
-        }
-    }
-
-    fn unrefer(&mut self, told: &Told) {
-        let Some(nexthop) = told.nexthop() else { return };
-        if let Some(count) = self.nexthops.get_mut(&nexthop) {
-            *count -= 1;
-            if *count == 0 {
-                self.nexthops.remove(&nexthop);
-            }
-        }
+    /// Whether the last attempt failed.
+    pub fn is_failing(&self) -> bool {
+        self.is_failing
     }
 }
 

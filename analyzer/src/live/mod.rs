@@ -1,22 +1,21 @@
-//! The daemon: events in, findings out, one loop.
+//! The daemon on a real node: it is told what happens, and what it asks for is done.
+//!
+//! What it makes of that is decided in [`crate::daemon`], which knows no machine.
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`config`] | settings, resolved and checked once |
 //! | `start` | loads, asks, and attaches in this order |
-//! | `daemon` | the loop: `event` says all that can happen |
-//! | `databases`, `nexthop_files`, `connections`, `watching` | what each source tells |
-//! | `sources` | the state and the age of each source |
-//! | `facts`, `set` | facts into the engine, the engine's set into the kernel |
-//! | `sweeping` | suspect packets: in which order they are judged, and which give way to others |
-//! | `judging`, `evidence`, `senders`, `ledger` | the same: what is counted, asked and said |
-//! | [`repairing`] | stale entries healed, where that is asked for |
-//! | `replies` | flows that conform and leave by another next hop than their requests came by |
-//! | [`kept`], [`history`], `remembering`, `claim` | what is kept over a restart, and by whom |
-//! | `alerting`, `namespace`, `exporting` | who is told of it, by messages and by metrics |
-//! | `tracing` | single packets, told where that is asked for |
-//! | `news`, `finish` | what is told on the way and at the end |
-//! | [`snapshot`] | the running system asked once, for commands that watch no packets |
+//! | `run` | the loop |
+//! | `packets`, `hooks` | the kernel program and AF_XDP sockets: what was counted, and where they are attached |
+//! | `conntrack` | the conntrack table |
+//! | `databases`, `flows`, `nexthop_files` | sources of facts, connected to and followed |
+//! | `guard` | whether anybody else uses the NICs whose frames are taken away |
+//! | `repairing` | repairs that were begun |
+//! | [`history`], [`kept`], `remembering`, `claim` | what is kept over a restart, and by whom |
+//! | `console`, `news`, `messages`, `exporting` | standard error and output, sinks, metrics |
+//! | `tracing`, `recording` | single packets told, and frames recorded, where that is asked for |
+//! | [`snapshot`], [`afterwards`] | the running system asked once, for commands that watch no packets, and what leaves behind a repair |
 
 use std::sync::Arc;
 
@@ -25,49 +24,34 @@ use crate::sinks::Hooks;
 use config::Config;
 
 pub mod afterwards;
-mod alerting;
 mod claim;
 mod clock;
 pub mod config;
-mod connections;
-mod daemon;
+mod conntrack;
+mod console;
 mod databases;
-mod event;
-mod evidence;
 mod exporting;
-mod facts;
-mod finish;
 mod flows;
 mod guard;
 pub mod history;
-mod judging;
+mod hooks;
 pub mod kept;
-mod kernel;
-mod latent;
-mod ledger;
-mod mirrored;
-mod mirroring;
+mod messages;
 mod namespace;
 mod news;
 mod nexthop_files;
-pub mod nics;
+mod packets;
 pub mod privileges;
 mod recording;
 mod reload;
 mod remembering;
 pub mod repairing;
-mod replies;
-mod senders;
-mod set;
+mod run;
 mod signals;
 pub mod snapshot;
-mod sources;
 mod start;
-mod sweeping;
 pub mod toml_file;
 mod tracing;
-mod voice;
-mod watching;
 
 /// Watches until a signal or the end of [`Config::duration`]. What is found on the way goes to standard output.
 ///

@@ -2,43 +2,24 @@
 
 use std::path::PathBuf;
 
-use super::sources::{SourceId, Sources};
 use super::toml_file::{Reread, TomlFile};
-use crate::engine::fact::Delta;
-use crate::types::Timestamp;
+use crate::daemon::event::Event;
 
 /// Files of next hops.
 #[derive(Debug)]
-pub(super) struct NexthopFiles {
-    files: Vec<(SourceId, TomlFile)>,
-}
+pub(super) struct NexthopFiles(Vec<TomlFile>);
 
 impl NexthopFiles {
-    pub(super) fn new(paths: &[PathBuf], sources: &mut Sources, now: Timestamp) -> Self {
-        let file = |path: &PathBuf| {
-            let id = sources.add("nexthops.toml", path.display().to_string(), true, now);
-            (id, TomlFile::new(path))
-        };
-        Self { files: paths.iter().map(file).collect() }
+    pub(super) fn new(paths: &[PathBuf]) -> Self {
+        Self(paths.iter().map(|path| TomlFile::new(path)).collect())
     }
 
-    /// Looks at all files, about once a second. Gives what changed, and what is to be said.
-    pub(super) fn poll(&mut self, sources: &mut Sources, now: Timestamp) -> Vec<(Delta, Option<String>)> {
-        let mut told = Vec::new();
-        for (id, file) in &mut self.files {
-            match file.poll() {
-                Some(Reread::Changed(delta)) => {
-                    let news = sources.synchronised(*id, now);
-                    told.push((delta, news.map(|source| format!("{} is read", source.place))));
-                }
-                Some(Reread::Failed(error)) => {
-                    // Its last facts go on to hold for verdicts: a file does not age. Repairs wait.
-                    sources.unusable(*id, error.clone(), now);
-                    told.push((Delta::default(), Some(error)));
-                }
-                None => {}
-            }
-        }
-        told
+    /// Looks at all files, about once a second. Gives what changed, and what could not be read.
+    pub(super) fn poll(&mut self) -> Vec<Event> {
+        let read = |(number, file): (usize, &mut TomlFile)| match file.poll()? {
+            Reread::Changed(delta) => Some(Event::File(number, Ok(delta))),
+            Reread::Failed(error) => Some(Event::File(number, Err(error))),
+        };
+        self.0.iter_mut().enumerate().filter_map(read).collect()
     }
 }

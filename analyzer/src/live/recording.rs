@@ -5,7 +5,9 @@
 
 mod held;
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +19,10 @@ use tokio::sync::broadcast;
 use self::held::{Batch, Held};
 use super::clock::Clock;
 use super::config::Recorded;
-use super::daemon::Daemon;
+use super::console::Console;
 use crate::bpf::counted::Key;
 use crate::cli::Only;
+use crate::daemon::record::Record;
 use crate::engine::finding::Finding;
 use crate::engine::verdict::Verdict;
 use crate::mirror::{Copied, FirstFrames};
@@ -142,8 +145,37 @@ impl Recording {
         }
     }
 
+    /// Says what went wrong, each thing once.
+    fn tell(&self, console: &mut Console) {
+        if let Some(trouble) = self.recorder.take_trouble() {
+            console.complain_once(&trouble);
+        }
+    }
+
+    /// Ends, and says what came of it. Returns the number of frames that are in no file.
+    fn end(self, console: &mut Console) -> u64 {
+        self.tell(console);
+        let Self { recorder, chosen } = self;
+        let missing = chosen.as_ref().map_or(0, Chosen::missing) as u64;
+        let written = recorder.close(PATIENCE);
+        let lost = written.lost + missing;
+        if let Some(trouble) = &written.trouble {
+            console.complain_once(trouble);
+        }
+        let files = if written.files == 1 { "file" } else { "files" };
+        console.say(&format!("wrote {} frames to {} {files} (--write)", written.frames, written.files));
+        if lost > 0 {
+            console.complain(&format!("{lost} frames that were to be written are in no file (--write)"));
+        }
+        if !written.is_complete {
+            console
+                .complain("the disk does not take what is to be written (--write), and is not waited for any longer");
+        }
+        lost
+    }
+
     /// Frames that were to be recorded and are in no file.
-    pub(super) fn lost(&self) -> u64 {
+    fn lost(&self) -> u64 {
         let missing = self.chosen.as_ref().map_or(0, Chosen::missing);
         self.recorder.lost() + missing as u64
     }
@@ -257,61 +289,67 @@ fn of_all_sets(key: Key) -> Key {
     }
 }
 
-impl Daemon {
+/// The recording, as both the daemon and whoever drives it have it.
+#[derive(Clone)]
+pub(super) struct Recordings(Rc<RefCell<Option<Recording>>>);
+
+impl Record for Recordings {
+    fn judged(&mut self, key: Key, packets: u64, before: Option<Verdict>, now: (Verdict, Option<&Finding>)) {
+        if let Some(recording) = &mut *self.0.borrow_mut() {
+            recording.judged(key, packets, before, now);
+        }
+    }
+
+    fn counted(&mut self, key: Key, packets: u64) {
+        if let Some(recording) = &mut *self.0.borrow_mut() {
+            recording.counted(key, packets);
+        }
+    }
+
+    fn close(&mut self, key: &Key) {
+        if let Some(recording) = &mut *self.0.borrow_mut() {
+            recording.close(key);
+        }
+    }
+}
+
+impl Recordings {
+    pub(super) fn new(recording: Recording) -> Self {
+        Self(Rc::new(RefCell::new(Some(recording))))
+    }
+
     /// Records or holds the first frames that came with a batch.
-    pub(super) fn take_first(&mut self, first: Option<Box<FirstFrames>>) {
-        if let (Some(recording), Some(first)) = (&mut self.recording, first) {
+    pub(super) fn take_first(&self, first: Option<Box<FirstFrames>>) {
+        if let (Some(recording), Some(first)) = (&mut *self.0.borrow_mut(), first) {
             recording.take(*first);
         }
     }
 
     /// Each second: drops frames that nobody asked for, and says what went wrong, each thing once.
-    pub(super) fn tick_recording(&mut self) {
-        if let Some(chosen) = self.recording.as_mut().and_then(|recording| recording.chosen.as_mut()) {
-            chosen.held.tick();
-        }
-        self.tell_recording();
-    }
-
-    /// Says what went wrong with the recording, each thing once.
-    fn tell_recording(&mut self) {
-        if let Some(trouble) = self.recording.as_ref().and_then(|recording| recording.recorder.take_trouble()) {
-            self.voice.complain_once(&trouble);
-        }
-    }
-
-    /// Ends the recording, and says what came of it.
-    pub(super) fn end_recording(&mut self) {
-        self.tell_recording();
-        let Some(Recording { recorder, chosen }) = self.recording.take() else { return };
-        let missing = chosen.as_ref().map_or(0, Chosen::missing) as u64;
-        let written = recorder.close(PATIENCE);
-        self.not_written = written.lost + missing;
-        if let Some(trouble) = &written.trouble {
-            self.voice.complain_once(trouble);
-        }
-        let files = if written.files == 1 { "file" } else { "files" };
-        self.voice.say(&format!("wrote {} frames to {} {files} (--write)", written.frames, written.files));
-        if self.not_written > 0 {
-            self.voice
-                .complain(&format!("{} frames that were to be written are in no file (--write)", self.not_written));
-        }
-        if !written.is_complete {
-            self.voice
-                .complain("the disk does not take what is to be written (--write), and is not waited for any longer");
-        }
-    }
-
-    /// Ends the recording of a run that could not begin.
-    pub(super) fn discard_recording(&mut self) {
-        if let Some(Recording { recorder, .. }) = self.recording.take() {
-            recorder.discard(PATIENCE);
+    pub(super) fn tick(&self, console: &mut Console) {
+        if let Some(recording) = &mut *self.0.borrow_mut() {
+            if let Some(chosen) = &mut recording.chosen {
+                chosen.held.tick();
+            }
+            recording.tell(console);
         }
     }
 
     /// Frames that were to be recorded and are in no file.
-    pub(super) fn frames_not_written(&self) -> u64 {
-        self.recording.as_ref().map_or(self.not_written, Recording::lost)
+    pub(super) fn lost(&self) -> u64 {
+        self.0.borrow().as_ref().map_or(0, Recording::lost)
+    }
+
+    /// Ends the recording, and says what came of it. Returns the number of frames that are in no file.
+    pub(super) fn end(&self, console: &mut Console) -> u64 {
+        self.0.borrow_mut().take().map_or(0, |recording| recording.end(console))
+    }
+
+    /// Ends the recording of a run that could not begin.
+    pub(super) fn discard(&self) {
+        if let Some(Recording { recorder, .. }) = self.0.borrow_mut().take() {
+            recorder.discard(PATIENCE);
+        }
     }
 }
 

@@ -1,33 +1,21 @@
-//! `live --repair`: stale entries healed as they are found, as fast as the user allows.
-//!
-//! What is to be done is decided here, by what the engine knows now; it is done on a thread of its own, as the journal
-//! waits for the disk and ovs-vswitchd for its main loop.
+//! Repairs that the daemon has begun: on a thread of their own, as the journal waits for the disk and ovs-vswitchd for its
+//! main loop.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use hashbrown::HashMap;
+use tokio::sync::mpsc::Sender;
 
 use super::clock::Clock;
 use super::config::Config;
-use super::connections::Way;
-use super::daemon::Daemon;
-use crate::bpf::counted::Request;
-use crate::engine::finding::Finding;
+use crate::daemon::connections::Way;
+use crate::daemon::event::Event;
 use crate::netlink::conntrack::Table;
-use crate::repair::automatic::Automatic;
 use crate::repair::journal::{By, Journal};
 use crate::repair::plan::Step;
 use crate::repair::rules::Rules;
 use crate::repair::{Outcome, Repair, kernel, userspace};
-use crate::types::{MacAddr, Release, Timestamp};
 use crate::unixctl::conntrack::{Pacing, UserspaceTable};
-
-/// Refusals that are said in a minute at most: a dead gateway may have thousands of entries.
-const MAX_SAID: u32 = 30;
-/// The time that this is for.
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// How a daemon repairs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,197 +28,43 @@ pub struct Settings {
     pub journal: PathBuf,
 }
 
-/// Repairs that wait, and those under way.
-#[derive(Debug)]
-pub(super) struct Repairing {
-    automatic: Automatic,
-    journal: PathBuf,
-    /// Steps that were handed over and have not come back.
-    under_way: usize,
-    hand_back: Sender<Repair>,
-    handed_back: Receiver<Repair>,
-    /// Since when refusals are counted, how many were said since, and how many were not.
-    counted_since: Timestamp,
-    said: u32,
-    unsaid: u64,
-    counts: Counts,
-}
-
-/// Entries by what came of them.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) struct Counts {
-    done: u64,
-    refused: u64,
-    failed: u64,
-}
-
-impl Counts {
-    /// Each with its stable name.
-    pub(super) fn by_name(self) -> [(&'static str, u64); 3] {
-        [("done", self.done), ("refused", self.refused), ("failed", self.failed)]
-    }
-}
-
-impl Repairing {
-    /// Nothing is repaired yet.
+impl Settings {
+    /// Checks that the journal can be written.
     ///
     /// # Errors
-    /// The journal cannot be written.
-    pub(super) fn new(settings: &Settings) -> anyhow::Result<Self> {
-        Journal::new(settings.journal.clone(), By::Daemon).check()?;
-        let (hand_back, handed_back) = channel();
-        Ok(Self {
-            automatic: Automatic::new(settings.rules, settings.per_minute),
-            journal: settings.journal.clone(),
-            under_way: 0,
-            hand_back,
-            handed_back,
-            counts: Counts::default(),
-            counted_since: Timestamp::default(),
-            said: 0,
-            unsaid: 0,
-        })
+    /// It cannot.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        Ok(Journal::new(self.journal.clone(), By::Daemon).check()?)
     }
-
-    /// What came of entries so far. One that is refused counts once for each reason.
-    pub(super) fn counts(&self) -> Counts {
-        self.counts
-    }
-
-    fn count(&mut self, outcome: &Outcome) {
-        let Counts { done, refused, failed } = &mut self.counts;
-        match outcome {
-            // The daemon makes no dry runs.
-            Outcome::Would(_) => {}
-            Outcome::Done { .. } => *done += 1,
-            Outcome::Refused(_) => *refused += 1,
-            Outcome::Failed { .. } => *failed += 1,
-        }
-    }
-}
-
-impl Daemon {
-    /// Takes note that packets were found astray at `now`, again or for the first time: what makes them go there is to be
-    /// healed.
-    pub(super) fn note_stale(&mut self, finding: &Finding, now: Timestamp) {
-        if let Some(repairing) = &mut self.repairing {
-            repairing.automatic.note_finding(finding, now);
-        }
-    }
-
-    /// Takes note of the release of ovs-vswitchd, by which it can be told to delete more or fewer entries.
-    pub(super) fn note_release(&mut self, ovs: Option<Release>) {
-        if let Some(repairing) = &mut self.repairing {
-            repairing.automatic.set_release(ovs);
-        }
-    }
-
-    /// Heals what can be healed now, and tells what came of what was begun before.
-    pub(super) fn repair_stale(&mut self) {
-        let now = self.clock.now();
-        for repair in self.repairs() {
-            if let Some(repairing) = &mut self.repairing {
-                repairing.count(&repair.outcome);
-            }
-            match &repair.outcome {
-                Outcome::Failed { .. } => self.voice.complain(&repair.to_string()),
-                Outcome::Refused(_) if !self.may_say_refusal() => {}
-                _ => self.voice.say(&repair.to_string()),
-            }
-        }
-        let Some(repairing) = &mut self.repairing else { return };
-        if now.since(repairing.counted_since) >= MINUTE {
-            let unsaid = std::mem::take(&mut repairing.unsaid);
-            (repairing.counted_since, repairing.said) = (now, 0);
-            if unsaid > 0 {
-                self.voice.say(&format!("repair: {unsaid} more entries were refused, and are looked at again"));
-            }
-        }
-    }
-
-    /// Whether one more refusal may be said; counts it.
-    fn may_say_refusal(&mut self) -> bool {
-        let Some(repairing) = &mut self.repairing else { return false };
-        let may = repairing.said < MAX_SAID;
-        if may {
-            repairing.said += 1;
-        } else {
-            repairing.unsaid += 1;
-        }
-        may
-    }
-
-    /// Begins repairs that are due. Returns those that came to an end, and those that are refused for a new reason.
-    fn repairs(&mut self) -> Vec<Repair> {
-        let Some(repairing) = &mut self.repairing else { return Vec::new() };
-        let displaced = repairing.automatic.displaced();
-        if displaced > 0 {
-            self.voice
-                .complain_once("more entries are to be repaired than can wait: some wait until they are found again");
-        }
-        let mut ended: Vec<Repair> = repairing.handed_back.try_iter().collect();
-        repairing.under_way = repairing.under_way.saturating_sub(ended.len());
-        let is_healed = |repair: &&Repair| matches!(repair.outcome, Outcome::Done { .. });
-        for healed in ended.iter().filter(is_healed).map(|repair| &repair.pin.connection) {
-            self.latents.leave_out_healed(healed);
-        }
-        let Some(datapath) = self.connections.way().datapath() else { return ended };
-        if repairing.under_way > 0 {
-            return ended;
-        }
-        let now = self.clock.now();
-        self.latents.entries().iter().for_each(|latent| repairing.automatic.note_latent(latent, now));
-        if repairing.automatic.is_idle(now) {
-            return ended;
-        }
-        // Without them it is not known who forwards to us.
-        let Some(requests) = self.kernel.requests(&mut self.voice) else { return ended };
-        self.engine.set_senders(senders(&requests, self.clock));
-        let elsewhere = self.conforming_now();
-        let Some(repairing) = &mut self.repairing else { return ended };
-        repairing.automatic.note_elsewhere(elsewhere.into_iter().map(|(flow, last, _)| (flow, last)));
-        let steps = repairing.automatic.steps(&self.engine, Some(datapath), self.sources.are_current(), now);
-        let (begun, refused): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| step.verdict.is_ok());
-        let rules = *repairing.automatic.rules();
-        for step in refused {
-            if let Err(refusal) = step.verdict.clone() {
-                ended.push(step.into_repair(&rules, Some(datapath), now, Outcome::Refused(refusal)));
-            }
-        }
-        if !begun.is_empty() {
-            repairing.under_way = begun.len();
-            let journal = Journal::new(repairing.journal.clone(), By::Daemon);
-            let work = Work { journal, steps: begun, rules, clock: self.clock, hand_back: repairing.hand_back.clone() };
-            work.start(self.connections.way(), &self.config);
-        }
-        ended
-    }
-}
-
-/// MACs that packets came in from, and when the last one did.
-fn senders(requests: &[Request], clock: Clock) -> HashMap<MacAddr, Timestamp> {
-    let mut senders: HashMap<MacAddr, Timestamp> = HashMap::new();
-    for request in requests {
-        let last = clock.of_monotonic(request.counts.last_ns);
-        senders.entry(request.eth_src).and_modify(|known| *known = last.max(*known)).or_insert(last);
-    }
-    senders
 }
 
 /// Steps that are handed over.
-struct Work {
+pub(super) struct Work {
     journal: Journal,
     steps: Vec<Step>,
     rules: Rules,
     clock: Clock,
-    hand_back: Sender<Repair>,
+    hand_back: Sender<Event>,
 }
 
 impl Work {
-    fn start(self, way: &Way, config: &Config) {
+    /// Steps for the entries of this node. `hand_back` gets what comes of each.
+    pub(super) fn new(
+        settings: &Settings,
+        steps: Vec<Step>,
+        rules: Rules,
+        clock: Clock,
+        hand_back: Sender<Event>,
+    ) -> Self {
+        let journal = Journal::new(settings.journal.clone(), By::Daemon);
+        Self { journal, steps, rules, clock, hand_back }
+    }
+
+    /// Begins.
+    pub(super) fn start(self, way: Way, config: &Config) {
         match (way, config.sources.vswitchd_socket()) {
-            (Way::Userspace(_), Ok(socket)) => drop(tokio::spawn(self.in_userspace(socket))),
-            (Way::Userspace(_), Err(error)) => self.give_up(&error),
+            (Way::Userspace, Ok(socket)) => drop(tokio::spawn(self.in_userspace(socket))),
+            (Way::Userspace, Err(error)) => drop(tokio::task::spawn_blocking(move || self.give_up(&error))),
             _ => drop(tokio::task::spawn_blocking(|| self.in_kernel())),
         }
     }
@@ -255,7 +89,10 @@ impl Work {
         let (steps, clock) = (std::mem::take(&mut self.steps), self.clock);
         let repairs =
             userspace::repair(&mut table, &mut self.journal, steps, &self.rules, || clock.now(), || false).await;
-        repairs.into_iter().for_each(|repair| self.hand_back(repair));
+        for repair in repairs {
+            // The daemon ends where nobody takes it; the journal has it.
+            let _ = self.hand_back.send(Event::Repaired(Box::new(repair))).await;
+        }
     }
 
     fn give_up(mut self, error: &str) {
@@ -270,6 +107,6 @@ impl Work {
 
     fn hand_back(&self, repair: Repair) {
         // The daemon ends where nobody takes it; the journal has it.
-        let _ = self.hand_back.send(repair);
+        let _ = self.hand_back.blocking_send(Event::Repaired(Box::new(repair)));
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::event::Event;
+use super::run::Wake;
 
 /// SIGINT and SIGTERM end it, SIGHUP has it read its configuration again.
 #[derive(Debug)]
@@ -27,11 +27,11 @@ impl Signals {
         })
     }
 
-    pub(super) async fn next(&mut self) -> Event {
+    pub(super) async fn next(&mut self) -> Wake {
         tokio::select! {
-            _ = self.interrupt.recv() => Event::Stop("SIGINT"),
-            _ = self.terminate.recv() => Event::Stop("SIGTERM"),
-            _ = self.hangup.recv() => Event::Reload,
+            _ = self.interrupt.recv() => Wake::Stop("SIGINT"),
+            _ = self.terminate.recv() => Wake::Stop("SIGTERM"),
+            _ = self.hangup.recv() => Wake::Reload,
         }
     }
 }

@@ -10,17 +10,22 @@ use tokio::time::{Instant, timeout_at};
 
 use super::clock::Clock;
 use super::config::Sources as Asked;
-use super::connections::{self, Way};
-use super::databases::{Databases, Role, Told};
-use super::event::{Event, Reading};
-use super::evidence::Evidence;
-use super::history::{self, Bounds};
-use super::sources::{SourceId, Sources};
-use super::start::follow_kernel;
+use super::conntrack::Conntrack;
+use super::databases::{self, Connected};
+use super::hooks::lower_devices;
+use super::start::{follow_kernel, way};
+use super::{flows, history};
 use crate::cli::{ConntrackSource, KernelRoutes};
+use crate::daemon::connections::Way;
+use crate::daemon::databases::{Conditions, Databases, Role, Told};
+use crate::daemon::entries::Entries;
+use crate::daemon::event::{Event, Reading};
+use crate::daemon::history::Bounds;
+use crate::daemon::{Evidence, SourceId, Sources};
 use crate::engine::Engine;
 use crate::engine::fact::{Delta, Fact};
 use crate::engine::settings::Settings;
+use crate::net::backoff::random_seed;
 use crate::netlink::{owners, route};
 use crate::output::remedy::Datapath;
 use crate::output::say;
@@ -123,7 +128,8 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
     let clock = Clock::new();
     let (sender, mut events) = mpsc::channel(64);
     let mut sources = Sources::default();
-    let mut databases = Databases::start(asked, &mut sources, &sender, clock.now());
+    let (following, connected) = databases::start(asked, &sender);
+    let mut databases = Databases::new(&following, &mut sources, random_seed(), clock.now());
     let by_kernel = match asked.kernel_routes {
         KernelRoutes::Yes => true,
         KernelRoutes::No => false,
@@ -131,7 +137,11 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
     };
     // Neighbours of every device: which NIC is meant is not asked here.
     let (_devices, watched) = watch::channel(None);
-    let kernel = follow_kernel(by_kernel, watched, clock, &mut sources, &sender);
+    let kernel = sources.add("kernel", "rtnetlink".to_owned(), by_kernel, clock.now());
+    follow_kernel(by_kernel, watched, clock, &sender);
+    // Asked once, by somebody who waits.
+    let pacing = Pacing { zone_interval: Duration::ZERO, share: 1 };
+    let table = || Box::new(Conntrack::new(asked, pacing, clock, None));
 
     let mut snapshot = Snapshot {
         engine: Engine::new(settings),
@@ -148,8 +158,8 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
     snapshot.engine.set_given(databases.kinds());
     snapshot.history(wanted, clock.now());
     let mut evidence = match wanted {
-        Wanted::Flow { .. } => Evidence::of_all_zones(),
-        _ => Evidence::default(),
+        Wanted::Flow { .. } => Evidence::of_all_zones(table()),
+        _ => Evidence::new(table()),
     };
     if let Wanted::Repair(asked) = wanted {
         snapshot.read_files(asked, &mut sources, &mut evidence);
@@ -173,7 +183,7 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
                 continue;
             }
         };
-        let told = told(event, &mut databases, &mut sources, kernel, clock);
+        let told = told(event, &mut databases, &connected, &mut sources, kernel, clock);
         snapshot.take(told, &mut evidence, is_watching);
     }
     for source in sources.all().iter().filter(|source| !source.is_whole() || source.error.is_some()) {
@@ -186,16 +196,16 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
     }
     let whole = sources.all().iter().filter(|source| source.is_whole());
     snapshot.asked.extend(whole.map(|source| (source.name, source.place.clone())));
-    snapshot.uplinks = databases.uplinks();
+    snapshot.uplinks = databases.uplinks(lower_devices);
     if *wanted != Wanted::Nexthops {
-        snapshot.logical_flows(&mut databases, &sources, &mut evidence).await;
+        snapshot.logical_flows(asked, &mut databases, &sources, &mut evidence).await;
         snapshot.owners().await;
-        snapshot.connections(asked, wanted, &databases, &mut evidence, clock).await;
+        snapshot.connections(asked, wanted, &databases, &mut evidence, *table()).await;
     }
     if matches!(wanted, Wanted::Repair(_)) {
         // What was told while entries were read, which may take long, bears on them.
         while let Ok(event) = events.try_recv() {
-            let told = told(event, &mut databases, &mut sources, kernel, clock);
+            let told = told(event, &mut databases, &connected, &mut sources, kernel, clock);
             snapshot.take(told, &mut evidence, true);
         }
         if !sources.are_current() {
@@ -206,12 +216,25 @@ async fn take(asked: &Asked, wanted: &Wanted, settings: Settings) -> anyhow::Res
 }
 
 /// What an event of a source tells.
-fn told(event: Event, databases: &mut Databases, sources: &mut Sources, kernel: SourceId, clock: Clock) -> Told {
+fn told(
+    event: Event,
+    databases: &mut Databases,
+    connected: &Connected,
+    sources: &mut Sources,
+    kernel: SourceId,
+    clock: Clock,
+) -> Told {
     match event {
-        Event::Database(role, event) => return databases.take(role, event, sources, clock.now()),
+        Event::Database(role, event) => {
+            let mut told = databases.take(role, event, sources, clock.now());
+            for Conditions { role, table, json } in told.conditions.drain(..) {
+                connected.set_conditions(role, table, json);
+            }
+            return told;
+        }
         Event::Kernel(route::Event::Facts(delta)) => return Told { delta, ..Told::default() },
         Event::Kernel(route::Event::Synchronised(_)) => drop(sources.synchronised(kernel, clock.now())),
-        Event::KernelLost(error) => drop(sources.lost(kernel, error.to_string(), clock.now())),
+        Event::KernelLost(error) => drop(sources.lost(kernel, error, clock.now())),
         _ => {}
     }
     Told::default()
@@ -285,16 +308,22 @@ impl Snapshot {
     /// Tells what a daemon on this node remembers of next hops that are none any more. Where none has run there is none.
     fn history(&mut self, wanted: &Wanted, now: Timestamp) {
         if let Wanted::Flow { history: Some(path), .. } = wanted {
-            let history::file::Loaded { history, warnings } = history::file::load(path, Bounds::default(), now);
+            let history::Loaded { history, warnings } = history::load(path, Bounds::default(), now);
             history.ended().for_each(|fact| self.engine.add(fact));
             self.warnings.extend(warnings);
         }
     }
 
     /// Asks what the routers do with labelled entries. Where they do not tell, the next kind of evidence counts.
-    async fn logical_flows(&mut self, databases: &mut Databases, sources: &Sources, evidence: &mut Evidence) {
+    async fn logical_flows(
+        &mut self,
+        asked: &Asked,
+        databases: &mut Databases,
+        sources: &Sources,
+        evidence: &mut Evidence,
+    ) {
         let Some(question) = databases.question(sources, false, self.clock.now()) else { return };
-        let answer = question.ask().await;
+        let answer = flows::ask(question, asked.tls()).await;
         let told = databases.answered(answer, self.clock.now());
         if let Some(message) = &told.message {
             self.warn("sb", message.clone());
@@ -317,25 +346,20 @@ impl Snapshot {
         wanted: &Wanted,
         databases: &Databases,
         evidence: &mut Evidence,
-        clock: Clock,
+        mut table: Conntrack,
     ) {
         let node = databases.node();
         let (source, zone) = match wanted {
             Wanted::Repair(repair) => (repair.conntrack, repair.zone),
             _ => (ConntrackSource::Auto, None),
         };
-        // Asked once, by somebody who waits.
-        let pacing = Pacing { zone_interval: Duration::ZERO, share: 1 };
-        let way = match Way::choose(source, asked, node.as_ref(), pacing) {
-            Ok(way) => way,
-            Err(error) => return self.warn("conntrack", error),
-        };
-        if let Err(error) = evidence.ask(&way) {
+        let way = way(source).unwrap_or_else(|| Way::of(node.as_ref()));
+        if let Err(error) = table.open(way).and_then(|()| evidence.ask(way)) {
             return self.warn("conntrack", error);
         }
-        self.table = match &way {
+        self.table = match way {
             Way::Kernel => Some(Table::Kernel),
-            Way::Userspace(_) => asked.vswitchd_socket().ok().map(Table::Userspace),
+            Way::Userspace => asked.vswitchd_socket().ok().map(Table::Userspace),
             Way::Open | Way::None => None,
         };
         let mut zones = evidence.zones();
@@ -343,10 +367,10 @@ impl Snapshot {
         if !matches!(wanted, Wanted::Flow { .. }) {
             zones.senders.clear();
         }
-        if matches!(way, Way::Userspace(_)) && zones.routers.is_empty() {
+        if way == Way::Userspace && zones.routers.is_empty() {
             return self.warn("conntrack", NO_ZONE.to_owned());
         }
-        match connections::read(&way, zones, clock).await {
+        match table.all(zones).await {
             Ok(reading) => {
                 self.tells_connections = true;
                 let place = match &self.table {

@@ -1,6 +1,6 @@
 //! How the daemon comes up: programs loaded, sources asked, and only then NICs watched.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,43 +10,42 @@ use hashbrown::DefaultHashBuilder;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::alerting::Alerting;
 use super::claim::Claims;
 use super::clock::Clock;
 use super::config::Config;
-use super::connections::Connections;
-use super::daemon::{Daemon, Inbox};
-use super::databases::{Databases, Role};
-use super::event::Event;
-use super::evidence::Evidence;
+use super::conntrack::Conntrack;
+use super::console::Console;
 use super::exporting::Exporting;
-use super::guard;
-use super::kernel::{Kernel, Sockets};
-use super::latent::Latents;
-use super::ledger::Ledger;
+use super::hooks::Attachments;
+use super::messages::Messages;
 use super::news::News;
 use super::nexthop_files::NexthopFiles;
-use super::privileges;
-use super::recording::Recording;
+use super::packets::{Maps, Sockets};
+use super::recording::{Recording, Recordings};
 use super::remembering::Remembering;
-use super::repairing::Repairing;
+use super::run::{Inbox, Run};
 use super::signals::Signals;
-use super::sources::{SourceId, Sources};
-use super::sweeping::Line;
 use super::tracing::Tracing;
-use super::voice::Voice;
-use super::watching::Watching;
+use super::{databases, guard, namespace, privileges, repairing};
 use crate::bpf::attach::XdpMode;
+use crate::bpf::counted::Axis;
 use crate::bpf::programs::{self, Parts};
 use crate::bpf::sizes::Sizes;
-use crate::cli::{Ingress, KernelRoutes};
-use crate::engine::Engine;
+use crate::cli::{ConntrackSource, Ingress, Interface, KernelRoutes};
+use crate::daemon::connections::Way;
+use crate::daemon::databases::Role;
+use crate::daemon::event::Event;
+use crate::daemon::mirrored::Mirrored;
+use crate::daemon::record::Record;
+use crate::daemon::settings::Settings;
+use crate::daemon::{Asked, Beginning, Daemon, Machine};
 use crate::engine::fact::{EvidenceKind, EvidenceKinds};
 use crate::inputs::{self, Paths};
 use crate::mirror::{self, Copied, Taken};
+use crate::net::backoff::random_seed;
 use crate::netlink::route;
 use crate::output::Report;
-use crate::types::Timestamp;
+use crate::unixctl::conntrack::Pacing;
 
 /// Events of all sources that wait for us.
 const QUEUE: usize = 1024;
@@ -54,8 +53,6 @@ const QUEUE: usize = 1024;
 const BATCHES: usize = 4;
 /// Flows that one of these holds at least, where fewer are kept: what violates among them is to be found.
 const FLOWS: usize = 65_536;
-/// How long sources may take before packets are watched all the same: nobody judges them until they tell.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Time between two sweeps of what the kernel program counted.
 const SWEEP: Duration = Duration::from_secs(1);
 /// Room in the kernel for messages of rtnetlink that were not read yet, in bytes.
@@ -68,13 +65,29 @@ const RECONCILE: Duration = Duration::from_secs(300);
 /// # Errors
 /// What keeps it from watching at all.
 pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
+    let (sender, events) = mpsc::channel(QUEUE);
+    let (mut run, mut inbox) = start(config, sender, events)?;
+    let reason = match run.run(&mut inbox).await {
+        Ok(reason) => reason,
+        Err(error) => {
+            run.recordings.iter().for_each(Recordings::discard);
+            return Err(error);
+        }
+    };
+    run.console.say(&format!("ending: {reason}"));
+    let (outcome, news) = run.finish(&mut inbox).await;
+    news.end().context("cannot write to standard output")?;
+    Ok(outcome)
+}
+
+/// Loads programs, opens what needs rights, drops these, and has the sources asked.
+fn start(config: Config, sender: mpsc::Sender<Event>, events: mpsc::Receiver<Event>) -> anyhow::Result<(Run, Inbox)> {
     let clock = Clock::new();
     let started = clock.now();
-    let mut engine = Engine::new(config.judging.clone());
     privileges::require()?;
     let Claims { alerts, history, is_second, said } = Claims::take(&config);
-    let (remembering, warnings) = Remembering::load(&config, history, &mut engine, started);
-    let repairing = config.repair.as_ref().map(Repairing::new).transpose().context("--repair")?;
+    let (remembering, history, warnings) = Remembering::load(&config, history, started);
+    config.repair.as_ref().map(repairing::Settings::check).transpose().context("--repair")?;
     let Parts { programs, table, readings, events: ring } = programs::load(&sizes(&config))?;
     let trace = |pattern| Tracing::load(pattern, config.trace_rate, &programs, &table);
     let tracing = config.trace.map(trace).transpose().context("--trace")?;
@@ -82,45 +95,70 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
     let hasher = DefaultHashBuilder::default();
     let record = |recorded| Recording::open(recorded, clock);
     let (mut recording, copied) = config.record.as_ref().map(record).transpose().context("--write")?.unzip();
-    let sockets = sockets(&config, batches, copied, hasher.clone());
-    let mut kernel = Kernel::new(programs, table, readings, sockets, clock);
+    let maps = Maps::new(table, readings);
+    let sockets = sockets(&config, batches, copied);
+    let is_by_sockets = sockets.is_some();
+    let attachments = Attachments::new(programs, &config, sockets);
     let listeners = Exporting::bind(&config.metrics)?;
     let reached = config.reached();
     let reached: Vec<_> = reached.iter().map(|(path, access)| (path.as_path(), *access)).collect();
     let kept = privileges::drop_unneeded(&reached, &for_sockets(&config))?;
     recording.as_mut().map(Recording::start).transpose().context("--write")?;
+    let recordings = recording.map(Recordings::new);
     let frame = Report { node: config.output.node().map(str::to_owned), time_digits: 6, ..Report::default() };
-    let voice = Voice::new(config.quiet);
-    let news = News::start(config.output.format, frame.clone()).context("cannot start the writer of news")?;
+    let console = Console::new(config.quiet);
+    let news = News::start(config.output.format, frame).context("cannot start the writer of news")?;
     let exporting = Exporting::start(listeners)?;
-    let (alerting, unread) = Alerting::start(&config, alerts, is_second, frame, clock).context("cannot send alerts")?;
-    let paths = Paths { mac_owners: config.mac_owners.clone(), ..Paths::default() };
-    let loaded = inputs::load(&paths, &mut |fact| engine.add(fact))?;
-    for warning in warnings.iter().chain(&unread).chain(&loaded.warnings) {
-        voice.say(&warning.to_string());
-    }
-    said.iter().for_each(|refused| voice.complain(refused));
-    voice.say(&format!("running with {kept}"));
-    // Until a source has told all it has.
-    engine.set_blind(started);
+    let mut messages = Messages::start(&config, alerts, is_second, clock).context("cannot send alerts")?;
 
-    kernel.set_sample(config.sample)?;
-    let (sender, events) = mpsc::channel(QUEUE);
-    let mut sources = Sources::default();
-    // The verifier of an old kernel may have taken its time.
-    let asked = clock.now();
-    let databases = Databases::start(&config.sources, &mut sources, &sender, asked);
-    engine.set_given(databases.kinds());
-    engine.set_given(seen_by(&config));
-    let files = NexthopFiles::new(&config.nexthops, &mut sources, asked);
+    maps.set_sample(config.sample)?;
+    let (following, connected) = databases::start(&config.sources, &sender);
     let by_kernel = match config.sources.kernel_routes {
         KernelRoutes::Yes => true,
         KernelRoutes::No => false,
-        KernelRoutes::Auto => !databases.has(Role::Northbound) && config.nexthops.is_empty(),
+        KernelRoutes::Auto => {
+            !following.iter().any(|following| following.role == Role::Northbound) && config.nexthops.is_empty()
+        }
     };
-    let guarded = config.consumes.then(|| guard::start(&config, sender.clone()));
+    let machine = Machine {
+        packets: match is_by_sockets {
+            true => {
+                let mirrored = Mirrored::new(most_flows(&config), hasher.clone());
+                Box::new(Sockets::new(maps.clone(), attachments.clone(), mirrored))
+            }
+            false => Box::new(maps.clone()),
+        },
+        entries: Box::new(Conntrack::new(&config.sources, Pacing::default(), clock, Some(sender.clone()))),
+        hooks: Box::new(attachments.clone()),
+        record: recordings.clone().map(|recordings| Box::new(recordings) as Box<dyn Record>),
+    };
+    let beginning = Beginning {
+        axis: Axis { offset_ns: clock.offset() },
+        started,
+        // The verifier of an old kernel may have taken its time.
+        asked: clock.now(),
+        history,
+        namespace: namespace::own(),
+        hasher,
+        seed: random_seed(),
+    };
+    let asked = Asked {
+        databases: following,
+        files: config.nexthops.iter().map(|path| path.display().to_string()).collect(),
+        kernel_routes: by_kernel,
+    };
+    let mut daemon = Daemon::new(settings(&config), machine, beginning, &asked);
+    let unread = messages.restore(&mut daemon);
+    let paths = Paths { mac_owners: config.mac_owners.clone(), ..Paths::default() };
+    let loaded = inputs::load(&paths, &mut |fact| daemon.add(fact))?;
+    for warning in warnings.iter().chain(&unread).chain(&loaded.warnings) {
+        console.say(&warning.to_string());
+    }
+    said.iter().for_each(|refused| console.complain(refused));
+    console.say(&format!("running with {kept}"));
+    let guard = config.consumes.then(|| guard::start(&config, sender.clone()));
     let (devices, watched) = watch::channel(Some(HashSet::new()));
-    let rtnetlink = follow_kernel(by_kernel, watched, clock, &mut sources, &sender);
+    follow_kernel(by_kernel, watched, clock, &sender);
     let mut inbox = Inbox {
         events,
         stream: ring.listen()?,
@@ -130,54 +168,60 @@ pub(super) async fn run(config: Config) -> anyhow::Result<Report> {
         end: config.duration.map(|duration| Instant::now() + duration),
     };
     inbox.ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut daemon = Daemon {
-        clock,
-        started,
-        asked,
-        engine,
-        ledger: Ledger::new(config.judging.max_findings, hasher),
-        evidence: Evidence::default(),
-        alerting,
-        exporting,
-        connections: Connections::new(sender, clock),
-        news,
-        voice,
-        kernel,
-        sources,
-        databases,
-        rtnetlink,
-        files,
-        watching: Watching::new(&config, devices, guarded),
-        tracing,
-        recording,
-        not_written: 0,
-        remembering,
-        repairing,
-        pending: Vec::new(),
-        due: None,
-        is_sighted: false,
-        sighted: Timestamp::default(),
-        has_heard: false,
-        told_connections: HashMap::new(),
-        latents: Latents::default(),
-        lost_places: 0,
-        waiting: Line::new(),
-        uncited: Line::new(),
-        ticks: 0,
+    let run = Run {
+        daemon,
+        files: NexthopFiles::new(&config.nexthops),
         config,
+        clock,
+        console,
+        news,
+        messages,
+        exporting,
+        remembering,
+        connected,
+        maps,
+        attachments,
+        devices,
+        guard,
+        tracing,
+        recordings,
+        not_written: 0,
+        sender,
+        ticks: 0,
     };
-    daemon.choose_conntrack();
-    let reason = match daemon.run(&mut inbox).await {
-        Ok(reason) => reason,
-        Err(error) => {
-            daemon.discard_recording();
-            return Err(error);
-        }
+    Ok((run, inbox))
+}
+
+/// What the daemon is to do.
+fn settings(config: &Config) -> Settings {
+    let name = |interface: &Interface| match interface {
+        Interface::Named(name) => Some(Arc::from(name.as_str())),
+        Interface::Auto => None,
     };
-    daemon.voice.say(&format!("ending: {reason}"));
-    let (outcome, news) = daemon.finish(&mut inbox).await;
-    news.end().context("cannot write to standard output")?;
-    Ok(outcome)
+    Settings {
+        nics: config.interfaces.iter().filter_map(name).collect(),
+        is_auto: config.interfaces.contains(&Interface::Auto),
+        is_consuming: config.consumes,
+        conntrack: way(config.conntrack),
+        judging: config.judging.clone(),
+        seen: seen_by(config),
+        alerts: config.alerts,
+        repair: config.repair.as_ref().map(|repair| (repair.rules, repair.per_minute)),
+        max_suspects: config.max_suspects,
+        end_within: config.end_within,
+        node: config.output.node().map(str::to_owned),
+        changing: config.changing(),
+    }
+}
+
+/// Where conntrack entries are, where that is not left to the Open_vSwitch database.
+pub(super) fn way(source: ConntrackSource) -> Option<Way> {
+    match source {
+        ConntrackSource::Auto => None,
+        ConntrackSource::Kernel => Some(Way::Kernel),
+        ConntrackSource::Userspace => Some(Way::Userspace),
+        ConntrackSource::None => Some(Way::None),
+    }
 }
 
 /// Follows links and neighbours, and routes where these tell next hops.
@@ -185,10 +229,8 @@ pub(super) fn follow_kernel(
     routes: bool,
     devices: watch::Receiver<Option<HashSet<Arc<str>>>>,
     clock: Clock,
-    sources: &mut Sources,
     sender: &mpsc::Sender<Event>,
-) -> SourceId {
-    let id = sources.add("kernel", "rtnetlink".to_owned(), routes, clock.now());
+) {
     let options = route::Options {
         routes,
         neighbours: true,
@@ -203,7 +245,7 @@ pub(super) fn follow_kernel(
     tokio::spawn(async move {
         if let Err(error) = route::follow(options, told).await {
             // Nobody listens any more where this fails.
-            let _ = lost.send(Event::KernelLost(error)).await;
+            let _ = lost.send(Event::KernelLost(error.to_string())).await;
         }
     });
     tokio::spawn(async move {
@@ -213,7 +255,6 @@ pub(super) fn follow_kernel(
             }
         }
     });
-    id
 }
 
 /// Kinds of evidence that the daemon's own looking gives. Whether a mirror has both directions nobody knows.
@@ -232,24 +273,23 @@ fn for_sockets(config: &Config) -> Vec<Capability> {
     std::iter::once(Capability::CAP_NET_RAW).chain(lock).collect()
 }
 
-/// AF_XDP sockets, where these are asked for.
-fn sockets(
-    config: &Config,
-    batches: mpsc::Sender<Taken>,
-    copied: Option<Copied>,
-    hasher: DefaultHashBuilder,
-) -> Option<Sockets> {
+/// How AF_XDP sockets are made, where these are asked for.
+fn sockets(config: &Config, batches: mpsc::Sender<Taken>, copied: Option<Copied>) -> Option<mirror::Settings> {
     let how = match config.ingress {
         Ingress::Afxdp => XdpMode::Native,
         Ingress::AfxdpGeneric => XdpMode::Generic,
         Ingress::Tc | Ingress::Xdp | Ingress::XdpGeneric | Ingress::None => return None,
     };
-    let most = usize::try_from(config.max_suspects).unwrap_or(usize::MAX);
-    let mut settings = mirror::Settings::new(how, config.ring, most.max(FLOWS), batches);
+    let mut settings = mirror::Settings::new(how, config.ring, most_flows(config).max(FLOWS), batches);
     if let (Some(copied), Some(recorded)) = (copied, &config.record) {
         settings = settings.copying(copied, recorded.files.clone());
     }
-    Some(Sockets::new(settings, most, hasher))
+    Some(settings)
+}
+
+/// Flows of each IP version that are kept of mirror ports.
+fn most_flows(config: &Config) -> usize {
+    usize::try_from(config.max_suspects).unwrap_or(usize::MAX)
 }
 
 fn sizes(config: &Config) -> Sizes {
@@ -259,47 +299,5 @@ fn sizes(config: &Config) -> Sizes {
         suspects: config.max_suspects,
         samples: config.max_samples,
         ..Sizes::default()
-    }
-}
-
-impl Daemon {
-    /// Whether the sources have had the time that is left to them at the start.
-    pub(super) fn is_late(&self) -> bool {
-        self.clock.now().since(self.asked) > PATIENCE
-    }
-
-    /// Attaches once the next hops are known, or when it has been waited for them long enough.
-    ///
-    /// # Errors
-    /// There is nothing to watch, or nothing can be attached.
-    pub(super) fn open_nics(&mut self) -> anyhow::Result<()> {
-        if self.watching.is_open() || !self.watching.has_links {
-            return Ok(());
-        }
-        let is_late = self.is_late();
-        let is_untold = self.databases.has(Role::OpenVswitch) && self.databases.node().is_none();
-        if is_untold && self.watching.is_left_to_database() {
-            // A daemon that is started with the machine may be there before the database.
-            const MESSAGE: &str = "-i auto waits for the Open_vSwitch database, which has not told which NIC it is";
-            if is_late {
-                self.voice.complain_once(MESSAGE);
-            }
-            return Ok(());
-        }
-        let is_ready = self.watching.is_complete() && self.is_sighted;
-        if !is_ready && !is_late && !self.watching.lacks_named() {
-            return Ok(());
-        }
-        if !self.watching.is_decided() {
-            return Ok(());
-        }
-        if let Some(refused) = self.watching.refused() {
-            return Err(refused.into());
-        }
-        self.watching.open().map_err(anyhow::Error::msg)?;
-        if let Some(error) = self.settle_nics().into_iter().next() {
-            return Err(error.into());
-        }
-        Ok(())
     }
 }

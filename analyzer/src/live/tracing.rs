@@ -14,8 +14,8 @@ use analyzer_ebpf::filter::{End, Filter, flag, words};
 use analyzer_ebpf::maps::{Counter, mac_to_u64, mapped};
 
 use self::lines::Lines;
-use super::daemon::Daemon;
-use super::voice::Trouble;
+use super::clock::Clock;
+use super::console::Console;
 use crate::bpf::attach::{self, Attachment};
 use crate::bpf::error::BpfError;
 use crate::bpf::programs::Programs;
@@ -23,9 +23,11 @@ use crate::bpf::table::Table;
 use crate::bpf::traced::{Traced, TracedAt, TracedFragment};
 use crate::bpf::tracing::Tracer;
 use crate::cli::Pattern;
+use crate::daemon::Daemon;
+use crate::engine::Assessment;
 use crate::engine::observation::Observation;
 use crate::engine::verdict::Verdict;
-use crate::types::{IpPrefix, Timestamp};
+use crate::types::{IpPrefix, Timestamp, Tuple};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -113,50 +115,58 @@ impl Tracing {
     }
 }
 
-impl Daemon {
-    /// Looks after our programs, and tells of the packets that were traced since.
-    pub(super) fn trace(&mut self) {
-        let Some(tracing) = &mut self.tracing else { return };
-        let now = (self.ticks, self.watching.attached_to());
-        let is_tick = tracing.looked_after.as_ref().is_none_or(|(tick, _)| *tick != self.ticks);
-        if tracing.looked_after.as_ref() != Some(&now) {
-            let (done, failed) = tracing.settle(&now.1, self.watching.options());
-            tracing.looked_after = Some(now);
-            done.iter().for_each(|done| self.voice.say(done));
+/// What the packets are told by.
+pub(super) struct Told<'a> {
+    pub(super) daemon: &'a mut Daemon,
+    pub(super) console: &'a mut Console,
+    pub(super) clock: Clock,
+}
+
+impl Tracing {
+    /// Looks after our programs, at these devices and at this tick, and tells of the packets that were traced since.
+    pub(super) fn trace(
+        &mut self,
+        tick: u64,
+        nics: Vec<attach::Nic>,
+        options: &attach::AttachOptions,
+        by: &mut Told<'_>,
+    ) {
+        let is_tick = self.looked_after.as_ref().is_none_or(|(last, _)| *last != tick);
+        let now = (tick, nics);
+        if self.looked_after.as_ref() != Some(&now) {
+            let (done, failed) = self.settle(&now.1, options);
+            self.looked_after = Some(now);
+            done.iter().for_each(|done| by.console.say(done));
             // It is no loss: all is judged as ever.
-            failed.iter().for_each(|error| self.voice.complain_once(&format!("--trace: {error}")));
+            failed.iter().for_each(|error| by.console.complain_once(&format!("--trace: {error}")));
         }
-        self.tell_traced(is_tick);
+        self.tell_traced(is_tick, by);
     }
 
     /// Lets go of all NICs, tells the last packets, and how many there were in all.
-    pub(super) fn end_trace(&mut self) {
-        let Some(tracing) = &mut self.tracing else { return };
-        tracing.attached.clear();
-        self.tell_traced(true);
-        if let Some(Tracing { pattern, told, withheld, unread, lines, .. }) = &mut self.tracing {
-            if let Some(lines) = lines.take() {
-                lines.end();
-            }
-            let unread = if *unread > 0 { format!(", {unread} lines that nobody read") } else { String::new() };
-            self.voice.complain(&format!(
-                "trace: {told} packets of {pattern} told, {withheld} not told (--trace-rate){unread}"
-            ));
+    pub(super) fn end(&mut self, by: &mut Told<'_>) {
+        self.attached.clear();
+        self.tell_traced(true, by);
+        if let Some(lines) = self.lines.take() {
+            lines.end();
         }
+        let Self { pattern, told, withheld, unread, .. } = self;
+        let unread = if *unread > 0 { format!(", {unread} lines that nobody read") } else { String::new() };
+        by.console
+            .complain(&format!("trace: {told} packets of {pattern} told, {withheld} not told (--trace-rate){unread}"));
     }
 
     /// Tells of the packets that were traced since, and if it is time to, how many more there were.
-    fn tell_traced(&mut self, counts: bool) {
-        let Some(tracing) = &mut self.tracing else { return };
+    fn tell_traced(&mut self, counts: bool, by: &mut Told<'_>) {
         // Counted first: a packet that comes meanwhile is told, and must not seem to be withheld.
-        let matched = if counts { tracing.tracer.matched() } else { Ok(0) };
-        let traced = tracing.take();
-        let matched = matched.map_err(|error| self.voice.failed(Trouble::KernelProgram, &error)).unwrap_or(0);
-        let withheld = matched.saturating_sub(tracing.told).max(tracing.withheld);
-        let more = withheld - tracing.withheld;
-        tracing.withheld = withheld;
+        let matched = if counts { self.tracer.matched() } else { Ok(0) };
+        let traced = self.take();
+        let matched = matched.map_err(|error| by.daemon.note_failure(&error)).unwrap_or(0);
+        let withheld = matched.saturating_sub(self.told).max(self.withheld);
+        let more = withheld - self.withheld;
+        self.withheld = withheld;
         for packet in traced {
-            let line = self.line_of(&packet);
+            let line = self.line_of(&packet, by);
             self.say_traced(line);
         }
         if more > 0 {
@@ -166,58 +176,58 @@ impl Daemon {
 
     /// Has a line written, without waiting for whoever reads it.
     fn say_traced(&mut self, line: String) {
-        let Some(tracing) = &mut self.tracing else { return };
-        if tracing.lines.is_none() {
-            tracing.lines = Lines::start().ok();
+        if self.lines.is_none() {
+            self.lines = Lines::start().ok();
         }
-        let is_said = tracing.lines.as_ref().is_some_and(|lines| lines.say(line));
-        tracing.unread += u64::from(!is_said);
+        let is_said = self.lines.as_ref().is_some_and(|lines| lines.say(line));
+        self.unread += u64::from(!is_said);
     }
 
     /// The line that tells of a packet.
-    fn line_of(&mut self, packet: &Traced) -> String {
-        let nic = self.watching.attached_to().into_iter().find(|nic| nic.ifindex == packet.ifindex);
-        let name = nic.as_ref().map_or_else(|| format!("NIC {}", packet.ifindex), |nic| nic.name.clone());
-        let at = self.clock.of_monotonic(packet.at_ns);
+    fn line_of(&self, packet: &Traced, by: &mut Told<'_>) -> String {
+        let nics = self.looked_after.iter().flat_map(|(_, nics)| nics);
+        let nic = nics.into_iter().find(|nic| nic.ifindex == packet.ifindex);
+        let name = nic.map_or_else(|| format!("NIC {}", packet.ifindex), |nic| nic.name.clone());
+        let at = by.clock.of_monotonic(packet.at_ns);
         let line =
             format!("trace: {} {name} {}: {}; {}", at.to_rfc3339(6), packet.hook.name(), parsed(packet), found(packet));
         match packet.tuple {
             // What comes in is judged by nobody.
-            Some(_) if packet.hook != TracedAt::Ingress => {
-                let answer = self.answer(packet, nic.map_or(0, |nic| nic.index));
-                format!("{line}; engine: {answer}")
+            Some(tuple) if packet.hook != TracedAt::Ingress => {
+                let seen = observation(packet, tuple, nic.map_or(0, |nic| nic.index), by.clock.now());
+                format!("{line}; engine: {}", answer(&by.daemon.assess(&seen)))
             }
             _ => line,
         }
     }
+}
 
-    /// What the engine says of the packet's flow now. Nothing is noted of it.
-    fn answer(&mut self, packet: &Traced, nic: u8) -> String {
-        let Some(tuple) = packet.tuple else { return String::new() };
-        let now: Timestamp = self.clock.now();
-        let seen = Observation {
-            nic,
-            tags: packet.tags,
-            eth_src: packet.eth_src,
-            eth_dst: packet.eth_dst,
-            tuple,
-            packets: u64::from(packet.packets),
-            bytes: u64::from(packet.bytes),
-            first: now,
-            last: now,
-        };
-        let requests = self.requests(&seen);
-        let assessment = self.engine.assess(&seen, &requests);
-        let mut answer = assessment.verdict.name().to_owned();
-        if let Some(reason) = assessment.verdict.reason() {
-            let _ = write!(answer, " ({reason})");
-        }
-        if assessment.verdict == Verdict::Conforming && !assessment.legal_for.is_empty() {
-            let nexthops: Vec<String> = assessment.legal_for.iter().map(IpAddr::to_string).collect();
-            let _ = write!(answer, ", next hop {}", nexthops.join(" or "));
-        }
-        answer
+/// The packet, as the engine is asked for it.
+fn observation(packet: &Traced, tuple: Tuple, nic: u8, now: Timestamp) -> Observation {
+    Observation {
+        nic,
+        tags: packet.tags,
+        eth_src: packet.eth_src,
+        eth_dst: packet.eth_dst,
+        tuple,
+        packets: u64::from(packet.packets),
+        bytes: u64::from(packet.bytes),
+        first: now,
+        last: now,
     }
+}
+
+/// What the engine says of it.
+fn answer(assessment: &Assessment) -> String {
+    let mut answer = assessment.verdict.name().to_owned();
+    if let Some(reason) = assessment.verdict.reason() {
+        let _ = write!(answer, " ({reason})");
+    }
+    if assessment.verdict == Verdict::Conforming && !assessment.legal_for.is_empty() {
+        let nexthops: Vec<String> = assessment.legal_for.iter().map(IpAddr::to_string).collect();
+        let _ = write!(answer, ", next hop {}", nexthops.join(" or "));
+    }
+    answer
 }
 
 /// What was read in a packet.

@@ -37,7 +37,7 @@ fn defaults() {
     let config = config("-i ens1 -i ens1 -i auto", "").unwrap();
     assert_eq!(config.interfaces, [Interface::Named("ens1".to_owned()), Interface::Auto]);
     assert_eq!((&config.sources.nb, &config.sources.vswitchd), (&Database::WellKnown, &Vswitchd::WellKnown));
-    assert_eq!(config.history.as_deref(), Some(Path::new(history::file::DEFAULT_PATH)));
+    assert_eq!(config.history.as_deref(), Some(Path::new(history::DEFAULT_PATH)));
     assert_eq!(config.alert_state.as_deref(), Some(Path::new(DEFAULT_STATE)));
     assert_eq!(config.judging, Settings::default());
     assert_eq!((config.sample, config.max_age), (64, Duration::from_secs(300)));

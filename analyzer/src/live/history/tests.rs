@@ -1,5 +1,6 @@
 use std::collections::HashMap as Model;
 use std::fs::{self, Permissions};
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,10 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
 
-use super::file::{self, Saver, load};
 use super::*;
-use crate::engine::fact::{Bfd, BfdRef, BfdStatus, Binding, BindingKind, Policy, Route, RouteOrigin, Source, Zone};
-use crate::types::MacAddr;
+use crate::daemon::history::told::Told;
+use crate::daemon::history::{Holding, Losses, MAX_HOLDING, Pending};
+use crate::engine::fact::{
+    Bfd, BfdRef, BfdStatus, Binding, BindingKind, Delta, Fact, Policy, Route, RouteOrigin, Source, Zone,
+};
+use crate::types::{MacAddr, Validity};
 
 fn at(secs: u64) -> Timestamp {
     Timestamp::from_millis(secs * 1000)
@@ -334,8 +338,8 @@ fn the_end_of_a_long_file_is_read() {
     let (path, lines) = a_file(&dir);
     let [_, over, holds] = lines.as_slice() else { panic!("{lines:?}") };
     for (most, is_whole) in [(over.len() + holds.len() + 2, true), (over.len() + holds.len() + 1, false)] {
-        let file = fs::File::open(&path).unwrap();
-        let loaded = file::read(file, &"h".into(), Bounds::default(), at(50), most as u64).unwrap();
+        let file = File::open(&path).unwrap();
+        let loaded = read(file, &"h".into(), Bounds::default(), at(50), most as u64).unwrap();
         assert_eq!((loaded.history.ended().count(), loaded.history.pending()), (usize::from(is_whole), 1));
         let said: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
         assert!(said.len() == 1 && said[0].contains(&format!("no more than {most} are read")), "{said:?}");
