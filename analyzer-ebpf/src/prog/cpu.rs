@@ -5,9 +5,8 @@ use core::mem::MaybeUninit;
 
 use analyzer_ebpf::maps::{Counter, PacketCount};
 use analyzer_ebpf::parse::Ip;
-use aya_ebpf::btf_maps::PerCpuArray;
-use aya_ebpf::helpers::bpf_get_prandom_u32;
 
+use super::kernel::{PerCpuArray, random};
 use super::tables::{COUNTERS, CPU, NEXTHOPS};
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -121,10 +120,8 @@ pub(super) fn is_sampled(countdown: Countdown, every: u32) -> bool {
 /// A number from 0 to `2 * every - 2`.
 #[inline(always)]
 fn next_distance(every: u32) -> u32 {
-    // SAFETY: Reads a generator of the kernel.
-    let random = unsafe { bpf_get_prandom_u32() };
     let span = u64::from(every) * 2 - 1;
-    ((u64::from(random) * span) >> 32) as u32
+    ((u64::from(random()) * span) >> 32) as u32
 }
 
 /// Takes the credit for one event, at `now`; false where the CPU has raised its share of this second.

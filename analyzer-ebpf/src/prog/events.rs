@@ -2,17 +2,16 @@
 #![expect(unsafe_code, reason = "a ring buffer's entry is memory of the kernel")]
 
 use analyzer_ebpf::maps::{Counter, Event, PacketCount};
-use aya_ebpf::helpers::bpf_ktime_get_ns;
 
 use super::cpu;
+use super::kernel;
 use super::tables::EVENTS;
 
 /// Raises an event about a key, or counts why not. The key is found by the next sweep of its map at the latest.
 #[inline(always)]
 pub(super) fn raise<K: Copy + 'static>(kind: u32, key: &K, events_per_second: u32, wire: PacketCount) {
     const { assert!(size_of::<K>() <= 56 && align_of::<K>() <= 8) };
-    // SAFETY: Reads a clock.
-    let now = unsafe { bpf_ktime_get_ns() };
+    let now = kernel::now();
     if !cpu::may_raise(events_per_second, now) {
         return cpu::count(Counter::EventsLimited, wire);
     }

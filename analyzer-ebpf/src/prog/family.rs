@@ -5,14 +5,13 @@ use analyzer_ebpf::control::{is_bfd, is_neighbour_discovery};
 use analyzer_ebpf::maps::{ClassEntry, config_flag, event_kind, mapped};
 use analyzer_ebpf::neighbour::{Neighbour, heard_by_ipv4, heard_by_ipv6};
 use analyzer_ebpf::parse::{Ip, ParseError, parse_ipv4, parse_ipv6};
-use aya_ebpf::btf_maps::lpm_trie::Key;
 
 use super::cpu;
 use super::flows::Flows;
 use super::packet::{Link, Packet};
 use super::recent;
 use super::tables::{
-    DESTINATIONS4, DESTINATIONS6, HOST_SOURCES4, HOST_SOURCES6, RESERVE4, RESERVE6, SAMPLES4, SAMPLES6, SOURCES4,
+    DESTINATIONS4, DESTINATIONS6, HOST_SOURCES4, HOST_SOURCES6, Key, RESERVE4, RESERVE6, SAMPLES4, SAMPLES6, SOURCES4,
     SOURCES6, SUSPECTS4, SUSPECTS6, get,
 };
 

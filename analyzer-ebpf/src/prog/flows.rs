@@ -1,14 +1,10 @@
 //! Counting flows in maps of keys to [`FlowCounts`].
 #![expect(unsafe_code, reason = "map values are reached by pointers, and other CPUs count in them at the same time")]
 
-use core::arch::asm;
-
 use analyzer_ebpf::abi::FlowKey;
 use analyzer_ebpf::maps::{FlowCounts, PacketCount, RESERVE_PER_MAC, mac_to_u64};
-use aya_ebpf::bindings::BPF_NOEXIST;
-use aya_ebpf::btf_maps::{HashMap, LruHashMap};
-use aya_ebpf::helpers::bpf_ktime_get_ns;
 
+use super::kernel::{self, BPF_NOEXIST, HashMap, LruHashMap, fetch_add};
 use super::tables::RESERVE_MACS;
 
 /// `EEXIST` of include/uapi/asm-generic/errno-base.h.
@@ -59,8 +55,7 @@ pub(super) enum Counted {
 /// Counts packets of a flow, at the present time. No packet is lost to another CPU that counts the same flow.
 #[inline(always)]
 pub(super) fn count<K>(flows: &impl Flows<K>, key: &K, wire: PacketCount) -> Counted {
-    // SAFETY: Reads a clock.
-    let now = unsafe { bpf_ktime_get_ns() };
+    let now = kernel::now();
     if let Some(counts) = flows.find(key) {
         add(counts, wire, now);
         return Counted::Known;
@@ -72,8 +67,7 @@ pub(super) fn count<K>(flows: &impl Flows<K>, key: &K, wire: PacketCount) -> Cou
 /// for the destination MAC.
 #[inline(always)]
 pub(super) fn count_in_reserve<A>(flows: &impl Flows<FlowKey<A>>, key: &FlowKey<A>, wire: PacketCount) -> Counted {
-    // SAFETY: Reads a clock.
-    let now = unsafe { bpf_ktime_get_ns() };
+    let now = kernel::now();
     if let Some(counts) = flows.find(key) {
         add(counts, wire, now);
         return Counted::Known;
@@ -122,18 +116,5 @@ fn add(counts: *mut FlowCounts, wire: PacketCount, now: u64) {
         fetch_add(&raw mut (*counts).packets, wire.packets);
         fetch_add(&raw mut (*counts).bytes, wire.bytes);
         (&raw mut (*counts).last_ns).write_volatile(now);
-    }
-}
-
-/// Adds atomically. The target has no atomics in `core`; this is `BPF_ATOMIC | BPF_ADD`, which every kernel has that has
-/// ring buffers.
-///
-/// # Safety
-/// `number` is valid for writes.
-#[inline(always)]
-unsafe fn fetch_add(number: *mut u64, more: u64) {
-    // SAFETY: The caller says that the number may be written to.
-    unsafe {
-        asm!("lock *(u64 *)({number} + 0) += {more}", number = in(reg) number, more = in(reg) more, options(nostack));
     }
 }

@@ -8,13 +8,13 @@ use analyzer_ebpf::maps::{Counter, HeardAt, HeardKey, PacketCount, RequestKey, e
 use analyzer_ebpf::neighbour::{Neighbour, heard_by_arp};
 use analyzer_ebpf::parse::{Frame, Ip, Link, ParseError, Payload, parse_common, parse_link};
 use analyzer_ebpf::proto::ether_type;
-use aya_ebpf::helpers::bpf_ktime_get_ns;
 
 use super::cpu::{self, Countdown};
 use super::events;
 use super::family::Family;
 use super::flows::{self, Counted};
 use super::judge::Present;
+use super::kernel;
 use super::packet::{self, L4, Packet};
 use super::tables::{CONFIG, HEARD, LEGAL_MACS, REQUESTS, get};
 
@@ -134,8 +134,7 @@ fn hear(neighbour: Neighbour, wire: PacketCount) {
         IpAddr::V6(v6) => v6.octets(),
     };
     let key = HeardKey { ip, mac: neighbour.mac, zero: 0 };
-    // SAFETY: Reads a clock.
-    let now = unsafe { bpf_ktime_get_ns() };
+    let now = kernel::now();
     if let Some(at) = HEARD.get_ptr_mut(key) {
         // SAFETY: A pointer to a map value is valid while the program runs; the store is one aligned word.
         unsafe { (&raw mut (*at).last_ns).write_volatile(now) };

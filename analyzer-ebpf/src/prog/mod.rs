@@ -4,6 +4,7 @@ mod cpu;
 mod events;
 mod family;
 mod flows;
+mod kernel;
 mod linear;
 mod packet;
 mod recent;

@@ -6,6 +6,7 @@ use analyzer_ebpf::maps::{
     ClassEntry, Config, Counter, FlowCounts, HeardAt, HeardKey, Outcome, OutcomeKey, PacketCount, RequestKey,
 };
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
+pub(super) use aya_ebpf::btf_maps::lpm_trie::Key;
 use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
 use aya_ebpf::macros::btf_map;
 

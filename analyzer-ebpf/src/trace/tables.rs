@@ -5,6 +5,7 @@
 use analyzer_ebpf::filter::Filter;
 use analyzer_ebpf::maps::{ClassEntry, Config, Outcome, OutcomeKey};
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
+pub(super) use aya_ebpf::btf_maps::lpm_trie::Key;
 use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, PerCpuArray};
 use aya_ebpf::macros::btf_map;
 

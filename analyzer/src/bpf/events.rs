@@ -104,7 +104,8 @@ impl EventStream {
     }
 }
 
-fn parse(event: maps::Event) -> Option<Event> {
+/// What a record of the ring tells; `None` where another version of the kernel program wrote it.
+pub fn parse(event: maps::Event) -> Option<Event> {
     let suspect = |key| Event::Suspect { key, at_ns: event.at_ns };
     match event.kind {
         event_kind::SUSPECT4 => pod::read(&event.key).map(Key::V4).map(suspect),

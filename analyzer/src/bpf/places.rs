@@ -1,17 +1,16 @@
-//! Which map a prefix stands in, and the maps.
+//! The maps of prefixes in the kernel.
 
-use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 
-use analyzer_ebpf::maps::{ClassEntry, config_flag, mapped, name};
+use analyzer_ebpf::maps::{ClassEntry, name};
 use aya::Ebpf;
 use aya::maps::lpm_trie::Key;
-use hashbrown::HashMap;
 
 use super::counted::MapUse;
 use super::error::BpfError;
 use super::map::Map;
 use super::programs::take;
+use super::set_maps::{Place, Stopped, octets4, octets6};
 use crate::types::IpPrefix;
 
 /// The maps of prefixes.
@@ -23,24 +22,6 @@ pub(super) struct PrefixMaps {
     sources6: Map<Key<[u8; 16]>, ClassEntry>,
     destinations4: Map<Key<[u8; 4]>, ClassEntry>,
     destinations6: Map<Key<[u8; 16]>, ClassEntry>,
-}
-
-/// The map that a prefix stands in, by its place in [`PrefixMaps`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Place {
-    HostSources4,
-    HostSources6,
-    Sources4,
-    Sources6,
-    Destinations4,
-    Destinations6,
-}
-
-/// How often each place occurs.
-pub(super) fn counted(places: impl Iterator<Item = Place>) -> HashMap<Place, usize> {
-    let mut counts = HashMap::new();
-    places.for_each(|place| *counts.entry(place).or_default() += 1);
-    counts
 }
 
 impl PrefixMaps {
@@ -67,37 +48,25 @@ impl PrefixMaps {
         ]
     }
 
-    /// How full the maps are, where `entries` tells the entries by map.
-    pub(super) fn map_uses(&self, entries: &HashMap<Place, usize>) -> Vec<MapUse> {
-        let count = |place| Some(entries.get(&place).copied().unwrap_or(0));
-        vec![
-            MapUse::of(&self.host_sources4, count(Place::HostSources4)),
-            MapUse::of(&self.host_sources6, count(Place::HostSources6)),
-            MapUse::of(&self.sources4, count(Place::Sources4)),
-            MapUse::of(&self.sources6, count(Place::Sources6)),
-            MapUse::of(&self.destinations4, count(Place::Destinations4)),
-            MapUse::of(&self.destinations6, count(Place::Destinations6)),
-        ]
-    }
-
-    pub(super) fn name_and_size(&self, place: Place) -> (&'static str, u32) {
+    /// A map, and how much of it is in use.
+    pub(super) fn map_use(&self, place: Place, entries: usize) -> MapUse {
         match place {
-            Place::HostSources4 => (self.host_sources4.name(), self.host_sources4.max_entries()),
-            Place::HostSources6 => (self.host_sources6.name(), self.host_sources6.max_entries()),
-            Place::Sources4 => (self.sources4.name(), self.sources4.max_entries()),
-            Place::Sources6 => (self.sources6.name(), self.sources6.max_entries()),
-            Place::Destinations4 => (self.destinations4.name(), self.destinations4.max_entries()),
-            Place::Destinations6 => (self.destinations6.name(), self.destinations6.max_entries()),
+            Place::HostSources4 => MapUse::of(&self.host_sources4, Some(entries)),
+            Place::HostSources6 => MapUse::of(&self.host_sources6, Some(entries)),
+            Place::Sources4 => MapUse::of(&self.sources4, Some(entries)),
+            Place::Sources6 => MapUse::of(&self.sources6, Some(entries)),
+            Place::Destinations4 => MapUse::of(&self.destinations4, Some(entries)),
+            Place::Destinations6 => MapUse::of(&self.destinations6, Some(entries)),
         }
     }
 
     /// Writes entries of one map. Where it fails, tells beside the error how many were written, from the first on.
-    pub(super) fn write(&self, place: Place, writes: &[(IpPrefix, ClassEntry)]) -> Result<(), (usize, BpfError)> {
+    pub(super) fn write(&self, place: Place, writes: &[(IpPrefix, ClassEntry)]) -> Result<(), Stopped> {
         fn write_all<K: aya::Pod>(
             map: &Map<K, ClassEntry>,
             key: impl Fn(IpPrefix) -> K,
             writes: &[(IpPrefix, ClassEntry)],
-        ) -> Result<(), (usize, BpfError)> {
+        ) -> Result<(), Stopped> {
             let entries: Vec<_> = writes.iter().map(|&(prefix, entry)| (key(prefix), entry)).collect();
             map.update_all(&entries)
         }
@@ -121,45 +90,6 @@ impl PrefixMaps {
             Place::Destinations6 => self.destinations6.delete(&key6(prefix)),
         }
     }
-}
-
-impl Place {
-    pub(super) fn of_source(prefix: IpPrefix) -> Self {
-        match (prefix.is_host(), prefix.addr().is_ipv4()) {
-            (true, true) => Self::HostSources4,
-            (true, false) => Self::HostSources6,
-            (false, true) => Self::Sources4,
-            (false, false) => Self::Sources6,
-        }
-    }
-
-    pub(super) fn of_destination(prefix: IpPrefix) -> Self {
-        if prefix.addr().is_ipv4() { Self::Destinations4 } else { Self::Destinations6 }
-    }
-
-    /// The bit that says of a trie that it has entries.
-    pub(super) fn flag(self) -> u32 {
-        match self {
-            Self::HostSources4 | Self::HostSources6 => 0,
-            Self::Sources4 => config_flag::SOURCES4,
-            Self::Sources6 => config_flag::SOURCES6,
-            Self::Destinations4 => config_flag::DESTINATIONS4,
-            Self::Destinations6 => config_flag::DESTINATIONS6,
-        }
-    }
-}
-
-/// The address, an IPv4 one mapped.
-fn octets6(prefix: IpPrefix) -> [u8; 16] {
-    match prefix.addr() {
-        IpAddr::V4(addr) => mapped(addr.octets()),
-        IpAddr::V6(addr) => addr.octets(),
-    }
-}
-
-fn octets4(prefix: IpPrefix) -> [u8; 4] {
-    let [.., a, b, c, d] = octets6(prefix);
-    [a, b, c, d]
 }
 
 fn key4(prefix: IpPrefix) -> Key<[u8; 4]> {

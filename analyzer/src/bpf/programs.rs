@@ -58,7 +58,7 @@ pub fn load(sizes: &Sizes) -> Result<Parts, BpfError> {
         program.load().map_err(|error| refused(name, error))?;
     }
     Ok(Parts {
-        table: Table::new(&mut object)?,
+        table: Table::in_kernel(&mut object)?,
         readings: Readings::new(&mut object)?,
         events: Events::new(&mut object)?,
         programs: Programs { nics: Arc::new(take(&mut object, name::NICS)?), object },

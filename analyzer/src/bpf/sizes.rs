@@ -51,9 +51,16 @@ impl Default for Sizes {
 
 impl Sizes {
     /// Sets the sizes of the maps that are yet to be made.
+    pub(super) fn apply(&self, loader: &mut EbpfLoader<'_>) {
+        for (map, size) in self.maps() {
+            loader.map_max_entries(map, size);
+        }
+    }
+
+    /// The maps by name, and the size of each.
     ///
     /// What a set consists of has twice the room: the next set is written while the present one is in force.
-    pub(super) fn apply(&self, loader: &mut EbpfLoader<'_>) {
+    pub fn maps(&self) -> [(&'static str, u32); 20] {
         let twice = |entries: u32| entries.saturating_mul(2);
         let sizes = [
             (name::HOST_SOURCES4, twice(self.hosts)),
@@ -77,8 +84,6 @@ impl Sizes {
             (name::NICS, self.nics),
             (name::EVENTS, self.event_bytes),
         ];
-        for (map, size) in sizes {
-            loader.map_max_entries(map, size.max(1));
-        }
+        sizes.map(|(map, size)| (map, size.max(1)))
     }
 }

@@ -7,42 +7,35 @@
 //! on a thread of its own, and is mostly over when the next set comes. And a CPU that reorders loads might see the new
 //! word before the new entries; where there are such CPUs, we wait before the word is set too.
 
+use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 
-use analyzer_ebpf::maps::{ClassEntry, Config, Outcome, OutcomeKey, mac_to_u64, name};
+use analyzer_ebpf::maps::{ClassEntry, Config, Outcome, OutcomeKey, name};
 use aya::Ebpf;
 use hashbrown::{HashMap, HashSet};
 
 use super::counted::MapUse;
 use super::error::BpfError;
-use super::grace_period::GracePeriod;
-use super::map::Map;
-use super::places::{Place, PrefixMaps, counted};
+use super::kernel_maps::KernelMaps;
 use super::plan::{PrefixSet, Side};
-use super::programs::{nexthops_len, take};
+use super::set_maps::{Place, SetMap, SetMaps};
 use crate::engine::classes::{Classes, Combination};
 use crate::types::{IpPrefix, MacAddr};
 
 /// The set that packets are judged by.
 #[derive(Debug)]
-pub struct Table {
-    config: Map<u32, Config>,
-    /// What [`Table::config`] holds.
+pub struct Table<M = KernelMaps> {
+    maps: M,
+    /// What the maps hold for all packets.
     written_config: Config,
     sources: Side,
     destinations: Side,
-    prefix_maps: PrefixMaps,
-    outcomes: Map<OutcomeKey, Outcome>,
     /// What the map of outcomes holds.
     written_outcomes: HashMap<OutcomeKey, Outcome>,
-    legal_macs: Map<u64, u32>,
     /// What the map of legal MACs holds.
     written_macs: HashSet<MacAddr>,
-    nexthops_len: u32,
     /// The last generation that was begun, whether or not it came into force.
     last: u32,
-    /// That of the last switch.
-    grace_period: GracePeriod,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,26 +45,28 @@ enum Role {
 }
 
 impl Table {
-    pub(super) fn new(object: &mut Ebpf) -> Result<Self, BpfError> {
-        Ok(Self {
-            config: take(object, name::CONFIG)?,
-            written_config: Config::default(),
-            sources: Side::default(),
-            destinations: Side::default(),
-            prefix_maps: PrefixMaps::new(object)?,
-            outcomes: take(object, name::OUTCOMES)?,
-            written_outcomes: HashMap::new(),
-            legal_macs: take(object, name::LEGAL_MACS)?,
-            written_macs: HashSet::new(),
-            nexthops_len: nexthops_len(object)?,
-            last: 0,
-            grace_period: GracePeriod::new().map_err(BpfError::Quiescence)?,
-        })
+    pub(super) fn in_kernel(object: &mut Ebpf) -> Result<Self, BpfError> {
+        Ok(Self::new(KernelMaps::new(object)?))
     }
 
     /// The maps that packets are judged by, by name.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>)> {
-        [self.config.descriptor(), self.outcomes.descriptor()].into_iter().chain(self.prefix_maps.descriptors())
+        self.maps.descriptors()
+    }
+}
+
+impl<M: SetMaps> Table<M> {
+    /// Begins with maps that nothing is written in.
+    pub fn new(maps: M) -> Self {
+        Self {
+            maps,
+            written_config: Config::default(),
+            sources: Side::default(),
+            destinations: Side::default(),
+            written_outcomes: HashMap::new(),
+            written_macs: HashSet::new(),
+            last: 0,
+        }
     }
 
     /// The generation in force; 0 where no set is loaded.
@@ -121,7 +116,7 @@ impl Table {
 
         // From here on the maps change, but nothing that a packet of the present generation finds in them.
         self.last = generation;
-        self.grace_period.end().map_err(BpfError::Quiescence)?;
+        self.maps.wait_for_switch()?;
         self.delete_old_outcomes()?;
         let parity = (generation & 1) as usize;
         self.write_side(Role::Source, &sources, parity)?;
@@ -131,11 +126,11 @@ impl Table {
         let flags = self.flags();
         self.write_config(Config { flags: self.written_config.flags | flags, ..self.written_config })?;
         if cfg!(not(target_arch = "x86_64")) {
-            self.grace_period.end().map_err(BpfError::Quiescence)?;
+            self.maps.wait_for_switch()?;
         }
 
         self.write_config(Config { generation, flags, ..self.written_config })?;
-        self.grace_period.begin();
+        self.maps.switched();
         self.sources.switched(sources);
         self.destinations.switched(destinations);
         self.delete_macs_but(legal_macs);
@@ -167,7 +162,7 @@ impl Table {
         self.check_nexthop(outcome)?;
         let key = outcome_key(generation, combination);
         if self.written_outcomes.get(&key) != Some(&outcome) {
-            self.outcomes.update(&key, &outcome)?;
+            self.maps.write_outcomes(&[(key, outcome)]).map_err(|(_, error)| error)?;
             self.written_outcomes.insert(key, outcome);
         }
         Ok(true)
@@ -186,19 +181,16 @@ impl Table {
     /// # Errors
     /// The kernel will not say; some packets may be counted yet.
     pub fn settle(&self) -> Result<(), BpfError> {
-        self.grace_period.wait().map_err(BpfError::Quiescence)
+        self.maps.wait()
     }
 
     /// How full the maps of the set are.
     pub fn map_uses(&self) -> Vec<MapUse> {
         let places = self.sources.written().map(Place::of_source);
         let entries = counted(places.chain(self.destinations.written().map(Place::of_destination)));
-        let mut uses = self.prefix_maps.map_uses(&entries);
-        uses.extend([
-            MapUse::of(&self.outcomes, Some(self.written_outcomes.len())),
-            MapUse::of(&self.legal_macs, Some(self.written_macs.len())),
-        ]);
-        uses
+        let prefixes = Place::ALL.map(|place| (SetMap::Prefixes(place), entries.get(&place).copied().unwrap_or(0)));
+        let others = [(SetMap::Outcomes, self.written_outcomes.len()), (SetMap::LegalMacs, self.written_macs.len())];
+        prefixes.into_iter().chain(others).map(|(map, entries)| self.maps.map_use(map, entries)).collect()
     }
 
     fn check_sizes(
@@ -211,20 +203,27 @@ impl Table {
         let places = self.sources.prefixes_with(sources).map(Place::of_source);
         let needed = counted(places.chain(self.destinations.prefixes_with(destinations).map(Place::of_destination)));
         for (place, entries) in needed {
-            let (map, max_entries) = self.prefix_maps.name_and_size(place);
-            check_size(map, entries, max_entries)?;
+            self.check_size(SetMap::Prefixes(place), entries)?;
         }
         let present = self.written_outcomes.keys().filter(|key| key.generation == self.generation()).count();
-        check_size(self.outcomes.name(), outcomes.len() + present, self.outcomes.max_entries())?;
-        let macs = self.written_macs.union(legal_macs).count();
-        check_size(self.legal_macs.name(), macs, self.legal_macs.max_entries())?;
+        self.check_size(SetMap::Outcomes, outcomes.len() + present)?;
+        self.check_size(SetMap::LegalMacs, self.written_macs.union(legal_macs).count())?;
         outcomes.values().try_for_each(|&outcome| self.check_nexthop(outcome))
     }
 
+    fn check_size(&self, map: SetMap, entries: usize) -> Result<(), BpfError> {
+        let MapUse { name, max_entries, .. } = self.maps.map_use(map, entries);
+        match entries > max_entries as usize {
+            true => Err(BpfError::Full { map: name, entries: Some(entries), max_entries }),
+            false => Ok(()),
+        }
+    }
+
     fn check_nexthop(&self, outcome: Outcome) -> Result<(), BpfError> {
+        let max_entries = self.maps.nexthops_len();
         match outcome.nexthop() {
-            Some(index) if index >= self.nexthops_len => {
-                Err(BpfError::NexthopIndex { index, map: name::NEXTHOPS, max_entries: self.nexthops_len })
+            Some(index) if index >= max_entries => {
+                Err(BpfError::NexthopIndex { index, map: name::NEXTHOPS, max_entries })
             }
             _ => Ok(()),
         }
@@ -237,15 +236,15 @@ impl Table {
         };
         let changes = side.changes(next, parity);
         for prefix in changes.deletions {
-            self.prefix_maps.delete(place_of(prefix), prefix)?;
+            self.maps.delete_prefix(place_of(prefix), prefix)?;
             side.deleted(prefix);
         }
-        let mut by_place = HashMap::<Place, Vec<(IpPrefix, ClassEntry)>>::new();
+        let mut by_place = BTreeMap::<Place, Vec<(IpPrefix, ClassEntry)>>::new();
         for (prefix, entry) in changes.writes {
             by_place.entry(place_of(prefix)).or_default().push((prefix, entry));
         }
         for (place, writes) in by_place {
-            let result = self.prefix_maps.write(place, &writes);
+            let result = self.maps.write_prefixes(place, &writes);
             let done = result.as_ref().map_or_else(|(done, _)| *done, |()| writes.len());
             writes[..done].iter().for_each(|&(prefix, entry)| side.wrote(prefix, entry));
             result.map_err(|(_, error)| error)?;
@@ -255,7 +254,7 @@ impl Table {
 
     fn write_outcomes(&mut self, outcomes: HashMap<OutcomeKey, Outcome>) -> Result<(), BpfError> {
         let entries: Vec<_> = outcomes.into_iter().collect();
-        let result = self.outcomes.update_all(&entries);
+        let result = self.maps.write_outcomes(&entries);
         let done = result.as_ref().map_or_else(|(done, _)| *done, |()| entries.len());
         self.written_outcomes.extend(entries.into_iter().take(done));
         result.map_err(|(_, error)| error)
@@ -266,7 +265,7 @@ impl Table {
         let present = self.generation();
         let old: Vec<_> = self.written_outcomes.keys().filter(|key| key.generation != present).copied().collect();
         for key in old {
-            self.outcomes.delete(&key)?;
+            self.maps.delete_outcome(&key)?;
             self.written_outcomes.remove(&key);
         }
         Ok(())
@@ -275,7 +274,7 @@ impl Table {
     fn add_legal_macs(&mut self, legal_macs: &HashSet<MacAddr>) -> Result<(), BpfError> {
         for &mac in legal_macs {
             if !self.written_macs.contains(&mac) {
-                self.legal_macs.update(&mac_to_u64(mac.0), &1)?;
+                self.maps.write_legal_mac(mac)?;
                 self.written_macs.insert(mac);
             }
         }
@@ -284,8 +283,8 @@ impl Table {
 
     /// The set is in force by now, so a failure here is none of the installation; the next one tries again.
     fn delete_macs_but(&mut self, legal_macs: &HashSet<MacAddr>) {
-        let map = &self.legal_macs;
-        self.written_macs.retain(|mac| legal_macs.contains(mac) || map.delete(&mac_to_u64(mac.0)).is_err());
+        let maps = &mut self.maps;
+        self.written_macs.retain(|&mac| legal_macs.contains(&mac) || maps.delete_legal_mac(mac).is_err());
     }
 
     /// Which tries have entries.
@@ -298,7 +297,7 @@ impl Table {
 
     fn write_config(&mut self, config: Config) -> Result<(), BpfError> {
         if config != self.written_config {
-            self.config.update(&0, &config)?;
+            self.maps.write_config(&config)?;
             self.written_config = config;
         }
         Ok(())
@@ -323,11 +322,11 @@ fn outcome_key(generation: u32, combination: &Combination) -> OutcomeKey {
     }
 }
 
-fn check_size(map: &'static str, entries: usize, max_entries: u32) -> Result<(), BpfError> {
-    match entries > max_entries as usize {
-        true => Err(BpfError::Full { map, entries: Some(entries), max_entries }),
-        false => Ok(()),
-    }
+/// How often each place occurs.
+fn counted(places: impl Iterator<Item = Place>) -> HashMap<Place, usize> {
+    let mut counts = HashMap::new();
+    places.for_each(|place| *counts.entry(place).or_default() += 1);
+    counts
 }
 
 #[cfg(test)]
