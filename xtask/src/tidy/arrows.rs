@@ -42,6 +42,25 @@ const ARROWS: &[(&str, &[&[&str]])] = &[
     ("sinks", &[&["types"], &["alerts"], &["net"], &["output", "escape"]]),
     ("metrics", &[&["types"], &["alerts"]]),
     ("repair", &[&["types"], &["engine"], &["conntrack"], &["netlink"], &["unixctl"], &["output"], &["owned"]]),
+    (
+        "daemon",
+        &[
+            &["types"],
+            &["engine"],
+            &["alerts"],
+            &["bpf", "counted"],
+            &["conntrack", "index"],
+            &["metrics"],
+            &["mirror"],
+            &["net", "backoff"],
+            &["netlink"],
+            &["output"],
+            &["ovn"],
+            &["ovsdb", "client"],
+            &["repair"],
+            &["replay", "Flow"],
+        ],
+    ),
 ];
 
 /// Modules that know both ends: they may use every other, and no other may use them.
@@ -54,14 +73,44 @@ const ENGINE: &str = "analyzer/engine/src";
 /// a clock that comes with a format of times.
 const NOT_IN_ENGINE: &[&[&str]] = &[&["std"], &["core", "sync", "atomic"], &["jiff"]];
 
+/// The daemon without the machine.
+const DAEMON: &str = "analyzer/src/daemon";
+
+/// What would tie it to one.
+const NOT_IN_DAEMON: &[&[&str]] = &[
+    &["aya"],
+    &["tokio"],
+    &["rustix"],
+    &["std", "env"],
+    &["std", "fs"],
+    &["std", "io", "stderr"],
+    &["std", "io", "stdin"],
+    &["std", "io", "stdout"],
+    &["std", "net", "TcpListener"],
+    &["std", "net", "TcpStream"],
+    &["std", "net", "UdpSocket"],
+    &["std", "os"],
+    &["std", "path"],
+    &["std", "process"],
+    &["std", "sync", "atomic"],
+    &["std", "thread"],
+    &["std", "time", "Instant"],
+    &["std", "time", "SystemTime"],
+];
+
 /// Checks the paths of one source of the analyzer or its engine; other crates have no arrows.
 pub(super) fn check(file: &Path, paths: &[CodePath]) -> Vec<Complaint> {
     let module = module_of(file);
     let module = module.first().map(String::as_str);
     if file.starts_with(ENGINE) {
-        return if module == Some("types") { of_types(file, paths) } else { impurities(file, paths) };
+        let is_types = module == Some("types");
+        return if is_types { of_types(file, paths) } else { impurities(file, "engine", NOT_IN_ENGINE, paths) };
     }
     match module {
+        Some(module) if file.starts_with(DAEMON) => {
+            let impure = impurities(file, "daemon's core", NOT_IN_DAEMON, paths);
+            arrows(file, module, paths).into_iter().chain(impure).collect()
+        }
         Some(module) if file.starts_with("analyzer/src") => arrows(file, module, paths),
         _ => Vec::new(),
     }
@@ -102,13 +151,13 @@ fn arrows(file: &Path, module: &str, paths: &[CodePath]) -> Vec<Complaint> {
     complaints
 }
 
-fn impurities(file: &Path, paths: &[CodePath]) -> Vec<Complaint> {
+fn impurities(file: &Path, what: &str, forbidden: &[&[&str]], paths: &[CodePath]) -> Vec<Complaint> {
     let impure = |path: &&CodePath| {
-        path.role == Role::StaticMut || NOT_IN_ENGINE.iter().any(|forbidden| names_it(&path.names, forbidden))
+        path.role == Role::StaticMut || forbidden.iter().any(|forbidden| names_it(&path.names, forbidden))
     };
     let complaint = |path: &CodePath| {
         let message =
-            format!("the engine is pure: no I/O, clock, thread or global, but here is `{}`", path.names.join("::"));
+            format!("the {what} is pure: no I/O, clock, thread or global, but here is `{}`", path.names.join("::"));
         Complaint::error(file, path.line, message)
     };
     paths.iter().filter(impure).map(complaint).collect()
@@ -151,6 +200,21 @@ mod tests {
         ] {
             assert!(!complaints("analyzer/engine/src/flow.rs", source).is_empty(), "{source}");
         }
+    }
+
+    #[test]
+    fn the_daemons_core_must_be_pure() {
+        for source in [
+            "use std::fs;",
+            "use tokio::sync::mpsc;",
+            "fn f() { std::time::Instant::now(); }",
+            "use std::io::*;",
+            "use aya::Ebpf;",
+            "use crate::bpf::programs;",
+        ] {
+            assert!(!complaints("analyzer/src/daemon/facts.rs", source).is_empty(), "{source}");
+        }
+        assert_eq!(complaints("analyzer/src/daemon/facts.rs", "use std::time::Duration;"), [""; 0]);
     }
 
     #[test]
