@@ -1,0 +1,9 @@
+//! The daemon's core against a simulated worker: what it says of packets is held to what really happened, which the
+//! simulation knows.
+//!
+//! Everything comes from a seed, time included, so that what failed once fails again.
+
+#[path = "simulation/node/mod.rs"]
+mod node;
+#[path = "soundness/numbers.rs"]
+mod numbers;
