@@ -6,7 +6,7 @@ use analyzer::netlink::link::{Link, LinkChange};
 
 use super::happening::{Happening, Neighbour};
 use super::make::{FIRST_HOP, HOPS, MOST_HOPS};
-use super::parts::Pod;
+use super::parts::{Pod, Through};
 use super::standing::Status;
 use super::wire::{self, Ends};
 use super::{Node, Step, addresses};
@@ -107,7 +107,8 @@ impl Node {
     }
 
     fn replace_box(&mut self) {
-        if let Some(hop) = self.idle_hop(|_, _| true) {
+        // Who has a static binding keeps its MAC.
+        if let Some(hop) = self.idle_hop(|node, hop| !node.standing.statics.contains_key(&hop)) {
             self.kill(hop);
             self.then((200, 4_000), Part::NewBox(hop));
         }
@@ -162,9 +163,25 @@ impl Node {
     fn lose_hop(&mut self) {
         let is_no_default = |node: &Self, hop: Neighbour| node.hops_of(hop.0).contains(&hop);
         if let Some(hop) = self.idle_hop(is_no_default) {
-            self.kill(hop);
+            if self.numbers.percent(25) {
+                self.release(hop);
+            } else {
+                self.kill(hop);
+            }
             self.then((0, 5_000), Part::Unroute(hop));
             self.then((0, 15_000), Part::AddHop(hop.0));
+        }
+    }
+
+    /// A gateway leaves the routes and lives on: its clients still send through it.
+    fn release(&mut self, hop: Neighbour) {
+        self.set_busy(hop, true);
+        let mac = self.gateways[&hop].mac;
+        self.strangers.insert(mac);
+        for flow in self.flows.values_mut() {
+            if self.pods[flow.pod].router == hop.0 && flow.through == Through::Gateway(hop.1) {
+                flow.through = Through::Stranger(mac);
+            }
         }
     }
 
@@ -191,7 +208,7 @@ impl Node {
             let Pod { is_there, address, router: of_pod, .. } = self.pods[pod];
             let count = self.standing.routes_of(router, address).count() as u32;
             let has_room = is_there && of_pod == router && count < MOST_HOPS;
-            if has_room && (count == 0 || self.numbers.percent(60)) {
+            if has_room && (count == 0 || self.numbers.percent(85)) {
                 self.add_route(pod, hop);
             }
         }

@@ -101,6 +101,12 @@ impl Table {
         self.entries.get(&id).map(|held| held.used + timeout(held.connection.orig.nw_proto))
     }
 
+    /// What the kernel tells of an entry whose state changed, of which the label is no part.
+    pub(super) fn change_state(&self, tuple: Tuple, zone: u16) -> Option<Event> {
+        let Connection { orig, zone, id, .. } = *self.get(tuple, zone)?;
+        Some(Event::Touched { orig, zone, id })
+    }
+
     /// A packet of a flow passed all zones but its router's.
     pub(super) fn touch(&mut self, tuple: Tuple, now: Ns) {
         for zone in [0, BR_EX_ZONE] {

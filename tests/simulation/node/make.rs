@@ -7,7 +7,7 @@ use analyzer::types::MacAddr;
 use super::addresses::{self, Owner};
 use super::conntrack::Table;
 use super::happening::{Neighbour, Ns, Which};
-use super::parts::{Gateway, Nic, Pod, Router, SECOND, Version};
+use super::parts::{Era, Gateway, Nic, Pod, Router, SECOND, Version};
 use super::rows::{Rows, Setting};
 use super::standing::{Route, Session, Standing, Status};
 use super::truth::Observer;
@@ -96,11 +96,15 @@ impl Node {
             self.gateways.insert(hop, Gateway { is_alive: true, is_busy: false, ..gateway });
             self.standing.bind(hop, mac, serial, self.now);
         }
+        // The oldest releases have no static bindings.
+        let default = (router, addresses::outside(is_v6, router, DEFAULT_GATEWAY));
+        if self.setting.version.era > Era::A && self.numbers.percent(20) {
+            self.standing.statics.insert(default, self.gateways[&default].mac);
+        }
         // Some nodes have no way for pods without routes of their own.
         if self.numbers.percent(85) {
-            let nexthop = addresses::outside(is_v6, router, DEFAULT_GATEWAY);
             let serial = self.next_serial();
-            self.standing.routes.insert(serial, Route { router, source: None, nexthop, has_bfd: false });
+            self.standing.routes.insert(serial, Route { router, source: None, nexthop: default.1, has_bfd: false });
         }
     }
 

@@ -39,6 +39,7 @@ enum Kind {
     Session,
     Datapath,
     Binding,
+    StaticBinding,
     PortBinding,
     OpenVswitch,
     Bridge,
@@ -188,7 +189,21 @@ fn northbound(setting: Setting, standing: &Standing) -> Rows {
         ];
         table.put("BFD", uuid(Kind::Session, session.serial, 0), columns);
     }
+    static_bindings(&mut table, standing);
     table.0
+}
+
+/// Rows that both databases have.
+fn static_bindings(table: &mut Table, standing: &Standing) {
+    for (number, ((router, address), mac)) in (0..).zip(&standing.statics) {
+        let columns = [
+            ("ip", text(address.to_string())),
+            ("logical_port", text(standing.routers[*router].outer_port())),
+            ("mac", text(mac.to_string())),
+            ("override_dynamic_mac", Datum::Set(vec![Atom::Boolean(true)])),
+        ];
+        table.put("Static_MAC_Binding", uuid(Kind::StaticBinding, number, 0), columns);
+    }
 }
 
 fn inner_mac(router: usize) -> MacAddr {
@@ -239,6 +254,7 @@ fn southbound(setting: Setting, standing: &Standing) -> Rows {
         ];
         table.put("MAC_Binding", uuid(Kind::Binding, binding.serial, 0), columns);
     }
+    static_bindings(&mut table, standing);
     table.0
 }
 

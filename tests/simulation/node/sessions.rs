@@ -53,7 +53,7 @@ impl Node {
     /// Whether OVN's packets reach the box that has the address.
     fn answers(&self, hop: Neighbour) -> bool {
         let mac = self.gateways.get(&hop).filter(|gateway| gateway.is_alive).map(|gateway| gateway.mac);
-        mac.is_some() && mac == self.standing.bindings.get(&hop).map(|binding| binding.mac)
+        mac.is_some() && mac == self.standing.resolved(hop)
     }
 
     /// Peers of sessions that are up send.

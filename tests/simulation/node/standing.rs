@@ -59,8 +59,10 @@ pub(super) struct Standing {
     pub(super) routes: BTreeMap<u32, Route>,
     pub(super) sessions: BTreeMap<Neighbour, Session>,
     pub(super) bindings: BTreeMap<Neighbour, Binding>,
+    /// Rows of `Static_MAC_Binding` that override others, by address.
+    pub(super) statics: BTreeMap<Neighbour, MacAddr>,
     /// The last MAC of each address, of rows that were deleted too.
-    pub(super) last_macs: BTreeMap<Neighbour, MacAddr>,
+    last_macs: BTreeMap<Neighbour, MacAddr>,
 }
 
 impl Standing {
@@ -97,6 +99,16 @@ impl Standing {
     pub(super) fn has_reply_flows(&self, version: Version, router: usize, source: IpAddr) -> bool {
         let count = self.symmetric(router, source).len();
         count >= 2 || (count == 1 && version.pins_single_route)
+    }
+
+    /// The MAC that OVN sends to for a next hop; none where it has to ask first.
+    pub(super) fn resolved(&self, hop: Neighbour) -> Option<MacAddr> {
+        self.statics.get(&hop).copied().or_else(|| self.bindings.get(&hop).map(|row| row.mac))
+    }
+
+    /// The MAC that the databases tell, or told, of a next hop.
+    pub(super) fn last_mac(&self, hop: Neighbour) -> Option<MacAddr> {
+        self.resolved(hop).or_else(|| self.last_macs.get(&hop).copied())
     }
 
     /// Learns the MAC of an address: in the row that there is, or in a new one.

@@ -98,6 +98,10 @@ impl Node {
         if self.numbers.percent(92) {
             self.reply(id);
         }
+        if tuple.nw_proto == proto::TCP && self.numbers.percent(3) {
+            let event = self.table.change_state(tuple, self.key(id).1.zone);
+            self.ready.extend(event.map(Happening::Entry));
+        }
         let next = self.now + period / 100 * u64::from(self.numbers.between(50, 150));
         self.plan_at(next, Step::Run(id));
     }
@@ -169,8 +173,8 @@ impl Node {
             None => {
                 let hops = self.seen.deciding(router, source);
                 let hop = (!hops.is_empty()).then(|| hops[hashed(&key.tuple, hops.len())]);
-                let Some(binding) = hop.and_then(|hop| self.seen.bindings.get(&hop)) else { return };
-                (binding.mac, None)
+                let Some(mac) = hop.and_then(|hop| self.seen.resolved(hop)) else { return };
+                (mac, None)
             }
         };
         self.track_elsewhere(key.tuple);

@@ -20,11 +20,11 @@ struct Right {
 impl Right {
     fn of(standing: &Standing, router: usize, source: IpAddr) -> Self {
         let hops = standing.deciding(router, source);
-        let macs: Vec<Option<MacAddr>> = hops.iter().map(|hop| standing.last_macs.get(hop).copied()).collect();
+        let macs: Vec<Option<MacAddr>> = hops.iter().map(|&hop| standing.last_mac(hop)).collect();
         Self {
             is_covered: standing.covers(router, source),
             are_all_known: macs.iter().all(Option::is_some),
-            is_some_aged: hops.iter().any(|hop| !standing.bindings.contains_key(hop)),
+            is_some_aged: hops.iter().any(|&hop| standing.resolved(hop).is_none()),
             macs: macs.into_iter().flatten().collect(),
         }
     }
