@@ -36,6 +36,14 @@ pub(crate) enum Happening {
         /// Its bytes.
         frame: Vec<u8>,
     },
+    /// A frame leaves that no pod sent: OVN asks for the MAC of a next hop, or the host itself sends. None of these is ever
+    /// wrong.
+    Aside {
+        /// Index of the NIC.
+        ifindex: u32,
+        /// Its bytes.
+        frame: Vec<u8>,
+    },
     /// A transaction of a database.
     Rows {
         /// Which.

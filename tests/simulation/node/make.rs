@@ -21,7 +21,7 @@ const START: Ns = 1_000 * SECOND;
 const BOOT: u64 = 1_767_225_600 * SECOND;
 
 /// Last octet of a link's default gateway, and of the first next hop; there are so many.
-const DEFAULT_GATEWAY: u8 = 1;
+pub(super) const DEFAULT_GATEWAY: u8 = 1;
 pub(super) const FIRST_HOP: u8 = 10;
 pub(super) const HOPS: u8 = 12;
 
@@ -69,7 +69,7 @@ impl Node {
         node.queue.clear();
         node.late.clear();
         node.seen = node.standing.clone();
-        for step in [Step::Change, Step::Confirm, Step::Bfd] {
+        for step in [Step::Change, Step::Confirm, Step::Bfd, Step::Host] {
             node.plan((5_000, 30_000), step);
         }
         for _ in 0..node.numbers.between(5, 16) {

@@ -6,8 +6,8 @@
 //! what the analyzer makes of it.
 //!
 //! What uses what: `happening`, `parts`, `addresses` <- `standing` (the databases as plain structs) <- `rows` (as rows),
-//! `truth`; `parts` <- `conntrack`; `wire` (bytes); all of these <- `traffic` (flows), `changes` and `sessions` (everything else),
-//! `make` (the start).
+//! `truth`; `parts` <- `conntrack`; `wire` (bytes); all of these <- `traffic` (flows), `asides` (what no pod sends), `changes`,
+//! `remakes` and `sessions` (everything else), `make` (the start).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -28,11 +28,13 @@ use self::truth::Observer;
 use crate::numbers::Numbers;
 
 mod addresses;
+mod asides;
 mod changes;
 mod conntrack;
 mod happening;
 mod make;
 mod parts;
+mod remakes;
 mod rows;
 mod sessions;
 mod standing;
@@ -54,6 +56,8 @@ enum Step {
     Bfd,
     /// Somebody opens a flow.
     Open,
+    /// The host sends.
+    Host,
     /// Packets of a flow.
     Run(u32),
     /// An entry of conntrack may be over.
@@ -108,6 +112,7 @@ impl Node {
                 Step::Confirm => self.confirm(),
                 Step::Bfd => self.hear_bfd(),
                 Step::Open => self.open(),
+                Step::Host => self.send_as_host(),
                 Step::Run(flow) => self.run(flow),
                 Step::Expire(id) => self.expire(id),
             }

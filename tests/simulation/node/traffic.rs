@@ -173,7 +173,8 @@ impl Node {
             None => {
                 let hops = self.seen.deciding(router, source);
                 let hop = (!hops.is_empty()).then(|| hops[hashed(&key.tuple, hops.len())]);
-                let Some(mac) = hop.and_then(|hop| self.seen.resolved(hop)) else { return };
+                let Some(hop) = hop else { return };
+                let Some(mac) = self.seen.resolved(hop) else { return self.ask_for(hop) };
                 (mac, None)
             }
         };
@@ -214,12 +215,12 @@ impl Node {
     }
 
     /// `CTA_ID` of a new entry: each another one.
-    fn entry_id(&mut self) -> u32 {
+    pub(super) fn entry_id(&mut self) -> u32 {
         self.next_serial().wrapping_mul(0x9e37_79b1)
     }
 
     /// Looks after an entry's timeout, if it is there.
-    fn watch_over(&mut self, id: u32) {
+    pub(super) fn watch_over(&mut self, id: u32) {
         if let Some(due) = self.table.due(id) {
             self.plan_at(due, Step::Expire(id));
         }

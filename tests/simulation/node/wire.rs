@@ -1,12 +1,17 @@
 //! Frames as they are on the wire.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use analyzer::types::{MacAddr, Tuple, tuple::proto};
 use etherparse::{IpHeaders, PacketBuilder, PacketBuilderStep};
 
 const BROADCAST: MacAddr = MacAddr([0xff; 6]);
 const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
+const ARP_REQUEST: u8 = 1;
+const ARP_REPLY: u8 = 2;
+/// `ff02::1:ff00:0/104`: groups of those that may have an address (RFC 4291 section 2.7.1).
+const SOLICITED_NODE: u128 = 0xff02_0000_0000_0000_0000_0001_ff00_0000;
+const ND_SOLICITATION: u8 = 135;
 const ND_ADVERTISEMENT: u8 = 136;
 const BFD_CONTROL: u16 = 3784;
 /// A BFD control packet in state up (RFC 5880 section 4.1), with discriminators 1 and 2.
@@ -62,7 +67,9 @@ fn echo(tuple: Tuple) -> [u8; 4] {
 /// An answer by ARP or neighbour discovery: that `address` is at the frame's source MAC.
 pub(super) fn neighbour_answer(ends: Ends, address: IpAddr, asker: IpAddr) -> Vec<u8> {
     let frame = match (address, asker) {
-        (IpAddr::V4(address), IpAddr::V4(asker)) => arp(ends, address.octets(), ends.eth_dst, asker.octets()),
+        (IpAddr::V4(address), IpAddr::V4(asker)) => {
+            arp(ends, ARP_REPLY, address.octets(), ends.eth_dst, asker.octets())
+        }
         _ => advertisement(ends, address, asker),
     };
     tagged(frame, ends.vlan)
@@ -73,7 +80,7 @@ pub(super) fn announcement(eth_src: MacAddr, vlan: Option<u16>, address: IpAddr)
     let frame = match address {
         IpAddr::V4(own) => {
             let ends = Ends { eth_src, eth_dst: BROADCAST, vlan };
-            arp(ends, own.octets(), MacAddr([0; 6]), own.octets())
+            arp(ends, ARP_REPLY, own.octets(), MacAddr([0; 6]), own.octets())
         }
         IpAddr::V6(_) => {
             let all_nodes = "ff02::1".parse().expect("an address");
@@ -84,12 +91,37 @@ pub(super) fn announcement(eth_src: MacAddr, vlan: Option<u16>, address: IpAddr)
     tagged(frame, vlan)
 }
 
-/// A reply (RFC 826).
-fn arp(ends: Ends, sender: [u8; 4], target_mac: MacAddr, target: [u8; 4]) -> Vec<u8> {
-    const ETHERNET_IPV4_REPLY: [u8; 8] = [0, 1, 0x08, 0, 6, 4, 0, 2];
+/// Asks for the MAC of an address, by ARP or neighbour discovery.
+pub(super) fn neighbour_request(eth_src: MacAddr, vlan: Option<u16>, asker: IpAddr, address: IpAddr) -> Vec<u8> {
+    let frame = match (asker, address) {
+        (IpAddr::V4(asker), IpAddr::V4(address)) => {
+            let ends = Ends { eth_src, eth_dst: BROADCAST, vlan };
+            arp(ends, ARP_REQUEST, asker.octets(), MacAddr([0; 6]), address.octets())
+        }
+        _ => solicitation(eth_src, asker, address),
+    };
+    tagged(frame, vlan)
+}
+
+/// A neighbour solicitation with the option of the asker's MAC (RFC 4861 section 4.3).
+fn solicitation(eth_src: MacAddr, asker: IpAddr, address: IpAddr) -> Vec<u8> {
+    let IpAddr::V6(target) = address else { panic!("IPv6: {address}") };
+    let [.., a, b, c] = target.octets();
+    let group = Ipv6Addr::from_bits(SOLICITED_NODE | u128::from(u32::from_be_bytes([0, a, b, c])));
+    let ends = Ends { eth_src, eth_dst: MacAddr([0x33, 0x33, 0xff, a, b, c]), vlan: None };
+    let payload = [&target.octets()[..], &[1, 1], &eth_src.0].concat();
+    let mut frame = Vec::new();
+    let ip = builder(ends, asker, group.into(), 255);
+    ip.icmpv6_raw(ND_SOLICITATION, 0, [0; 4]).write(&mut frame, &payload).expect("a frame fits into memory");
+    frame
+}
+
+/// A message of ARP (RFC 826).
+fn arp(ends: Ends, operation: u8, sender: [u8; 4], target_mac: MacAddr, target: [u8; 4]) -> Vec<u8> {
+    let ethernet_ipv4 = [0, 1, 0x08, 0, 6, 4, 0, operation];
     let Ends { eth_src, eth_dst, .. } = ends;
     let parts: [&[u8]; 8] =
-        [&eth_dst.0, &eth_src.0, &ETHERTYPE_ARP, &ETHERNET_IPV4_REPLY, &eth_src.0, &sender, &target_mac.0, &target];
+        [&eth_dst.0, &eth_src.0, &ETHERTYPE_ARP, &ethernet_ipv4, &eth_src.0, &sender, &target_mac.0, &target];
     parts.concat()
 }
 

@@ -45,7 +45,7 @@ fn frames_hold_what_is_said_of_them() {
                     protocols.insert(out.tuple.nw_proto);
                     &out.frame
                 }
-                Happening::In { frame, .. } => frame,
+                Happening::In { frame, .. } | Happening::Aside { frame, .. } => frame,
                 _ => continue,
             };
             let packet = LaxSlicedPacket::from_ethernet(frame).expect("a frame");

@@ -67,6 +67,7 @@ fn an_hour_is_busy() {
                     }
                 }
                 Happening::In { .. } => count("frames in"),
+                Happening::Aside { .. } => count("frames that no pod sent"),
                 Happening::Rows { changes, .. } => {
                     count("transactions");
                     if changes.iter().any(is_of_next_hops) {
@@ -81,7 +82,7 @@ fn an_hour_is_busy() {
         counts.into_iter().for_each(|(what, count)| *all.entry(what).or_default() += count);
     }
     all.iter().for_each(|(what, count)| println!("{what}: {} an hour", count / 20));
-    assert!(all.keys().len() == 9, "all of it happens: {all:?}");
+    assert!(all.keys().len() == 10, "all of it happens: {all:?}");
 }
 
 #[test]
@@ -133,7 +134,7 @@ impl Followed {
                     }
                 }
             }
-            Happening::Out(Out { ifindex, .. }) | Happening::In { ifindex, .. } => {
+            Happening::Out(Out { ifindex, .. }) | Happening::In { ifindex, .. } | Happening::Aside { ifindex, .. } => {
                 assert!(self.links[&ifindex].can_carry());
             }
             Happening::Entry(_) => {}
