@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 
 use analyzer::types::{Tuple, tuple::proto};
+use analyzer_ebpf::neighbour::{self, Neighbour};
+use analyzer_ebpf::parse::parse;
 use etherparse::{LaxSlicedPacket, NetSlice, SlicedPacket, TransportSlice};
 
 use super::*;
@@ -54,4 +56,30 @@ fn frames_hold_what_is_said_of_them() {
         }
     }
     assert_eq!(protocols, BTreeSet::from([proto::ICMP, proto::TCP, proto::UDP, proto::ICMPV6]));
+}
+
+/// The neighbour that a frame vouches for, as the analyzer hears it.
+fn heard(frame: &[u8]) -> Option<Neighbour> {
+    let parsed = parse(frame).expect("a whole frame");
+    neighbour::heard(frame, &parsed)
+}
+
+#[test]
+fn what_gateways_say_of_themselves_is_heard() {
+    for seed in 0..20 {
+        let mut node = Node::new(seed);
+        let mut senders = BTreeSet::new();
+        for (_, happening) in happenings(&mut node, HOUR / 4) {
+            let Happening::In { frame, .. } = happening else { continue };
+            let Some(neighbour) = heard(&frame) else {
+                let dst = read(&frame).dst;
+                assert!(node.pods.iter().any(|pod| pod.address == dst), "what else comes in is for pods: {dst}");
+                continue;
+            };
+            assert_eq!(neighbour.mac, frame[6..12]);
+            assert!(node.standing.routers.iter().any(|router| router.network.contains(neighbour.ip)));
+            senders.insert(neighbour.ip);
+        }
+        assert!(!senders.is_empty());
+    }
 }
