@@ -1,6 +1,13 @@
-//! A node that is simulated: its kernel, and what happens to it, from a seed and nothing else.
+//! The daemon's core against a simulated worker: what it says of packets is held to what really happened, which the
+//! simulation knows.
+//!
+//! Everything comes from a seed, time included, so that what failed once fails again.
 
 #[path = "simulation/kernel/mod.rs"]
 mod kernel;
 #[path = "simulation/kernel/tests.rs"]
 mod kernel_tests;
+#[path = "simulation/node/mod.rs"]
+mod node;
+#[path = "soundness/numbers.rs"]
+mod numbers;
