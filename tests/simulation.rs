@@ -3,11 +3,25 @@
 //!
 //! Everything comes from a seed, time included, so that what failed once fails again.
 
+#[path = "simulation/faults.rs"]
+mod faults;
+#[path = "simulation/flood.rs"]
+mod flood;
 #[path = "simulation/kernel/mod.rs"]
 mod kernel;
 #[path = "simulation/kernel/tests.rs"]
 mod kernel_tests;
+#[path = "simulation/machine.rs"]
+mod machine;
 #[path = "simulation/node/mod.rs"]
 mod node;
 #[path = "soundness/numbers.rs"]
 mod numbers;
+#[path = "simulation/observer.rs"]
+mod observer;
+#[path = "simulation/play.rs"]
+mod play;
+#[path = "simulation/run.rs"]
+mod run;
+#[path = "simulation/servers.rs"]
+mod servers;

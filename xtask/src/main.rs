@@ -13,6 +13,7 @@ mod lab;
 mod needs;
 mod ovn;
 mod project;
+mod simulate;
 mod soundness;
 mod test;
 mod tidy;
@@ -44,6 +45,8 @@ enum Command {
     Lab(lab::Args),
     /// Hold the engine against a plain model of OVN, on small worlds made from seeds.
     Soundness(soundness::Args),
+    /// Watch simulated nodes with the daemon's core, and hold what it tells to what really happened there.
+    Simulate(simulate::Args),
     /// Run the tests that need a kernel, or any command, on other kernels in a virtual machine.
     Vm(vm::Args),
     /// Measure.
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Cases => cases::run(),
         Command::Lab(args) => lab::run(&args),
         Command::Soundness(args) => soundness::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Vm(args) => vm::run(&args),
         Command::Bench(command) => bench::run(&command),
     };

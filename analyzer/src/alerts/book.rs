@@ -204,6 +204,14 @@ impl Alerts {
         self.lessen(ended);
     }
 
+    /// Packets of a flow to a MAC are excused: it counts no more under it, unless some that violate came behind them.
+    pub fn excused(&mut self, member: &Member, mac: MacAddr, last: Timestamp) {
+        let cause = self.causes.get(&(Subject::Packets, mac));
+        if cause.and_then(|cause| cause.members.get(member)).is_some_and(|seen| seen.last < last) {
+            self.end(member, mac, End::Excused);
+        }
+    }
+
     /// A flow counts no more under this MAC.
     pub fn end(&mut self, member: &Member, mac: MacAddr, end: End) {
         let ended = self.causes.get_mut(&(Subject::Packets, mac)).is_some_and(|cause| cause.end(member, end));

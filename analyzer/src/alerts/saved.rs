@@ -169,9 +169,8 @@ fn restored(saved: SavedCause, settings: &Settings, at: Timestamp) -> Option<Cau
     let subject = [Subject::Packets, Subject::Latent].into_iter().find(|it| subject_name(*it) == saved.subject)?;
     let mac: MacAddr = saved.mac.parse().ok()?;
     let reason = reason_of(&saved.reason)?;
-    // A clock that was set back must not keep a cause open for ever.
-    let since = Timestamp::from_nanos(saved.since).min(at);
-    let mut cause = Cause::new(subject, mac, reason, settings, since);
+    // It is a part of the cause's name, so it stays as it was told, whatever the clock shows since.
+    let mut cause = Cause::new(subject, mac, reason, settings, Timestamp::from_nanos(saved.since));
     (cause.nics, cause.namespace) = (saved.nics, saved.namespace);
     cause.account = Account {
         text: saved.text,

@@ -125,7 +125,7 @@ impl Alerting {
             Verdict::Undetermined(_) | Verdict::Grace if booked.packets > 0 => {
                 self.alerts.goes_on(&member(seen), seen.eth_dst, seen.last);
             }
-            Verdict::Info(_) if booked.packets > 0 => self.alerts.end(&member(seen), seen.eth_dst, End::Excused),
+            Verdict::Info(_) if booked.packets > 0 => self.alerts.excused(&member(seen), seen.eth_dst, seen.last),
             _ => {}
         }
     }

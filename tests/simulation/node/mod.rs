@@ -21,6 +21,7 @@ use analyzer::types::{MacAddr, Timestamp, Tuple};
 use self::changes::Part;
 use self::happening::Neighbour;
 pub(crate) use self::happening::{Happening, Ns, Out, Truth, Which};
+pub(crate) use self::parts::Era;
 use self::parts::{Flow, Gateway, MILLISECOND, Nic, Pod, Version};
 use self::rows::{Rows, Setting};
 use self::standing::Standing;

@@ -54,19 +54,20 @@ struct Line {
 }
 
 /// Longest text of a history, in bytes: what is read of one, and written.
-pub(crate) const MAX_TEXT: usize = 32 << 20;
+pub const MAX_TEXT: usize = 32 << 20;
 
 /// The text of a history.
 #[derive(Debug)]
-pub(crate) struct Encoded {
-    pub(crate) text: Vec<u8>,
+pub struct Encoded {
+    /// Lines of JSON.
+    pub text: Vec<u8>,
     /// Facts that found no room in it.
-    pub(crate) left_out: usize,
+    pub left_out: usize,
 }
 
 /// The text of a history as it is at `saved`, at most `most` bytes: what ended last comes first, up to half of it, then
 /// what holds, then the rest.
-pub(crate) fn encode(history: &History, saved: Timestamp, most: usize) -> Encoded {
+pub fn encode(history: &History, saved: Timestamp, most: usize) -> Encoded {
     let since = |from| Validity { from: Some(from), until: None };
     let is_useful = |told: &Told| match told {
         Told::Binding(binding) => history.nexthops.contains_key(&binding.ip),
@@ -126,7 +127,7 @@ fn write_line(text: &mut Vec<u8>, line: &impl Serialize) {
 ///
 /// # Errors
 /// When reading fails; a text that is damaged is no error.
-pub(crate) fn decode(
+pub fn decode(
     reader: impl BufRead,
     file: &Arc<str>,
     bounds: Bounds,

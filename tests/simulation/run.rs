@@ -1,0 +1,168 @@
+//! Many hours of many nodes; what fails is made small, and told as a command.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt::Write as _;
+use std::thread;
+
+use crate::faults::{Fault, SECOND};
+use crate::node::Ns;
+use crate::play::{Play, Played};
+
+/// `cargo xtask simulate` sets these: the first seed, how many hours, how long each node is watched, and what does not go
+/// wrong.
+const SEED: &str = "ANALYZER_SIMULATION_SEED";
+const HOURS: &str = "ANALYZER_SIMULATION_HOURS";
+const MINUTES: &str = "ANALYZER_SIMULATION_MINUTES";
+const WITHOUT: &str = "ANALYZER_SIMULATION_WITHOUT";
+
+/// Hours where nobody says how many. In these each kind of fault and of check comes about.
+const HOURS_OF_CI: u64 = 16;
+const HOUR: Ns = 3600 * SECOND;
+const MINUTE: Ns = 60 * SECOND;
+/// Most failures that are made small and shown.
+const MOST_SHOWN: usize = 3;
+
+/// What is to be checked at least once in many hours.
+const CHECKS: [&str; 8] = [
+    "findings told",
+    "findings counted",
+    "violating packets that had to be told",
+    "alerts that open or go on",
+    "alerts cleared",
+    "clearings checked",
+    "entries healed",
+    "books closed",
+];
+
+/// What many hours gave.
+#[derive(Default)]
+struct Sum {
+    hours: u64,
+    steps: u64,
+    packets: u64,
+    faults: BTreeMap<Fault, u64>,
+    checks: BTreeMap<&'static str, u64>,
+    failed: BTreeMap<u64, (Ns, String)>,
+}
+
+impl Sum {
+    fn add(&mut self, seed: u64, played: Played) {
+        self.hours += 1;
+        self.steps += played.steps;
+        self.packets += played.packets;
+        for (fault, times) in played.faults {
+            *self.faults.entry(fault).or_default() += times;
+        }
+        for (check, times) in played.checks {
+            *self.checks.entry(check).or_default() += times;
+        }
+        if let Some(failure) = played.failures.into_iter().next() {
+            self.failed.insert(seed, failure);
+        }
+    }
+
+    fn join(mut self, other: Self) -> Self {
+        let Self { hours, steps, packets, faults, checks, failed } = other;
+        self.hours += hours;
+        self.steps += steps;
+        self.packets += packets;
+        faults.into_iter().for_each(|(fault, times)| *self.faults.entry(fault).or_default() += times);
+        checks.into_iter().for_each(|(check, times)| *self.checks.entry(check).or_default() += times);
+        self.failed.extend(failed);
+        self
+    }
+}
+
+#[test]
+fn the_daemon_says_what_the_observer_knows() {
+    let first = wanted(SEED).unwrap_or(0);
+    let hours = wanted(HOURS).unwrap_or(HOURS_OF_CI);
+    let lasts = wanted(MINUTES).map_or(HOUR, |minutes| minutes * MINUTE);
+    let without = without();
+    let sum = on_all_cores(first, hours, lasts, &without);
+    println!("{} nodes, {} steps, {} packets", sum.hours, sum.steps, sum.packets);
+    println!("faults: {:?}\nchecks: {:?}", sum.faults, sum.checks);
+    let mut told = String::new();
+    for (seed, (at, what)) in sum.failed.iter().skip(MOST_SHOWN) {
+        let _ = writeln!(told, "seed {seed} after {:.3} s: {what}", *at as f64 / SECOND as f64);
+    }
+    for (&seed, failure) in sum.failed.iter().take(MOST_SHOWN) {
+        let _ = writeln!(told, "{}", small(seed, lasts, &without, failure));
+    }
+    assert!(sum.failed.is_empty(), "{} of {} nodes:\n{told}", sum.failed.len(), sum.hours);
+    if hours >= HOURS_OF_CI && without.is_empty() {
+        let missing = Fault::ALL.into_iter().filter(|fault| !sum.faults.contains_key(fault)).collect::<Vec<_>>();
+        assert!(missing.is_empty(), "never went wrong: {missing:?}");
+        let missing = CHECKS.into_iter().filter(|check| !sum.checks.contains_key(check)).collect::<Vec<_>>();
+        assert!(missing.is_empty(), "never checked: {missing:?}");
+    }
+}
+
+#[test]
+fn a_seed_decides_everything() {
+    let told = || Play::new(3, &[]).play(20 * MINUTE);
+    let (one, other) = (told(), told());
+    assert_eq!(
+        (one.steps, one.packets, one.checks, one.digest),
+        (other.steps, other.packets, other.checks, other.digest)
+    );
+}
+
+/// The failure with as few kinds of faults and in as short a time as it takes, and the command that shows it again.
+fn small(seed: u64, lasts: Ns, without: &[Fault], failure: &(Ns, String)) -> String {
+    let mut without = without.to_vec();
+    let mut failure = failure.clone();
+    let mut until = lasts.min(failure.0 + MINUTE);
+    for fault in Fault::ALL {
+        if without.contains(&fault) {
+            continue;
+        }
+        without.push(fault);
+        let played = Play::new(seed, &without).play(lasts);
+        match played.failures.into_iter().next() {
+            Some(other) if other.0 <= until => {
+                until = other.0 + MINUTE;
+                failure = other;
+            }
+            _ => drop(without.pop()),
+        }
+    }
+    let minutes = until.div_ceil(MINUTE);
+    let names: Vec<String> = without.iter().map(|fault| fault.name()).collect();
+    let names = if names.is_empty() { String::new() } else { format!(" --without {}", names.join(",")) };
+    let (at, what) = failure;
+    format!(
+        "after {:.3} s: {what}\n  cargo xtask simulate --seed {seed} --hours 1 --minutes {minutes}{names}",
+        at as f64 / SECOND as f64
+    )
+}
+
+fn on_all_cores(first: u64, hours: u64, lasts: Ns, without: &[Fault]) -> Sum {
+    let threads = thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    let of_thread = |thread: u64| {
+        let mut sum = Sum::default();
+        for seed in (thread..hours).step_by(threads as usize).map(|number| first.wrapping_add(number)) {
+            sum.add(seed, Play::new(seed, without).play(lasts));
+        }
+        sum
+    };
+    thread::scope(|scope| {
+        let of_thread = &of_thread;
+        let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || of_thread(thread))).collect();
+        running.into_iter().map(|thread| thread.join().expect("no node panics")).fold(Sum::default(), Sum::join)
+    })
+}
+
+fn wanted(variable: &str) -> Option<u64> {
+    env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")))
+}
+
+fn without() -> Vec<Fault> {
+    let names = env::var(WITHOUT).unwrap_or_default();
+    let names = names.split(',').filter(|name| !name.is_empty());
+    let known = || Fault::ALL.map(Fault::name).join(", ");
+    names
+        .map(|name| Fault::of(name).unwrap_or_else(|| panic!("no fault is called {name}; there are {}", known())))
+        .collect()
+}
