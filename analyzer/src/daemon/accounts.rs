@@ -6,18 +6,26 @@ use std::net::IpAddr;
 use analyzer_ebpf::maps::{Counter, PacketCount};
 use hashbrown::{HashMap, HashSet};
 
-use super::Daemon;
+use super::alerting::Alerting;
+use super::connections::Connections;
+use super::evidence::Evidence;
+use super::facts::Facts;
+use super::kernel::Kernel;
+use super::latent::Latents;
+use super::mirrored::Mirrored;
 use super::packets::Counters;
 use super::repairing::Repairing;
 use super::set::counters_of;
 use super::sources::Phase;
-use super::voice::Trouble;
-use crate::bpf::counted::Counted;
+use super::suspects::Suspects;
+use super::tellers::Tellers;
+use super::voice::{Trouble, Voice};
+use super::watching::Watching;
 use crate::engine::finding::{LatentState, NexthopCount};
-use crate::engine::verdict::{Info, Verdict};
+use crate::engine::verdict::Verdict;
 use crate::metrics::{Conformed, Count, Judged, Map, Nic, Snapshot, Source, SourceState};
 use crate::output::status::{Loss, MapStatus, SourceStatus, Status};
-use crate::types::MacAddr;
+use crate::types::{MacAddr, Timestamp};
 
 /// Losses that the kernel program counts, and what they are called.
 const KERNEL_LOSSES: [(Counter, &str); 10] = [
@@ -44,26 +52,30 @@ pub struct LostOutside {
     pub frames: u64,
 }
 
-impl Daemon {
-    /// What was sampled of flows that conform, and what of them was suspect until it was judged: the first packets of their
-    /// kind, which may be all of a flow's.
-    pub(crate) fn conforming(&mut self) -> Vec<Counted> {
-        let mut conforming = self.kernel.samples(&mut self.voice);
-        let is_conforming = |suspect: &Counted| match self.ledger.verdict(&suspect.key) {
-            Some(verdict) => matches!(verdict, Verdict::Conforming | Verdict::Info(Info::AsymmetricReply)),
-            None => false,
-        };
-        let suspects = self.kernel.suspects(&mut self.voice).unwrap_or_default();
-        conforming.extend(suspects.into_iter().filter(is_conforming));
-        conforming
-    }
+/// The parts, as the accounts read them.
+pub(super) struct Accounts<'a> {
+    pub(super) now: Timestamp,
+    /// One in so many conforming packets is sampled.
+    pub(super) sample: u32,
+    pub(super) lost_outside: LostOutside,
+    pub(super) facts: &'a Facts,
+    pub(super) tellers: &'a Tellers,
+    pub(super) suspects: &'a Suspects,
+    pub(super) latents: &'a Latents,
+    pub(super) evidence: &'a Evidence,
+    pub(super) connections: &'a Connections,
+    pub(super) watching: &'a Watching,
+    pub(super) alerting: &'a Alerting,
+    pub(super) repairing: Option<&'a Repairing>,
+    /// What is asked for its counts, and may refuse.
+    pub(super) kernel: &'a mut Kernel,
+    pub(super) voice: &'a mut Voice,
+}
 
+impl Accounts<'_> {
     /// Whether numbers of flows that conform are estimates.
-    pub(super) fn is_estimated(&mut self) -> bool {
-        match self.kernel.mirrored() {
-            Some(mirrored) => mirrored.is_estimated(),
-            None => self.settings.changing.sample != 1,
-        }
+    pub(super) fn is_estimated(&self) -> bool {
+        self.kernel.mirrored().map_or(self.sample != 1, Mirrored::is_estimated)
     }
 
     /// Frames of mirror ports that no socket got.
@@ -76,9 +88,9 @@ impl Daemon {
     /// Flows that conformed and were never suspect, as far as samples show them.
     pub(super) fn conforming_flows(&mut self) -> u64 {
         let mut flows = HashSet::new();
-        for sample in &self.kernel.samples(&mut self.voice) {
+        for sample in &self.kernel.samples(self.voice) {
             let seen = self.kernel.observation(sample);
-            if !self.ledger.has_flow(&seen) {
+            if !self.suspects.books().has_flow(&seen) {
                 flows.insert((seen.nic, seen.tags.outer(), seen.tags.inner(), seen.tuple));
             }
         }
@@ -87,12 +99,12 @@ impl Daemon {
 
     /// Conforming packets by next hop: those that the kernel counted by an outcome, and those of flows that were
     /// suspect until the engine knew better.
-    pub(crate) fn nexthop_counts(&mut self) -> Vec<NexthopCount> {
+    pub(super) fn nexthop_counts(&mut self) -> Vec<NexthopCount> {
         let mut counts: HashMap<MacAddr, NexthopCount> = HashMap::new();
-        for count in self.ledger.conforming() {
+        for count in self.suspects.books().conforming() {
             counts.insert(count.lladdr, count);
         }
-        for ((lladdr, nexthops), PacketCount { packets, bytes }) in self.kernel.nexthops(&mut self.voice) {
+        for ((lladdr, nexthops), PacketCount { packets, bytes }) in self.kernel.nexthops(self.voice) {
             let count = counts.entry(*lladdr).or_insert_with(|| NexthopCount {
                 lladdr: *lladdr,
                 nexthops: Vec::new(),
@@ -109,25 +121,15 @@ impl Daemon {
         counts
     }
 
-    /// Packets that the kernel program has counted as suspect.
-    pub(crate) fn suspect_packets(&mut self) -> u64 {
-        self.counters()[Counter::Suspect as usize].packets
-    }
-
-    pub(crate) fn counters(&mut self) -> Counters {
-        self.kernel.counters(&mut self.voice)
-    }
-
-    /// Tells programs how the daemon is doing.
-    pub(crate) fn tell_status(&mut self) {
-        let status = self.status();
-        self.voice.status(status);
+    /// What was counted.
+    pub(super) fn counters(&mut self) -> Counters {
+        self.kernel.counters(self.voice)
     }
 
     /// How the daemon is doing.
-    pub(crate) fn status(&mut self) -> Status {
+    pub(super) fn status(&mut self) -> Status {
         let at = self.now;
-        let sources = self.sources.all().iter().map(|source| SourceStatus {
+        let sources = self.tellers.sources().all().iter().map(|source| SourceStatus {
             name: source.name,
             place: source.place.clone(),
             state: source.phase.name(),
@@ -143,7 +145,7 @@ impl Daemon {
         let (sources, maps) = (sources.collect(), maps.collect());
         Status {
             at,
-            nexthops_known: self.is_sighted && !self.kernel.has_refused(),
+            nexthops_known: self.facts.sighted().is_some() && !self.kernel.has_refused(),
             sources,
             nics: self.watching.status(),
             losses: self.losses(),
@@ -152,14 +154,15 @@ impl Daemon {
     }
 
     /// What was lost since the start, by cause.
-    pub(crate) fn losses(&mut self) -> Vec<Loss> {
+    pub(super) fn losses(&mut self) -> Vec<Loss> {
         let (counters, evicted) = (self.counters(), self.kernel.evicted());
         let kernel = KERNEL_LOSSES.map(|(counter, name)| Loss { name, count: counters[counter as usize].packets });
-        let route = self.watching.losses;
+        let route = self.watching.losses();
+        let [overrun, interrupted, unreadable] = self.connections.losses();
         let (frames, unlisted) = self.kernel.mirrored_losses();
         let (passed, missed) = self.watching.passed_by();
         let own = [
-            ("suspect_packets_unjudged", self.ledger.unjudged()),
+            ("suspect_packets_unjudged", self.suspects.books().unjudged()),
             ("samples_evicted", evicted.samples),
             ("requests_evicted", evicted.requests),
             ("neighbours_evicted", evicted.neighbours),
@@ -172,17 +175,17 @@ impl Daemon {
             ("frames_not_written", self.lost_outside.frames),
             ("conntrack_requests_failed", self.evidence.failures()),
             ("conntrack_entries_refused", self.evidence.refused()),
-            ("conntrack_events_overrun", self.connections.overruns),
-            ("conntrack_readings_interrupted", self.connections.interrupted),
-            ("conntrack_entries_unreadable", self.connections.unreadable),
+            ("conntrack_events_overrun", overrun),
+            ("conntrack_readings_interrupted", interrupted),
+            ("conntrack_entries_unreadable", unreadable),
             ("netlink_messages_malformed", route.malformed),
             ("netlink_overruns", route.overruns),
             ("netlink_objects_dropped", route.dropped),
-            ("databases_too_large", self.databases.too_much()),
-            ("history_facts_displaced", self.remembering.displaced()),
-            ("programs_removed_by_others", self.lost_places),
+            ("databases_too_large", self.tellers.databases().too_much()),
+            ("history_facts_displaced", self.facts.displaced()),
+            ("programs_removed_by_others", self.watching.removed()),
             ("latent_entries_not_looked_at", self.evidence.latent_beyond()),
-            ("findings_not_kept", self.ledger.omitted()),
+            ("findings_not_kept", self.suspects.books().omitted()),
             ("news_omitted", self.lost_outside.news),
             ("alerts_dropped", self.lost_outside.alerts),
             ("conntrack_readings_failed", self.voice.failures(Trouble::ConntrackReading)),
@@ -193,7 +196,7 @@ impl Daemon {
     }
 
     /// What is published for Prometheus, without what became of messages.
-    pub fn snapshot(&mut self) -> Snapshot {
+    pub(super) fn snapshot(&mut self) -> Snapshot {
         let status = self.status();
         let flows = self.flows_by_mac();
         let conformed = self.nexthop_counts().into_iter().map(|count| Conformed {
@@ -207,9 +210,9 @@ impl Daemon {
         // The status has just read them.
         let counters = self.kernel.counted();
         let (alerts, open_causes) = self.alerting.counts();
-        let repairs = self.repairing.as_ref().map(Repairing::counts).unwrap_or_default();
+        let repairs = self.repairing.map(Repairing::counts).unwrap_or_default();
         let count = |name, count| Count { name, count };
-        let sources = status.sources.into_iter().zip(self.sources.all()).map(|(status, source)| Source {
+        let sources = status.sources.into_iter().zip(self.tellers.sources().all()).map(|(status, source)| Source {
             name: status.name,
             place: status.place.into(),
             state: state(source.phase),
@@ -240,7 +243,7 @@ impl Daemon {
 
     /// What was said of packets, by the kernel program or by us.
     fn judged(&self, verdict: Verdict, counters: &Counters, conformed: &[Conformed]) -> Judged {
-        let own = self.ledger.first_said(verdict);
+        let own = self.suspects.books().first_said(verdict);
         let of = |counter: Counter| counters[counter as usize];
         let kernel: &[Counter] = match verdict {
             Verdict::NotCovered(reason) => counters_of(reason),
@@ -262,7 +265,7 @@ impl Daemon {
     /// Flows that were sampled, by the MAC that they leave to.
     fn flows_by_mac(&mut self) -> HashMap<MacAddr, u64> {
         let mut flows = HashMap::new();
-        for sample in &self.kernel.samples(&mut self.voice) {
+        for sample in &self.kernel.samples(self.voice) {
             *flows.entry(self.kernel.observation(sample).eth_dst).or_default() += 1;
         }
         flows

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
-use super::Daemon;
 use super::effect::Effect;
+use super::evidence::Evidence;
 use super::ledger::{Booked, Cited};
-use super::sources::Phase;
+use super::sources::{Phase, Source};
+use super::voice::Voice;
 use crate::alerts::saved::NotSaved;
 use crate::alerts::{self, Alerts, Counts, End, Kind, Member, Namespace, Silent};
 use crate::engine::finding::{Finding, Latent};
@@ -20,6 +21,7 @@ use crate::engine::observation::Observation;
 use crate::engine::verdict::Verdict;
 use crate::output::Report;
 use crate::output::remedy::Datapath;
+use crate::output::status::Loss;
 use crate::types::Timestamp;
 
 /// A flow that was silent for so long may be healed.
@@ -148,87 +150,88 @@ impl Alerting {
     pub(crate) fn counts(&self) -> (&BTreeMap<Kind, u64>, u64) {
         (&self.told, self.alerts.open().iter().sum::<usize>() as u64)
     }
-}
 
-impl Daemon {
     /// Tells what is due.
-    pub(super) fn tell_alerts(&mut self) {
-        for alert in self.alerting.alerts.poll(&self.alerting.frame, self.now) {
-            *self.alerting.told.entry(alert.kind).or_default() += 1;
-            self.voice.ask(Effect::Alert(Box::new(alert)));
+    pub(super) fn tell(&mut self, now: Timestamp, voice: &mut Voice) {
+        for alert in self.alerts.poll(&self.frame, now) {
+            *self.told.entry(alert.kind).or_default() += 1;
+            voice.ask(Effect::Alert(Box::new(alert)));
         }
     }
 
-    /// What is to be done for alerts each second, before flows that are silent are looked at.
-    pub(super) fn tick_alerts(&mut self) -> Option<Look> {
-        self.note_states(self.now);
-        if self.ticks.is_multiple_of(LOOK) { self.look_at_silent(self.now) } else { None }
+    /// A second has passed, in which packets were watched or not.
+    pub(super) fn tick(&mut self, is_watching: bool, now: Timestamp) {
+        self.alerts.tick(is_watching, now);
     }
 
-    /// The rest of it.
-    pub(super) fn finish_alerts(&mut self) {
-        let is_watching = self.is_sighted && !self.kernel.has_refused() && self.watching.is_whole();
-        self.alerting.alerts.tick(is_watching, self.now);
-        self.tell_alerts();
-    }
-
-    /// Takes note of the sources and of what was lost.
-    fn note_states(&mut self, now: Timestamp) {
-        for source in self.sources.all() {
+    /// Takes note of how the sources are.
+    pub(super) fn note_sources(&mut self, sources: &[Source], now: Timestamp) {
+        for source in sources {
             let error = source.error.as_deref().filter(|_| source.phase != Phase::Synchronised);
             // One that is only on its way is neither lost nor back.
             if error.is_some() || source.phase == Phase::Synchronised {
-                self.alerting.alerts.source(source.name, &source.place, error, now);
+                self.alerts.source(source.name, &source.place, error, now);
             }
-        }
-        if self.is_late() {
-            const UNKNOWN: &str = "no source tells them, or none has for too long; packets are undetermined";
-            let error = (!self.is_sighted).then_some(UNKNOWN);
-            self.alerting.alerts.source("nexthops", "", error, now);
-        }
-        for loss in self.losses().iter().filter(|loss| !UNALARMING.contains(&loss.name)) {
-            self.alerting.alerts.loss(loss.name, loss.count);
         }
     }
 
-    /// Begins to find out what has become of flows that no longer leave to their MAC.
-    fn look_at_silent(&mut self, now: Timestamp) -> Option<Look> {
-        let silent = self.alerting.alerts.silent(now.saturating_sub(SILENT));
+    /// Takes note of whether next hops are known, once sources have had the time to tell them.
+    pub(super) fn note_sight(&mut self, is_sighted: bool, now: Timestamp) {
+        const UNKNOWN: &str = "no source tells them, or none has for too long; packets are undetermined";
+        self.alerts.source("nexthops", "", (!is_sighted).then_some(UNKNOWN), now);
+    }
+
+    /// Takes note of what was lost since the start.
+    pub(super) fn note_losses(&mut self, losses: &[Loss]) {
+        for loss in losses.iter().filter(|loss| !UNALARMING.contains(&loss.name)) {
+            self.alerts.loss(loss.name, loss.count);
+        }
+    }
+
+    /// Begins to find out, every few ticks, what has become of flows that no longer leave to their MAC. `conforming` gives
+    /// what is known of flows that conform.
+    pub(super) fn look(
+        &self,
+        tick: u64,
+        now: Timestamp,
+        conforming: impl FnOnce() -> Vec<Observation>,
+    ) -> Option<Look> {
+        if !tick.is_multiple_of(LOOK) {
+            return None;
+        }
+        let silent = self.alerts.silent(now.saturating_sub(SILENT));
         if silent.is_empty() {
             return None;
         }
-        Some(Look { silent: silent.into_iter(), conforming: self.last_conforming(), asked: 0 })
+        let mut last: HashMap<Member, Timestamp> = HashMap::new();
+        for seen in conforming() {
+            let known = last.entry(member(&seen)).or_default();
+            *known = (*known).max(seen.last);
+        }
+        Some(Look { silent: silent.into_iter(), conforming: last, asked: 0 })
     }
+}
 
+impl Look {
     /// Goes on with it, for some flows. Returns whether any are left.
-    pub(super) fn go_on_looking(&mut self, look: &mut Look) -> bool {
-        for Silent { member, mac, last, by_entry } in look.silent.by_ref() {
+    pub(super) fn go_on(&mut self, alerting: &mut Alerting, evidence: &mut Evidence, now: Timestamp) -> bool {
+        let alerts = &mut alerting.alerts;
+        for Silent { member, mac, last, by_entry } in self.silent.by_ref() {
             let Member::Flow { tuple, .. } = member else { continue };
-            if let Some(&seen) = look.conforming.get(&member).filter(|&&seen| seen > last) {
-                self.alerting.alerts.conforms(&member, seen);
-            } else if by_entry && look.asked < MAX_ASKED {
-                look.asked += 1;
-                self.alerting.alerts.looked(&member, mac, self.now);
-                if self.evidence.holds(tuple, mac, last) == Some(false) {
-                    self.alerting.alerts.end(&member, mac, End::EntryGone);
+            if let Some(&seen) = self.conforming.get(&member).filter(|&&seen| seen > last) {
+                alerts.conforms(&member, seen);
+            } else if by_entry && self.asked < MAX_ASKED {
+                self.asked += 1;
+                alerts.looked(&member, mac, now);
+                if evidence.holds(tuple, mac, last) == Some(false) {
+                    alerts.end(&member, mac, End::EntryGone);
                 }
-                if look.asked.is_multiple_of(TURN) {
+                if self.asked.is_multiple_of(TURN) {
                     return true;
                 }
             }
         }
         false
-    }
-
-    /// When flows that conform were seen last.
-    fn last_conforming(&mut self) -> HashMap<Member, Timestamp> {
-        let mut last: HashMap<Member, Timestamp> = HashMap::new();
-        for counted in &self.conforming() {
-            let seen = self.kernel.observation(counted);
-            let known = last.entry(member(&seen)).or_default();
-            *known = (*known).max(seen.last);
-        }
-        last
     }
 }
 

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
+pub use super::entries::Way;
 use super::event::Reading;
 use super::evidence::Evidence;
+use super::voice::{Trouble, Voice};
 use crate::netlink::conntrack::events;
-use crate::output::remedy::Datapath;
-use crate::ovn::local::{DatapathType, Node};
 use crate::types::Timestamp;
 
-/// Labelled entries that are kept.
-pub(crate) const MAX_ENTRIES: usize = 4_000_000;
 /// Events that are kept for the end of a reading. After more of them there is another one.
 const MAX_MEANWHILE: usize = 65_536;
+
 /// Readings of labelled entries.
 #[derive(Debug)]
 pub(crate) struct Connections {
@@ -22,9 +21,9 @@ pub(crate) struct Connections {
     /// What the kernel told while entries are read: the reading may be past an entry when that changes.
     meanwhile: Vec<events::Event>,
     last: Option<Timestamp>,
-    pub(crate) overruns: u64,
-    pub(crate) interrupted: u64,
-    pub(crate) unreadable: u64,
+    overruns: u64,
+    interrupted: u64,
+    unreadable: u64,
 }
 
 /// Moments at which readings are to begin, or later.
@@ -49,38 +48,6 @@ impl Wanted {
     /// A reading begins at `now`. For all that are left one will do, at the last of them.
     fn begin(&mut self, now: Timestamp) {
         self.first = Some(self.last).filter(|&last| last > now);
-    }
-}
-
-/// Where entries are read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Way {
-    /// Not chosen yet: the node's own database has not told which datapath it has.
-    Open,
-    /// From the kernel.
-    Kernel,
-    /// From ovs-vswitchd.
-    Userspace,
-    /// Not at all.
-    None,
-}
-
-impl Way {
-    /// Where the entries live, once it is known.
-    pub(crate) fn datapath(self) -> Option<Datapath> {
-        match self {
-            Self::Kernel => Some(Datapath::Kernel),
-            Self::Userspace => Some(Datapath::Userspace),
-            Self::Open | Self::None => None,
-        }
-    }
-
-    /// The way to the datapath of a node, as its own database tells it: the kernel's where it does not.
-    pub(crate) fn of(node: Option<&Node>) -> Self {
-        match node {
-            Some(node) if node.datapath == DatapathType::Netdev => Self::Userspace,
-            _ => Self::Kernel,
-        }
     }
 }
 
@@ -110,9 +77,17 @@ impl Connections {
         self.way != Way::Open
     }
 
-    /// Goes this way from now on.
-    pub(crate) fn go(&mut self, way: Way) {
-        self.way = way;
+    /// Goes this way from now on, if the table can be asked so.
+    pub(crate) fn go(&mut self, way: Way, evidence: &mut Evidence, voice: &mut Voice) {
+        match evidence.ask(way) {
+            Ok(()) => self.way = way,
+            Err(error) => voice.failed(Trouble::ConntrackReading, &error),
+        }
+    }
+
+    /// Events that were lost, readings during which the table changed, and entries that could not be read.
+    pub(crate) fn losses(&self) -> [u64; 3] {
+        [self.overruns, self.interrupted, self.unreadable]
     }
 
     /// Asks for a reading before the interval is over.

@@ -2,63 +2,78 @@
 
 use analyzer_ebpf::maps::Counter;
 
-use super::Daemon;
+use super::accounts::Accounts;
+use super::latent::Latents;
+use super::ledger::Ledger;
 use super::packets::Counters;
 use super::set::counters_of;
-use crate::engine::finding::{LatentState, Summary};
+use crate::bpf::counted::Key;
+use crate::engine::fact::Gap;
+use crate::engine::finding::{LatentState, NexthopCount, Summary};
 use crate::engine::verdict::Verdict;
 use crate::output::provenance::Provenance;
+use crate::output::remedy::Datapath;
 use crate::output::report::{Report, Skipped};
 use crate::output::status::{NicStatus, Status};
 use crate::types::Timestamp;
 
-impl Daemon {
-    /// Detaches from all NICs. Returns how they were watched.
-    pub fn detach(&mut self, now: Timestamp) -> Vec<NicStatus> {
-        self.now = now;
-        let nics = self.watching.status();
-        self.watching.close();
-        nics
+/// What is counted beside the books, once nothing is counted any more.
+pub(super) struct Totals {
+    status: Status,
+    counters: Counters,
+    /// Flows that conformed and were never suspect.
+    conforming: u64,
+    nexthops: Vec<NexthopCount>,
+    is_estimated: bool,
+    /// Frames that nobody read.
+    unread: u64,
+    tells_nexthops: bool,
+    datapath: Option<Datapath>,
+    nic_names: Vec<Option<String>>,
+}
+
+/// The time of a run, and what lacks in it.
+pub(super) struct Span {
+    pub(super) started: Timestamp,
+    pub(super) ended: Timestamp,
+    pub(super) gaps: Vec<Gap>,
+}
+
+impl Totals {
+    /// As they are now. `nics` is how NICs were watched.
+    pub(super) fn of(accounts: &mut Accounts<'_>, nics: Vec<NicStatus>) -> Self {
+        Self {
+            status: Status { nics, ..accounts.status() },
+            counters: accounts.counters(),
+            conforming: accounts.conforming_flows(),
+            nexthops: accounts.nexthop_counts(),
+            is_estimated: accounts.is_estimated(),
+            unread: accounts.unread_frames(),
+            tells_nexthops: accounts.facts.sighted().is_some(),
+            datapath: accounts.connections.way().datapath(),
+            nic_names: accounts.watching.names(),
+        }
     }
 
-    /// Tells what is left to be told, once the last packets were judged.
-    pub fn conclude_run(&mut self, now: Timestamp) {
-        self.now = now;
-        self.latents.leave_out_cited(&self.ledger.cited());
-        self.kernel.count_evicted(&mut self.voice);
-        self.look_at_replies();
-        self.tell_alerts();
-    }
-
-    /// What the run amounts to. `nics` is how they were watched.
-    pub fn into_report(mut self, nics: Vec<NicStatus>, now: Timestamp) -> Report {
-        self.now = now;
-        let status = Status { nics, ..self.status() };
-        let counters = self.counters();
-        let conforming = self.conforming_flows();
-        let nexthops = self.nexthop_counts();
-        let tells_nexthops = self.is_sighted;
-        let is_estimated = self.is_estimated();
-        let unread = self.unread_frames();
-        let gaps = self.engine.gaps_between(self.started, now).cloned().collect();
-        let datapath = self.connections.way().datapath();
-        let Self { ledger, latents, settings, watching, started, .. } = self;
-        let (remarks, unjudged) = (ledger.remarks(), ledger.unjudged());
-        let (findings, mut summary) = ledger.close_all();
+    /// What the run amounts to, with what is on the books and the latent entries that are left.
+    pub(super) fn into_report(self, span: Span, books: Ledger<Key>, latents: Latents, node: Option<String>) -> Report {
+        let Self { counters, conforming, .. } = self;
+        let (remarks, unjudged) = (books.remarks(), books.unjudged());
+        let (findings, mut summary) = books.close_all();
         add_kernel_counts(&mut summary, &counters);
-        summary.untracked_packets += unjudged + unread;
+        summary.untracked_packets += unjudged + self.unread;
         summary.flows += conforming;
         summary.covered_flows += conforming;
         summary.conforming_flows += conforming.saturating_sub(remarks);
         summary.info_flows += remarks;
-        summary.nexthops = nexthops;
-        summary.estimated = is_estimated;
+        summary.nexthops = self.nexthops;
+        summary.estimated = self.is_estimated;
         summary.latent_armed = latents.count(LatentState::Armed);
         summary.latent_unused = latents.count(LatentState::Unused);
-        summary.history = Some(started);
-        summary.gaps = gaps;
-        summary.first_seen = Some(started);
-        summary.last_seen = Some(now);
+        summary.history = Some(span.started);
+        summary.gaps = span.gaps;
+        summary.first_seen = Some(span.started);
+        summary.last_seen = Some(span.ended);
         let of = |counter: Counter| counters[counter as usize].packets;
         let skipped = Skipped {
             truncated: of(Counter::Truncated),
@@ -72,17 +87,17 @@ impl Daemon {
             latent: latents.into_entries(),
             interrupted: false,
             summary,
-            tells_nexthops,
+            tells_nexthops: self.tells_nexthops,
             skipped,
             warnings: Vec::new(),
             files: Vec::new(),
-            nic_names: watching.names(),
+            nic_names: self.nic_names,
             time_digits: 6,
             lacks_times: false,
-            node: settings.node,
-            status: Some(status),
+            node,
+            status: Some(self.status),
             provenance: Provenance::default(),
-            datapath,
+            datapath: self.datapath,
         }
     }
 }

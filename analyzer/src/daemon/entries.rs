@@ -1,8 +1,44 @@
 //! The node's conntrack table, as far as the daemon asks it.
 
-use super::connections::Way;
 use crate::engine::fact::Connection;
+use crate::output::remedy::Datapath;
+use crate::ovn::local::{DatapathType, Node};
 use crate::types::Tuple;
+
+/// Labelled entries that are kept.
+pub(crate) const MAX_ENTRIES: usize = 4_000_000;
+
+/// Where entries are read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// Not chosen yet: the node's own database has not told which datapath it has.
+    Open,
+    /// From the kernel.
+    Kernel,
+    /// From ovs-vswitchd.
+    Userspace,
+    /// Not at all.
+    None,
+}
+
+impl Way {
+    /// Where the entries live, once it is known.
+    pub(crate) fn datapath(self) -> Option<Datapath> {
+        match self {
+            Self::Kernel => Some(Datapath::Kernel),
+            Self::Userspace => Some(Datapath::Userspace),
+            Self::Open | Self::None => None,
+        }
+    }
+
+    /// The way to the datapath of a node, as its own database tells it: the kernel's where it does not.
+    pub(crate) fn of(node: Option<&Node>) -> Self {
+        match node {
+            Some(node) if node.datapath == DatapathType::Netdev => Self::Userspace,
+            _ => Self::Kernel,
+        }
+    }
+}
 
 /// Zones of ovs-vswitchd's table, which only tells whole ones.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

@@ -8,8 +8,7 @@ use std::collections::BTreeSet;
 
 use hashbrown::HashSet;
 
-use super::connections::{MAX_ENTRIES, Way};
-use super::entries::{Entries, Zones};
+use super::entries::{Entries, MAX_ENTRIES, Way, Zones};
 use super::event::Begun;
 use super::senders::Senders;
 use crate::conntrack::index::LabelledIndex;

@@ -6,8 +6,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::effect::Effect;
-use super::voice::Voice;
 use crate::types::{IpPrefix, MacAddr};
 
 /// How long it is looked whether a NIC sends frames, before any are taken.
@@ -119,14 +117,16 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    /// Has these devices looked at from here on.
-    pub(crate) fn want(&mut self, mut devices: Vec<Device>, voice: &mut Voice) {
+    /// These devices are what is wanted from here on. Returns them where they are others than before: then they are to be
+    /// looked at.
+    pub(crate) fn want(&mut self, mut devices: Vec<Device>) -> Option<Vec<Device>> {
         devices.sort_unstable();
         self.found.retain(|ifindex, _| devices.iter().any(|(device, _)| device == ifindex));
-        if self.wanted != devices {
-            self.wanted.clone_from(&devices);
-            voice.ask(Effect::Guard(devices));
+        if self.wanted == devices {
+            return None;
         }
+        self.wanted.clone_from(&devices);
+        Some(devices)
     }
 
     /// Takes over what was found. Returns uses that were not known before.

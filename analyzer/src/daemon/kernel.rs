@@ -3,7 +3,9 @@
 //! What it refuses is said by the [`Voice`] that is given, once for each reason, and counts; then nothing was read.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
+use analyzer_ebpf::abi::Direction;
 use analyzer_ebpf::maps::{Counter, PacketCount};
 use hashbrown::HashMap;
 
@@ -16,7 +18,10 @@ use crate::engine::Engine;
 use crate::engine::observation::{HeardNeighbour, Observation};
 use crate::engine::verdict::Verdict;
 use crate::mirror::{self, Taken};
-use crate::types::{MacAddr, Timestamp, Tuple};
+use crate::types::{MacAddr, Timestamp};
+
+/// How long packets of another direction are known, where sockets counted them.
+const REQUESTED: Duration = Duration::from_secs(600);
 
 /// Keys that newer ones pushed out of maps.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -86,13 +91,13 @@ impl Kernel {
         mirrored.map_or_else(Default::default, |mirrored| (mirrored.losses(), mirrored.unlisted()))
     }
 
-    /// Whether sockets count flows, and not the kernel program.
-    pub(crate) fn is_mirrored(&self) -> bool {
-        self.packets.mirrored().is_some()
+    /// Flows that sockets counted, where they count them and not the kernel program.
+    pub(crate) fn mirrored(&self) -> Option<&Mirrored> {
+        self.packets.mirrored()
     }
 
-    /// Flows that sockets counted, where there are sockets.
-    pub(crate) fn mirrored(&mut self) -> Option<&mut Mirrored> {
+    /// The same, to be written to.
+    pub(crate) fn mirrored_mut(&mut self) -> Option<&mut Mirrored> {
         self.packets.mirrored_mut()
     }
 
@@ -215,15 +220,49 @@ impl Kernel {
         samples
     }
 
-    /// Packets of the other direction that came from this MAC.
-    pub(crate) fn request(&self, tuple: Tuple, eth_src: MacAddr, voice: &mut Voice) -> Option<Request> {
-        let counts = said(self.packets.request(&tuple, eth_src), voice).flatten()?;
-        Some(Request { tuple, eth_src, counts })
+    /// Packets of the flow's other direction that came from the MAC that it leaves to, as the engine is told of them.
+    pub(crate) fn requests_of(&self, seen: &Observation, voice: &mut Voice) -> Vec<Observation> {
+        let (tuple, eth_src) = (seen.tuple.reversed(), seen.eth_dst);
+        let counts = said(self.packets.request(&tuple, eth_src), voice).flatten();
+        counts.map(|counts| self.came_in(seen, &Request { tuple, eth_src, counts })).into_iter().collect()
+    }
+
+    /// A request of the flow, as the engine is told of it.
+    pub(crate) fn came_in(&self, seen: &Observation, request: &Request) -> Observation {
+        Observation {
+            tags: seen.tags.with_direction(Direction::Inbound),
+            eth_src: request.eth_src,
+            eth_dst: seen.eth_src,
+            tuple: request.tuple,
+            packets: request.counts.packets,
+            bytes: request.counts.bytes,
+            first: self.axis.at(request.counts.first_ns),
+            last: self.axis.at(request.counts.last_ns),
+            ..*seen
+        }
     }
 
     /// All packets that came in; `None` where they cannot be read.
     pub(crate) fn requests(&self, voice: &mut Voice) -> Option<Vec<Request>> {
         said(self.packets.requests(), voice)
+    }
+
+    /// MACs that packets came in from, and when the last one did; `None` where that cannot be read.
+    pub(crate) fn senders(&self, voice: &mut Voice) -> Option<HashMap<MacAddr, Timestamp>> {
+        let mut senders: HashMap<MacAddr, Timestamp> = HashMap::new();
+        for request in self.requests(voice)? {
+            let last = self.axis.at(request.counts.last_ns);
+            senders.entry(request.eth_src).and_modify(|known| *known = last.max(*known)).or_insert(last);
+        }
+        Some(senders)
+    }
+
+    /// Forgets packets of other directions that sockets counted long ago.
+    pub(crate) fn forget_requests(&mut self, now: Timestamp) {
+        let before = self.axis.monotonic(now.saturating_sub(REQUESTED));
+        if let Some(mirrored) = self.packets.mirrored_mut() {
+            mirrored.forget_requests(before);
+        }
     }
 
     /// Conforming packets by MAC, with the next hops whose it was at first.
@@ -239,6 +278,11 @@ impl Kernel {
             self.counted = counters;
         }
         self.counted
+    }
+
+    /// Packets that it has counted as suspect.
+    pub(crate) fn suspect_packets(&mut self, voice: &mut Voice) -> u64 {
+        self.counters(voice)[Counter::Suspect as usize].packets
     }
 
     /// What it had counted when it was asked last.

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::Daemon;
+use super::around::Around;
 use super::effect::Effect;
 use super::event::Begun;
 use super::evidence::Evidence;
 use super::ledger::Cited;
+use super::suspects::Suspects;
 use crate::engine::Engine;
 use crate::engine::fact::Connection;
 use crate::engine::finding::{Latent, LatentState};
@@ -112,6 +113,41 @@ impl Latents {
         left.is_none_or(|left| left.saturating_add(grace) <= read)
     }
 
+    /// Takes note of MACs that left the set at `at`, of the node or of a flow, and asks for the reading that will tell of entries
+    /// that hold them: whoever heals them, OVN itself first of all, has the grace period to do so. The next hops are known
+    /// since `sighted`.
+    pub(super) fn note_departures(&mut self, around: &mut Around<'_>, sighted: Timestamp, grace: Duration) {
+        let Around { now: at, engine, evidence, connections, .. } = around;
+        let read = evidence.read().first;
+        // A MAC may leave the set of some flows alone.
+        let has_left = evidence.watch(engine, *at);
+        if self.note(engine.legal_macs(*at), read, grace, *at) || has_left {
+            connections.want_from(at.saturating_add(grace));
+        }
+        if read < sighted {
+            connections.want_from(sighted);
+        }
+    }
+
+    /// Looks in the last reading for labelled entries whose MAC is outside the set, and tells of those that are new. Of a
+    /// reading from before the next hops were known, which they are since `sighted`, nothing is told.
+    pub(super) fn look(&mut self, suspects: &Suspects, around: &mut Around<'_>, sighted: Timestamp, grace: Duration) {
+        let Around { now: at, kernel, engine, evidence, alerting, voice, .. } = around;
+        let read = evidence.read().clone();
+        if read.first < sighted {
+            return;
+        }
+        let is_any = self.tell(evidence, engine, grace, *at);
+        let conforming = if is_any { suspects.conforming_now(kernel, voice) } else { Vec::new() };
+        self.take(engine.latent(*at, conforming), &read, grace, *at);
+        let cited = suspects.books().cited();
+        self.leave_out_cited(&cited);
+        alerting.latent(self.entries(), &cited, *at);
+        for latent in self.news() {
+            voice.ask(Effect::Latent(Box::new(latent.clone())));
+        }
+    }
+
     /// Leaves out entries whose flow was seen to follow them: these are findings. That it follows one no longer is told all the
     /// same.
     pub(crate) fn leave_out_cited(&mut self, cited: &Cited) {
@@ -137,57 +173,6 @@ impl Latents {
         };
         self.known = self.entries.iter().map(key).collect();
         self.entries.iter().filter(|latent| !known.contains(&key(latent))).collect()
-    }
-}
-
-impl Daemon {
-    /// Takes note of MACs that left the set at `at`, of the node or of a flow, and asks for the reading that will tell of entries
-    /// that hold them: whoever heals them, OVN itself first of all, has the grace period to do so.
-    pub(crate) fn note_departures(&mut self, at: Timestamp) {
-        let read = self.evidence.read().first;
-        let grace = self.settings.judging.grace;
-        // A MAC may leave the set of some flows alone.
-        let has_left = self.evidence.watch(&self.engine, at);
-        if self.latents.note(self.engine.legal_macs(at), read, grace, at) || has_left {
-            self.connections.want_from(at.saturating_add(grace));
-        }
-        if read < self.sighted {
-            self.connections.want_from(self.sighted);
-        }
-    }
-
-    /// Looks in the last reading for labelled entries whose MAC is outside the set, and tells of those that are new. Of a
-    /// reading from before the next hops were known nothing is told.
-    pub(crate) fn look_for_latent(&mut self, at: Timestamp) {
-        let read = self.evidence.read().clone();
-        if !self.is_sighted || read.first < self.sighted {
-            return;
-        }
-        let grace = self.settings.judging.grace;
-        let is_any = self.latents.tell(&mut self.evidence, &mut self.engine, grace, at);
-        let conforming = if is_any { self.conforming_now() } else { Vec::new() };
-        self.latents.take(self.engine.latent(at, conforming), &read, grace, at);
-        let cited = self.ledger.cited();
-        self.latents.leave_out_cited(&cited);
-        self.alerting.latent(self.latents.entries(), &cited, at);
-        for latent in self.latents.news() {
-            self.voice.ask(Effect::Latent(Box::new(latent.clone())));
-        }
-    }
-
-    /// Flows that left to a legal next hop since the set is what it is, and not to another MAC since, as far as samples
-    /// and what was suspect at first show it. A label whose MAC is outside the set is older than they are.
-    pub(crate) fn conforming_now(&mut self) -> Vec<(Tuple, Timestamp, MacAddr)> {
-        let conforming = self.conforming();
-        let violations = self.ledger.last_violations();
-        let present = conforming
-            .iter()
-            .filter(|seen| self.kernel.is_present(&seen.key))
-            .map(|seen| self.kernel.observation(seen));
-        present
-            .filter(|seen| violations.get(&seen.tuple).is_none_or(|&last| last < seen.last))
-            .map(|seen| (seen.tuple, seen.last, seen.eth_dst))
-            .collect()
     }
 }
 

@@ -5,17 +5,16 @@
 
 use std::time::Duration;
 
-use hashbrown::HashMap;
-
-use super::Daemon;
 use super::effect::Effect;
-use crate::bpf::counted::{Axis, Request};
-use crate::engine::finding::Finding;
+use super::voice::Voice;
+use crate::engine::Engine;
+use crate::engine::finding::{Finding, Latent};
+use crate::output::remedy::Datapath;
 use crate::repair::automatic::Automatic;
 use crate::repair::plan::Step;
 use crate::repair::rules::Rules;
 use crate::repair::{Outcome, Repair};
-use crate::types::{MacAddr, Release, Timestamp};
+use crate::types::{Release, Timestamp, Tuple};
 
 /// Refusals that are said in a minute at most: a dead gateway may have thousands of entries.
 const MAX_SAID: u32 = 30;
@@ -81,116 +80,97 @@ impl Repairing {
             Outcome::Failed { .. } => *failed += 1,
         }
     }
-}
 
-impl Daemon {
     /// Takes note that packets were found astray at `now`, again or for the first time: what makes them go there is to be
     /// healed.
-    pub(super) fn note_stale(&mut self, finding: &Finding, now: Timestamp) {
-        if let Some(repairing) = &mut self.repairing {
-            repairing.automatic.note_finding(finding, now);
-        }
+    pub(super) fn note_finding(&mut self, finding: &Finding, now: Timestamp) {
+        self.automatic.note_finding(finding, now);
     }
 
     /// Takes note of the release of ovs-vswitchd, by which it can be told to delete more or fewer entries.
     pub(super) fn note_release(&mut self, ovs: Option<Release>) {
-        if let Some(repairing) = &mut self.repairing {
-            repairing.automatic.set_release(ovs);
-        }
+        self.automatic.set_release(ovs);
     }
 
     /// Takes note of what came of a repair.
     pub(super) fn note_repair(&mut self, repair: Repair) {
-        if let Some(repairing) = &mut self.repairing {
-            repairing.handed_back.push(repair);
-        }
+        self.handed_back.push(repair);
     }
 
-    /// Heals what can be healed now, and tells what came of what was begun before.
-    pub(super) fn repair_stale(&mut self) {
-        for repair in self.repairs() {
-            if let Some(repairing) = &mut self.repairing {
-                repairing.count(&repair.outcome);
-            }
+    /// Repairs that came to an end since this was asked last.
+    pub(super) fn take_ended(&mut self, voice: &mut Voice) -> Vec<Repair> {
+        if self.automatic.displaced() > 0 {
+            voice.complain_once("more entries are to be repaired than can wait: some wait until they are found again");
+        }
+        let ended = std::mem::take(&mut self.handed_back);
+        self.under_way = self.under_way.saturating_sub(ended.len());
+        ended
+    }
+
+    /// Whether some are to be begun, of these entries or of what was found before: never while others are under way.
+    pub(super) fn is_ready(&mut self, latent: &[Latent], now: Timestamp) -> bool {
+        if self.under_way > 0 {
+            return false;
+        }
+        latent.iter().for_each(|latent| self.automatic.note_latent(latent, now));
+        !self.automatic.is_idle(now)
+    }
+
+    /// Takes note of flows that leave elsewhere by now, and when each was seen last.
+    pub(super) fn note_elsewhere(&mut self, elsewhere: impl Iterator<Item = (Tuple, Timestamp)>) {
+        self.automatic.note_elsewhere(elsewhere);
+    }
+
+    /// Begins repairs that are due, in entries of this datapath. Returns those that are refused for a new reason.
+    pub(super) fn begin(
+        &mut self,
+        engine: &Engine,
+        datapath: Datapath,
+        are_sources_current: bool,
+        now: Timestamp,
+        voice: &mut Voice,
+    ) -> Vec<Repair> {
+        let steps = self.automatic.steps(engine, Some(datapath), are_sources_current, now);
+        let (begun, refused): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| step.verdict.is_ok());
+        let rules = *self.automatic.rules();
+        if !begun.is_empty() {
+            self.under_way = begun.len();
+            voice.ask(Effect::Repair(begun, rules));
+        }
+        let refused = refused.into_iter().filter_map(|step| {
+            let refusal = step.verdict.clone().err()?;
+            Some(step.into_repair(&rules, Some(datapath), now, Outcome::Refused(refusal)))
+        });
+        refused.collect()
+    }
+
+    /// Tells what came of these.
+    pub(super) fn tell(&mut self, over: &[Repair], now: Timestamp, voice: &mut Voice) {
+        for repair in over {
+            self.count(&repair.outcome);
             match &repair.outcome {
-                Outcome::Failed { .. } => self.voice.complain(repair.to_string()),
+                Outcome::Failed { .. } => voice.complain(repair.to_string()),
                 Outcome::Refused(_) if !self.may_say_refusal() => {}
-                _ => self.voice.say(repair.to_string()),
+                _ => voice.say(repair.to_string()),
             }
         }
-        let Some(repairing) = &mut self.repairing else { return };
-        if self.now.since(repairing.counted_since) >= MINUTE {
-            let unsaid = std::mem::take(&mut repairing.unsaid);
-            (repairing.counted_since, repairing.said) = (self.now, 0);
+        if now.since(self.counted_since) >= MINUTE {
+            let unsaid = std::mem::take(&mut self.unsaid);
+            (self.counted_since, self.said) = (now, 0);
             if unsaid > 0 {
-                self.voice.say(format!("repair: {unsaid} more entries were refused, and are looked at again"));
+                voice.say(format!("repair: {unsaid} more entries were refused, and are looked at again"));
             }
         }
     }
 
     /// Whether one more refusal may be said; counts it.
     fn may_say_refusal(&mut self) -> bool {
-        let Some(repairing) = &mut self.repairing else { return false };
-        let may = repairing.said < MAX_SAID;
+        let may = self.said < MAX_SAID;
         if may {
-            repairing.said += 1;
+            self.said += 1;
         } else {
-            repairing.unsaid += 1;
+            self.unsaid += 1;
         }
         may
     }
-
-    /// Begins repairs that are due. Returns those that came to an end, and those that are refused for a new reason.
-    fn repairs(&mut self) -> Vec<Repair> {
-        let Some(repairing) = &mut self.repairing else { return Vec::new() };
-        let displaced = repairing.automatic.displaced();
-        if displaced > 0 {
-            self.voice
-                .complain_once("more entries are to be repaired than can wait: some wait until they are found again");
-        }
-        let mut ended = std::mem::take(&mut repairing.handed_back);
-        repairing.under_way = repairing.under_way.saturating_sub(ended.len());
-        let is_healed = |repair: &&Repair| matches!(repair.outcome, Outcome::Done { .. });
-        for healed in ended.iter().filter(is_healed).map(|repair| &repair.pin.connection) {
-            self.latents.leave_out_healed(healed);
-        }
-        let Some(datapath) = self.connections.way().datapath() else { return ended };
-        if repairing.under_way > 0 {
-            return ended;
-        }
-        let now = self.now;
-        self.latents.entries().iter().for_each(|latent| repairing.automatic.note_latent(latent, now));
-        if repairing.automatic.is_idle(now) {
-            return ended;
-        }
-        // Without them it is not known who forwards to us.
-        let Some(requests) = self.kernel.requests(&mut self.voice) else { return ended };
-        self.engine.set_senders(senders(&requests, self.kernel.axis()));
-        let elsewhere = self.conforming_now();
-        let Some(repairing) = &mut self.repairing else { return ended };
-        repairing.automatic.note_elsewhere(elsewhere.into_iter().map(|(flow, last, _)| (flow, last)));
-        let steps = repairing.automatic.steps(&self.engine, Some(datapath), self.sources.are_current(), now);
-        let (begun, refused): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| step.verdict.is_ok());
-        let rules = *repairing.automatic.rules();
-        for step in refused {
-            if let Err(refusal) = step.verdict.clone() {
-                ended.push(step.into_repair(&rules, Some(datapath), now, Outcome::Refused(refusal)));
-            }
-        }
-        if !begun.is_empty() {
-            repairing.under_way = begun.len();
-            self.voice.ask(Effect::Repair(begun, rules));
-        }
-        ended
-    }
-}
-
-/// MACs that packets came in from, and when the last one did.
-fn senders(requests: &[Request], axis: Axis) -> HashMap<MacAddr, Timestamp> {
-    let mut senders: HashMap<MacAddr, Timestamp> = HashMap::new();
-    for request in requests {
-        let last = axis.at(request.counts.last_ns);
-        senders.entry(request.eth_src).and_modify(|known| *known = last.max(*known)).or_insert(last);
-    }
-    senders
 }

@@ -4,13 +4,14 @@
 //! full, room is made: by what was judged harmless, which goes on as a new key if it sends again, before anything that
 //! violates. What nobody has judged stays.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::Daemon;
-use super::judging::{Due, TURN};
+use super::around::Around;
+use super::kernel::Kernel;
+use super::suspects::{Due, Suspects, TURN};
+use super::voice::Voice;
 use crate::bpf::counted::{Counted, Key};
 use crate::engine::verdict::Verdict;
 use crate::types::{MacAddr, Timestamp};
@@ -51,6 +52,15 @@ struct Held {
     is_past: bool,
 }
 
+/// What it depends on how much room is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Entries of the kernel's map, for each IP version.
+    pub(super) max_suspects: u32,
+    /// The tick that the sweep belongs to.
+    pub(super) tick: u64,
+}
+
 /// A sweep, as far as it has come.
 #[derive(Debug)]
 pub(super) struct Sweep {
@@ -75,112 +85,62 @@ impl Sweep {
     fn new(suspects: Vec<Counted>) -> Self {
         Self { suspects, looked_at: 0, waiting: Vec::new(), turns: None }
     }
-}
 
-impl Daemon {
-    /// Begins to look at all that the kernel holds suspect.
-    pub(super) fn begin_sweep(&mut self) -> Option<Sweep> {
-        self.kernel.suspects(&mut self.voice).map(Sweep::new)
+    /// Begins to look at all that the kernel holds suspect; `None` where that cannot be read.
+    pub(super) fn begin(kernel: &Kernel, voice: &mut Voice) -> Option<Self> {
+        kernel.suspects(voice).map(Self::new)
     }
 
-    /// Goes on with a sweep: suspects are booked or wait to be judged, some of these are judged, and room is made. Returns
-    /// whether anything is left of it.
-    pub(super) fn go_on_sweeping(&mut self, sweep: &mut Sweep) -> bool {
-        let Some(turns) = &mut sweep.turns else {
-            if !self.look_at_some(sweep) {
-                for beyond in sweep.waiting.split_off(sweep.waiting.len().min(MAX_JUDGED)) {
-                    self.book_suspect(&beyond.suspect);
+    /// Goes on: suspects are booked or wait to be judged, some of these are judged, and `room` is made. Returns whether
+    /// anything is left.
+    pub(super) fn go_on(&mut self, suspects: &mut Suspects, around: &mut Around<'_>, room: Room) -> bool {
+        let Some(turns) = &mut self.turns else {
+            if !self.look_at_some(suspects, around) {
+                for beyond in self.waiting.split_off(self.waiting.len().min(MAX_JUDGED)) {
+                    suspects.book(&beyond.suspect, around);
                 }
-                self.waiting = sweep.waiting.drain(..).map(|waiting| waiting.suspect.key).collect();
-                sweep.turns = Some(JUDGED_AT_ONCE.div_ceil(TURN));
+                suspects.line_up(self.waiting.drain(..).map(|waiting| waiting.suspect.key));
+                self.turns = Some(JUDGED_AT_ONCE.div_ceil(TURN));
             }
             return true;
         };
-        if *turns > 0 && !self.waiting.is_empty() {
+        if *turns > 0 && !suspects.is_line_empty() {
             *turns -= 1;
-            self.judge_waiting();
+            suspects.judge_waiting(around);
             return true;
         }
-        let removed = self.make_room(&sweep.suspects);
-        self.clear_reserve(&sweep.suspects, &removed);
-        false
-    }
-
-    /// Judges some of the flows that wait for it, as they are by now.
-    pub(super) fn judge_waiting(&mut self) {
-        for key in self.waiting.drain(..self.waiting.len().min(TURN)).collect::<Vec<Key>>() {
-            self.noticed(key);
-        }
-    }
-
-    /// Begins to read what was counted until the programs were detached, and to judge it as long as there is time: whoever
-    /// ended us waits. The rest is lost.
-    pub(super) fn begin_last_look(&mut self) -> LastLook {
-        // What was detached may still be running on another CPU.
-        self.kernel.settle(&mut self.voice);
-        let suspects = self.kernel.suspects(&mut self.voice).unwrap_or_default();
-        LastLook { sweep: Sweep::new(suspects), begun: self.now, judged: 0 }
-    }
-
-    /// Goes on with the last look. Returns whether anything is left of it.
-    pub(super) fn go_on_with_last_look(&mut self, look: &mut LastLook) -> bool {
-        let LastLook { sweep, begun, judged } = look;
-        if sweep.looked_at < sweep.suspects.len() {
-            self.look_at_some(sweep);
-            return true;
-        }
-        let is_in_time = self.now.since(*begun) < self.settings.end_within;
-        for waiting in sweep.waiting.iter().skip(*judged).take(TURN) {
-            match is_in_time {
-                true => self.look(&waiting.suspect),
-                false => self.book_suspect(&waiting.suspect),
-            }
-        }
-        *judged += TURN;
-        if *judged < sweep.waiting.len() {
-            return true;
-        }
-        let counted = self.suspect_packets();
-        self.ledger.settle(counted);
-        if self.ledger.unjudged() > 0 {
-            self.voice.complain(format!(
-                "{} packets of flows under suspicion were judged by nobody: there were too many, and at the end they are \
-                 judged for {} s (--end-within) and no longer",
-                self.ledger.unjudged(),
-                self.settings.end_within.as_secs_f64()
-            ));
-        }
+        let removed = self.make_room(suspects, around, room);
+        self.clear_reserve(&removed, around);
         false
     }
 
     /// Books some suspects that have not to be judged, and has the others wait. Returns whether any are left.
-    fn look_at_some(&mut self, sweep: &mut Sweep) -> bool {
-        let Sweep { suspects, looked_at, waiting, .. } = sweep;
-        for suspect in suspects.iter().skip(*looked_at).take(TURN) {
-            match self.due_of(suspect) {
+    fn look_at_some(&mut self, suspects: &mut Suspects, around: &mut Around<'_>) -> bool {
+        for suspect in self.suspects.iter().skip(self.looked_at).take(TURN) {
+            match suspects.due_of(suspect, around.kernel, around.now) {
                 None => {}
-                Some(Due::Later) => self.book_suspect(suspect),
-                Some(due) => waiting.push(Waiting { due, turn: 0, suspect: *suspect }),
+                Some(Due::Later) => suspects.book(suspect, around),
+                Some(due) => self.waiting.push(Waiting { due, turn: 0, suspect: *suspect }),
             }
         }
-        *looked_at += TURN;
-        let is_left = *looked_at < suspects.len();
+        self.looked_at += TURN;
+        let is_left = self.looked_at < self.suspects.len();
         if !is_left {
-            take_turns(waiting);
+            take_turns(&mut self.waiting);
         }
         is_left
     }
 
     /// Takes suspects off the kernel's books and ours that are silent, or that give way. Returns them.
-    fn make_room(&mut self, suspects: &[Counted]) -> HashSet<Key> {
-        let capacity = usize::try_from(self.settings.max_suspects).unwrap_or(usize::MAX);
+    fn make_room(&self, suspects: &mut Suspects, around: &mut Around<'_>, room: Room) -> HashSet<Key> {
+        let capacity = usize::try_from(room.max_suspects).unwrap_or(usize::MAX);
         // Of a mirror port all flows stand here. To look at each is dear, and while there is room there is no hurry.
-        let is_roomy = suspects.len() * 5 <= capacity * 4;
-        if is_roomy && self.kernel.is_mirrored() && !self.ticks.is_multiple_of(LEISURE) {
+        let is_roomy = self.suspects.len() * 5 <= capacity * 4;
+        if is_roomy && around.kernel.mirrored().is_some() && !room.tick.is_multiple_of(LEISURE) {
             return HashSet::new();
         }
-        let now = self.now;
-        let before = |idle| self.kernel.axis().monotonic(now.saturating_sub(idle));
+        let now = around.now;
+        let before = |idle| around.kernel.axis().monotonic(now.saturating_sub(idle));
         let idle = Idle {
             silent_ns: before(IDLE),
             violating_ns: before(IDLE_WHEN_FULL),
@@ -188,30 +148,70 @@ impl Daemon {
             harmless_ns: before(PAUSE),
         };
         let mut maps: [Vec<Held>; 4] = Default::default();
-        for suspect in suspects {
+        for suspect in &self.suspects {
             let map = match suspect.key {
                 Key::V4(_) => 0,
                 Key::V6(_) => 1,
                 Key::Reserve4(_) => 2,
                 Key::Reserve6(_) => 3,
             };
-            let (verdict, is_past) = (self.ledger.verdict(&suspect.key), !self.kernel.is_present(&suspect.key));
-            maps[map].push(Held { suspect: *suspect, verdict, is_past });
+            let verdict = suspects.books().verdict(&suspect.key);
+            maps[map].push(Held { suspect: *suspect, verdict, is_past: !around.kernel.is_present(&suspect.key) });
         }
         // The reserve is for those that come: whatever can leave it does.
         let leaving = maps.into_iter().zip([capacity, capacity, 0, 0]);
         let leaving: Vec<Counted> = leaving.flat_map(|(held, capacity)| leaving_of(held, capacity, &idle)).collect();
-        self.close(&leaving)
+        suspects.close(&leaving, around)
     }
 
     /// Tells the kernel program how many flows the reserve holds for each MAC.
-    fn clear_reserve(&mut self, suspects: &[Counted], removed: &HashSet<Key>) {
+    fn clear_reserve(&self, removed: &HashSet<Key>, around: &mut Around<'_>) {
         let mut held: HashMap<MacAddr, u64> = HashMap::new();
-        let keys = suspects.iter().map(|suspect| suspect.key);
+        let keys = self.suspects.iter().map(|suspect| suspect.key);
         for key in keys.filter(|key| key.is_in_reserve() && !removed.contains(key)) {
             *held.entry(key.eth_dst()).or_default() += 1;
         }
-        self.kernel.clear_reserve(&held, &mut self.voice);
+        around.kernel.clear_reserve(&held, around.voice);
+    }
+}
+
+impl LastLook {
+    /// Begins to read what was counted until the programs were detached, and to judge it as long as there is time: whoever
+    /// ended us waits. The rest is lost.
+    pub(super) fn begin(kernel: &Kernel, now: Timestamp, voice: &mut Voice) -> Self {
+        // What was detached may still be running on another CPU.
+        kernel.settle(voice);
+        let suspects = kernel.suspects(voice).unwrap_or_default();
+        Self { sweep: Sweep::new(suspects), begun: now, judged: 0 }
+    }
+
+    /// Goes on with the last look, in which flows are judged for so long. Returns whether anything is left of it.
+    pub(super) fn go_on(&mut self, suspects: &mut Suspects, around: &mut Around<'_>, end_within: Duration) -> bool {
+        let Self { sweep, begun, judged } = self;
+        if sweep.looked_at < sweep.suspects.len() {
+            sweep.look_at_some(suspects, around);
+            return true;
+        }
+        let is_in_time = around.now.since(*begun) < end_within;
+        for waiting in sweep.waiting.iter().skip(*judged).take(TURN) {
+            match is_in_time {
+                true => suspects.look(&waiting.suspect, around),
+                false => suspects.book(&waiting.suspect, around),
+            }
+        }
+        *judged += TURN;
+        if *judged < sweep.waiting.len() {
+            return true;
+        }
+        let unjudged = suspects.settle(around.kernel.suspect_packets(around.voice));
+        if unjudged > 0 {
+            around.voice.complain(format!(
+                "{unjudged} packets of flows under suspicion were judged by nobody: there were too many, and at the end \
+                 they are judged for {} s (--end-within) and no longer",
+                end_within.as_secs_f64()
+            ));
+        }
+        false
     }
 }
 
@@ -263,9 +263,6 @@ fn leaving_of(held: Vec<Held>, capacity: usize, idle: &Idle) -> Vec<Counted> {
     leaving.extend(harmless.into_iter().take(too_many));
     leaving
 }
-
-/// Keys that wait to be judged, in order.
-pub(crate) type Line = VecDeque<Key>;
 
 #[cfg(test)]
 mod tests;

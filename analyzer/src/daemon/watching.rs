@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::Daemon;
+use super::databases::Databases;
 use super::effect::Effect;
 use super::guarded::{Findings, Guarded, Refused, Use};
 use super::hooks::{Attached, Hooks, Nic};
@@ -34,10 +34,24 @@ pub(crate) struct Watching {
     /// Devices whose neighbours are followed.
     devices: Option<HashSet<Arc<str>>>,
     /// Whether links were told: before, that a NIC is missing means nothing.
-    pub(crate) has_links: bool,
+    has_links: bool,
     /// Whether programs are to be attached: not before the set is known.
     is_open: bool,
-    pub(crate) losses: Losses,
+    /// What was lost of what the kernel tells.
+    losses: Losses,
+    /// How often programs of ours were removed by others.
+    removed: u64,
+}
+
+/// What it depends on whether NICs are watched by now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Readiness {
+    /// The next hops are known.
+    pub(crate) is_sighted: bool,
+    /// The node's own database is followed, and has not told.
+    pub(crate) is_untold: bool,
+    /// It was waited for both long enough.
+    pub(crate) is_late: bool,
 }
 
 impl Watching {
@@ -58,6 +72,7 @@ impl Watching {
             has_links: false,
             is_open: false,
             losses: Losses::default(),
+            removed: 0,
         }
     }
 
@@ -68,10 +83,32 @@ impl Watching {
         self.note(events, voice);
     }
 
-    /// Watches the NICs that the database names, beside those that the user named.
-    fn find(&mut self, found: BTreeSet<Arc<str>>, voice: &mut Voice) {
-        if found != self.found {
-            self.found = found;
+    /// Takes note that the kernel has told all, and of what was lost of it so far.
+    pub(crate) fn note_losses(&mut self, losses: Losses) {
+        self.losses = losses;
+    }
+
+    /// What was lost of what the kernel tells.
+    pub(crate) fn losses(&self) -> Losses {
+        self.losses
+    }
+
+    /// How often programs of ours were removed by others.
+    pub(crate) fn removed(&self) -> u64 {
+        self.removed
+    }
+
+    /// Watches the NICs that the database names, beside those that the user named, where that is asked for.
+    pub(crate) fn find(&mut self, databases: &Databases, voice: &mut Voice) {
+        if !self.is_auto {
+            return;
+        }
+        let Some(uplinks) = databases.uplinks(|name| self.hooks.lower(name)) else { return };
+        for problem in uplinks.problems {
+            voice.complain_once(&problem.to_string());
+        }
+        if uplinks.nics != self.found {
+            self.found = uplinks.nics;
             let events = self.nics.watch(self.named.union(&self.found).cloned());
             self.note(events, voice);
         }
@@ -92,7 +129,8 @@ impl Watching {
         let devices: HashSet<Arc<str>> = devices.chain(self.lower.keys().cloned()).collect();
         if let Some(guarded) = &mut self.guarded {
             let lower = self.lower.values().flatten();
-            guarded.want(lower.map(|device| (device.ifindex, Arc::clone(&device.name))).collect(), voice);
+            let wanted = guarded.want(lower.map(|device| (device.ifindex, Arc::clone(&device.name))).collect());
+            wanted.into_iter().for_each(|devices| voice.ask(Effect::Guard(devices)));
         }
         if self.devices.as_ref() != Some(&devices) {
             self.devices = Some(devices.clone());
@@ -132,8 +170,8 @@ impl Watching {
         (done, failed)
     }
 
-    /// Lets go of NICs where somebody removed a program of ours. Returns their names, and what could not be found out.
-    fn check(&mut self) -> (Vec<Arc<str>>, Vec<anyhow::Error>) {
+    /// Lets go of NICs where somebody removed a program of ours: it is attached anew.
+    pub(crate) fn check(&mut self, voice: &mut Voice) {
         let (mut lost, mut failed) = (Vec::new(), Vec::new());
         for &ifindex in self.attached.keys() {
             match self.hooks.is_in_place(ifindex) {
@@ -142,7 +180,11 @@ impl Watching {
                 Err(error) => failed.push(error),
             }
         }
-        (lost.into_iter().filter_map(|ifindex| self.let_go(ifindex)).collect(), failed)
+        for name in lost.into_iter().filter_map(|ifindex| self.let_go(ifindex)).collect::<Vec<_>>() {
+            self.removed += 1;
+            voice.complain(format!("our programs at {name} were removed; attaching anew"));
+        }
+        failed.iter().for_each(|error| voice.failed(Trouble::KernelProgram, error));
     }
 
     /// Lets go of a device. Returns its name, if it was held.
@@ -152,20 +194,25 @@ impl Watching {
         Some(name)
     }
 
-    /// Takes over what was found of devices that frames are taken from, and lets go of those that somebody else uses. Returns
-    /// what was not known before, with whether frames were taken until now.
-    pub(crate) fn guarded(&mut self, findings: Findings) -> Vec<(Refused, bool)> {
-        let Some(guarded) = &mut self.guarded else { return Vec::new() };
-        let refused = guarded.take(findings);
-        let told = refused.into_iter().filter_map(|(ifindex, used)| {
+    /// Takes over what was found of devices that frames are taken from, and lets go of those that somebody else uses.
+    pub(crate) fn guarded(&mut self, findings: Findings, voice: &mut Voice) {
+        let Some(guarded) = &mut self.guarded else { return };
+        for (ifindex, used) in guarded.take(findings) {
             let was_taken = self.let_go(ifindex).is_some();
-            Some((self.refusal(ifindex, used)?, was_taken))
-        });
-        told.collect()
+            let Some(refused) = self.refusal(ifindex, used) else { continue };
+            if !self.is_open {
+                // It is why we do not start, and is told as that.
+                continue;
+            }
+            if was_taken {
+                voice.complain(format!("letting go of {}", refused.nic));
+            }
+            voice.complain(refused.to_string());
+        }
     }
 
     /// The first device that frames may not be taken from.
-    pub(crate) fn refused(&self) -> Option<Refused> {
+    fn refused(&self) -> Option<Refused> {
         let (ifindex, used) = self.guarded.as_ref()?.used()?;
         self.refusal(ifindex, used.clone())
     }
@@ -176,7 +223,7 @@ impl Watching {
     }
 
     /// Whether it is known of all devices if frames may be taken from them; of none where it does not matter.
-    pub(crate) fn is_decided(&self) -> bool {
+    fn is_decided(&self) -> bool {
         let mut devices = self.lower.values().flatten();
         self.guarded.as_ref().is_none_or(|guarded| devices.all(|device| guarded.is_known(device.ifindex)))
     }
@@ -194,21 +241,38 @@ impl Watching {
         self.hooks.passed_by()
     }
 
-    /// From now on programs are attached.
+    /// From now on programs are attached, if it is time for it. Returns whether it is.
     ///
     /// # Errors
-    /// A NIC that the user named is not there, or none was found.
-    pub(crate) fn open(&mut self) -> Result<(), String> {
-        self.nics.check().map_err(|error| error.to_string())?;
-        if self.lower.is_empty() {
-            return Err("no NIC to watch was found; name it with -i NIC".to_owned());
+    /// A NIC that the user named is not there, frames may not be taken from it, or none was found.
+    pub(crate) fn open(&mut self, readiness: Readiness, voice: &mut Voice) -> anyhow::Result<bool> {
+        let Readiness { is_sighted, is_untold, is_late } = readiness;
+        if self.is_open || !self.has_links {
+            return Ok(false);
         }
+        if is_untold && self.is_left_to_database() {
+            // A daemon that is started with the machine may be there before the database.
+            const MESSAGE: &str = "-i auto waits for the Open_vSwitch database, which has not told which NIC it is";
+            if is_late {
+                voice.complain_once(MESSAGE);
+            }
+            return Ok(false);
+        }
+        let is_ready = self.is_complete() && is_sighted;
+        if !is_ready && !is_late && !self.lacks_named() || !self.is_decided() {
+            return Ok(false);
+        }
+        if let Some(refused) = self.refused() {
+            return Err(refused.into());
+        }
+        self.nics.check()?;
+        anyhow::ensure!(!self.lower.is_empty(), "no NIC to watch was found; name it with -i NIC");
         self.is_open = true;
-        Ok(())
+        Ok(true)
     }
 
     /// Whether all NICs that the user asked for are there.
-    pub(crate) fn is_complete(&self) -> bool {
+    fn is_complete(&self) -> bool {
         self.has_links && self.nics.check().is_ok() && !self.lower.is_empty()
     }
 
@@ -219,17 +283,13 @@ impl Watching {
     }
 
     /// Whether a NIC that the user named is not there.
-    pub(crate) fn lacks_named(&self) -> bool {
+    fn lacks_named(&self) -> bool {
         self.has_links && self.named.iter().any(|name| !self.lower.contains_key(name))
     }
 
     /// Whether only the database can tell which NICs are to be watched.
-    pub(crate) fn is_left_to_database(&self) -> bool {
+    fn is_left_to_database(&self) -> bool {
         self.is_auto && self.named.is_empty() && self.found.is_empty()
-    }
-
-    pub(crate) fn is_open(&self) -> bool {
-        self.is_open
     }
 
     /// Names of devices by their index in flow keys.
@@ -238,7 +298,7 @@ impl Watching {
     }
 
     /// Names of the devices that our programs are at.
-    fn attached(&self) -> BTreeSet<String> {
+    pub(crate) fn attached(&self) -> BTreeSet<String> {
         self.attached.values().map(|(name, _)| name.to_string()).collect()
     }
 
@@ -264,65 +324,5 @@ impl Watching {
             None => return None,
         };
         u8::try_from(index).ok()
-    }
-}
-
-impl Daemon {
-    /// Looks which NICs are to be watched, and attaches to those that came.
-    pub(crate) fn find_nics(&mut self) {
-        if self.watching.is_auto
-            && let Some(uplinks) = self.databases.uplinks(|name| self.watching.hooks.lower(name))
-        {
-            for problem in uplinks.problems {
-                self.voice.complain_once(&problem.to_string());
-            }
-            self.watching.find(uplinks.nics, &mut self.voice);
-        }
-        self.settle_nics();
-    }
-
-    /// Takes over whether anybody else uses the NICs that frames are taken from.
-    pub(crate) fn guarded(&mut self, findings: Findings) {
-        for (refused, was_taken) in self.watching.guarded(findings) {
-            if !self.watching.is_open() {
-                // It is why we do not start, and is told as that.
-                continue;
-            }
-            if was_taken {
-                self.voice.complain(format!("letting go of {}", refused.nic));
-            }
-            self.voice.complain(refused.to_string());
-        }
-        self.settle_nics();
-    }
-
-    /// Looks whether our programs are where they were attached, and attaches them anew where they are not.
-    pub(crate) fn check_nics(&mut self) {
-        let (lost, failed) = self.watching.check();
-        for name in lost {
-            self.lost_places += 1;
-            self.voice.complain(format!("our programs at {name} were removed; attaching anew"));
-        }
-        failed.iter().for_each(|error| self.voice.failed(Trouble::KernelProgram, error));
-        self.settle_nics();
-    }
-
-    /// Attaches to NICs that came, lets go of those that went. Returns what failed, which was said.
-    pub(crate) fn settle_nics(&mut self) -> Vec<anyhow::Error> {
-        let (done, failed) = self.watching.settle();
-        let has_news = !done.is_empty() || !failed.is_empty();
-        if !done.is_empty() {
-            self.voice.ask(Effect::NicNames(self.watching.names()));
-            self.alerting.nics(self.watching.names());
-            let elsewhere = self.alerting.watch(self.watching.attached(), self.now);
-            elsewhere.iter().for_each(|elsewhere| self.voice.say_once(elsewhere));
-        }
-        done.into_iter().for_each(|done| self.voice.say(done));
-        failed.iter().for_each(|error| self.voice.failed(Trouble::KernelProgram, error));
-        if has_news {
-            self.voice.ask(Effect::Publish);
-            self.tell_status();
-        }
-        failed
     }
 }
