@@ -230,7 +230,7 @@ impl Observer {
         }
         let sending = self.flows.get(&(finding.tuple, mac));
         let during = sending.into_iter().flat_map(|sending| &sending.sent);
-        let during = during.filter(|sent| sent.at + SECOND >= from && sent.at <= until + SECOND);
+        let during = during.filter(|sent| sent.is_watched && sent.at + SECOND >= from && sent.at <= until + SECOND);
         let truths: Vec<(Truth, Ns)> = during.filter_map(|sent| Some((sent.truth?, sent.at))).collect();
         if truths.iter().any(|(truth, at)| is_wrong(truth, self.grace, *at)) {
             return;

@@ -54,7 +54,10 @@ pub(super) fn look_at_replies(suspects: &mut Suspects, around: &mut Around<'_>, 
             Entry::Vacant(place) => _ = place.insert((seen, finding)),
         }
     }
-    for (seen, mut finding) in told.into_values() {
+    // In the order of their packets, whatever the order of the table.
+    let mut told: Vec<_> = told.into_iter().collect();
+    told.sort_unstable_by_key(|((flow, mac), (seen, _))| (seen.last, *flow, *mac));
+    for (_, (seen, mut finding)) in told {
         finding.estimated = sample != 1;
         suspects.remark(&seen, finding, voice);
     }

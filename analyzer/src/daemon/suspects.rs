@@ -176,8 +176,10 @@ impl Suspects {
             Verdict::Undetermined(_) => since < REJUDGE_OPEN,
             _ => since < REJUDGE,
         };
-        // What was counted under an earlier set was judged by that set.
-        Some(if is_settled || !kernel.is_present(&suspect.key) { Due::Later } else { Due::Again })
+        // What was counted under an earlier set was judged by that set, unless time alone makes it another verdict.
+        let is_timed = matches!(verdict, Verdict::Grace | Verdict::Info(Info::AsymmetricGateway));
+        let stands = is_settled || !is_timed && !kernel.is_present(&suspect.key);
+        Some(if stands { Due::Later } else { Due::Again })
     }
 
     /// Books what was counted, and judges it if it was not, or if it is time to again.
