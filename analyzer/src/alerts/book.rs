@@ -124,6 +124,8 @@ pub struct Alerts {
     pub(super) sources: Sources,
     losses: Losses,
     limiter: Limiter,
+    /// Beginnings of causes that were cleared lately: another of the same MAC must not have the name of one of these.
+    ended: BTreeMap<Key, Timestamp>,
     /// What found no room: MACs, and how often a flow.
     pub(super) beyond: (u64, u64),
     /// Whether something may be due before [`Alerts::tick`].
@@ -144,6 +146,7 @@ impl Alerts {
             sources: Sources::default(),
             losses: Losses::default(),
             limiter: Limiter::new(&settings),
+            ended: BTreeMap::new(),
             beyond: (0, 0),
             is_urgent: false,
             changes: 0,
@@ -323,7 +326,10 @@ impl Alerts {
             }
             told.push(wording::message(cause, kind, report, &self.settings, at));
             if kind == Kind::Cleared {
-                self.causes.remove(&key);
+                let before = at.saturating_sub(NOTICED);
+                self.ended.retain(|_, since| *since >= before);
+                let ended = self.causes.remove(&key).map(|cause| cause.since);
+                self.ended.extend(ended.filter(|since| *since >= before).map(|since| (key, since)));
             } else {
                 cause.told(kind, &self.settings, at);
             }
@@ -434,6 +440,9 @@ impl Alerts {
             }
             // What the kernel counted before the last time that this was over is not of this time.
             let since = times.first.max(at.saturating_sub(NOTICED));
+            // Names have seconds.
+            let next = self.ended.get(&key).map(|ended| ended.saturating_add(Duration::from_secs(1)));
+            let since = next.map_or(since, |next| since.max(next));
             let namespace = self.watched.namespace.clone();
             let cause = Cause { namespace, ..Cause::new(key.0, key.1, reason, &self.settings, since) };
             self.causes.insert(key, cause);

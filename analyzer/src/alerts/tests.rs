@@ -255,6 +255,43 @@ fn a_flow_that_comes_back_is_a_new_cause() {
     assert_eq!(value(&told[0].1, "id"), Some("ce73296639a4-62a27984"));
 }
 
+/// Names have seconds, and a cause may come and go twice in one.
+#[test]
+fn each_cause_has_a_name_of_its_own() {
+    let mut alerts = open(Settings::default());
+    let mut ids = BTreeSet::new();
+    for port in 1..=3 {
+        sees(&mut alerts, port, DEAD, 10);
+        ids.extend(alerts.poll(&report(), at(10)).iter().map(|alert| value(alert, "id").unwrap().to_owned()));
+        alerts.conforms(&member(port), at(11));
+        assert_eq!(alerts.poll(&report(), at(10))[0].kind, Kind::Cleared);
+    }
+    assert_eq!(ids.len(), 3, "{ids:?}");
+}
+
+/// Of two keys of the kernel the one whose packets came first may be booked last.
+#[test]
+fn packets_from_before_excuse_nothing() {
+    let mut alerts = open(Settings::default());
+    sees(&mut alerts, 1, DEAD, 10);
+    alerts.excused(&member(1), DEAD, at(9));
+    assert_eq!(kinds(&told(&mut alerts, 10..=20)), [(10, "VIOLATION")]);
+    alerts.excused(&member(1), DEAD, at(20));
+    assert_eq!(kinds(&told(&mut alerts, 21..=21)), [(21, "CLEARED")]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_gives_no_cause_another_name() {
+    let mut alerts = open(Settings::default());
+    sees(&mut alerts, 1, DEAD, 5000);
+    let first = told(&mut alerts, 5000..=5000);
+    let mut restored = open(Settings::default());
+    restored.restore(&alerts.save(), at(1000)).unwrap();
+    let cleared = told(&mut restored, 1000..=1100);
+    assert_eq!(kinds(&cleared), [(1060, "CLEARED")]);
+    assert_eq!(value(&cleared[0].1, "id"), value(&first[0].1, "id"));
+}
+
 #[test]
 fn what_is_quiet_is_asked_for_in_turn() {
     let mut alerts = open(Settings::default());
