@@ -5,8 +5,8 @@
 
 #[path = "simulation/faults.rs"]
 mod faults;
-#[path = "simulation/flood.rs"]
-mod flood;
+#[path = "simulation/frames.rs"]
+mod frames;
 #[path = "simulation/kernel/mod.rs"]
 mod kernel;
 #[path = "simulation/kernel/tests.rs"]

@@ -5,22 +5,27 @@ use std::time::Duration;
 
 use analyzer::alerts::{Alert, Kind};
 use analyzer::engine::finding::Finding;
-use analyzer::engine::verdict::Verdict;
+use analyzer::engine::verdict::{Verdict, Violating};
 use analyzer::types::tuple::proto;
 use analyzer::types::{MacAddr, Tuple};
 use analyzer_ebpf::proto::ether_type;
 
 use crate::faults::SECOND;
+use crate::frames::Pattern;
 use crate::node::{Ns, Truth};
 
 /// Neighbour advertisement (RFC 4861 section 4.4).
 const ADVERTISEMENT: u8 = 136;
+/// UDP port of BFD (RFC 5881 section 4).
+const BFD_PORT: u16 = 3784;
 /// How long what was sent is remembered packet by packet.
 const REMEMBERED: Ns = 600 * SECOND;
 /// Within so long after a violating packet it is told that its flow violates.
 const TOLD_WITHIN: Ns = 6 * SECOND;
 /// For so long after a disturbance nothing has to be told in time.
 const CALM: Ns = 20 * SECOND;
+/// Who sent the other direction of a flow is alive for so long at least.
+const ANSWERED: Ns = 50 * SECOND;
 /// Who was heard is alive for so long, as far as the daemon knows.
 const HEARD: Ns = 65 * SECOND;
 /// The link tells of a new box at most so long before its grace period is over by the databases.
@@ -83,8 +88,10 @@ pub(crate) struct Observer {
     last_to: BTreeMap<MacAddr, Ns>,
     /// When the last frame came from a MAC: for a while it may be taken for a live router.
     heard: BTreeMap<MacAddr, Ns>,
-    /// When a neighbour announced itself last.
-    announced: Ns,
+    /// When the other direction of flows came last, from which MAC.
+    answered: BTreeMap<(Tuple, MacAddr), Ns>,
+    /// When neighbours announced themselves lately.
+    announced: VecDeque<Ns>,
     /// Flows that were told as violating in this run of the daemon.
     told: BTreeSet<(Tuple, MacAddr)>,
     open: BTreeMap<String, Open>,
@@ -98,6 +105,8 @@ pub(crate) struct Observer {
     awaited: VecDeque<(Ns, Tuple, MacAddr, Ns)>,
     /// Until when what sources tell may be older than the grace period.
     behind_until: Ns,
+    /// Whether not all NICs are watched.
+    pub(crate) is_partial: bool,
     /// Until when anything is disturbed.
     disturbed_until: Ns,
     /// Since when the daemon knows the next hops; `None` while it does not.
@@ -114,7 +123,8 @@ impl Observer {
             flows: BTreeMap::new(),
             last_to: BTreeMap::new(),
             heard: BTreeMap::new(),
-            announced: 0,
+            answered: BTreeMap::new(),
+            announced: VecDeque::new(),
             told: BTreeSet::new(),
             open: BTreeMap::new(),
             over: BTreeMap::new(),
@@ -122,6 +132,7 @@ impl Observer {
             cleared: BTreeSet::new(),
             awaited: VecDeque::new(),
             behind_until: 0,
+            is_partial: false,
             disturbed_until: 0,
             sighted: None,
             failures: Vec::new(),
@@ -165,12 +176,17 @@ impl Observer {
     }
 
     /// A frame comes in.
-    pub(crate) fn heard(&mut self, frame: &[u8], at: Ns) {
+    pub(crate) fn heard(&mut self, frame: &[u8], is_watched: bool, at: Ns) {
         if let Some(mac) = frame.get(6..12).and_then(|mac| mac.try_into().ok()) {
             self.heard.insert(MacAddr(mac), at);
+            let flow = Pattern::read(frame).filter(|_| is_watched);
+            flow.map(|tuple| self.answered.insert((tuple.reversed(), MacAddr(mac)), at));
         }
         if announces(frame) {
-            self.announced = at;
+            self.announced.push_back(at);
+            while self.announced.front().is_some_and(|first| first + AHEAD < at) {
+                self.announced.pop_front();
+            }
         }
     }
 
@@ -191,7 +207,7 @@ impl Observer {
         sending.all += packets;
         if is_watched && truth.is_some_and(|truth| is_wrong(&truth, self.grace, at)) {
             sending.wrong += packets;
-        } else if is_watched && (is_behind || truth.is_some_and(|truth| truth.since + LAG > at)) {
+        } else if is_watched && (is_behind || truth.is_some_and(|truth| !truth.is_legal || truth.since + LAG > at)) {
             sending.doubtful += packets;
         }
         sending.sent.push_back(Sent { at, truth, is_watched });
@@ -228,20 +244,40 @@ impl Observer {
             self.count("findings told while sources were behind");
             return;
         }
+        // What left the set just before the daemon knew it may be in its grace period, which nobody can tell it.
+        if self.sighted.is_none_or(|since| until < since + self.grace) {
+            self.count("findings told just after the start");
+            return;
+        }
         let sending = self.flows.get(&(finding.tuple, mac));
         let during = sending.into_iter().flat_map(|sending| &sending.sent);
         let during = during.filter(|sent| sent.is_watched && sent.at + SECOND >= from && sent.at <= until + SECOND);
         let truths: Vec<(Truth, Ns)> = during.filter_map(|sent| Some((sent.truth?, sent.at))).collect();
         if truths.iter().any(|(truth, at)| is_wrong(truth, self.grace, *at)) {
+            let was_right = truths.iter().any(|(truth, _)| truth.legal_until.is_some());
+            if !was_right && matches!(reason, Violating::StaleConntrack | Violating::UnknownMac) {
+                self.check_live_router(finding.tuple, mac, until, at);
+            }
             return;
         }
         // Another box announced itself on the link, which is heard before the databases tell of it.
         let is_replaced = |(truth, at): &(Truth, Ns)| {
             let is_in_grace = truth.legal_until.is_some_and(|until| until + self.grace > *at);
-            is_in_grace && self.announced + self.grace <= *at && *at <= self.announced + AHEAD
+            is_in_grace && self.announced.iter().any(|announced| announced + self.grace <= *at)
         };
         if truths.iter().any(is_replaced) {
             self.count("findings told of what was announced");
+            return;
+        }
+        // The MAC was right for a moment, of which the daemon was told together with its end.
+        let ends = truths.iter().filter_map(|(truth, at)| Some((truth.legal_until?, *at)));
+        let flickers = ends.into_iter().any(|(until, at)| {
+            let before =
+                sending.into_iter().flat_map(|sending| &sending.sent).filter_map(|sent| sent.truth?.legal_until);
+            until + self.grace > at && before.into_iter().any(|before| before < until)
+        });
+        if flickers {
+            self.count("findings told of what was right for a moment");
             return;
         }
         // The packet came before the rows that make it right. It is told at once, and cleared with these.
@@ -250,6 +286,16 @@ impl Observer {
             return;
         }
         self.fail(at, format!("told as violating ({reason:?}), but no packet of it was: {} to {mac}", finding.tuple));
+    }
+
+    /// A router that never was a next hop and from which the flow's other direction comes is there by design.
+    fn check_live_router(&mut self, tuple: Tuple, mac: MacAddr, until: Ns, at: Ns) {
+        self.count("findings on MACs that never were right");
+        let Some(&answered) = self.answered.get(&(tuple, mac)) else { return };
+        let is_seen = self.sighted.is_some_and(|since| answered > since + self.grace);
+        if is_seen && answered + ANSWERED > until && answered < until && at > self.disturbed_until {
+            self.fail(at, format!("told as violating, but a live router sends the other direction: {tuple} to {mac}"));
+        }
     }
 
     /// The daemon sends an alert.
@@ -308,6 +354,10 @@ impl Observer {
 
     /// An entry is healed. One whose MAC is right must not be.
     pub(crate) fn repaired(&mut self, truths: &[Truth], what: &str, at: Ns) {
+        if at < self.behind_until {
+            self.count("entries healed while sources were behind");
+            return;
+        }
         self.count("entries healed");
         let is_right = |truth: &Truth| truth.is_legal && truth.since + LAG < at;
         if !truths.is_empty() && truths.iter().all(is_right) {
@@ -332,7 +382,8 @@ impl Observer {
                 self.fail(at, format!("not told: {tuple} left to {mac} at {}: {truth:?}", seconds(sent)));
             }
         }
-        if at < self.disturbed_until + CLEARED_WITHIN {
+        // Causes of NICs that are not watched stay open, as nobody can say whether they are over.
+        if at < self.disturbed_until + CLEARED_WITHIN || self.is_partial {
             return;
         }
         let quiet = |open: &Open| {
@@ -381,15 +432,16 @@ fn is_wrong(truth: &Truth, grace: Ns, at: Ns) -> bool {
     truth.is_covered && !truth.is_legal && is_past_grace
 }
 
-/// Whether a frame is one of ARP, or a neighbour advertisement.
+/// Whether a frame tells whose an address is: one of ARP, a neighbour advertisement, or one of BFD.
 fn announces(frame: &[u8]) -> bool {
     let word = |at: usize| frame.get(at..at + 2).map(|word| u16::from_be_bytes([word[0], word[1]]));
     let payload = if word(12) == Some(ether_type::VLAN) { 18 } else { 14 };
-    match word(payload - 2) {
-        Some(ether_type::ARP) => true,
-        Some(ether_type::IPV6) => {
-            frame.get(payload + 6) == Some(&proto::ICMPV6) && frame.get(payload + 40) == Some(&ADVERTISEMENT)
-        }
+    let is_bfd = |l4: usize| word(l4 + 2) == Some(BFD_PORT);
+    match (word(payload - 2), frame.get(payload + 6), frame.get(payload + 9)) {
+        (Some(ether_type::ARP), ..) => true,
+        (Some(ether_type::IPV4), _, Some(&proto::UDP)) => is_bfd(payload + 20),
+        (Some(ether_type::IPV6), Some(&proto::UDP), _) => is_bfd(payload + 40),
+        (Some(ether_type::IPV6), Some(&proto::ICMPV6), _) => frame.get(payload + 40) == Some(&ADVERTISEMENT),
         _ => false,
     }
 }

@@ -31,7 +31,7 @@ use analyzer::types::Timestamp;
 use analyzer_ebpf::maps::Counter;
 
 use crate::faults::{Fault, Faults, SECOND};
-use crate::flood::Pattern;
+use crate::frames::Pattern;
 use crate::kernel::{Kernel, Rates};
 use crate::machine::{Asked, Nics, Table};
 use crate::node::{Era, Happening, Node, Ns, Out, Which};
@@ -247,6 +247,8 @@ impl Play {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
+            // It was on its way when its entry was healed.
+            Happening::Out(out) if self.is_healed(&out) => {}
             Happening::Out(out) => {
                 self.send(&out);
                 self.last_out = Some(out);
@@ -260,7 +262,8 @@ impl Play {
                 }
             }
             Happening::In { ifindex, frame } => {
-                self.observer.heard(&frame, self.now);
+                let is_watched = self.run.as_ref().is_some_and(|run| run.nics.is_watched(ifindex));
+                self.observer.heard(&frame, is_watched, self.now);
                 if let Some(run) = self.run.as_ref().filter(|run| run.nics.is_watched(ifindex)) {
                     run.kernel.set_clock(self.now);
                     run.kernel.ingress(ifindex, &frame, 1, frame.len() as u64);
@@ -300,11 +303,18 @@ impl Play {
         self.look_at_ring();
     }
 
+    /// Whether the entry that sends packets where they go is not there any more.
+    fn is_healed(&self, out: &Out) -> bool {
+        let by = out.by_label.as_ref();
+        by.is_some_and(|by| self.node.borrow().entry(by.orig, by.zone).is_none_or(|entry| entry.id != by.id))
+    }
+
     /// Packets leave, if the NIC is watched past the kernel program.
     fn send(&mut self, out: &Out) {
         let Out { ifindex, frame, packets, bytes, tuple, eth_dst, truth, .. } = out;
         if self.is_told {
-            println!("{:.3} s: OUT {tuple} to {eth_dst}: {packets} packets, {truth:?}", self.now as f64 / 1e9);
+            let by = out.by_label.as_ref().map(|entry| (entry.orig, entry.zone, entry.id));
+            println!("{:.3} s: OUT {tuple} to {eth_dst}: {packets} packets, {truth:?}, {by:?}", self.now as f64 / 1e9);
         }
         let is_watched = self.run.as_ref().is_some_and(|run| run.nics.is_watched(*ifindex));
         if let (true, Some(run)) = (is_watched, &mut self.run) {
@@ -571,6 +581,7 @@ impl Play {
             Fault::OtherNics => {
                 self.end_daemon();
                 self.watched_nics = if self.watched_nics == usize::MAX { 1 } else { usize::MAX };
+                self.observer.is_partial = self.watched_nics == 1;
                 self.restart(until);
             }
             Fault::ClockSet => {

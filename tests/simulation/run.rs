@@ -22,6 +22,8 @@ const HOUR: Ns = 3600 * SECOND;
 const MINUTE: Ns = 60 * SECOND;
 /// Most failures that are made small and shown.
 const MOST_SHOWN: usize = 3;
+/// Most others that are named.
+const MOST_NAMED: usize = 20;
 
 /// What is to be checked at least once in many hours.
 const CHECKS: [&str; 8] = [
@@ -84,7 +86,7 @@ fn the_daemon_says_what_the_observer_knows() {
     println!("{} nodes, {} steps, {} packets", sum.hours, sum.steps, sum.packets);
     println!("faults: {:?}\nchecks: {:?}", sum.faults, sum.checks);
     let mut told = String::new();
-    for (seed, (at, what)) in sum.failed.iter().skip(MOST_SHOWN) {
+    for (seed, (at, what)) in sum.failed.iter().skip(MOST_SHOWN).take(MOST_NAMED) {
         let _ = writeln!(told, "seed {seed} after {:.3} s: {what}", *at as f64 / SECOND as f64);
     }
     for (&seed, failure) in sum.failed.iter().take(MOST_SHOWN) {
