@@ -94,6 +94,8 @@ pub(crate) struct Observer {
     announced: VecDeque<Ns>,
     /// Flows that were told as violating in this run of the daemon.
     told: BTreeSet<(Tuple, MacAddr)>,
+    /// The same of all runs.
+    told_ever: BTreeSet<(Tuple, MacAddr)>,
     open: BTreeMap<String, Open>,
     /// Causes that were cleared, and when.
     over: BTreeMap<MacAddr, Clearing>,
@@ -126,6 +128,7 @@ impl Observer {
             answered: BTreeMap::new(),
             announced: VecDeque::new(),
             told: BTreeSet::new(),
+            told_ever: BTreeSet::new(),
             open: BTreeMap::new(),
             over: BTreeMap::new(),
             latest: BTreeMap::new(),
@@ -218,6 +221,8 @@ impl Observer {
         let is_known = self.sighted.is_some_and(|since| since + self.grace + LAG < at);
         if is_to_be_told && is_watched && is_calm && is_known {
             self.awaited.push_back((at + TOLD_WITHIN, flow.0, flow.1, at));
+        }
+        if is_to_be_told {
             self.check_over(flow, at);
         }
     }
@@ -240,6 +245,7 @@ impl Observer {
         let (Verdict::Violating(reason), Some(mac)) = (finding.verdict, finding.eth_dst) else { return };
         self.count("findings told");
         self.told.insert((finding.tuple, mac));
+        self.told_ever.insert((finding.tuple, mac));
         if until < self.behind_until || at < self.behind_until {
             self.count("findings told while sources were behind");
             return;
@@ -335,7 +341,7 @@ impl Observer {
         if at < self.disturbed_until || self.learns {
             return;
         }
-        let is_told = |flow: &&(Tuple, MacAddr)| flow.1 == mac && self.told.contains(*flow);
+        let is_told = |flow: &&(Tuple, MacAddr)| flow.1 == mac && self.told_ever.contains(*flow);
         let is_fresh = |tuple: &Tuple| {
             self.latest.get(tuple).is_some_and(|&(to, last, is_wrong)| is_wrong && to == mac && last + HOLD > at)
         };
