@@ -1,6 +1,8 @@
 //! The daemon's core against simulated nodes. It is a test of `tests/simulation.rs`; here it may watch as many hours as one
 //! likes.
 
+mod bar;
+
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
@@ -29,6 +31,9 @@ pub(crate) struct Args {
     /// Kinds of faults that do not come, by commas; a name that does not exist shows all.
     #[arg(long, value_name = "FAULTS")]
     without: Option<String>,
+    /// Take back each mend under `tests/simulation/bar/` in a copy of the last commit, and see that this is found.
+    #[arg(long, conflicts_with_all = ["minutes", "without", "tell"])]
+    bar: bool,
     /// Print each packet that leaves and all that the daemon tells. For one node.
     #[arg(long)]
     tell: bool,
@@ -36,6 +41,9 @@ pub(crate) struct Args {
 
 /// Watches nodes. What fails is made small and printed as a command.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.bar {
+        return bar::run();
+    }
     let mut command = test();
     command.arg("--nocapture");
     command.env(SEED, args.seed.to_string()).env(HOURS, args.hours.to_string());
