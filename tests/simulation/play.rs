@@ -390,6 +390,7 @@ impl Play {
             self.crash(5 * SECOND);
             return;
         }
+        run.daemon.tell(at);
         for _ in 0..IDLE_TURNS {
             if !run.daemon.has_waiting() {
                 break;
@@ -748,7 +749,7 @@ impl Play {
         self.files.saved = self.now;
         if !self.lasting.contains(&Fault::MapsRefused) {
             self.check_books(&mut run);
-            let report = run.daemon.into_report(nics, now);
+            let (report, _) = run.daemon.into_report(nics, now);
             if report.summary.packets != run.seen {
                 let what = format!("{} packets are told, {} were seen", report.summary.packets, run.seen);
                 self.observer.fail(self.now, what);

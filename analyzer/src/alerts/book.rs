@@ -440,8 +440,9 @@ impl Alerts {
             }
             // What the kernel counted before the last time that this was over is not of this time.
             let since = times.first.max(at.saturating_sub(NOTICED));
-            // Names have seconds.
-            let next = self.ended.get(&key).map(|ended| ended.saturating_add(Duration::from_secs(1)));
+            // Names have seconds. One from before the clock was set back is far from any.
+            let lately = self.ended.get(&key).filter(|ended| ended.since(at) <= NOTICED);
+            let next = lately.map(|ended| ended.saturating_add(Duration::from_secs(1)));
             let since = next.map_or(since, |next| since.max(next));
             let namespace = self.watched.namespace.clone();
             let cause = Cause { namespace, ..Cause::new(key.0, key.1, reason, &self.settings, since) };

@@ -45,6 +45,14 @@ impl KernelMaps {
 }
 
 impl SetMaps for KernelMaps {
+    fn max_entries(&self, map: SetMap) -> u32 {
+        match map {
+            SetMap::Prefixes(place) => self.prefixes.max_entries(place),
+            SetMap::Outcomes => self.outcomes.max_entries(),
+            SetMap::LegalMacs => self.legal_macs.max_entries(),
+        }
+    }
+
     fn map_use(&self, map: SetMap, entries: usize) -> MapUse {
         match map {
             SetMap::Prefixes(place) => self.prefixes.map_use(place, entries),

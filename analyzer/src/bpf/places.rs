@@ -48,6 +48,18 @@ impl PrefixMaps {
         ]
     }
 
+    /// Entries that a map holds at most. The kernel is not asked.
+    pub(super) fn max_entries(&self, place: Place) -> u32 {
+        match place {
+            Place::HostSources4 => self.host_sources4.max_entries(),
+            Place::HostSources6 => self.host_sources6.max_entries(),
+            Place::Sources4 => self.sources4.max_entries(),
+            Place::Sources6 => self.sources6.max_entries(),
+            Place::Destinations4 => self.destinations4.max_entries(),
+            Place::Destinations6 => self.destinations6.max_entries(),
+        }
+    }
+
     /// A map, and how much of it is in use.
     pub(super) fn map_use(&self, place: Place, entries: usize) -> MapUse {
         match place {

@@ -13,6 +13,8 @@ pub type Stopped = (usize, BpfError);
 
 /// The maps that packets are judged by.
 pub trait SetMaps {
+    /// Entries that a map holds at most.
+    fn max_entries(&self, map: SetMap) -> u32;
     /// A map, and how much of it is in use where it has so many entries.
     fn map_use(&self, map: SetMap, entries: usize) -> MapUse;
     /// How many next hops can be counted.

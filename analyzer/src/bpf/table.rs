@@ -212,7 +212,7 @@ impl<M: SetMaps> Table<M> {
     }
 
     fn check_size(&self, map: SetMap, entries: usize) -> Result<(), BpfError> {
-        let MapUse { name, max_entries, .. } = self.maps.map_use(map, entries);
+        let (name, max_entries) = (map.name(), self.maps.max_entries(map));
         match entries > max_entries as usize {
             true => Err(BpfError::Full { map: name, entries: Some(entries), max_entries }),
             false => Ok(()),

@@ -135,16 +135,25 @@ impl Daemon {
         }
     }
 
-    /// Makes what was told take effect, all at one moment, and tells what is due.
+    /// Makes what was told take effect, all at one moment.
     ///
     /// # Errors
     /// There is nothing to watch, or nothing can be attached: the run cannot begin.
     pub fn settle(&mut self, now: Timestamp) -> anyhow::Result<()> {
         self.body.now = now;
         self.body.commit();
-        self.body.open_nics()?;
+        self.body.open_nics()
+    }
+
+    /// Tells what is due.
+    pub fn tell(&mut self, now: Timestamp) {
+        self.body.now = now;
         self.tell_alerts();
-        Ok(())
+    }
+
+    /// The sources are asked from here on: they have their time before they are late.
+    pub fn ask_sources(&mut self, now: Timestamp) {
+        self.body.ask_sources(now);
     }
 
     /// When [`Daemon::settle`] is worth calling though nothing happens: a verdict changes by itself.
@@ -240,7 +249,7 @@ impl Daemon {
     pub fn begin_the_end(&mut self, now: Timestamp) {
         let body = &mut self.body;
         body.now = now;
-        self.work = Some(Work::LastLook(LastLook::begin(&body.kernel, now, &mut body.voice)));
+        self.work = Some(Work::LastLook(LastLook::begin(&body.kernel, &mut body.voice)));
     }
 
     /// Tells what is left to be told, once the last packets were judged.
@@ -253,15 +262,16 @@ impl Daemon {
         self.tell_alerts();
     }
 
-    /// What the run amounts to. `nics` is how they were watched.
-    pub fn into_report(mut self, nics: Vec<NicStatus>, now: Timestamp) -> Report {
+    /// What the run amounts to, and what is left to be done. `nics` is how they were watched.
+    pub fn into_report(mut self, nics: Vec<NicStatus>, now: Timestamp) -> (Report, Vec<Effect>) {
         let body = &mut self.body;
         body.now = now;
         let totals = Totals::of(&mut body.accounts(), nics);
         let gaps = body.facts.engine().gaps_between(body.started, now).cloned().collect();
         let span = Span { started: body.started, ended: now, gaps };
+        let effects = self.effects();
         let Body { suspects, latents, settings, .. } = self.body;
-        totals.into_report(span, suspects.into_books(), latents, settings.node)
+        (totals.into_report(span, suspects.into_books(), latents, settings.node), effects)
     }
 
     fn tick(&mut self) {

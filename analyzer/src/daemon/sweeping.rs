@@ -77,7 +77,8 @@ pub(super) struct Sweep {
 #[derive(Debug)]
 pub(super) struct LastLook {
     sweep: Sweep,
-    begun: Timestamp,
+    /// When it went on first.
+    begun: Option<Timestamp>,
     judged: usize,
 }
 
@@ -178,21 +179,22 @@ impl Sweep {
 impl LastLook {
     /// Begins to read what was counted until the programs were detached, and to judge it as long as there is time: whoever
     /// ended us waits. The rest is lost.
-    pub(super) fn begin(kernel: &Kernel, now: Timestamp, voice: &mut Voice) -> Self {
+    pub(super) fn begin(kernel: &Kernel, voice: &mut Voice) -> Self {
         // What was detached may still be running on another CPU.
         kernel.settle(voice);
         let suspects = kernel.suspects(voice).unwrap_or_default();
-        Self { sweep: Sweep::new(suspects), begun: now, judged: 0 }
+        Self { sweep: Sweep::new(suspects), begun: None, judged: 0 }
     }
 
     /// Goes on with the last look, in which flows are judged for so long. Returns whether anything is left of it.
     pub(super) fn go_on(&mut self, suspects: &mut Suspects, around: &mut Around<'_>, end_within: Duration) -> bool {
         let Self { sweep, begun, judged } = self;
+        let begun = *begun.get_or_insert(around.now);
         if sweep.looked_at < sweep.suspects.len() {
             sweep.look_at_some(suspects, around);
             return true;
         }
-        let is_in_time = around.now.since(*begun) < end_within;
+        let is_in_time = around.now.since(begun) < end_within;
         for waiting in sweep.waiting.iter().skip(*judged).take(TURN) {
             match is_in_time {
                 true => suspects.look(&waiting.suspect, around),

@@ -71,8 +71,11 @@ impl Entries for Conntrack {
             Way::Kernel => {
                 let table = Table::open().map_err(|error| error.to_string())?;
                 if let Some(events) = &self.events {
-                    let listening = Events::open(EVENT_BYTES).map_err(|error| error.to_string())?;
-                    tokio::spawn(forward(listening, events.clone()));
+                    match Events::open(EVENT_BYTES) {
+                        Ok(listening) => drop(tokio::spawn(forward(listening, events.clone()))),
+                        // Single entries can be asked for all the same, and the readings at an interval go on.
+                        Err(error) => drop(events.try_send(Event::ConntrackLost(error.to_string()))),
+                    }
                 }
                 self.table = Some(table);
                 Place::Kernel

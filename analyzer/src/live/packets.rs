@@ -150,8 +150,9 @@ impl Packets for Sockets {
     }
 
     fn unload(&mut self) -> Result<(), Refused> {
+        self.maps.unload()?;
         self.attachments.enter(0);
-        self.maps.unload()
+        Ok(())
     }
 
     fn suspect(&self, key: &Key) -> Result<Option<FlowCounts>, Refused> {

@@ -113,6 +113,9 @@ impl Run {
                 self.tell(event);
             }
             let settled = self.daemon.settle(self.clock.now());
+            if settled.is_ok() {
+                self.daemon.tell(self.clock.now());
+            }
             self.do_effects();
             settled?;
             self.trace();
@@ -288,6 +291,8 @@ impl Run {
         if let Some(tracing) = &mut self.tracing {
             tracing.end(&mut Told { daemon: &mut self.daemon, console: &mut self.console, clock: self.clock });
         }
+        // What was begun and tells its end now tells nobody, and waits for nobody.
+        inbox.events.close();
         let nics = self.daemon.detach(self.clock.now());
         // Then nobody is left to send more once the queues have ended.
         self.attachments.close_sockets();
@@ -304,7 +309,15 @@ impl Run {
             self.not_written = recordings.end(&mut self.console);
         }
         self.daemon.lost_outside(self.lost());
-        (self.daemon.into_report(nics, self.clock.now()), self.news)
+        let (report, effects) = self.daemon.into_report(nics, self.clock.now());
+        for effect in effects {
+            match effect {
+                Effect::Say(message) => self.console.say(&message),
+                Effect::Complain(message) => self.console.complain(&message),
+                _ => {}
+            }
+        }
+        (report, self.news)
     }
 }
 

@@ -151,6 +151,7 @@ fn start(config: Config, sender: mpsc::Sender<Event>, events: mpsc::Receiver<Eve
     let unread = messages.restore(&mut daemon);
     let paths = Paths { mac_owners: config.mac_owners.clone(), ..Paths::default() };
     let loaded = inputs::load(&paths, &mut |fact| daemon.add(fact))?;
+    daemon.ask_sources(clock.now());
     for warning in warnings.iter().chain(&unread).chain(&loaded.warnings) {
         console.say(&warning.to_string());
     }

@@ -25,7 +25,7 @@ impl SetTables {
         Self { tables, faults, sizes: *sizes }
     }
 
-    fn max_entries(&self, map: &str) -> u32 {
+    fn size_of(&self, map: &str) -> u32 {
         self.sizes.maps().into_iter().find(|(name, _)| *name == map).map_or(1, |(_, size)| size)
     }
 
@@ -38,7 +38,7 @@ impl SetTables {
             }
             left => self.faults.writes_left.set(left.map(|left| left - 1)),
         }
-        let max_entries = self.max_entries(map);
+        let max_entries = self.size_of(map);
         write(&self.tables).map_err(|_| BpfError::Full { map, entries: None, max_entries })
     }
 }
@@ -49,13 +49,17 @@ fn write_all<T>(entries: &[T], mut write: impl FnMut(&T) -> Result<(), BpfError>
 }
 
 impl SetMaps for SetTables {
+    fn max_entries(&self, map: SetMap) -> u32 {
+        self.size_of(map.name())
+    }
+
     fn map_use(&self, map: SetMap, entries: usize) -> MapUse {
-        let (name, max_entries) = (map.name(), self.max_entries(map.name()));
+        let (name, max_entries) = (map.name(), self.max_entries(map));
         MapUse { name, entries: Some(entries), max_entries, memory_bytes: None }
     }
 
     fn nexthops_len(&self) -> u32 {
-        self.max_entries(name::NEXTHOPS)
+        self.size_of(name::NEXTHOPS)
     }
 
     fn write_config(&mut self, config: &Config) -> Result<(), BpfError> {

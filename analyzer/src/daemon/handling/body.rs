@@ -69,7 +69,7 @@ impl Body {
         facts.engine().set_given(settings.seen);
         let frame = Report { node: settings.node.clone(), time_digits: 6, ..Report::default() };
         Self {
-            now: started,
+            now: at,
             tick: 0,
             started,
             asked: at,
@@ -81,7 +81,7 @@ impl Body {
             connections: Connections::default(),
             kernel: Kernel::new(packets, axis),
             watching: Watching::new(hooks, settings.nics.clone(), settings.is_auto, settings.is_consuming),
-            alerting: Alerting::new(settings.alerts, frame, namespace, started),
+            alerting: Alerting::new(settings.alerts, frame, namespace, at),
             repairing: settings.repair.map(|(rules, per_minute)| Repairing::new(rules, per_minute)),
             record,
             voice: Voice::default(),
@@ -130,6 +130,11 @@ impl Body {
     fn tell_status(&mut self) {
         let status = self.accounts().status();
         self.voice.status(status);
+    }
+
+    /// The sources are asked from here on.
+    pub(super) fn ask_sources(&mut self, now: Timestamp) {
+        (self.now, self.asked) = (now, now);
     }
 
     /// Whether the sources have had the time that is left to them at the start.
