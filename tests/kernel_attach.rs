@@ -89,8 +89,20 @@ fn parts() -> Parts {
     load(&Sizes::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Attaches. A program that was just detached may still be there: a child that another test starts has its link's descriptor
+/// until it is the program that it is to be.
+#[expect(clippy::disallowed_methods, reason = "waits for the kernel, which tells nobody")]
 fn attach(parts: &mut Parts, nic: &Nic, options: AttachOptions) -> Attachment {
-    parts.programs.attach(nic, &options).unwrap_or_else(|error| panic!("{error}"))
+    for _ in 0..100 {
+        match parts.programs.attach(nic, &options) {
+            Ok(attachment) => return attachment,
+            Err(error) if error.to_string().contains("File exists") => {
+                thread::sleep(patience(Duration::from_millis(10)));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("NIC {}: our program stays attached", nic.name)
 }
 
 fn clsact() -> AttachOptions {
