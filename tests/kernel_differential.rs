@@ -7,6 +7,8 @@ mod frames;
 mod kernel;
 #[path = "common/netns.rs"]
 mod netns;
+#[path = "common/numbers.rs"]
+mod numbers;
 #[path = "kernel_differential/real.rs"]
 mod real;
 #[path = "kernel_differential/sets.rs"]

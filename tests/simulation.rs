@@ -15,7 +15,7 @@ mod kernel_tests;
 mod machine;
 #[path = "simulation/node/mod.rs"]
 mod node;
-#[path = "soundness/numbers.rs"]
+#[path = "common/numbers.rs"]
 mod numbers;
 #[path = "simulation/observer.rs"]
 mod observer;
@@ -23,5 +23,7 @@ mod observer;
 mod play;
 #[path = "simulation/run.rs"]
 mod run;
+#[path = "common/seeds.rs"]
+mod seeds;
 #[path = "simulation/servers.rs"]
 mod servers;

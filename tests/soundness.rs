@@ -34,12 +34,14 @@ mod known;
 mod many;
 #[path = "soundness/model/mod.rs"]
 mod model;
-#[path = "soundness/numbers.rs"]
+#[path = "common/numbers.rs"]
 mod numbers;
 #[path = "soundness/ovn.rs"]
 mod ovn;
 #[path = "soundness/run.rs"]
 mod run;
+#[path = "common/seeds.rs"]
+mod seeds;
 #[path = "soundness/show.rs"]
 mod show;
 #[path = "soundness/shrink.rs"]

@@ -27,7 +27,7 @@ mod judge;
 mod many;
 #[path = "soundness/model/mod.rs"]
 mod model;
-#[path = "soundness/numbers.rs"]
+#[path = "common/numbers.rs"]
 mod numbers;
 #[path = "soundness/ovn.rs"]
 mod ovn;
@@ -35,6 +35,8 @@ mod ovn;
 mod print;
 #[path = "texts/run.rs"]
 mod run;
+#[path = "common/seeds.rs"]
+mod seeds;
 #[path = "soundness/shrink.rs"]
 mod shrink;
 #[path = "texts/spoil.rs"]

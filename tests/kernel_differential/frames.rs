@@ -1,5 +1,7 @@
 //! Frames between a few stations and addresses, by chance.
 
+use crate::numbers::Numbers;
+
 /// Stations of the link.
 pub(crate) const STATIONS: [[u8; 6]; 5] =
     [[2, 0, 0, 0, 0, 0xa], [2, 0, 0, 0, 0, 0xb], [2, 0, 0, 0, 0, 0xc], [2, 0, 0, 0, 0, 0xd], [2, 0, 0, 0, 1, 0xa]];
@@ -34,23 +36,16 @@ pub(crate) const ADDRS6: [[u8; 16]; 7] = [
 /// Ports: two of nobody, BFD over one hop and over several, its echo, tunnels.
 const PORTS: [u16; 10] = [4000, 4001, 4002, 5000, 3784, 4784, 3785, 6081, 4789, 4500];
 
-/// Numbers by chance, the same ones from the same seed (xorshift64*).
-pub(crate) struct Dice(u64);
+/// Numbers by chance, the same ones from the same seed.
+pub(crate) struct Dice(Numbers);
 
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+        Self(Numbers::new(seed))
     }
 
     pub(crate) fn below(&mut self, end: usize) -> usize {
-        if end == 0 { 0 } else { (self.next() >> 33) as usize % end }
+        if end == 0 { 0 } else { (self.0.next() >> 33) as usize % end }
     }
 
     pub(crate) fn one_in(&mut self, many: usize) -> bool {
@@ -62,7 +57,7 @@ impl Dice {
     }
 
     fn byte(&mut self) -> u8 {
-        self.next() as u8
+        self.0.next() as u8
     }
 }
 

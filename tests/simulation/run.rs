@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Write as _;
-use std::thread;
 
 use crate::faults::{Fault, SECOND};
 use crate::node::Ns;
 use crate::play::{Play, Played};
+use crate::seeds::{self, wanted};
 
 /// `cargo xtask simulate` sets these: the first seed, how many hours, how long each node is watched, and what does not go
 /// wrong.
@@ -49,22 +49,14 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, seed: u64, played: Played) {
-        self.hours += 1;
-        self.steps += played.steps;
-        self.packets += played.packets;
-        for (fault, times) in played.faults {
-            *self.faults.entry(fault).or_default() += times;
-        }
-        for (check, times) in played.checks {
-            *self.checks.entry(check).or_default() += times;
-        }
-        if let Some(failure) = played.failures.into_iter().next() {
-            self.failed.insert(seed, failure);
-        }
+    /// What the node of one seed gave.
+    fn of(seed: u64, played: Played) -> Self {
+        let Played { failures, checks, faults, steps, packets, .. } = played;
+        let failed = failures.into_iter().next().map(|failure| (seed, failure)).into_iter().collect();
+        Self { hours: 1, steps, packets, faults, checks, failed }
     }
 
-    fn join(mut self, other: Self) -> Self {
+    fn with(mut self, other: Self) -> Self {
         let Self { hours, steps, packets, faults, checks, failed } = other;
         self.hours += hours;
         self.steps += steps;
@@ -82,7 +74,11 @@ fn the_daemon_says_what_the_observer_knows() {
     let hours = wanted(HOURS).unwrap_or(HOURS_OF_CI);
     let lasts = wanted(MINUTES).map_or(HOUR, |minutes| minutes * MINUTE);
     let without = without();
-    let sum = on_all_cores(first, hours, lasts, &without);
+    let of = |seeds: &mut dyn Iterator<Item = u64>| {
+        let of_seed = |seed| Sum::of(seed, Play::new(seed, &without).play(lasts));
+        seeds.map(of_seed).fold(Sum::default(), Sum::with)
+    };
+    let sum = seeds::on_all_cores(first, hours, of, Sum::with);
     println!("{} nodes, {} steps, {} packets", sum.hours, sum.steps, sum.packets);
     println!("faults: {:?}\nchecks: {:?}", sum.faults, sum.checks);
     let mut told = String::new();
@@ -138,26 +134,6 @@ fn small(seed: u64, lasts: Ns, without: &[Fault], failure: &(Ns, String)) -> Str
         "after {:.3} s: {what}\n  cargo xtask simulate --seed {seed} --hours 1 --minutes {minutes}{names}",
         at as f64 / SECOND as f64
     )
-}
-
-fn on_all_cores(first: u64, hours: u64, lasts: Ns, without: &[Fault]) -> Sum {
-    let threads = thread::available_parallelism().map_or(1, |count| count.get() as u64);
-    let of_thread = |thread: u64| {
-        let mut sum = Sum::default();
-        for seed in (thread..hours).step_by(threads as usize).map(|number| first.wrapping_add(number)) {
-            sum.add(seed, Play::new(seed, without).play(lasts));
-        }
-        sum
-    };
-    thread::scope(|scope| {
-        let of_thread = &of_thread;
-        let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || of_thread(thread))).collect();
-        running.into_iter().map(|thread| thread.join().expect("no node panics")).fold(Sum::default(), Sum::join)
-    })
-}
-
-fn wanted(variable: &str) -> Option<u64> {
-    env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")))
 }
 
 fn without() -> Vec<Fault> {

@@ -1,20 +1,13 @@
-//! Many worlds on all cores, and what the environment wants of a run.
-
-use std::env;
-use std::thread;
+//! Many worlds on all cores, as the environment wants them.
 
 use crate::generate;
+use crate::seeds;
 use crate::world::World;
 
 /// How many worlds are wanted; `cargo xtask soundness` sets it.
 pub(crate) const WORLDS: &str = "ANALYZER_SOUNDNESS_WORLDS";
 /// The seed of the first.
 pub(crate) const SEED: &str = "ANALYZER_SOUNDNESS_SEED";
-
-/// A number that a variable of the environment names.
-pub(crate) fn wanted(variable: &str) -> Option<u64> {
-    env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")))
-}
 
 /// What so many worlds from a seed on give together. Each core has its share of them, of which `of` makes a report.
 pub(crate) fn on_all_cores<R: Default + Send>(
@@ -23,15 +16,5 @@ pub(crate) fn on_all_cores<R: Default + Send>(
     of: impl Fn(&mut dyn Iterator<Item = World>) -> R + Sync,
     with: fn(R, R) -> R,
 ) -> R {
-    let threads = thread::available_parallelism().map_or(1, |count| count.get() as u64);
-    let of_thread = |thread: u64| {
-        let numbers = (thread..worlds).step_by(threads as usize);
-        of(&mut numbers.map(|number| generate::world(first.wrapping_add(number))))
-    };
-    thread::scope(|scope| {
-        let of_thread = &of_thread;
-        let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || of_thread(thread))).collect();
-        let reports = running.into_iter().map(|thread| thread.join().expect("each world is judged"));
-        reports.fold(R::default(), with)
-    })
+    seeds::on_all_cores(first, worlds, |seeds| of(&mut seeds.map(generate::world)), with)
 }

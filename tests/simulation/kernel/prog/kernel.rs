@@ -35,15 +35,9 @@ pub(super) fn now() -> u64 {
     present(|tables| tables.clock_ns.get())
 }
 
-/// The next number from the seed, by SplitMix64.
+/// The next number from the seed.
 pub(super) fn random() -> u32 {
-    present(|tables| {
-        let state = tables.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        tables.random.set(state);
-        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed >> 32) as u32
-    })
+    present(|tables| (tables.random.borrow_mut().next() >> 32) as u32)
 }
 
 /// Adds. There is one CPU here.

@@ -1,7 +1,7 @@
 //! In place of the maps: tables of one simulated kernel. Names, keys and values are those of [`analyzer_ebpf::maps`].
 #![expect(unsafe_code, reason = "what the program keeps for itself begins with all zeros")]
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use analyzer::bpf::sizes::Sizes;
 use analyzer_ebpf::abi::{FlowKey4, FlowKey6};
@@ -14,12 +14,13 @@ use super::kernel::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf, z
 pub(super) use super::kernel::{Key, get};
 use super::recent::{self, Remembered};
 use crate::kernel::stores::{Hashed, Ring, Slots, Trie};
+use crate::numbers::Numbers;
 
 /// All that a kernel holds for the program.
 pub(crate) struct Tables {
     /// Nanoseconds of `CLOCK_MONOTONIC`.
     pub(crate) clock_ns: Cell<u64>,
-    pub(crate) random: Cell<u64>,
+    pub(crate) random: RefCell<Numbers>,
     pub(crate) config: Slots<Config>,
     pub(crate) host_sources4: Hashed<[u8; 4], ClassEntry>,
     pub(crate) host_sources6: Hashed<[u8; 16], ClassEntry>,
@@ -54,7 +55,7 @@ impl Tables {
         };
         Self {
             clock_ns: Cell::new(0),
-            random: Cell::new(seed),
+            random: RefCell::new(Numbers::new(seed)),
             config: Slots::new(1, Config::default),
             host_sources4: Hashed::new(size(name::HOST_SOURCES4)),
             host_sources6: Hashed::new(size(name::HOST_SOURCES6)),

@@ -1,5 +1,8 @@
 //! Numbers from a seed.
 
+// Not `expect`, which would fail in a test that uses everything.
+#![allow(dead_code, reason = "each test uses its part")]
+
 /// A generator of numbers (SplitMix64, Steele, Lea and Flood 2014).
 #[derive(Clone, Debug)]
 pub(crate) struct Numbers(u64);
