@@ -1,10 +1,54 @@
-//! Frames of the simulated node, as far as the simulation reads them, and many flows made of one.
+//! Frames of the simulated node, read by other code than wrote them, and many flows made of one.
 
 use std::net::IpAddr;
 
 use analyzer::types::Tuple;
 use analyzer::types::tuple::proto;
-use analyzer_ebpf::proto::ether_type;
+use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+
+/// Neighbour advertisement (RFC 4861 section 4.4).
+const ADVERTISEMENT: u8 = 136;
+/// UDP port of BFD (RFC 5881 section 4).
+const BFD_PORT: u16 = 3784;
+
+/// The 5-tuple of a frame; `None` of what is no packet of a flow.
+pub(crate) fn tuple(frame: &[u8]) -> Option<Tuple> {
+    let packet = SlicedPacket::from_ethernet(frame).ok()?;
+    let (src, dst): (IpAddr, IpAddr) = match packet.net? {
+        NetSlice::Ipv4(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
+        NetSlice::Ipv6(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
+        NetSlice::Arp(_) => return None,
+    };
+    let icmp =
+        |[high, low, ..]: [u8; 4], kind, code| (u16::from_be_bytes([high, low]), u16::from_be_bytes([kind, code]));
+    let (nw_proto, (tp_src, tp_dst)) = match packet.transport? {
+        TransportSlice::Udp(udp) => (proto::UDP, (udp.source_port(), udp.destination_port())),
+        TransportSlice::Tcp(tcp) => (proto::TCP, (tcp.source_port(), tcp.destination_port())),
+        TransportSlice::Icmpv4(message) => {
+            (proto::ICMP, icmp(message.bytes5to8(), message.type_u8(), message.code_u8()))
+        }
+        TransportSlice::Icmpv6(message) => {
+            (proto::ICMPV6, icmp(message.bytes5to8(), message.type_u8(), message.code_u8()))
+        }
+        TransportSlice::Igmp(_) => return None,
+    };
+    Some(Tuple { src, dst, nw_proto, tp_src, tp_dst })
+}
+
+/// Whether a frame tells whose an address is: one of ARP, a neighbour advertisement, or one of BFD.
+pub(crate) fn announces(frame: &[u8]) -> bool {
+    let Ok(packet) = SlicedPacket::from_ethernet(frame) else { return false };
+    match packet.transport {
+        Some(TransportSlice::Udp(udp)) => udp.destination_port() == BFD_PORT,
+        Some(TransportSlice::Icmpv6(message)) => message.type_u8() == ADVERTISEMENT,
+        _ => matches!(packet.net, Some(NetSlice::Arp(_))),
+    }
+}
+
+/// Whether flows of a protocol have ports.
+pub(crate) fn has_ports(tuple: &Tuple) -> bool {
+    matches!(tuple.nw_proto, proto::TCP | proto::UDP)
+}
 
 /// A frame whose ports can be others.
 pub(crate) struct Pattern {
@@ -16,24 +60,14 @@ pub(crate) struct Pattern {
 
 impl Pattern {
     /// The frame of a flow; `None` where it has no ports.
-    pub(crate) fn of(frame: &[u8], tuple: Tuple) -> Option<Self> {
-        let (_, ports) = parts(frame)?;
-        has_ports(tuple.nw_proto).then(|| Self { frame: frame.to_vec(), tuple, ports })
-    }
-
-    /// The 5-tuple of a frame with ports.
-    pub(crate) fn read(frame: &[u8]) -> Option<Tuple> {
-        let (ip, l4) = parts(frame)?;
-        let octets = |at: usize, len: usize| frame.get(at..at + len);
-        let (src, dst, nw_proto) = if l4 - ip == 40 {
-            let of = |at| Some(IpAddr::from(<[u8; 16]>::try_from(octets(at, 16)?).ok()?));
-            (of(ip + 8)?, of(ip + 24)?, *frame.get(ip + 6)?)
-        } else {
-            let of = |at| Some(IpAddr::from(<[u8; 4]>::try_from(octets(at, 4)?).ok()?));
-            (of(ip + 12)?, of(ip + 16)?, *frame.get(ip + 9)?)
+    pub(crate) fn of(frame: &[u8]) -> Option<Self> {
+        let transport = match SlicedPacket::from_ethernet(frame).ok()?.transport? {
+            TransportSlice::Udp(udp) => udp.slice(),
+            TransportSlice::Tcp(tcp) => tcp.slice(),
+            _ => return None,
         };
-        let (tp_src, tp_dst) = (word(frame, l4)?, word(frame, l4 + 2)?);
-        has_ports(nw_proto).then_some(Tuple { src, dst, nw_proto, tp_src, tp_dst })
+        // No frame here is padded.
+        Some(Self { frame: frame.to_vec(), tuple: tuple(frame)?, ports: frame.len() - transport.len() })
     }
 
     /// A flow like it, with other ports.
@@ -44,23 +78,4 @@ impl Pattern {
         frame[self.ports + 2..self.ports + 4].copy_from_slice(&tp_dst.to_be_bytes());
         (frame, Tuple { tp_src, tp_dst, ..self.tuple })
     }
-}
-
-fn has_ports(nw_proto: u8) -> bool {
-    matches!(nw_proto, proto::TCP | proto::UDP | proto::SCTP)
-}
-
-/// Where the IP header and the one behind it stand.
-fn parts(frame: &[u8]) -> Option<(usize, usize)> {
-    let ip = if word(frame, 12)? == ether_type::VLAN { 18 } else { 14 };
-    let header = match word(frame, ip - 2)? {
-        ether_type::IPV4 => usize::from(frame.get(ip)? & 0x0f) * 4,
-        ether_type::IPV6 => 40,
-        _ => return None,
-    };
-    Some((ip, ip + header))
-}
-
-fn word(frame: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes(frame.get(at..at + 2)?.try_into().ok()?))
 }

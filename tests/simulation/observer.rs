@@ -6,18 +6,12 @@ use std::time::Duration;
 use analyzer::alerts::{Alert, Kind};
 use analyzer::engine::finding::Finding;
 use analyzer::engine::verdict::{Verdict, Violating};
-use analyzer::types::tuple::proto;
 use analyzer::types::{MacAddr, Tuple};
-use analyzer_ebpf::proto::ether_type;
 
 use crate::faults::SECOND;
-use crate::frames::Pattern;
+use crate::frames::{announces, has_ports, tuple};
 use crate::node::{Ns, Truth};
 
-/// Neighbour advertisement (RFC 4861 section 4.4).
-const ADVERTISEMENT: u8 = 136;
-/// UDP port of BFD (RFC 5881 section 4).
-const BFD_PORT: u16 = 3784;
 /// How long what was sent is remembered packet by packet.
 const REMEMBERED: Ns = 600 * SECOND;
 /// Within so long after a violating packet it is told that its flow violates.
@@ -182,7 +176,7 @@ impl Observer {
     pub(crate) fn heard(&mut self, frame: &[u8], is_watched: bool, at: Ns) {
         if let Some(mac) = frame.get(6..12).and_then(|mac| mac.try_into().ok()) {
             self.heard.insert(MacAddr(mac), at);
-            let flow = Pattern::read(frame).filter(|_| is_watched);
+            let flow = tuple(frame).filter(|tuple| is_watched && has_ports(tuple));
             flow.map(|tuple| self.answered.insert((tuple.reversed(), MacAddr(mac)), at));
         }
         if announces(frame) {
@@ -436,20 +430,6 @@ impl Observer {
 fn is_wrong(truth: &Truth, grace: Ns, at: Ns) -> bool {
     let is_past_grace = truth.legal_until.is_none_or(|until| until + grace <= at);
     truth.is_covered && !truth.is_legal && is_past_grace
-}
-
-/// Whether a frame tells whose an address is: one of ARP, a neighbour advertisement, or one of BFD.
-fn announces(frame: &[u8]) -> bool {
-    let word = |at: usize| frame.get(at..at + 2).map(|word| u16::from_be_bytes([word[0], word[1]]));
-    let payload = if word(12) == Some(ether_type::VLAN) { 18 } else { 14 };
-    let is_bfd = |l4: usize| word(l4 + 2) == Some(BFD_PORT);
-    match (word(payload - 2), frame.get(payload + 6), frame.get(payload + 9)) {
-        (Some(ether_type::ARP), ..) => true,
-        (Some(ether_type::IPV4), _, Some(&proto::UDP)) => is_bfd(payload + 20),
-        (Some(ether_type::IPV6), Some(&proto::UDP), _) => is_bfd(payload + 40),
-        (Some(ether_type::IPV6), Some(&proto::ICMPV6), _) => frame.get(payload + 40) == Some(&ADVERTISEMENT),
-        _ => false,
-    }
 }
 
 fn seconds(at: Ns) -> String {

@@ -623,7 +623,7 @@ impl Play {
     /// Many flows come at once, of the kind of the last that was seen.
     fn flood(&mut self, choice: u64) {
         let Some(out) = self.last_out.clone() else { return };
-        let Some(pattern) = Pattern::of(&out.frame, out.tuple) else { return };
+        let Some(pattern) = Pattern::of(&out.frame) else { return };
         self.observer.disturb(self.now + 60 * SECOND);
         let mac = out.eth_dst;
         let truth = self.node.borrow().truth(out.router, out.tuple.src, mac);

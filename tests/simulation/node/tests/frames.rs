@@ -1,37 +1,12 @@
 //! Frames hold what is said of them.
 
-use std::net::IpAddr;
-
-use analyzer::types::{Tuple, tuple::proto};
+use analyzer::types::tuple::proto;
 use analyzer_ebpf::neighbour::{self, Neighbour};
 use analyzer_ebpf::parse::parse;
-use etherparse::{LaxSlicedPacket, NetSlice, SlicedPacket, TransportSlice};
+use etherparse::LaxSlicedPacket;
 
 use super::*;
-
-/// The 5-tuple of a frame, read by other code than wrote it.
-fn read(frame: &[u8]) -> Tuple {
-    let packet = SlicedPacket::from_ethernet(frame).expect("a whole frame");
-    let (src, dst): (IpAddr, IpAddr) = match packet.net {
-        Some(NetSlice::Ipv4(ip)) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
-        Some(NetSlice::Ipv6(ip)) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
-        other => panic!("{other:?}"),
-    };
-    let icmp =
-        |bytes: [u8; 4], kind, code| (u16::from_be_bytes([bytes[0], bytes[1]]), u16::from_be_bytes([kind, code]));
-    let (nw_proto, (tp_src, tp_dst)) = match packet.transport {
-        Some(TransportSlice::Udp(udp)) => (proto::UDP, (udp.source_port(), udp.destination_port())),
-        Some(TransportSlice::Tcp(tcp)) => (proto::TCP, (tcp.source_port(), tcp.destination_port())),
-        Some(TransportSlice::Icmpv4(message)) => {
-            (proto::ICMP, icmp(message.bytes5to8(), message.type_u8(), message.code_u8()))
-        }
-        Some(TransportSlice::Icmpv6(message)) => {
-            (proto::ICMPV6, icmp(message.bytes5to8(), message.type_u8(), message.code_u8()))
-        }
-        other => panic!("{other:?}"),
-    };
-    Tuple { src, dst, nw_proto, tp_src, tp_dst }
-}
+use crate::frames::tuple;
 
 #[test]
 fn frames_hold_what_is_said_of_them() {
@@ -41,7 +16,7 @@ fn frames_hold_what_is_said_of_them() {
         for (_, happening) in happenings(&mut node, HOUR / 4) {
             let frame = match &happening {
                 Happening::Out(out) => {
-                    assert_eq!(read(&out.frame), out.tuple);
+                    assert_eq!(tuple(&out.frame), Some(out.tuple));
                     assert_eq!(out.frame[..6], out.eth_dst.0);
                     assert_eq!(out.frame[6..12], out.eth_src.0);
                     protocols.insert(out.tuple.nw_proto);
@@ -72,7 +47,7 @@ fn what_gateways_say_of_themselves_is_heard() {
         for (_, happening) in happenings(&mut node, HOUR / 4) {
             let Happening::In { frame, .. } = happening else { continue };
             let Some(neighbour) = heard(&frame) else {
-                let dst = read(&frame).dst;
+                let dst = tuple(&frame).expect("a packet of a flow").dst;
                 assert!(node.pods.iter().any(|pod| pod.address == dst), "what else comes in is for pods: {dst}");
                 continue;
             };
